@@ -1,0 +1,1 @@
+"""What a trained Keras network looked at."""
