@@ -1,0 +1,63 @@
+"""JAX: traced functions with the model's weights as arguments."""
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+
+# Beyond this many units a loop compiles sooner than the unrolled program.
+UNROLLED_UNITS = 8
+
+TRACING_ERRORS = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+
+
+def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Callable[..., Any]]:
+    outputs, pull = jax.vjp(function, inputs)
+    return outputs, lambda cotangent: pull(cotangent)[0]
+
+
+def stack_units(function: Callable[[Any], Any], count: int) -> Any:
+    if count <= UNROLLED_UNITS:
+        return jnp.stack([function(unit) for unit in range(count)], axis=-1)
+    return jnp.moveaxis(jax.lax.map(function, jnp.arange(count)), 0, -1)
+
+
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    return jax.jit(function)
+
+
+def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
+    reference = weakref.ref(model)
+
+    @jax.jit
+    def run(values: list[Any], *tensors: Any) -> Any:
+        model = reference()
+        weights = getattr(model, "variables", ())
+        with keras.StatelessScope(list(zip(weights, values, strict=True))):
+            return function(model, *tensors)
+
+    def call(*tensors: Any) -> Any:
+        weights = getattr(reference(), "variables", ())
+        return run([weight.value for weight in weights], *tensors)
+
+    return call
+
+
+def normal(keys: Any, shape: tuple[int, ...]) -> Any:
+    keys = jax.random.wrap_key_data(jnp.asarray(keys, "uint32"), impl="threefry2x32")
+    return jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
+
+
+def is_symbolic(x: Any) -> bool:
+    return isinstance(x, jax.core.Tracer)
+
+
+def wait(x: Any) -> None:
+    jax.block_until_ready(x)

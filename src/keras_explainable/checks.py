@@ -1,0 +1,44 @@
+"""Checks of arguments: each says what must hold and what was received."""
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+from keras_explainable.noise import PADDING
+
+
+def is_callable(name: str, value: Any) -> None:
+    """Raise TypeError unless ``value`` can be called."""
+    if not callable(value):
+        raise TypeError(f"`{name}` must be callable; received {value!r}.")
+
+
+def integer(name: str, value: Any, least: int) -> None:
+    """Raise unless ``value`` is an integer of at least ``least``."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise TypeError(f"`{name}` must be an integer; received {value!r}.")
+    if value < least:
+        raise ValueError(f"`{name}` must be at least {least}; received {value!r}.")
+
+
+def number(name: str, value: Any, least: float) -> None:
+    """Raise unless ``value`` is a finite real number of at least ``least``."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"`{name}` must be a number; received {value!r}.")
+    if not (math.isfinite(value) and float(value) >= least):
+        raise ValueError(
+            f"`{name}` must be finite and at least {least}; received {value!r}."
+        )
+
+
+def image_ids(ids: Any, count: int) -> np.ndarray:
+    """Return ``ids`` as an array (count,) of integers; None means 0, 1, 2, ..."""
+    array = np.arange(count) if ids is None else np.asarray(ids)
+    if array.shape != (count,) or array.dtype.kind not in "iu" or array.min() < PADDING:
+        raise ValueError(
+            f"`ids` must be one integer >= 0 for each of the {count} inputs; "
+            f"received {ids!r}."
+        )
+    return array

@@ -1,0 +1,128 @@
+"""One compiled step for each function, model and shape, kept while the model lives."""
+
+import functools
+import inspect
+import threading
+import warnings
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+from keras_explainable import backend
+from keras_explainable.types import Method, Model, Tensor
+
+#: Compiled functions kept for one model; the least recently used goes first.
+KEPT_PER_MODEL = 16
+
+_kept: weakref.WeakKeyDictionary[Model, OrderedDict[Hashable, Callable[..., Any]]]
+_kept = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
+    """Return ``function(model, *tensors)`` as a compiled function of the tensors.
+
+    It is compiled once for each shape of them, and kept as long as the model lives.
+    A function that cannot be traced runs eagerly, with a warning.
+    """
+    key = _identity(function)
+    with _lock:
+        kept = _kept.setdefault(model, OrderedDict())
+        if key not in kept:
+            kept[key] = _compile(function, model)
+        kept.move_to_end(key)
+        while len(kept) > KEPT_PER_MODEL:
+            kept.popitem(last=False)
+        return kept[key]
+
+
+def call_method(
+    method: Method,
+    model: Model,
+    inputs: Tensor,
+    indices: Tensor,
+    params: Mapping[str, Any],
+    **context: Any,
+) -> tuple[Tensor, Tensor]:
+    """Return what ``method`` returns: compiled if it can be, looping if it loops.
+
+    A method with a parameter ``rows`` (a meta method) runs its own loop on the host
+    and is told its ``context``: of ``rows``, ``ids``, ``progress`` what it accepts.
+    """
+    if accepts(method, "rows"):
+        known = {
+            name: value for name, value in context.items() if accepts(method, name)
+        }
+        return _pair(method(model, inputs, indices, **known, **params), method)
+    step = compiled(functools.partial(method, **params), model)
+    return _pair(step(inputs, indices), method)
+
+
+def accepts(function: Callable[..., Any], name: str) -> bool:
+    """Return whether ``function`` has a parameter called ``name``."""
+    try:
+        return name in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # Some builtins have no signature.
+        return False
+
+
+def name_of(function: Any) -> str:
+    """Return a name to show for any callable, also a partial or an object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _compile(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
+    reference = weakref.ref(model)
+    run = backend.compiled(function, model)
+
+    def step(*tensors: Tensor) -> Any:
+        nonlocal run
+        try:
+            return run(*tensors)
+        except backend.TRACING_ERRORS as error:
+            result = function(reference(), *tensors)  # Raises if it is plainly wrong.
+            run = functools.partial(_call, function, reference)
+            _warn_of_eager(function, error)
+            return result
+
+    return step
+
+
+def _call(
+    function: Callable[..., Any], model: Callable[[], Model], *tensors: Any
+) -> Any:
+    return function(model(), *tensors)
+
+
+def _warn_of_eager(function: Callable[..., Any], error: Exception) -> None:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    warnings.warn(
+        f"{name_of(function)!r} cannot be compiled and runs eagerly, which is slower: "
+        f"{reason}",
+        stacklevel=4,
+    )
+
+
+def _pair(result: Any, method: Method) -> tuple[Tensor, Tensor]:
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise TypeError(
+            f"`method` must return (logits, maps); {name_of(method)!r} returned "
+            f"{type(result).__name__}."
+        )
+    return result[0], result[1]
+
+
+def _identity(value: Any) -> Hashable:
+    """Return a key that is equal for equal partials of one function."""
+    if isinstance(value, functools.partial):
+        params = tuple((k, _identity(v)) for k, v in sorted(value.keywords.items()))
+        return _identity(value.func), tuple(map(_identity, value.args)), params
+    try:
+        hash(value)
+    except TypeError:
+        # The compiled function holds the object, so no other gets its id meanwhile.
+        return type(value), id(value)
+    return type(value), value

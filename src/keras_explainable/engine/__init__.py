@@ -1,0 +1,1 @@
+"""How methods are run over data: batches, progress, postprocessing."""

@@ -1,0 +1,167 @@
+"""``explain``: a method over data, as ``Model.predict`` is a model over data."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_explainable import checks
+from keras_explainable.compilation import accepts, call_method, name_of
+from keras_explainable.engine.progress import Progress
+from keras_explainable.engine.sources import Batch, Source
+from keras_explainable.inspection import logits_model, runnable_model
+from keras_explainable.types import Method, Model, Tensor
+
+Result = tuple[np.ndarray, np.ndarray]
+
+
+def explain(
+    method: Method,
+    model: Model,
+    x: Any,
+    y: Any = None,
+    *,
+    batch_size: int = 32,
+    verbose: str | int = "auto",
+    steps: int | None = None,
+    callbacks: Any = None,
+    postprocessing: Callable[..., Tensor] | None = None,
+    resizing: bool | tuple[int, int] | None = None,
+    ids: Any = None,
+    logits: bool = True,
+    **method_params: Any,
+) -> Result:
+    """Return the chosen logits and their maps for all of ``x``, as NumPy arrays.
+
+    Behaves like ``Model.predict``. ``model`` is only read: its final softmax or
+    sigmoid is taken off in a copy that shares its weights.
+
+    Args:
+        method: explaining method, such as ``ke.methods.gradient.gradients`` or
+            ``ke.methods.meta.smooth(...)``; it is compiled once per shape.
+        model: Keras model with one input and one output of shape (B, units).
+        x: (N, H, W, C) array, list or tensor; or a ``tf.data.Dataset``,
+            ``keras.utils.PyDataset``, torch ``DataLoader`` or generator of batches
+            ``x`` or ``(x, y)``.
+        y: units to explain (N, K), or (N,) read as (N, 1); None explains every unit.
+        batch_size: the most rows (images x noisy copies) that go through the network
+            at once.
+        verbose: "auto" or 1 for Keras' progress bar, 2 for one line, 0 for silence.
+        steps: the most batches to take from ``x``; needed if it never ends.
+        callbacks: Keras callbacks; their ``on_predict_...`` methods are called, and
+            ``on_explain_progress(done, total)``, in rows, where there is one.
+        postprocessing: applied to the maps of each batch; with ``axis=`` the axes of
+            one map if it takes that.
+        resizing: True resizes maps to the size of the input, (height, width) to
+            that size; bilinear, after postprocessing.
+        ids: an integer >= 0 for each image, by default its position in ``x``. Methods
+            that draw noise give the same map for the same id and seed.
+        logits: False explains the model's outputs as they are.
+        **method_params: passed to ``method``.
+
+    Returns:
+        ``logits`` (N, K) and ``maps`` (N, H', W', K), or what the method and
+        ``postprocessing`` make of them.
+
+    Raises:
+        ValueError: if ``x``, ``y`` or a parameter does not fit; arrays are checked as
+            a whole before anything is computed.
+        TypeError: if one is of the wrong type.
+    """
+    checks.is_callable("method", method)
+    checks.integer("batch_size", batch_size, 1)
+    if steps is not None:
+        checks.integer("steps", steps, 1)
+    size = _target_size(resizing)
+    explained = logits_model(model) if logits else runnable_model(model)
+    source = Source(explained, x, y, ids=ids, batch_size=batch_size, steps=steps)
+    progress = Progress(model, callbacks, verbose, source.steps, source.images)
+
+    def explain_batch(batch: Batch) -> Result:
+        report = progress.of_batch(batch.used)
+        found, maps = call_method(
+            method,
+            explained,
+            batch.inputs,
+            batch.indices,
+            method_params,
+            rows=batch_size,
+            ids=batch.ids,
+            progress=report,
+        )
+        if not accepts(method, "progress"):
+            report(batch.used, batch.used)
+        if postprocessing is not None:
+            maps = _postprocess(postprocessing, maps)
+        maps = _resize(maps, batch.inputs.shape[1:3] if size is True else size)
+        return _numpy(found)[: batch.used], _numpy(maps)[: batch.used]
+
+    return _loop(source, explain_batch, progress)
+
+
+def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
+    """Return ``explain`` for one method, with other defaults.
+
+    smooth_explain = ke.partial_explain(smooth(gradients), batch_size=8)
+    logits, maps = smooth_explain(model, x, y)
+    """
+
+    def explain_with(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
+        return explain(method, model, x, y, **{**defaults, **params})
+
+    explain_with.__name__ = name_of(method)
+    explain_with.__doc__ = (
+        f"Return ``explain({name_of(method)}, model, x, y, ...)``, with these "
+        f"defaults: {', '.join(defaults) or 'none'}.\n\nSee ``explain`` for the rest."
+    )
+    return explain_with
+
+
+def _loop(source: Source, explain_batch: Any, progress: Progress) -> Result:
+    results: list[Result] = []
+    progress.callbacks.on_predict_begin()
+    for step, batches in enumerate(source):
+        progress.callbacks.on_predict_batch_begin(step)
+        done = _joined([explain_batch(batch) for batch in batches])
+        results.append(done)
+        progress.callbacks.on_predict_batch_end(step, {"outputs": done})
+    progress.finish()
+    progress.callbacks.on_predict_end()
+    return _joined(results)
+
+
+def _joined(results: list[Result]) -> Result:
+    found, maps = zip(*results, strict=True)
+    return np.concatenate(found), np.concatenate(maps)
+
+
+def _postprocess(postprocessing: Callable[..., Tensor], maps: Tensor) -> Tensor:
+    """A map is what lies between the axis of images and that of units."""
+    if accepts(postprocessing, "axis"):
+        return postprocessing(maps, axis=tuple(range(1, len(maps.shape) - 1)))
+    return postprocessing(maps)
+
+
+def _target_size(resizing: Any) -> Any:
+    if resizing is None or isinstance(resizing, bool):
+        return resizing or None
+    size = tuple(resizing) if isinstance(resizing, tuple | list) else ()
+    if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+        raise ValueError(
+            "`resizing` must be True, or a size (height, width) in pixels; "
+            f"received {resizing!r}."
+        )
+    return size
+
+
+def _resize(maps: Tensor, size: Any) -> Tensor:
+    if size is None or tuple(maps.shape[1:3]) == tuple(size):
+        return maps
+    planes = ops.reshape(maps, (*maps.shape[:3], -1))
+    planes = ops.image.resize(planes, size, data_format="channels_last")
+    return ops.reshape(planes, (maps.shape[0], *size, *maps.shape[3:]))
+
+
+def _numpy(x: Tensor) -> np.ndarray:
+    return ops.convert_to_numpy(x)

@@ -1,0 +1,63 @@
+"""Derivatives of a model's units by its inputs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from keras_explainable import backend, filters, units
+from keras_explainable.types import Model, Tensor
+
+
+def gradients(
+    model: Model,
+    inputs: Tensor,
+    indices: Tensor | None = None,
+    *,
+    gradient_filter: Callable[[Tensor], Tensor] | None = filters.absolute,
+    channel_reduction: Callable[..., Tensor] | None = ops.mean,
+) -> tuple[Tensor, Tensor]:
+    """Return the chosen units and their derivatives by the inputs (saliency maps).
+
+        maps[b, :, :, k] = mean_c | d f_{indices[b, k]}(x_b) / d x_b[:, :, c] |
+
+    One forward pass, and one vector-Jacobian product for each unit; weights are not
+    differentiated.
+
+    Args:
+        model: Keras model with outputs (B, units). What it outputs is explained: to
+            explain logits use ``ke.explain``, or pass ``ke.inspection.logits_model``.
+        inputs: (B, H, W, C), of any real dtype: NumPy, lists, or backend tensors.
+        indices: units to explain (B, K), or (B,) read as (B, 1); None explains every
+            unit.
+        gradient_filter: applied to the gradient, element by element, or None.
+        channel_reduction: called with ``axis=-1`` on what the filter gives, or None
+            to keep the channels.
+
+    Returns:
+        ``logits`` (B, K), and ``maps`` (B, H, W, K), or (B, H, W, C, K) with
+        ``channel_reduction=None``, in units of output per unit of input.
+
+    Raises:
+        ValueError: if ``inputs`` or ``indices`` do not fit the model.
+        TypeError: if ``indices`` are not integers.
+
+    Reference: Simonyan et al., 2013, https://arxiv.org/abs/1312.6034
+    """
+    inputs = units.as_inputs(model, inputs)
+    outputs, pullback = backend.vjp(lambda x: model(x, training=False), inputs)
+    units.check_outputs(outputs)
+    count = outputs.shape[-1]
+    indices = units.as_indices(indices, inputs.shape[0], count)
+
+    def unit_map(k: Any) -> Tensor:
+        one_hot = ops.one_hot(ops.take(indices, k, axis=1), count, dtype=outputs.dtype)
+        gradient = pullback(one_hot)
+        if gradient_filter is not None:
+            gradient = gradient_filter(gradient)
+        if channel_reduction is not None:
+            gradient = channel_reduction(gradient, axis=-1)
+        return gradient
+
+    maps = backend.stack_units(unit_map, indices.shape[1])
+    return units.gather_units(outputs, indices), maps

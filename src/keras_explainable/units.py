@@ -1,0 +1,176 @@
+"""Inputs and units of a model: made into tensors, checked, gathered.
+
+What is being traced has no values yet, so only its shape can be checked then.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend
+from keras_explainable.batching import padded_chunks
+from keras_explainable.compilation import compiled
+from keras_explainable.types import Model, Tensor
+
+
+def as_inputs(model: Model, inputs: Any) -> Tensor:
+    """Return ``inputs`` as a float tensor that fits ``model``, (B, ...).
+
+    Raises:
+        ValueError: if they are empty, NaN or infinite, or of the wrong shape.
+        TypeError: if they are not numbers.
+    """
+    inputs = as_array("x", inputs)
+    check_shape(model, tuple(inputs.shape))
+    inputs = ops.cast(ops.convert_to_tensor(inputs), _float_dtype(model))
+    check_finite(inputs)
+    return inputs
+
+
+def as_array(name: str, x: Any) -> Any:
+    """Return a tensor as it is, anything else as a NumPy array.
+
+    Raises:
+        TypeError: unless it holds real numbers.
+    """
+    if not ops.is_tensor(x):
+        try:
+            x = np.asarray(x)
+        except (TypeError, ValueError, RuntimeError) as error:
+            message = f"`{name}` must be an array of numbers; {error}"
+            raise TypeError(message) from error
+    if not _dtype_name(x).startswith(("float", "bfloat", "int", "uint", "bool")):
+        raise TypeError(
+            f"`{name}` must be an array of real numbers; received {_dtype_name(x)}."
+        )
+    return x
+
+
+def check_finite(x: Any) -> None:
+    """Raise ValueError if ``x`` holds NaN or infinite values."""
+    if backend.is_symbolic(x):
+        return
+    finite = ops.all(ops.isfinite(x)) if ops.is_tensor(x) else np.isfinite(x).all()
+    if not finite:
+        raise ValueError("`x` must be finite; received NaN or infinite values.")
+
+
+def check_shape(model: Model, shape: tuple[int | None, ...]) -> None:
+    """Raise ValueError if a batch of this shape cannot be an input of ``model``."""
+    expected = _input_shape(model)
+    sizes = zip(shape[1:], expected[1:] if expected else (), strict=False)
+    fits = expected is None or len(shape) == len(expected)
+    if not fits or any(None not in pair and pair[0] != pair[1] for pair in sizes):
+        raise ValueError(
+            f"`x` must have shape {_shape_text(expected)}, as the model's "
+            f"input has; received {_shape_text(shape)}."
+        )
+    if len(shape) < 2 or 0 in shape:
+        raise ValueError(
+            "`x` must be a batch of at least one non-empty sample, (B, ...); "
+            f"received shape {_shape_text(shape)}."
+        )
+
+
+def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
+    """Return ``indices`` as an integer tensor (B, K); None means every unit.
+
+    Args:
+        indices: (B, K), or (B,) read as (B, 1), of any integer dtype.
+        batch: B, the number of inputs.
+        units: number of units of the model; None if it is not known.
+
+    Raises:
+        TypeError: if they are not integers.
+        ValueError: if their shape is wrong or a unit does not exist.
+    """
+    if indices is None and units is not None:
+        indices = np.tile(np.arange(units), (batch, 1))
+    indices = as_array("y", indices)
+    if "int" not in _dtype_name(indices):
+        raise TypeError(f"`y` must be integers; received {_dtype_name(indices)}.")
+    shape = tuple(indices.shape)
+    if len(shape) not in (1, 2) or shape[0] != batch or 0 in shape:
+        raise ValueError(
+            f"`y` must have shape (B, K) or (B,) with B = {batch}, one row for "
+            f"each input; received {_shape_text(shape)}."
+        )
+    _check_range(indices, units)
+    tensor = ops.cast(ops.convert_to_tensor(indices), "int32")
+    return ops.reshape(tensor, (batch, -1))
+
+
+def forward(model: Model, inputs: Tensor, rows: int) -> Tensor:
+    """Return the model's outputs (B, units), at most ``rows`` of them at a time."""
+    step = compiled(_forward, model)
+    total = len(inputs)
+    outputs = [
+        step(ops.take(inputs, positions, axis=0))[: used.sum()]
+        for positions, used in padded_chunks(total, min(rows, total))
+    ]
+    return ops.concatenate(outputs)
+
+
+def _forward(model: Model, inputs: Tensor) -> Tensor:
+    outputs = model(inputs, training=False)
+    check_outputs(outputs)
+    return outputs
+
+
+def gather_units(outputs: Tensor, indices: Tensor) -> Tensor:
+    """Return the chosen units (B, K) of ``outputs`` (B, units)."""
+    return ops.take_along_axis(outputs, indices, axis=-1)
+
+
+def count_units(model: Model) -> int | None:
+    """Return the size of the model's last output axis; None if it is not known."""
+    outputs = getattr(model, "outputs", None)
+    return outputs[0].shape[-1] if outputs else None
+
+
+def check_outputs(outputs: Tensor) -> None:
+    """Raise ValueError unless ``outputs`` is (B, units)."""
+    shape = getattr(outputs, "shape", None)
+    if shape is None or len(shape) != 2:
+        raise ValueError(
+            "`model` must have one output of shape (B, units); received "
+            f"{type(outputs).__name__ if shape is None else _shape_text(shape)}."
+        )
+
+
+def _check_range(indices: Any, units: int | None) -> None:
+    if backend.is_symbolic(indices):
+        return
+    values = ops.convert_to_numpy(indices) if ops.is_tensor(indices) else indices
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or (units is not None and high >= units):
+        count = "the number of units" if units is None else f"{units} units"
+        raise ValueError(
+            f"`y` must be units of the model, from 0 to below {count}; "
+            f"received {low if low < 0 else high}."
+        )
+
+
+def _dtype_name(x: Any) -> str:
+    return (
+        keras.backend.standardize_dtype(x.dtype) if ops.is_tensor(x) else x.dtype.name
+    )
+
+
+def _input_shape(model: Model) -> tuple[int | None, ...] | None:
+    inputs = getattr(model, "inputs", None)
+    return tuple(inputs[0].shape) if inputs else None
+
+
+def _float_dtype(model: Model) -> str:
+    """The model's input dtype; Keras' default where that is not a float (uint8)."""
+    inputs = getattr(model, "inputs", None)
+    dtype = keras.backend.standardize_dtype(inputs[0].dtype) if inputs else ""
+    return dtype if "float" in dtype else keras.config.floatx()
+
+
+def _shape_text(shape: Any) -> str:
+    sizes = ", ".join("any" if size is None else str(size) for size in shape)
+    return f"({sizes},)" if len(shape) == 1 else f"({sizes})"
