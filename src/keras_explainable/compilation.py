@@ -3,14 +3,16 @@
 import functools
 import inspect
 import threading
-import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+from keras import ops
+
 from keras_explainable import backend
 from keras_explainable.types import Method, Model, Tensor
+from keras_explainable.warning import warn
 
 #: Compiled functions kept for one model; the least recently used goes first.
 KEPT_PER_MODEL = 16
@@ -56,7 +58,8 @@ def call_method(
         }
         return _pair(method(model, inputs, indices, **known, **params), method)
     step = compiled(functools.partial(method, **params), model)
-    return _pair(step(inputs, indices), method)
+    tensors = (None if x is None else ops.convert_to_tensor(x) for x in (inputs, indices))
+    return _pair(step(*tensors), method)
 
 
 def accepts(function: Callable[..., Any], name: str) -> bool:
@@ -99,10 +102,9 @@ def _call(
 
 def _warn_of_eager(function: Callable[..., Any], error: Exception) -> None:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    warnings.warn(
+    warn(
         f"{name_of(function)!r} cannot be compiled and runs eagerly, which is slower: "
-        f"{reason}",
-        stacklevel=4,
+        f"{reason}"
     )
 
 

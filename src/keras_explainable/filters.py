@@ -8,11 +8,12 @@ integers and booleans become float32. A NaN stays a NaN.
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from keras_explainable.types import Tensor
 
 __all__ = [
     "absolute",
@@ -31,22 +32,22 @@ SPATIAL: tuple[int, int] = (-3, -2)
 """The spatial axes of maps (B, H, W, K) and (H, W, K)."""
 
 
-def absolute(x: Any) -> Any:
+def absolute(x: Tensor) -> Tensor:
     """Return ``|x|``, in the shape of ``x``."""
     return ops.abs(_floats(x))
 
 
-def positive(x: Any) -> Any:
+def positive(x: Tensor) -> Tensor:
     """Return the positive parts ``max(x, 0)``, in the shape of ``x``."""
     return ops.relu(_floats(x))
 
 
-def negative(x: Any) -> Any:
+def negative(x: Tensor) -> Tensor:
     """Return the magnitude of the negative parts ``max(-x, 0)``: never below 0."""
     return ops.relu(-_floats(x))
 
 
-def normalize(x: Any, axis: Axis = SPATIAL) -> Any:
+def normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
     """Return ``x`` rescaled to 0..1, each map by its own minimum and maximum.
 
         (x - min x) / (max x - min x)
@@ -75,22 +76,24 @@ def normalize(x: Any, axis: Axis = SPATIAL) -> Any:
     return ops.cast(_unit_range(wide, low, high), x.dtype)
 
 
-def positive_normalize(x: Any, axis: Axis = SPATIAL) -> Any:
+def positive_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
     """Return ``normalize(positive(x), axis)``: what speaks for the unit, 0..1."""
     return normalize(positive(x), axis)
 
 
-def negative_normalize(x: Any, axis: Axis = SPATIAL) -> Any:
+def negative_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
     """Return ``normalize(negative(x), axis)``: what speaks against the unit, 0..1."""
     return normalize(negative(x), axis)
 
 
-def absolute_normalize(x: Any, axis: Axis = SPATIAL) -> Any:
+def absolute_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
     """Return ``normalize(absolute(x), axis)``: what matters either way, 0..1."""
     return normalize(absolute(x), axis)
 
 
-def percentile_normalize(x: Any, axis: Axis = SPATIAL, percentile: float = 99.0) -> Any:
+def percentile_normalize(
+    x: Tensor, axis: Axis = SPATIAL, percentile: float = 99.0
+) -> Tensor:
     """Return ``x`` rescaled to 0..1, each map clipped at a percentile above.
 
         min((x - min x) / (percentile of x - min x), 1)
@@ -123,7 +126,7 @@ def percentile_normalize(x: Any, axis: Axis = SPATIAL, percentile: float = 99.0)
     return ops.cast(_unit_range(wide, low, high), x.dtype)
 
 
-def _floats(x: Any) -> Any:
+def _floats(x: Tensor) -> Tensor:
     if isinstance(x, np.ndarray) and x.dtype.kind in "biu":
         x = x.astype("float32")  # JAX would wrap 64-bit integers around to 32 bits.
     x = ops.convert_to_tensor(x)
@@ -133,7 +136,7 @@ def _floats(x: Any) -> Any:
     return x if "float" in dtype else ops.cast(x, "float32")
 
 
-def _widened(x: Any) -> Any:
+def _widened(x: Tensor) -> Tensor:
     """Half precision is too coarse for differences and quantiles."""
     dtype = keras.backend.standardize_dtype(x.dtype)
     return x if dtype == "float64" else ops.cast(x, "float32")
@@ -154,7 +157,7 @@ def _axes(axis: Axis, rank: int) -> tuple[int, ...]:
     return axes
 
 
-def _unit_range(x: Any, low: Any, high: Any) -> Any:
+def _unit_range(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """``(x - low) / (high - low)`` within 0..1; a step where ``high == low``."""
     # Powers of two are exact. Shrinking keeps differences of large values, and
     # the reciprocals some backends divide by, in range; enlarging keeps those of
@@ -169,7 +172,7 @@ def _unit_range(x: Any, low: Any, high: Any) -> Any:
     return ops.where(x <= low, zero, inside)
 
 
-def _quantile(x: Any, axes: tuple[int, ...], q: float) -> Any:
+def _quantile(x: Tensor, axes: tuple[int, ...], q: float) -> Tensor:
     """Quantile with kept dimensions; ``torch.quantile`` stops at 16 M elements."""
     if None in x.shape:  # Only TensorFlow leaves sizes open.
         return ops.quantile(x, q, axis=axes, keepdims=True)

@@ -80,8 +80,8 @@ class GraphModel(keras.Model):
         """The symbolic outputs, which tell shapes and dtypes."""
         return keras.tree.flatten(self.graph.outputs)
 
-    def call(self, inputs: Tensor) -> Tensor:
-        """Run the graph; ``training`` reaches the layers as Keras passes it on."""
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Run the graph; Keras passes ``training``, tensors bring their masks."""
         return self.graph.run(inputs)
 
 

@@ -107,7 +107,7 @@ def _without_probabilities(graph: Graph) -> Graph:
 
 
 def _logits(step: Step | None, output: Any) -> tuple[Any, Step | None]:
-    """Return the logits behind ``output``, and the step that makes them if it is new."""
+    """Return the logits behind ``output``, and the step that makes them, if new."""
     if step is None or keras.tree.flatten(step.outputs) != [output]:
         return output, None
     if _is_probability_layer(step.operation):

@@ -1,7 +1,6 @@
 """Gaussian noise as a pure function of (seed, image, repetition)."""
 
 import secrets
-import warnings
 from functools import cache
 from typing import Any
 
@@ -10,6 +9,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.types import Tensor
+from keras_explainable.warning import warn
 
 #: Sigma as a fraction of an image's range under which smoothing does next to nothing.
 NEGLIGIBLE_LEVEL = 0.002
@@ -66,13 +66,12 @@ def warn_if_negligible(sigma: np.ndarray, inputs: Tensor) -> bool:
     small = (sigma > 0) & (sigma < NEGLIGIBLE_LEVEL * spread)
     if small.any():
         worst = int(np.argmax(small))
-        warnings.warn(
+        warn(
             f"The noise hardly changes the input: sigma is {sigma[worst]:.3g}, less "
             f"than {NEGLIGIBLE_LEVEL:.1%} of the {spread[worst]:.3g} that the input's "
             "values span, so the map is nearly that of the wrapped method. "
             "`noise` is in units of the model's input; `noise_level=0.1` is 10 % of "
-            "each image's range.",
-            stacklevel=4,
+            "each image's range."
         )
     return bool(small.any())
 

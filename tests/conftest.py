@@ -1,0 +1,33 @@
+"""Fixtures for all tests."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import keras
+import numpy as np
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of shared material beside the checkout, which is never committed."""
+    if (SHARED / "realdata").is_dir():
+        return SHARED
+    reason = "the shared folder with real networks is not beside the checkout"
+    # CI has the folder: there, a missing one is a failure and no reason to skip.
+    (pytest.fail if os.environ.get("REQUIRE_REALDATA") else pytest.skip)(reason)
