@@ -1,6 +1,8 @@
 """The running mean: right, stable, and blind to padding."""
 
+import keras
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import numpy
@@ -32,6 +34,14 @@ def test_large_offsets_do_not_drown_the_mean():
     for _ in range(100):
         mean.add(maps, np.zeros(100, int), np.ones(100, bool))
     np.testing.assert_allclose(numpy(mean.value), 1000.1, rtol=1e-6)
+
+
+def test_double_precision_stays():
+    if keras.backend.backend() == "jax":
+        pytest.skip("JAX has float64 on request only")
+    mean = RunningMean(1)
+    mean.add(np.full((1, 1), 1 + 1e-12), np.zeros(1, int), np.ones(1, bool))
+    assert numpy(mean.value)[0, 0] == 1 + 1e-12
 
 
 def test_half_precision_maps_are_summed_in_float32():

@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -30,12 +31,12 @@ class RunningMean:
             used: (R,) booleans; rows that are False only fill up the chunk.
         """
         if self.value is None:
-            self.value = ops.zeros((len(self.counts), *maps.shape[1:]), "float32")
+            shape = (len(self.counts), *maps.shape[1:])
+            self.value = ops.zeros(shape, keras.backend.result_type(maps.dtype, "float32"))
         new = np.bincount(image[used], minlength=len(self.counts))
         self.counts += new
         per_map = 1 / np.maximum(self.counts, 1)
-        share = (used * per_map[image]).astype("float32")
-        shrink = (new * per_map).astype("float32")
+        share, shrink = used * per_map[image], new * per_map
         self.value = _update()(self.value, maps, image.astype("int32"), share, shrink)
 
 
@@ -46,10 +47,12 @@ def _update() -> Any:
 
 def _updated(mean: Tensor, maps: Tensor, image: Any, share: Any, shrink: Any) -> Tensor:
     """Return mean + sum over an image's new maps of (map - mean) / count."""
-    new = ops.cast(maps, mean.dtype) * _column(share, maps)
+    new = ops.cast(maps, mean.dtype)
+    new = new * _column(share, new)
     sums = ops.segment_sum(new, image, num_segments=mean.shape[0])
     return mean + (sums - mean * _column(shrink, mean))
 
 
 def _column(values: Tensor, like: Tensor) -> Tensor:
-    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
+    column = ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))
+    return ops.cast(column, like.dtype)

@@ -27,6 +27,10 @@ class Progress:
         self.images = images
         self.done = 0
         self.total: int | None = None
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(
+                f"`verbose` must be 'auto', 0, 1 or 2; received {verbose!r}."
+            )
         verbose = 1 if verbose == "auto" else int(verbose)
         self.bar = keras.utils.Progbar(None, verbose=verbose, unit_name="sample")
         self.callbacks = keras.callbacks.CallbackList(

@@ -1,0 +1,43 @@
+# `make demo` shows what the library does; `make test` tests it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint docs benchmark clean
+
+demo: $(VENV)/installed-demo
+	$(BIN)/keras-explainable explain --out demo-output
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m "not cross_backend"
+
+lint: $(VENV)/installed-lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+benchmark: $(VENV)/installed-demo
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/memory.py
+
+clean:
+	rm -rf $(VENV) demo-output docs/_build
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("keras-explainable needs Python 3.11 or later; this is " + sys.version.split()[0] + " (choose another with make PYTHON=...)" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-demo: $(BIN)/python pyproject.toml
+	@echo "Installing the package and TensorFlow into $(VENV) (a few minutes the first time)"
+	$(INSTALL) --editable ".[tensorflow,cli]"
+	@touch $@
+
+$(VENV)/installed-%: $(BIN)/python pyproject.toml
+	@echo "Installing what '$*' needs into $(VENV)"
+	$(INSTALL) --editable ".[tensorflow,$*]"
+	@touch $@

@@ -1,0 +1,75 @@
+"""What the package promises: its names, its layers, its words when it cannot load."""
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras_explainable as ke
+
+SOURCES = Path(ke.__file__).parent
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_public_names():
+    assert sorted(ke.__all__) == [
+        "demo",
+        "explain",
+        "filters",
+        "gradients",
+        "inspection",
+        "methods",
+        "partial_explain",
+        "smoothgrad",
+        "utils",
+    ]
+    assert all(getattr(ke, name) is not None for name in ke.__all__)
+    assert importlib.metadata.version("keras-explainable") == ke.__version__
+
+
+def test_every_public_function_is_documented_and_typed():
+    functions = [ke.explain, ke.partial_explain, ke.smoothgrad, ke.gradients]
+    functions += [ke.methods.gradient.gradients, ke.methods.meta.smooth]
+    functions += [ke.inspection.logits_model, ke.inspection.get_logits_layer]
+    functions += [getattr(ke.filters, name) for name in ke.filters.__all__]
+    for function in functions:
+        assert function.__doc__.startswith("Return"), function
+        assert "return" in function.__annotations__, function
+
+
+def test_without_a_backend_one_sentence_says_what_to_install():
+    hide = "import sys; sys.modules['tensorflow'] = None; import keras_explainable"
+    result = run(hide, KERAS_BACKEND="tensorflow")
+    assert result.returncode == 1
+    message = result.stderr.strip().splitlines()[-1]
+    assert message.startswith("ImportError: keras_explainable needs Keras with a backend")
+    assert 'pip install "keras-explainable[tensorflow]"' in message
+
+
+def test_other_backends_are_refused():
+    result = run("import keras_explainable", KERAS_BACKEND="numpy")
+    message = result.stderr.strip().splitlines()[-1]
+    assert "must be tensorflow, jax or torch" in message
+    assert "received KERAS_BACKEND='numpy'" in message
+
+
+def test_import_brings_in_no_faces():
+    heavy = "{'matplotlib', 'PIL', 'rich', 'typer', 'sklearn'}"
+    code = f"import sys, keras; before = set(sys.modules); import keras_explainable\n"
+    result = run(code + f"print({heavy} & (set(sys.modules) - before))")
+    assert result.stdout.strip() == "set()", result.stdout + result.stderr
+
+
+def test_private_keras_is_imported_nowhere():
+    for path in SOURCES.rglob("*.py"):
+        assert "keras.src" not in path.read_text(encoding="utf-8"), path
