@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import keras_explainable as ke
+from keras_explainable import installation
 
 SOURCES = Path(ke.__file__).parent
 
@@ -60,12 +63,36 @@ def test_other_backends_are_refused():
     result = run("import keras_explainable", KERAS_BACKEND="numpy")
     message = result.stderr.strip().splitlines()[-1]
     assert "must be tensorflow, jax or torch" in message
-    assert "received KERAS_BACKEND='numpy'" in message
+    assert "received 'numpy' (see the environment variable KERAS_BACKEND)" in message
+
+
+def test_the_backend_of_the_settings_file_counts(tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert installation.chosen_backend() == "tensorflow"
+    settings = tmp_path / "keras.json"
+    settings.write_text('{"backend": "jax"}', encoding="utf-8")
+    assert installation.chosen_backend() == "jax"
+    settings.write_text("{broken", encoding="utf-8")
+    assert installation.chosen_backend() == "tensorflow"
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    assert installation.chosen_backend() == "torch"
+
+
+def test_names_are_imported_when_first_used():
+    code = "import sys, keras_explainable as ke; print('keras' in sys.modules);"
+    result = run(code + "ke.explain; print('keras' in sys.modules, 'demo' in dir(ke))")
+    assert result.stdout.split() == ["False", "True", "True"]
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = ke.nothing
 
 
 def test_import_brings_in_no_faces():
     heavy = "{'matplotlib', 'PIL', 'rich', 'typer', 'sklearn'}"
-    code = f"import sys, keras; before = set(sys.modules); import keras_explainable\n"
+    code = (
+        "import sys, keras; before = set(sys.modules); import keras_explainable as ke\n"
+        "[getattr(ke, name) for name in ke.__all__]\n"
+    )
     result = run(code + f"print({heavy} & (set(sys.modules) - before))")
     assert result.stdout.strip() == "set()", result.stdout + result.stderr
 

@@ -3,19 +3,15 @@
 logits, maps = ke.smoothgrad(model, x, y)
 """
 
-try:
-    import keras as _keras  # noqa: F401
-except ImportError as error:
-    raise ImportError(
-        "keras_explainable needs Keras with a backend: install one with "
-        '`pip install "keras-explainable[tensorflow]"` (or [jax], or [torch]), and '
-        "choose it with the environment variable KERAS_BACKEND if it is not "
-        f"tensorflow (missing here: {error.name})."
-    ) from error
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from keras_explainable import demo, filters, inspection, methods, utils
-from keras_explainable.engine.explaining import explain, partial_explain
-from keras_explainable.engine.shortcuts import gradients, smoothgrad
+from keras_explainable import installation
+
+if TYPE_CHECKING:
+    from keras_explainable import demo, filters, inspection, methods, utils
+    from keras_explainable.engine.explaining import explain, partial_explain
+    from keras_explainable.engine.shortcuts import gradients, smoothgrad
 
 __version__ = "0.1.0"
 
@@ -30,3 +26,28 @@ __all__ = [
     "smoothgrad",
     "utils",
 ]
+
+_HOMES = {
+    "explain": "engine.explaining",
+    "gradients": "engine.shortcuts",
+    "partial_explain": "engine.explaining",
+    "smoothgrad": "engine.shortcuts",
+}
+
+installation.check()
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used.
+
+    Keras and its backend take seconds to import: ``--help`` has no use for them.
+    """
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = import_module(f"{__name__}.{_HOMES.get(name, name)}")
+    globals()[name] = getattr(home, name) if name in _HOMES else home
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

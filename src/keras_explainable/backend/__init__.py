@@ -19,14 +19,6 @@ from typing import Any
 
 import keras
 
-SUPPORTED = ("tensorflow", "jax", "torch")
-
-if keras.backend.backend() not in SUPPORTED:
-    raise ImportError(
-        "The Keras backend must be tensorflow, jax or torch for keras_explainable; "
-        f"received KERAS_BACKEND={keras.backend.backend()!r}."
-    )
-
 _backend: Any = import_module(f"{__name__}.{keras.backend.backend()}")
 
 vjp = _backend.vjp

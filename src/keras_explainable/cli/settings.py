@@ -1,0 +1,76 @@
+"""How to explain, as the user said it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["METHODS", "Settings"]
+
+METHODS = ("smoothgrad", "gradients")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The options of ``explain`` that decide the maps, checked when made.
+
+    Attributes:
+        method: one of ``METHODS``.
+        target: ``top1``, ``top3``, ... for the best classes, or the index of one.
+        repetitions: noisy copies of each image.
+        noise_level: sigma as a fraction of each image's range.
+        seed: of the noise.
+        batch_size: the most rows that go through the network at once.
+    """
+
+    method: str = "smoothgrad"
+    target: str = "top1"
+    repetitions: int = 50
+    noise_level: float = 0.15
+    seed: int = 0
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        _must(self.method in METHODS, "--method", " or ".join(METHODS), self.method)
+        form = re.fullmatch(r"top[1-9][0-9]{0,8}|[0-9]{1,9}", self.target)
+        _must(form, "--target", "top1, top3 or the index of a class", self.target)
+        _must(self.repetitions >= 1, "--repetitions", "at least 1", self.repetitions)
+        level = self.noise_level
+        _must(0 <= level < math.inf, "--noise-level", "0 or more", level)
+        _must(self.seed >= 0, "--seed", "0 or more", self.seed)
+        _must(self.batch_size >= 1, "--batch-size", "at least 1", self.batch_size)
+
+    @property
+    def noisy(self) -> bool:
+        """Return whether the method adds noise."""
+        return self.method == "smoothgrad"
+
+    @property
+    def rows(self) -> int:
+        """Return how often the network sees each image."""
+        return self.repetitions if self.noisy else 1
+
+    def check_classes(self, count: int) -> None:
+        """Raise ValueError if the target is none of a model's classes."""
+        if self.target.isdecimal() and int(self.target) >= count:
+            raise ValueError(
+                f"--target must be below {count}, the model's number of classes; "
+                f"received {self.target}."
+            )
+
+    def units(self, logits: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the units to explain (N, K), from logits (N, classes)."""
+        if self.target.isdecimal():
+            return np.full((len(logits), 1), int(self.target))
+        best_first = np.argsort(-logits, axis=-1, kind="stable")
+        return best_first[:, : int(self.target[3:])]
+
+
+def _must(holds: Any, option: str, requirement: str, received: Any) -> None:
+    if not holds:
+        raise ValueError(f"{option} must be {requirement}; received {received}.")

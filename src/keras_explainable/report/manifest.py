@@ -1,0 +1,77 @@
+"""The files that programs read: ``manifest.json`` and ``maps.npz``."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import platform
+import sys
+import zipfile
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_explainable import __version__
+from keras_explainable.report.records import Explanation
+
+__all__ = ["MapsFile", "image_entry", "versions"]
+
+
+class MapsFile:
+    """An .npz file that grows map by map, so that memory need not.
+
+    ``numpy.load`` reads it. Each key is an image's ``maps_key`` in the manifest; each
+    array is float32 (H, W, K), one map for each of the image's ``explained`` classes.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+
+    def add(self, key: str, maps: NDArray[np.float32]) -> None:
+        """Write one array."""
+        with self._zip.open(f"{key}.npy", "w", force_zip64=True) as member:
+            np.lib.format.write_array(member, np.asarray(maps, "float32"))
+
+    def __enter__(self) -> MapsFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._zip.close()
+
+
+def image_entry(explanation: Explanation, key: str, panel: str) -> dict[str, Any]:
+    """Return what the manifest says of one picture."""
+    return {
+        "name": explanation.name,
+        "panel": panel,
+        "maps_key": key,
+        "maps_shape": list(explanation.maps.shape),
+        "explained": [class_.unit for class_ in explanation.explained],
+        "predictions": [
+            dataclasses.asdict(class_) for class_ in explanation.predictions
+        ],
+        "sigma": explanation.sigma,
+        "noise_id": explanation.noise_id,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of all that a map depends on."""
+    import keras
+
+    backend = keras.backend.backend()
+    return {
+        "keras-explainable": __version__,
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "backend": backend,
+        backend: str(getattr(sys.modules.get(backend), "__version__", "unknown")),
+        "numpy": np.__version__,
+    }

@@ -1,0 +1,96 @@
+"""The few facts a report is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import unicodedata
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Explanation", "Names", "Prediction", "Run"]
+
+_LONGEST_NAME = 60  # characters; at 4 bytes each still below every system's 255
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """One class of one picture.
+
+    Attributes:
+        unit: the index of the class among the model's outputs.
+        label: its name.
+        score: the model's output for it.
+        probability: whether ``score`` is one, and may be shown in percent.
+    """
+
+    unit: int
+    label: str
+    score: float
+    probability: bool = True
+
+    @property
+    def shown(self) -> str:
+        """Return the score as people read it: ``97.3 %``, or ``-0.0213``."""
+        if not self.probability:
+            return f"{self.score:.3g}"
+        if self.score > 0.999:
+            return "> 99.9 %"
+        return "< 0.1 %" if self.score < 0.001 else f"{100 * self.score:.1f} %"
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """One picture, what the network said, and what it looked at.
+
+    Attributes:
+        name: what the user knows the picture by.
+        image: uint8 RGB (H, W, 3), as the network saw it.
+        maps: float (H, W, K), one map per explained class.
+        explained: the K explained classes.
+        predictions: the classes with the highest scores, best first.
+        sigma: deviation of the noise, in units of the model's input.
+        noise_id: the number from which, with the seed, the noise follows.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    maps: NDArray[np.float32]
+    explained: tuple[Prediction, ...]
+    predictions: tuple[Prediction, ...]
+    sigma: float | None = None
+    noise_id: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How all pictures of a report were explained; ``None`` where it does not apply."""
+
+    model: str
+    preprocessing: str
+    method: str
+    target: str
+    repetitions: int | None
+    noise_level: float | None
+    seed: int | None
+    batch_size: int
+
+
+class Names:
+    """Names for files: safe in any folder, and never the same twice."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def unique(self, name: str) -> str:
+        """Return the stem of ``name``, tamed, with a number if it was taken."""
+        plain = unicodedata.normalize("NFC", name.replace("\\", "/").split("/")[-1])
+        stem = re.sub(r"[^\w.-]+", "_", plain.rsplit(".", 1)[0] or plain)
+        stem = stem.strip("._")[:_LONGEST_NAME] or "image"
+        candidate, number = stem, 1
+        while candidate.casefold() in self._taken:
+            number += 1
+            candidate = f"{stem}-{number}"
+        self._taken.add(candidate.casefold())
+        return candidate

@@ -1,0 +1,242 @@
+"""The command as a whole, with a small network of the tests' own."""
+
+import html
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import keras_explainable as ke
+from keras_explainable.cli import explaining, main
+from keras_explainable.cli.app import app
+
+
+def test_the_help_fits_a_narrow_terminal_a_line_for_each_option(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    result = CliRunner().invoke(app, ["explain", "--help"])
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for option, default in (
+        *(("--model", "demo"), ("--method", "smoothgrad"), ("--target", "top1")),
+        *(("--repetitions", "50"), ("--noise-level", "0.15"), ("--seed", "0")),
+        *(("--batch-size", "32"), ("--preprocess", "none"), ("--out", "explanations")),
+    ):
+        assert any(f" {option} " in x and f"[default: {default}]" in x for x in lines)
+    examples = [x.strip() for x in lines if x.startswith(" keras-explainable explain")]
+    assert len(examples) == 3
+
+
+def test_the_version(command):
+    assert command("--version") == (0, f"keras-explainable {ke.__version__}\n", "")
+
+
+def test_without_a_command_there_is_help(command):
+    code, out, err = command()
+    assert "explain" in out + err
+    assert code in (0, 2)
+
+
+def test_missing_packages_are_named(monkeypatch):
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r'pip install "keras-explainable\[cli\]"'):
+        main(["explain"])
+
+
+def test_a_folder_of_pictures(explain, picture, here, manifest, maps):
+    for number in range(3):
+        picture(f"trip/{number}.png", number)
+    code, out, err = explain("trip", "--target", "top3", "--seed", 4)
+    assert code == 0
+    assert "3 explained in" in out
+    assert "See out/index.html" in out
+    facts = manifest()
+    assert facts["failures"] == []
+    assert [entry["name"] for entry in facts["images"]] == [
+        f"trip/{number}.png" for number in range(3)
+    ]
+    for entry in facts["images"]:
+        best = entry["predictions"][0]
+        assert f"{100 * best['score']:.1f} %" in out
+        assert entry["explained"] == [one["unit"] for one in entry["predictions"][:3]]
+        assert sum(one["score"] for one in entry["predictions"]) == pytest.approx(1)
+        assert maps()[entry["maps_key"]].shape == (12, 12, 3)
+        with Image.open(here / "out" / entry["panel"]) as panel:
+            assert panel.width > 3 * 320
+    assert facts["seed"] == 4
+    assert "3 of 3 images" in err
+
+
+def test_the_noise_follows_from_the_picture(explain, picture, manifest):
+    from keras_explainable import images
+
+    name = picture("a.png")
+    explain(name)
+    pixels = images.read(name, (12, 12))
+    assert manifest()["images"][0]["noise_id"] == zlib.crc32(pixels.tobytes())
+
+
+def test_gradients_need_no_noise(explain, picture, manifest, maps):
+    assert explain(picture("a.png"), "--method", "gradients")[0] == 0
+    facts = manifest()
+    for name in ("repetitions", "noise_level", "seed"):
+        assert facts[name] is None
+    assert facts["images"][0]["sigma"] is None
+    assert maps()["a"].max() == 1
+
+
+def test_one_class_by_its_index(explain, picture, manifest):
+    assert explain(picture("a.png"), "--target", "2")[0] == 0
+    assert manifest()["images"][0]["explained"] == [2]
+
+
+def test_failures_are_listed_and_the_others_done(explain, picture, here, manifest):
+    good, bad = picture("good.png", 1), here / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    half = here / "half.png"
+    half.write_bytes((here / good).read_bytes()[:300])
+    code, out, err = explain("bad.jpg", good, "half.png")
+    assert code == 1
+    assert "1 explained, 2 failed in" in out
+    assert "bad.jpg is not a picture" in err
+    assert "half.png cannot be read as a picture" in err
+    facts = manifest()
+    assert [entry["name"] for entry in facts["images"]] == [good]
+    assert [failure["name"] for failure in facts["failures"]] == ["bad.jpg", "half.png"]
+    page = (here / "out" / "index.html").read_text("utf-8")
+    assert "2 images could not be explained" in page
+
+
+def test_nothing_but_failures(explain, here, manifest):
+    (here / "bad.png").touch()
+    code, out, _ = explain("bad.png")
+    assert code == 1
+    assert "0 explained, 1 failed" in out
+    assert manifest()["images"] == []
+
+
+def test_the_same_name_in_two_folders(explain, picture, here, maps):
+    names = [picture("a/cat.png", 1), picture("b/cat.png", 2), picture("b/cat.bmp", 3)]
+    assert explain(*names)[0] == 0
+    panels = {path.read_bytes() for path in (here / "out" / "panels").iterdir()}
+    assert len(panels) == len(maps()) == 3
+
+
+def test_hostile_names_are_only_text(explain, picture, here, manifest):
+    name = picture("[red]<img src=x onerror=alert(1)>[.png")
+    code, out, _ = explain(name)
+    assert code == 0
+    assert name in out.replace("\n", "")
+    page = (here / "out" / "index.html").read_text("utf-8")
+    assert name not in page
+    assert html.escape(name) in page
+    assert {path.name for path in here.iterdir()} == {name, "out"}
+
+
+def interrupt_after(monkeypatch, calls):
+    """Press Ctrl-C while the maps of a batch are made."""
+    whole, done = explaining._maps, []
+
+    def interrupted(*arguments):
+        if len(done) == calls:
+            raise KeyboardInterrupt
+        done.append(1)
+        return whole(*arguments)
+
+    monkeypatch.setattr(explaining, "_maps", interrupted)
+
+
+def test_what_was_done_before_ctrl_c_is_written(
+    explain, picture, manifest, maps, monkeypatch
+):
+    names = [picture(f"{number}.png", number) for number in range(6)]
+    interrupt_after(monkeypatch, calls=2)
+    code, out, _ = explain(*names, "--batch-size", 2)
+    assert code == 130
+    assert "Interrupted: 4 explained" in out
+    assert manifest()["interrupted"] is True
+    assert [entry["name"] for entry in manifest()["images"]] == names[:4]
+    assert len(maps()) == 4
+
+
+def test_a_full_disk_is_one_sentence(explain, picture, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(explaining.Report, "add", full)
+    code, _, err = explain(picture("a.png"))
+    assert code == 1
+    assert err.endswith("Error: [Errno 28] No space left on device\n")
+
+
+WRONG = [
+    (["nothing.png"], "nothing.png does not exist"),
+    (["empty"], "empty is a folder without images (.bmp, .gif"),
+    (["out/panels/a.png"], "is in the output folder; choose another"),
+    (["a.png", "--method", "lime"], "--method must be smoothgrad or gradients"),
+    (["a.png", "--target", "4"], "--target must be below 4"),
+    (["a.png", "--target=-1"], "--target must be top1, top3 or the index"),
+    (["a.png", "--repetitions", "0"], "--repetitions must be at least 1"),
+    (["a.png", "--noise-level=-0.1"], "--noise-level must be 0 or more"),
+    (["a.png", "--model", "no.keras"], "Model file no.keras does not exist"),
+    (["a.png", "--model", "a.h5"], "is not a Keras model, or a damaged one"),
+    (["a.png", "--model", "rezned50"], "did you mean ResNet50"),
+    (["a.png", "--model", "demo", "--preprocess", "tf"], "is for model files"),
+    (["a.png", "--preprocess", "zero"], "--preprocess must be one of none, unit"),
+    (["a.png", "--out", "a.png"], "Output folder a.png is not writable"),
+    (["a.png", "--out", "a.png/sub"], "Output folder a.png/sub is not writable"),
+    ([], "Name images or folders to explain with"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+def test_wrong_usage_is_one_sentence(explain, picture, here, arguments, message):
+    picture("a.png")
+    (here / "empty").mkdir()
+    (here / "a.h5").write_bytes(b"no model")
+    picture("out/panels/a.png")
+    code, out, err = explain(*arguments)
+    assert (code, out) == (2, "")
+    error = [line for line in err.splitlines() if not line.startswith("Loading")]
+    assert len(error) == 1
+    assert message in error[0]
+    assert not (here / "out" / "index.html").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--repetitions", "many"], ["--tagret", "top3"]])
+def test_what_is_no_option_or_number(explain, arguments):
+    code, out, err = explain(*arguments)
+    assert (code, out) == (2, "")
+    assert arguments[0] in err
+    assert "Traceback" not in err
+
+
+def test_many_images_make_a_short_table(explain, picture, here):
+    same = here / picture("a.png")
+    for number in range(22):
+        (here / f"{number:02}.png").write_bytes(same.read_bytes())
+    same.unlink()
+    code, out, _ = explain(here, repetitions=1)
+    assert code == 0
+    assert "19.png" in out
+    assert "20.png" not in out
+    assert "and 2 more on the page" in out
+
+
+def test_the_output_folder_may_be_below_the_input(explain, picture, manifest):
+    picture("a.png")
+    for _ in range(2):  # The second run must not explain the panels of the first.
+        assert explain(".")[0] == 0
+        assert [entry["name"] for entry in manifest()["images"]] == ["a.png"]
+
+
+def test_maps_are_normalised(explain, picture, maps):
+    explain(picture("a.png"))
+    assert maps()["a"].min() == 0
+    assert maps()["a"].max() == 1
+    assert np.isfinite(maps()["a"]).all()

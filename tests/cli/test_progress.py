@@ -1,0 +1,42 @@
+import io
+
+from rich.console import Console
+
+from keras_explainable.cli.progress import Watcher
+
+
+def console(terminal):
+    return Console(file=io.StringIO(), force_terminal=terminal, width=80)
+
+
+def test_on_a_terminal_a_bar_moves_within_a_batch():
+    screen = console(terminal=True)
+    with Watcher(screen, images=4, rows=50) as watcher:
+        watcher.on_explain_progress(25, 100)
+        watcher._bar.refresh()
+        assert "25/200" in screen.file.getvalue()
+        watcher.finished(2)
+        watcher.on_explain_progress(50, 100)
+        watcher._bar.refresh()
+    text = screen.file.getvalue()
+    assert "150/200" in text
+    assert "75%" in text
+
+
+def test_in_a_log_a_short_line_at_most_for_each_tenth():
+    log = console(terminal=False)
+    with Watcher(log, images=95, rows=3) as watcher:
+        watcher.on_explain_progress(1, None)
+        for _ in range(95):
+            watcher.finished(1)
+    lines = log.file.getvalue().splitlines()
+    assert 5 <= len(lines) <= 10
+    assert lines[-1] == "95 of 95 images"
+
+
+def test_images_that_fail_count_as_finished():
+    log = console(terminal=False)
+    with Watcher(log, images=2, rows=3) as watcher:
+        watcher.finished(0)
+        watcher.finished(2)
+    assert log.file.getvalue() == "2 of 2 images\n"

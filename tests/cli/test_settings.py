@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from keras_explainable.cli.settings import Settings
+
+LOGITS = np.array([[1, 4, 2, 3], [9, 0, 9, 1]], "float32")
+
+
+@pytest.mark.parametrize(
+    ("target", "units"),
+    [
+        ("top1", [[1], [0]]),
+        ("top3", [[1, 3, 2], [0, 2, 3]]),
+        ("top9", [[1, 3, 2, 0], [0, 2, 3, 1]]),
+        ("0", [[0], [0]]),
+        ("3", [[3], [3]]),
+    ],
+)
+def test_units(target, units):
+    assert Settings(target=target).units(LOGITS).tolist() == units
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            {"method": "lime"},
+            "--method must be smoothgrad or gradients; received lime.",
+        ),
+        ({"target": "best"}, "--target must be top1, top3 or the index of a class"),
+        ({"target": "top0"}, "--target must be"),
+        ({"target": "-1"}, "--target must be .*received -1"),
+        ({"target": "1.5"}, "--target must be"),
+        ({"target": "²"}, "--target must be"),
+        ({"repetitions": 0}, "--repetitions must be at least 1; received 0."),
+        ({"noise_level": -0.1}, "--noise-level must be 0 or more; received -0.1."),
+        ({"noise_level": float("nan")}, "--noise-level must be 0 or more"),
+        ({"noise_level": float("inf")}, "--noise-level must be 0 or more"),
+        ({"seed": -1}, "--seed must be 0 or more"),
+        ({"batch_size": 0}, "--batch-size must be at least 1"),
+    ],
+)
+def test_what_makes_no_sense_is_said(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(**wrong)
+
+
+def test_the_target_must_be_a_class_of_the_model():
+    Settings(target="9").check_classes(10)
+    Settings(target="top3").check_classes(2)
+    with pytest.raises(
+        ValueError, match=r"below 10, .* number of classes; received 10"
+    ):
+        Settings(target="10").check_classes(10)
+
+
+def test_only_noisy_methods_repeat():
+    assert Settings(repetitions=7).rows == 7
+    assert Settings(method="gradients", repetitions=7).rows == 1

@@ -1,0 +1,143 @@
+"""The bundled network: small, right, and the same on every backend."""
+
+import io
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+import keras_explainable as ke
+from keras_explainable import demo
+from keras_explainable.demo import samples
+
+
+@pytest.fixture(scope="module")
+def network():
+    return demo.load_model()
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return demo.load_samples()
+
+
+def logits(network, images):
+    """By hand, so that nothing of the library judges itself."""
+    *_, pooling, dense = network.layers
+    features = keras.Model(network.inputs, pooling.output)
+    kernel, bias = (keras.ops.convert_to_numpy(w) for w in dense.weights)
+    return features.predict(images, verbose=0) @ kernel + bias
+
+
+def test_the_file_is_smaller_than_a_megabyte():
+    assert demo.model_path().stat().st_size < 1_000_000
+
+
+def test_plain_keras_loads_it(network, shipped):
+    plain = keras.models.load_model(demo.model_path())
+    np.testing.assert_array_equal(
+        plain.predict(shipped.images, verbose=0),
+        network.predict(shipped.images, verbose=0),
+    )
+
+
+def test_it_takes_pictures_and_gives_probabilities(network, shipped):
+    assert network.input_shape == (None, 96, 96, 3)
+    assert network.output_shape == (None, 10)
+    probabilities = network.predict(shipped.images, verbose=0)
+    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+    assert probabilities.min() >= 0
+
+
+def test_it_ends_in_a_softmax(network):
+    last = network.layers[-1]
+    assert isinstance(last, keras.layers.Dense)
+    assert last.activation is keras.activations.softmax
+
+
+def test_each_convolution_is_followed_by_batch_normalisation_and_relu(network):
+    kinds = [type(layer).__name__ for layer in network.layers]
+    places = [i for i, kind in enumerate(kinds) if kind == "Conv2D"]
+    assert len(places) >= 5
+    for place in places:
+        assert kinds[place + 1 : place + 3] == ["BatchNormalization", "ReLU"]
+
+
+def test_no_optimiser_is_shipped(network):
+    assert not network.compiled
+    with zipfile.ZipFile(demo.model_path()) as file:
+        stored = h5py.File(io.BytesIO(file.read("model.weights.h5")))
+    assert "optimizer" not in stored
+
+
+def test_every_load_is_a_new_network(network):
+    assert demo.load_model() is not network
+
+
+def test_logits_are_those_of_training_time(network, shipped):
+    with np.load(samples._SHIPPED) as file:
+        reference = file["logits"]
+    assert reference.shape == (12, 10)
+    assert np.abs(reference).max() > 3  # so that 1e-4 means something
+    assert np.abs(logits(network, shipped.images) - reference).max() < 1e-4
+
+
+def test_bytes_and_floats_give_the_same(network, shipped):
+    floats = network.predict(shipped.images.astype("float32"), verbose=0)
+    whole = network.predict(shipped.images, verbose=0)
+    np.testing.assert_allclose(floats, whole, atol=1e-6)
+
+
+def test_every_shipped_sample_is_recognised(network, shipped):
+    predictions = network.predict(shipped.images, verbose=0)
+    np.testing.assert_array_equal(predictions.argmax(-1), shipped.labels)
+
+
+def test_fresh_scenes_of_unseen_digits_are_recognised(network):
+    fresh = demo.make_samples(400, seed=20_000)
+    predictions = network.predict(fresh.images, verbose=0).argmax(-1)
+    assert (predictions == fresh.labels).mean() >= 0.95
+
+
+def test_the_digit_not_the_clutter_decides(network, shipped):
+    """With the ink painted over, the network is at a loss."""
+    images = shipped.images.copy()
+    for image, mask in zip(images, shipped.masks, strict=True):
+        image[near(mask, 2)] = image[~mask].mean(0)
+    predictions = network.predict(images, verbose=0).argmax(-1)
+    assert (predictions == shipped.labels).mean() < 0.5
+
+
+def test_smoothgrad_lights_up_on_the_digit(network, shipped):
+    _, maps = ke.smoothgrad(
+        network, shipped.images, shipped.labels, postprocessing=None, verbose=0
+    )
+    close = np.stack([near(mask, 3) for mask in shipped.masks])
+    mass = (maps[..., 0] * close).sum((1, 2)) / maps[..., 0].sum((1, 2))
+    assert mass.mean() > 4 * close.mean()
+    peaks = maps.reshape(len(maps), -1).argmax(-1)
+    assert close.reshape(len(maps), -1)[np.arange(len(maps)), peaks].mean() > 0.8
+
+
+def test_smoothgrad_is_calmer_than_the_gradient(network, shipped):
+    """Neighbouring pixels differ less, in units of the map's own mean."""
+    choices = {"postprocessing": None, "verbose": 0}
+    _, rough = ke.gradients(network, shipped.images, shipped.labels, **choices)
+    _, smooth = ke.smoothgrad(network, shipped.images, shipped.labels, **choices)
+    assert roughness(smooth) < 0.9 * roughness(rough)
+
+
+def roughness(maps):
+    steps = [np.abs(np.diff(maps, axis=axis)).mean((1, 2, 3)) for axis in (1, 2)]
+    return np.mean(sum(steps) / maps.mean((1, 2, 3)))
+
+
+def near(mask, reach):
+    """Everything at most ``reach`` pixels from the mask, diagonals included."""
+    padded, size = np.pad(mask, reach), mask.shape[0]
+    shifts = range(2 * reach + 1)
+    return np.any(
+        [padded[i : i + size, j : j + size] for i in shifts for j in shifts], 0
+    )

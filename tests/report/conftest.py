@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from keras_explainable.report import Explanation, Prediction, Run
+
+
+@pytest.fixture
+def explanation():
+    """Make explanations: a red picture, a map with one bright pixel for each class."""
+
+    def make(name="cat.jpg", classes=("tabby",), size=(4, 6), scores=None, **changes):
+        maps = np.zeros((*size, len(classes)), "float32")
+        maps[1, 2] = 1
+        image = np.zeros((*size, 3), "uint8")
+        image[..., 0] = 200
+        scores = scores or [0.75 / 2**rank for rank in range(len(classes))]
+        found = tuple(
+            Prediction(unit, label, score)
+            for unit, (label, score) in enumerate(zip(classes, scores, strict=True))
+        )
+        facts = {"maps": maps, "explained": found, "predictions": found}
+        facts |= {"sigma": 30.0, "noise_id": 7} | changes
+        return Explanation(name, image, **facts)
+
+    return make
+
+
+@pytest.fixture
+def run():
+    return Run(
+        model="net.keras",
+        preprocessing="unit",
+        method="smoothgrad",
+        target="top1",
+        repetitions=50,
+        noise_level=0.15,
+        seed=3,
+        batch_size=32,
+    )

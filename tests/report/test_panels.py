@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from keras_explainable import colors
+from keras_explainable.report import panels
+
+
+def test_the_map_and_the_overlay_light_up_where_the_map_is_bright(explanation):
+    image, map_, overlay = panels.views(explanation(), 0)
+    np.testing.assert_array_equal(image, explanation().image)
+    brightest = colors.colorize(np.array([[0.0, 1.0]]))[0, 1]
+    np.testing.assert_array_equal(map_[1, 2], brightest)
+    assert map_[0, 0].sum() < 10
+    np.testing.assert_allclose(overlay[1, 2], brightest, atol=20)
+    # Elsewhere: the image, muted but still red.
+    assert overlay[0, 0, 0] > overlay[0, 0, 1] == overlay[0, 0, 2] > 0
+
+
+def test_the_brightest_percent_is_shown_alike(explanation):
+    maps = np.linspace(0, 1, 1000, dtype="float32").reshape(20, 50, 1)
+    maps[0, 0] = 1000
+    _, map_, _ = panels.views(explanation(size=(20, 50), maps=maps), 0)
+    np.testing.assert_array_equal(map_[0, 0], map_[-1, -1])
+    halfway = colors.colorize(np.array([[0.5, 1.0]]))[0, 0]
+    np.testing.assert_allclose(map_[10, 0].astype(int), halfway, atol=8)
+
+
+def test_a_map_of_zeros_is_dark(explanation):
+    _, map_, overlay = panels.views(explanation(maps=np.zeros((4, 6, 1), "float32")), 0)
+    assert map_.max() < 10
+    assert np.isfinite(overlay).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "enlarged"),
+    [
+        ((96, 96), (384, 384)),
+        ((28, 14), (336, 168)),
+        ((320, 320), (320, 320)),
+        ((224, 512), (224, 512)),
+        ((1, 1), (320, 320)),
+    ],
+)
+def test_small_pictures_are_enlarged_in_whole_steps(shape, enlarged, rng):
+    pixels = rng.integers(0, 256, (*shape, 3), "uint8")
+    large = np.asarray(panels.enlarged(pixels))
+    assert large.shape == (*enlarged, 3)
+    factor = enlarged[0] // shape[0]
+    # Crisp: each pixel is a square of its very colour.
+    np.testing.assert_array_equal(large[::factor, ::factor], pixels)
+    np.testing.assert_array_equal(large[factor - 1 :: factor, ::factor], pixels)
+
+
+def test_a_panel_has_image_map_and_overlay_side_by_side(explanation):
+    made = explanation()
+    pixels = np.asarray(panels.panel(made))
+    for view in panels.views(made, 0):
+        tile = np.asarray(panels.enlarged(view))
+        assert holds(pixels, tile)
+
+
+def test_a_panel_has_a_row_for_each_class(explanation):
+    one = panels.panel(explanation(classes=("a",)))
+    three = panels.panel(explanation(classes=("a", "b", "c")))
+    assert three.width == one.width
+    head = (3 * one.height - three.height) / 2
+    assert 0 < head < 60  # the name of the picture is there only once
+
+
+def test_titles_say_class_and_score(explanation):
+    texts = [
+        panels.panel(explanation(classes=(label,), scores=[score]))
+        for label, score in (("cat", 0.5), ("dog", 0.5), ("cat", 0.6))
+    ]
+    assert len({text.tobytes() for text in texts}) == 3
+
+
+def test_long_names_are_shortened_and_odd_ones_drawn(explanation):
+    plain = panels.panel(explanation())
+    for name in (
+        "x" * 5000,
+        "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),
+        "",
+        "日本語",
+    ):
+        assert panels.panel(explanation(name=name, classes=(name,))).size == plain.size
+
+
+def holds(pixels, tile):
+    """Tell whether a picture contains another one exactly."""
+    height, width = tile.shape[:2]
+    windows = np.lib.stride_tricks.sliding_window_view(pixels[..., 0], (1, width))
+    corners = np.argwhere((windows[:, :, 0] == tile[0, :, 0]).all(axis=-1))
+    return any(
+        np.array_equal(pixels[top : top + height, left : left + width], tile)
+        for top, left in corners
+    )

@@ -1,0 +1,145 @@
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_explainable.report import Report
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+def manifest(folder):
+    return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+
+
+def test_everything_is_written(folder, run, explanation):
+    with Report(folder, run) as report:
+        report.add(explanation(name="trip/cat.jpg", classes=("tabby", "tiger")))
+    written = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*"))
+    assert written == [
+        *("index.html", "manifest.json", "maps.npz", "panels", "panels/cat.png")
+    ]
+    with Image.open(folder / "panels" / "cat.png") as panel:
+        assert panel.format == "PNG"
+    assert "trip/cat.jpg" in report.page.read_text(encoding="utf-8")
+
+
+def test_the_manifest_holds_all_facts(folder, run, explanation):
+    with Report(folder, run) as report:
+        report.add(explanation(classes=("tabby", "tiger")))
+        report.fail("dog.jpg", "is not a picture")
+    facts = manifest(folder)
+    assert facts["images"] == [
+        {
+            "name": "cat.jpg",
+            "panel": "panels/cat.png",
+            "maps_key": "cat",
+            "maps_shape": [4, 6, 2],
+            "explained": [0, 1],
+            "predictions": [
+                {"unit": 0, "label": "tabby", "score": 0.75, "probability": True},
+                {"unit": 1, "label": "tiger", "score": 0.375, "probability": True},
+            ],
+            "sigma": 30.0,
+            "noise_id": 7,
+        }
+    ]
+    assert facts["failures"] == [{"name": "dog.jpg", "reason": "is not a picture"}]
+    assert facts["interrupted"] is False
+    assert facts["seconds"] >= 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", facts["started"])
+    for name in ("model", "method", "repetitions", "noise_level", "seed", "target"):
+        assert facts[name] == getattr(run, name)
+    for file in (facts["page"], facts["maps"], facts["images"][0]["panel"]):
+        assert (folder / file).is_file()
+
+
+def test_the_manifest_knows_all_versions(folder, run):
+    with Report(folder, run):
+        pass
+    versions = manifest(folder)["versions"]
+    backend = keras.backend.backend()
+    assert versions["backend"] == backend
+    assert versions["keras"] == keras.__version__
+    names = {"keras-explainable", "python", "keras", "backend", backend, "numpy"}
+    assert set(versions) == names
+    assert all(versions[name][0].isdigit() for name in names - {"backend"})
+
+
+def test_the_maps_are_kept_as_numbers(folder, run, explanation, rng):
+    sizes = [(4, 6), (5, 3)]
+    made = [
+        explanation(size=size, maps=rng.normal(size=(*size, 1)).astype("float32"))
+        for size in sizes
+    ]
+    with Report(folder, run) as report:
+        for one in made:
+            report.add(one)
+    with np.load(folder / "maps.npz") as maps:
+        assert list(maps) == [entry["maps_key"] for entry in report.entries]
+        for key, one in zip(maps, made, strict=True):
+            assert maps[key].dtype == "float32"
+            np.testing.assert_array_equal(maps[key], one.maps)
+
+
+def test_the_same_stem_twice_overwrites_nothing(folder, run, explanation):
+    with Report(folder, run) as report:
+        for name in ("a/cat.jpg", "b/cat.png", "b/CAT.gif"):
+            report.add(explanation(name=name))
+    assert len(list((folder / "panels").iterdir())) == 3
+    assert len({entry["maps_key"].casefold() for entry in report.entries}) == 3
+
+
+@pytest.mark.parametrize("name", ["../../evil.png", "/etc/evil.png", "..\\evil.png"])
+def test_nothing_is_written_elsewhere(folder, run, explanation, name, tmp_path):
+    with Report(folder, run) as report:
+        report.add(explanation(name=name))
+    assert list(tmp_path.iterdir()) == [folder]
+    assert (folder / "panels" / "evil.png").is_file()
+
+
+def interrupted(folder, run, explanation, error):
+    with Report(folder, run) as report:
+        report.add(explanation())
+        raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_what_was_done_before_an_interruption_is_written(
+    folder, run, explanation, error
+):
+    with pytest.raises(error):
+        interrupted(folder, run, explanation, error)
+    facts = manifest(folder)
+    assert facts["interrupted"] is True
+    assert len(facts["images"]) == 1
+    with np.load(folder / "maps.npz") as maps:
+        assert list(maps) == ["cat"]
+    assert "The run was interrupted" in (folder / "index.html").read_text("utf-8")
+
+
+def test_a_new_report_takes_the_place_of_an_old_one(folder, run, explanation):
+    for name in ("cat.jpg", "dog.jpg"):
+        with Report(folder, run) as report:
+            report.add(explanation(name=name))
+    assert [entry["name"] for entry in manifest(folder)["images"]] == ["dog.jpg"]
+    assert "cat.jpg" not in report.page.read_text(encoding="utf-8")
+    with np.load(folder / "maps.npz") as maps:
+        assert list(maps) == ["dog"]
+
+
+def test_names_in_any_language_are_written(folder, run, explanation):
+    with Report(folder, run) as report:
+        report.add(explanation(name="猫.jpg", classes=("chat d’été",)))
+    assert manifest(folder)["images"][0]["name"] == "猫.jpg"
+    assert "猫" in (folder / "manifest.json").read_text(encoding="utf-8")
+    with np.load(folder / "maps.npz") as maps:
+        assert list(maps) == ["猫"]

@@ -1,0 +1,108 @@
+"""The command as people run it: another process, the bundled network."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from keras_explainable import demo
+
+START = "import sys; from keras_explainable.cli import main; main()"
+
+
+def start(*arguments, cwd, **options):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_CPP")}
+    return subprocess.Popen(
+        [sys.executable, "-c", START, *arguments],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def demonstration(tmp_path_factory):
+    """Run ``keras-explainable explain`` in an empty folder."""
+    folder = tmp_path_factory.mktemp("demonstration")
+    process = start("explain", "--repetitions", "10", cwd=folder)
+    out, err = process.communicate(timeout=300)
+    return folder, process.returncode, out, err
+
+
+def test_the_demonstration_runs_and_says_where_the_page_is(demonstration):
+    folder, code, out, _ = demonstration
+    assert code == 0
+    assert "See explanations/index.html" in out
+    assert sorted(path.name for path in folder.iterdir()) == ["explanations"]
+    assert len(list((folder / "explanations" / "panels").iterdir())) == 12
+
+
+def test_it_says_nothing_else(demonstration):
+    err = demonstration[-1]
+    assert err.splitlines() == ["Loading demo", "12 of 12 images"]
+
+
+def test_the_network_is_right_and_its_maps_are_where_the_digits_are(demonstration):
+    folder = demonstration[0] / "explanations"
+    facts = json.loads((folder / "manifest.json").read_text("utf-8"))
+    samples = demo.load_samples()
+    found = [int(entry["predictions"][0]["label"]) for entry in facts["images"]]
+    assert np.mean(found == samples.labels) >= 11 / 12
+    with np.load(folder / "maps.npz") as maps:
+        for entry, mask in zip(facts["images"], samples.masks, strict=True):
+            map_ = maps[entry["maps_key"]][..., 0]
+            assert map_[mask].mean() > 2 * map_[~mask].mean()
+
+
+def test_the_page_needs_no_other_file(demonstration):
+    page = (demonstration[0] / "explanations" / "index.html").read_text("utf-8")
+    assert page.count('src="data:image/') == 12 * 3 + 1
+    assert page.count("src=") == 12 * 3 + 1
+    assert "href" not in page
+
+
+def test_help_and_mistakes_load_no_network_library(tmp_path):
+    heavy = ["keras", "tensorflow", "jax", "torch", "matplotlib"]
+    code = (
+        "import sys; from keras_explainable.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        f"finally: print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
+    )
+    for arguments in (["explain", "--help"], ["explain", "nothing.png"], ["--version"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise there")
+def test_ctrl_c_ends_with_130_and_a_report(tmp_path):
+    """Interrupts a run that would take hours, once its first image is done."""
+    many = ["--repetitions", "200", "--batch-size", "1", "--target", "top9"]
+    process = start("explain", *many, cwd=tmp_path, start_new_session=True)
+    panels = tmp_path / "explanations" / "panels"
+    deadline = time.monotonic() + 240
+    while not panels.is_dir() or len(list(panels.iterdir())) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Interrupted:" in out
+    assert "Traceback" not in err
+    facts = json.loads((tmp_path / "explanations" / "manifest.json").read_text("utf-8"))
+    assert facts["interrupted"] is True
+    assert 1 <= len(facts["images"]) < 12
