@@ -48,7 +48,9 @@ def bare_loop(model, images, units, repetitions, rows):
             tape.watch(noisy)
             score = tf.reduce_sum(model(noisy, training=False) * chosen)
         maps = tf.reduce_mean(tf.abs(tape.gradient(score, noisy)), axis=-1)
-        return tf.reduce_sum(tf.reshape(maps, [copies, len(images), *maps.shape[1:]]), 0)
+        return tf.reduce_sum(
+            tf.reshape(maps, [copies, len(images), *maps.shape[1:]]), 0
+        )
 
     def run():
         (sum(step() for _ in range(repetitions // copies)) / repetitions).numpy()
@@ -69,7 +71,7 @@ def seed_page(model, images, units, repetitions, rows):
 
 def best_times(sides: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
     best = dict.fromkeys(sides, float("inf"))
-    for name, run in sides.items():
+    for run in sides.values():
         run()  # Compiles.
     for _ in range(rounds):
         for name, run in sides.items():
@@ -85,7 +87,9 @@ def main():
     parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--rows", type=int, default=32, help="batch_size of explain")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--without-xla", action="store_true", help="skip that slow side")
+    parser.add_argument(
+        "--without-xla", action="store_true", help="skip that slow side"
+    )
     args = parser.parse_args()
 
     keras.utils.set_random_seed(0)
@@ -103,7 +107,9 @@ def main():
     for name, seconds in times.items():
         each = seconds / args.images / args.repetitions * 1000
         ratio = seconds / times["ke.explain"]
-        print(f"{name:16s} {each:8.2f} ms per image and repetition   {ratio:6.2f} x ours")
+        print(
+            f"{name:16s} {each:8.2f} ms per image and repetition   {ratio:6.2f} x ours"
+        )
 
 
 if __name__ == "__main__":

@@ -27,8 +27,10 @@ def quadratic():
 def weights_of(model, units):
     """w of the chosen units (B, K), as (B, H, W, C, K)."""
     kernel = numpy(model.get_layer("logits").kernel)
-    return np.moveaxis(kernel[:, units], 0, 2).swapaxes(1, 2).reshape(
-        len(units), *SHAPE, -1
+    return (
+        np.moveaxis(kernel[:, units], 0, 2)
+        .swapaxes(1, 2)
+        .reshape(len(units), *SHAPE, -1)
     )
 
 

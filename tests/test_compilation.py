@@ -95,7 +95,9 @@ def test_what_cannot_be_traced_runs_eagerly_with_a_warning():
         return indices, np.asarray(inputs) + 1
 
     model, x = linear(), images()
-    with pytest.warns(UserWarning, match="'method' cannot be compiled and runs eagerly"):
+    with pytest.warns(
+        UserWarning, match="'method' cannot be compiled and runs eagerly"
+    ):
         _, maps = call_method(method, model, x, some_units(), {})
     np.testing.assert_allclose(maps, x + 1)
     call_method(method, model, x, some_units(), {})  # Warned once.

@@ -55,7 +55,9 @@ def test_without_a_backend_one_sentence_says_what_to_install():
     result = run(hide, KERAS_BACKEND="tensorflow")
     assert result.returncode == 1
     message = result.stderr.strip().splitlines()[-1]
-    assert message.startswith("ImportError: keras_explainable needs Keras with a backend")
+    assert message.startswith(
+        "ImportError: keras_explainable needs Keras with a backend"
+    )
     assert 'pip install "keras-explainable[tensorflow]"' in message
 
 

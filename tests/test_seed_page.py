@@ -66,7 +66,9 @@ def test_page(page):
     assert "weights='imagenet'" in code
     assert code.count("\n") > 40
     code = code.replace("weights='imagenet'", "weights=None")
-    check = "print([a.shape for a in (images, maps, smoothed_maps)], smoothed_maps.max())"
+    check = (
+        "print([a.shape for a in (images, maps, smoothed_maps)], smoothed_maps.max())"
+    )
     result = run(f"{code}\n{check}")
     assert result.returncode == 0, result.stderr
     shape = "(8, 299, 299, 1)"

@@ -58,7 +58,9 @@ def call_method(
         }
         return _pair(method(model, inputs, indices, **known, **params), method)
     step = compiled(functools.partial(method, **params), model)
-    tensors = (None if x is None else ops.convert_to_tensor(x) for x in (inputs, indices))
+    tensors = (
+        None if x is None else ops.convert_to_tensor(x) for x in (inputs, indices)
+    )
     return _pair(step(*tensors), method)
 
 

@@ -32,7 +32,9 @@ class RunningMean:
         """
         if self.value is None:
             shape = (len(self.counts), *maps.shape[1:])
-            self.value = ops.zeros(shape, keras.backend.result_type(maps.dtype, "float32"))
+            self.value = ops.zeros(
+                shape, keras.backend.result_type(maps.dtype, "float32")
+            )
         new = np.bincount(image[used], minlength=len(self.counts))
         self.counts += new
         per_map = 1 / np.maximum(self.counts, 1)

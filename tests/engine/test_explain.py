@@ -209,7 +209,13 @@ def test_resizing(model, x, y):
     maps = ke.explain(SIGNED, model, x, y, verbose=0, resizing=(8, 6))[1]
     assert maps.shape == (COUNT, 8, 6, 3, 2)
     flat = ke.explain(
-        gradients, linear(), x, y, verbose=0, resizing=[8, 6], postprocessing=ops.ones_like
+        gradients,
+        linear(),
+        x,
+        y,
+        verbose=0,
+        resizing=[8, 6],
+        postprocessing=ops.ones_like,
     )[1]
     np.testing.assert_allclose(flat, 1, rtol=1e-6)
 
@@ -227,9 +233,7 @@ def test_partial_explain_has_defaults_that_can_be_overridden(model, x, y):
     absolute = ke.partial_explain(gradients, verbose=0, gradient_filter=ops.square)
     assert absolute.__name__ == "gradients"
     expected = (quadratic_gradients(model, x, y) ** 2).mean(axis=-2)
-    np.testing.assert_allclose(
-        absolute(model, x, y)[1], expected, rtol=1e-4, atol=1e-6
-    )
+    np.testing.assert_allclose(absolute(model, x, y)[1], expected, rtol=1e-4, atol=1e-6)
     signed = absolute(model, x, y, gradient_filter=None)[1]
     expected = quadratic_gradients(model, x, y).mean(axis=-2)
     np.testing.assert_allclose(signed, expected, rtol=1e-4, atol=1e-6)

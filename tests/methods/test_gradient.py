@@ -170,7 +170,11 @@ def test_bad_units(units, error, message):
     ("x", "error", "message"),
     [
         (np.zeros((0, *SHAPE)), ValueError, "at least one"),
-        (np.zeros((6, 4, 4)), ValueError, r"shape \(any, 4, 4, 3\).*received \(6, 4, 4\)"),
+        (
+            np.zeros((6, 4, 4)),
+            ValueError,
+            r"shape \(any, 4, 4, 3\).*received \(6, 4, 4\)",
+        ),
         (np.zeros((6, 4, 4, 1)), ValueError, "received"),
         (np.full((6, *SHAPE), np.nan), ValueError, "finite"),
         (np.full((6, *SHAPE), -np.inf), ValueError, "finite"),

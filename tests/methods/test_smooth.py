@@ -241,7 +241,11 @@ def test_constant_image_has_no_range():
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
-        ({"repetitions": 0}, ValueError, "`repetitions` must be at least 1; received 0"),
+        (
+            {"repetitions": 0},
+            ValueError,
+            "`repetitions` must be at least 1; received 0",
+        ),
         ({"repetitions": 2.5}, TypeError, "`repetitions` must be an integer"),
         ({"repetitions": True}, TypeError, "`repetitions` must be an integer"),
         ({"noise": -0.1}, ValueError, "`noise` must be finite and at least 0"),
