@@ -1,11 +1,11 @@
 """Sphinx configuration: `make docs`; no network is needed."""
 
-from importlib.metadata import version
+import importlib.metadata
 
 project = "keras-explainable"
 author = "The keras-explainable developers"
 copyright = "2026, " + author
-release = version("keras-explainable")
+release = importlib.metadata.version("keras-explainable")
 
 extensions = [
     "myst_parser",
