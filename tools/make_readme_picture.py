@@ -11,6 +11,7 @@ SHOWN = [0, 2, 6, 7, 8, 10]
 
 
 def main(path="docs/_static/smoothgrad.png"):
+    """Draw and write the picture."""
     model, samples = ke.demo.load_model(), ke.demo.load_samples()
     images, labels = samples.images[SHOWN], samples.labels[SHOWN]
     clipped = {"postprocessing": ke.filters.percentile_normalize}
