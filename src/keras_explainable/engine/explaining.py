@@ -8,6 +8,13 @@ from keras import ops
 
 from keras_explainable import checks
 from keras_explainable.compilation import accepts, call_method, name_of
+from keras_explainable.engine.postprocessing import (
+    Postprocessing,
+    check_resizing,
+    postprocess,
+    resize,
+    target_size,
+)
 from keras_explainable.engine.progress import Progress
 from keras_explainable.engine.sources import Batch, Source
 from keras_explainable.inspection import logits_model, runnable_model
@@ -26,7 +33,7 @@ def explain(
     verbose: str | int = "auto",
     steps: int | None = None,
     callbacks: Any = None,
-    postprocessing: Callable[..., Tensor] | None = None,
+    postprocessing: Postprocessing | None = None,
     resizing: bool | tuple[int, int] | None = None,
     ids: Any = None,
     logits: bool = True,
@@ -73,7 +80,7 @@ def explain(
     checks.integer("batch_size", batch_size, 1)
     if steps is not None:
         checks.integer("steps", steps, 1)
-    size = _target_size(resizing)
+    check_resizing(resizing)
     explained = logits_model(model) if logits else runnable_model(model)
     source = Source(explained, x, y, ids=ids, batch_size=batch_size, steps=steps)
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
@@ -92,9 +99,8 @@ def explain(
         )
         if not accepts(method, "progress"):
             report(batch.used, batch.used)
-        if postprocessing is not None:
-            maps = _postprocess(postprocessing, maps)
-        maps = _resize(maps, batch.inputs.shape[1:3] if size is True else size)
+        maps = postprocess(maps, postprocessing)
+        maps = resize(maps, target_size(resizing, batch.inputs.shape))
         return _numpy(found)[: batch.used], _numpy(maps)[: batch.used]
 
     return _loop(source, explain_batch, progress)
@@ -134,33 +140,6 @@ def _loop(source: Source, explain_batch: Any, progress: Progress) -> Result:
 def _joined(results: list[Result]) -> Result:
     found, maps = zip(*results, strict=True)
     return np.concatenate(found), np.concatenate(maps)
-
-
-def _postprocess(postprocessing: Callable[..., Tensor], maps: Tensor) -> Tensor:
-    """A map is what lies between the axis of images and that of units."""
-    if accepts(postprocessing, "axis"):
-        return postprocessing(maps, axis=tuple(range(1, len(maps.shape) - 1)))
-    return postprocessing(maps)
-
-
-def _target_size(resizing: Any) -> Any:
-    if resizing is None or isinstance(resizing, bool):
-        return resizing or None
-    size = tuple(resizing) if isinstance(resizing, tuple | list) else ()
-    if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
-        raise ValueError(
-            "`resizing` must be True, or a size (height, width) in pixels; "
-            f"received {resizing!r}."
-        )
-    return size
-
-
-def _resize(maps: Tensor, size: Any) -> Tensor:
-    if size is None or tuple(maps.shape[1:3]) == tuple(size):
-        return maps
-    planes = ops.reshape(maps, (*maps.shape[:3], -1))
-    planes = ops.image.resize(planes, size, data_format="channels_last")
-    return ops.reshape(planes, (maps.shape[0], *size, *maps.shape[3:]))
 
 
 def _numpy(x: Tensor) -> np.ndarray:

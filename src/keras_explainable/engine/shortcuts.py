@@ -1,14 +1,13 @@
 """Methods with their conventional postprocessing, in one call."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from keras import ops
 
 from keras_explainable import filters
-from keras_explainable.compilation import accepts
 from keras_explainable.engine.explaining import Result, explain, partial_explain
+from keras_explainable.engine.postprocessing import Postprocessing, postprocess
 from keras_explainable.methods import gradient, meta
 from keras_explainable.types import Model, Tensor
 
@@ -28,7 +27,7 @@ def smoothgrad(
     repetitions: int = 50,
     noise_level: float = 0.15,
     seed: int | None = 0,
-    postprocessing: Callable[..., Tensor] | None = filters.normalize,
+    postprocessing: Postprocessing | None = filters.normalize,
     **params: Any,
 ) -> Result:
     """Return the chosen logits and their SmoothGrad maps in the paper's form.
@@ -61,11 +60,6 @@ def smoothgrad(
     return explain(method, model, x, y, postprocessing=finish, **params)
 
 
-def _finish(postprocessing: Callable[..., Tensor] | None, maps: Tensor) -> Tensor:
+def _finish(postprocessing: Postprocessing | None, maps: Tensor) -> Tensor:
     """Reduce the channels of (B, H, W, C, K), then postprocess (B, H, W, K)."""
-    maps = ops.mean(ops.abs(maps), axis=-2)
-    if postprocessing is None:
-        return maps
-    if accepts(postprocessing, "axis"):
-        return postprocessing(maps, axis=(1, 2))
-    return postprocessing(maps)
+    return postprocess(ops.mean(ops.abs(maps), axis=-2), postprocessing)
