@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_explainable.noise import PADDING
-
 
 def is_callable(name: str, value: Any) -> None:
     """Raise TypeError unless ``value`` can be called."""
@@ -33,10 +31,10 @@ def number(name: str, value: Any, least: float) -> None:
         )
 
 
-def image_ids(ids: Any, count: int) -> np.ndarray:
+def image_ids(ids: Any, count: int, least: int = 0) -> np.ndarray:
     """Return ``ids`` as an array (count,) of integers; None means 0, 1, 2, ..."""
     array = np.arange(count) if ids is None else np.asarray(ids)
-    if array.shape != (count,) or array.dtype.kind not in "iu" or array.min() < PADDING:
+    if array.shape != (count,) or array.dtype.kind not in "iu" or array.min() < least:
         raise ValueError(
             f"`ids` must be one integer >= 0 for each of the {count} inputs; "
             f"received {ids!r}."

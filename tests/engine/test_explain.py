@@ -277,6 +277,7 @@ def test_template_of_the_documentation(x):
         ({"resizing": 7}, ValueError, "`resizing` must be True, or a size"),
         ({"resizing": (0, 4)}, ValueError, "`resizing` must be True, or a size"),
         ({"ids": [1, 2]}, ValueError, "`ids` must be one integer"),
+        ({"ids": [-1] * COUNT}, ValueError, "`ids` must be one integer >= 0"),
         ({"verbose": "loud"}, ValueError, "`verbose` must be"),
         ({"method": 3}, TypeError, "`method` must be callable"),
     ],

@@ -75,7 +75,7 @@ def smooth(
     ) -> tuple[Tensor, Tensor]:
         nonlocal warned
         inputs = units.as_inputs(model, inputs)
-        ids = checks.image_ids(ids, len(inputs))
+        ids = checks.image_ids(ids, len(inputs), least=noises.PADDING)
         outputs = units.forward(model, inputs, rows)
         indices = units.as_indices(indices, len(inputs), outputs.shape[-1])
         sigma = noises.scale(inputs, noise, noise_level)
