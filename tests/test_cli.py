@@ -90,16 +90,19 @@ def test_help_and_mistakes_load_no_network_library(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise there")
 def test_ctrl_c_ends_with_130_and_a_report(tmp_path):
-    """Interrupts a run that would take hours, once its first image is done."""
-    many = ["--repetitions", "200", "--batch-size", "1", "--target", "top9"]
+    """Interrupts a run of a dozen images once its first one is done."""
+    many = ["--repetitions", "100", "--batch-size", "1"]
     process = start("explain", *many, cwd=tmp_path, start_new_session=True)
     panels = tmp_path / "explanations" / "panels"
-    deadline = time.monotonic() + 240
-    while not panels.is_dir() or len(list(panels.iterdir())) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    try:
+        while not panels.is_dir() or len(list(panels.iterdir())) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+    except BaseException:
+        process.kill()
+        raise
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate()
     assert process.returncode == 130
     assert "Interrupted:" in out
     assert "Traceback" not in err
