@@ -109,8 +109,15 @@ def explain(
 def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
     """Return ``explain`` for one method, with other defaults.
 
-    smooth_explain = ke.partial_explain(smooth(gradients), batch_size=8)
-    logits, maps = smooth_explain(model, x, y)
+    Args:
+        method: as in ``explain``.
+        **defaults: parameters of ``explain`` or of the method; a call may give others.
+
+    Returns:
+        A function of ``(model, x, y=None, **params)``. For example::
+
+            smooth_explain = ke.partial_explain(smooth(gradients), batch_size=8)
+            logits, maps = smooth_explain(model, x, y)
     """
 
     def explain_with(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
