@@ -125,10 +125,7 @@ class Progress(keras.callbacks.Callback):
 
 def logits(network: keras.Model, images: Images) -> NDArray[np.float32]:
     """What the network computes before its softmax, (N, 10)."""
-    *_, pooling, dense = network.layers
-    features = keras.Model(network.inputs, pooling.output)
-    kernel, bias = dense.get_weights()
-    return features.predict(images, verbose=0) @ kernel + bias
+    return ke.inspection.logits_model(network).predict(images, verbose=0)
 
 
 class Focus(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import keras_explainable as ke
-from keras_explainable import images
+from keras_explainable import images, noise
 from keras_explainable.cli.predicting import predict
 from keras_explainable.cli.progress import Watcher
 from keras_explainable.cli.settings import Settings
@@ -91,7 +91,7 @@ def _explanations(
     y = settings.units(predictions.logits)
     ids = [zlib.crc32(image.tobytes()) for image in pixels]
     maps = _maps(subject.model, inputs, y, ids, settings, watcher)
-    sigmas = settings.noise_level * np.ptp(inputs.reshape(len(inputs), -1), axis=1)
+    sigmas = noise.scale(inputs, 0, settings.noise_level)
     return [
         Explanation(
             name=name,

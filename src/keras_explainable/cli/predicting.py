@@ -77,5 +77,4 @@ def _sums_to_one(outputs: Floats) -> bool:
 
 
 def _softmax(logits: Floats) -> Floats:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    return np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))

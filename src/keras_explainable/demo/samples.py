@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_explainable import checks
 from keras_explainable.demo import digits, scenes
 
 _SHIPPED = pathlib.Path(__file__).with_name("samples.npz")
@@ -57,7 +57,8 @@ def make_samples(count: int, seed: int = 0, held_out: bool = True) -> Samples:
         TypeError: if ``count`` or ``seed`` is not an integer.
         ValueError: if ``count < 1`` or ``seed < 0``.
     """
-    count, seed = _integer("count", count, 1), _integer("seed", seed, 0)
+    checks.integer("count", count, 1)
+    checks.integer("seed", seed, 0)
     glyphs, labels = digits.load_digits(held_out)
     drawn = [_draw_one((seed, index, held_out), glyphs) for index in range(count)]
     chosen, images, masks = (np.stack(column) for column in zip(*drawn, strict=True))
@@ -70,13 +71,3 @@ def _draw_one(
     rng = np.random.default_rng(entropy)
     chosen = int(rng.integers(len(glyphs)))
     return chosen, *scenes.draw(rng, glyphs[chosen], glyphs)
-
-
-def _integer(name: str, value: int, least: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"`{name}` must be an integer; received {value!r}") from None
-    if number < least:
-        raise ValueError(f"`{name}` must be at least {least}; received {value!r}")
-    return number
