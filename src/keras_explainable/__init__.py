@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keras_explainable import installation
 
 if TYPE_CHECKING:
-    from keras_explainable import demo, filters, inspection, methods, utils
+    from keras_explainable import demo, filters, inspection, lowering, methods, utils
     from keras_explainable.engine.explaining import explain, partial_explain
     from keras_explainable.engine.shortcuts import gradients, smoothgrad
 
@@ -21,6 +21,7 @@ __all__ = [
     "filters",
     "gradients",
     "inspection",
+    "lowering",
     "methods",
     "partial_explain",
     "smoothgrad",

@@ -5,8 +5,9 @@ So the steps are read by cloning the model with a recorder in the place of every
 layer, and are run by calling the user's own layers on real tensors only.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -23,6 +24,26 @@ class Step:
     kwargs: dict[str, Any]
     outputs: Any
 
+    def reading(self, values: Mapping[int, Any]) -> "Step":
+        """Return the step with other tensors for those it reads, where one is given."""
+        args, kwargs = filled((self.args, self.kwargs), values)
+        return replace(self, args=args, kwargs=kwargs)
+
+    def run(self, values: Mapping[int, Any]) -> dict[int, Any]:
+        """Return the value of each output, given those of the tensors it reads."""
+        now = self.reading(values)
+        return named(self.outputs, now.operation(*now.args, **now.kwargs))
+
+    def reads(self) -> list[keras.KerasTensor]:
+        """Return the symbolic tensors it reads, one entry for each time."""
+        return _symbols((self.args, self.kwargs))
+
+    def is_plain(self) -> bool:
+        """Whether it only reads tensors, with no other arguments that matter."""
+        leaves = keras.tree.flatten(self.args)
+        symbols = all(isinstance(leaf, keras.KerasTensor) for leaf in leaves)
+        return symbols and all(x is None or x is False for x in self.kwargs.values())
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -34,14 +55,30 @@ class Graph:
 
     def run(self, inputs: Any) -> Any:
         """Return the outputs for tensors in the order of ``self.inputs``."""
-        tensors = keras.tree.flatten(inputs)
-        values = dict(zip(map(id, self.inputs), tensors, strict=True))
+        values = named(self.inputs, inputs)
+        for step, done in zip(self.steps, self._done_after, strict=True):
+            values |= step.run(values)
+            for symbol in done:  # Memory that is free again is fast memory.
+                values.pop(symbol, None)
+        return filled(self.outputs, values)
+
+    def values(self, inputs: Any) -> dict[int, Any]:
+        """Return the value of every tensor, by the ``id`` of its symbol."""
+        values = named(self.inputs, inputs)
         for step in self.steps:
-            args, kwargs = _fill((step.args, step.kwargs), values)
-            results = keras.tree.flatten(step.operation(*args, **kwargs))
-            names = keras.tree.flatten(step.outputs)
-            values.update(zip(map(id, names), results, strict=True))
-        return _fill(self.outputs, values)
+            values |= step.run(values)
+        return values
+
+    @functools.cached_property
+    def _done_after(self) -> list[set[int]]:
+        """For each step, the tensors that no later step reads."""
+        later = {id(tensor) for tensor in keras.tree.flatten(self.outputs)}
+        done = []
+        for step in reversed(self.steps):
+            reads = {id(tensor) for tensor in step.reads()}
+            done.append(reads - later)
+            later |= reads
+        return done[::-1]
 
     def producer(self, tensor: keras.KerasTensor) -> Step | None:
         """Return the step that writes ``tensor``, or None if it is an input."""
@@ -57,7 +94,7 @@ class Graph:
         for step in reversed(self.steps):
             if needed.intersection(map(id, keras.tree.flatten(step.outputs))):
                 kept.append(step)
-                needed.update(map(id, keras.tree.flatten((step.args, step.kwargs))))
+                needed.update(map(id, step.reads()))
         return Graph(self.inputs, tuple(reversed(kept)), self.outputs)
 
 
@@ -66,7 +103,7 @@ class GraphModel(keras.Model):
 
     def __init__(self, graph: Graph, name: str):
         super().__init__(name=name)
-        self.operations_used = _layers(graph.steps)  # Tracked: layers and weights.
+        self.layers_used = _layers(graph.steps)  # Tracked: layers and weights.
         self.graph = graph
         self.built = True
 
@@ -89,6 +126,8 @@ def trace(model: Model) -> Graph | None:
     """Return the `Graph` of a Functional or Sequential model; None for any other."""
     if isinstance(model, keras.Sequential):
         return _trace_sequential(model)
+    if isinstance(model, GraphModel):
+        return _with_new_symbols(model.graph)
     if _is_functional(model):
         return _trace_functional(model)
     return None
@@ -114,6 +153,17 @@ def _trace_sequential(model: keras.Sequential) -> Graph:
         steps.append(Step(layer, (value,), {}, output))
         value = output
     return Graph(inputs, tuple(steps), value)
+
+
+def _with_new_symbols(graph: Graph) -> Graph:
+    """Return an equal graph that may stand beside the first one in a third."""
+    symbols = [*graph.inputs, *(x for step in graph.steps for x in _symbols(step.outputs))]
+    new = {id(symbol): _symbol_like(symbol) for symbol in symbols}
+    steps = [
+        replace(step.reading(new), outputs=filled(step.outputs, new))
+        for step in graph.steps
+    ]
+    return Graph(filled(graph.inputs, new), tuple(steps), filled(graph.outputs, new))
 
 
 def _symbol_like(tensor: keras.KerasTensor) -> keras.KerasTensor:
@@ -148,13 +198,33 @@ class _Recorder(keras.Operation):
         return self.operation.compute_output_spec(*args, **kwargs)
 
 
-def _fill(structure: Any, values: dict[int, Any]) -> Any:
-    def value(leaf: Any) -> Any:
-        return values[id(leaf)] if isinstance(leaf, keras.KerasTensor) else leaf
+def filled(structure: Any, values: Mapping[int, Any]) -> Any:
+    """Return ``structure`` with a value for each symbolic tensor that has one."""
+    return keras.tree.map_structure(lambda leaf: values.get(id(leaf), leaf), structure)
 
-    return keras.tree.map_structure(value, structure)
+
+def named(symbols: Any, tensors: Any) -> dict[int, Any]:
+    """Return ``tensors`` by the ``id`` of the symbol each one is the value of."""
+    leaves = keras.tree.flatten(symbols), keras.tree.flatten(tensors)
+    return {id(symbol): tensor for symbol, tensor in zip(*leaves, strict=True)}
+
+
+def _symbols(structure: Any) -> list[keras.KerasTensor]:
+    leaves = keras.tree.flatten(structure)
+    return [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
 
 
 def _layers(steps: Iterable[Step]) -> list[keras.Layer]:
     operations = {id(step.operation): step.operation for step in steps}
     return [op for op in operations.values() if isinstance(op, keras.Layer)]
+
+
+def twin(layer: keras.Layer) -> keras.Layer:
+    """Return a shallow copy of ``layer``, with the same variables.
+
+    ``copy.copy`` would serialise the layer and make new weights. The copy shares its
+    lists of graph nodes with ``layer``, so it must only be called on real tensors.
+    """
+    copy = object.__new__(type(layer))
+    copy.__dict__.update(layer.__dict__)
+    return copy

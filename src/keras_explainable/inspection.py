@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_explainable.graph import Graph, GraphModel, Step, trace
+from keras_explainable.graph import Graph, GraphModel, Step, trace, twin
 from keras_explainable.types import Model
 
 #: Activations at the end of a classifier that turn logits into probabilities.
@@ -158,12 +158,6 @@ def _activation_name(operation: Any) -> str:
 
 
 def _with_activation(layer: keras.Layer, activation: Any) -> keras.Layer:
-    """Return a shallow copy of ``layer``: the same variables, another activation.
-
-    ``copy.copy`` would serialise the layer and make new weights. The copy shares its
-    lists of graph nodes with ``layer``, so it must only be called on real tensors.
-    """
-    twin = object.__new__(type(layer))
-    twin.__dict__.update(layer.__dict__)
-    twin.__dict__["activation"] = activation
-    return twin
+    copy = twin(layer)
+    copy.__dict__["activation"] = activation
+    return copy

@@ -9,6 +9,16 @@ Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
 - ``compiled(function, model)``: ``function(model, *tensors)`` likewise, without the
   model's weights becoming constants or being differentiated.
 - ``normal(keys, shape)``: standard normal noise, a pure function of each row's key.
+- ``convolution(inputs, kernel, bias, limit, strides, padding, dilation)``: channels
+  last, with a `relu`, the way that is fastest, with a kernel in the layout that
+  ``kernel_layout`` gives it; ``is_faster(layer)`` says whether it beats Keras' layer.
+- ``pool(inputs, size, strides, padding)``: the maxima, likewise where
+  ``pools_faster(layer)``.
+- ``affine(x, scale, shift)``: ``x * scale + shift``.
+- ``relu(x, limit)``: 0 to the limit of ``x``, which may be overwritten, or ``x`` itself
+  if the limit is None.
+- ``memory(variable)``: its values as a buffer, uncopied where they lie on the host;
+  ``COPIES_ON_WRITE`` says whether it never changes while it is held.
 - ``is_symbolic(x)``: whether ``x`` is being traced and has no value yet.
 - ``wait(x)``: returns when ``x`` has been computed.
 - ``TRACING_ERRORS``: what a function that cannot be traced raises.
@@ -26,6 +36,15 @@ stack_units = _backend.stack_units
 jit = _backend.jit
 compiled = _backend.compiled
 normal = _backend.normal
+is_faster = _backend.is_faster
+kernel_layout = _backend.kernel_layout
+convolution = _backend.convolution
+pools_faster = _backend.pools_faster
+pool = getattr(_backend, "pool", None)
+affine = _backend.affine
+relu = _backend.relu
+memory = _backend.memory
+COPIES_ON_WRITE: bool = _backend.COPIES_ON_WRITE
 is_symbolic = _backend.is_symbolic
 wait = _backend.wait
 TRACING_ERRORS: tuple[type[Exception], ...] = _backend.TRACING_ERRORS

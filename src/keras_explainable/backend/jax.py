@@ -7,6 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import keras
+import numpy as np
+
+from keras_explainable.backend import jax_convolution
 
 # Beyond this many units a loop compiles sooner than the unrolled program.
 UNROLLED_UNITS = 8
@@ -50,9 +53,51 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     return call
 
 
+def is_faster(layer: Any) -> bool:
+    return jax.default_backend() == "cpu"
+
+
+def kernel_layout(kernel: Any) -> Any:
+    return kernel
+
+
+def convolution(
+    inputs: Any,
+    kernel: Any,
+    bias: Any,
+    limit: float | None,
+    strides: Any,
+    padding: Any,
+    dilation: Any,
+) -> Any:
+    kernel = jnp.asarray(kernel)
+    outputs = jax_convolution.convolution(inputs, kernel, strides, padding, dilation)
+    return relu(outputs if bias is None else outputs + jnp.asarray(bias), limit)
+
+
+def pools_faster(layer: Any) -> bool:
+    return False
+
+
+def affine(x: Any, scale: Any, shift: Any) -> Any:
+    return x * jnp.asarray(scale) + jnp.asarray(shift)
+
+
+def relu(x: Any, limit: float | None) -> Any:
+    return x if limit is None else jnp.clip(x, 0, limit)
+
+
 def normal(keys: Any, shape: tuple[int, ...]) -> Any:
     keys = jax.random.wrap_key_data(jnp.asarray(keys, "uint32"), impl="threefry2x32")
     return jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
+
+
+#: Arrays never change.
+COPIES_ON_WRITE = True
+
+
+def memory(variable: Any) -> Any:
+    return np.asarray(variable.value)
 
 
 def is_symbolic(x: Any) -> bool:

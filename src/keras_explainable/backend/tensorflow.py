@@ -1,5 +1,6 @@
 """TensorFlow: gradient tapes and graphs, with XLA on a GPU only."""
 
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -54,9 +55,68 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     return jit(lambda *tensors: function(reference(), *tensors))
 
 
+def is_faster(layer: Any) -> bool:
+    """Keras does grouped convolutions by XLA, which is slow on a CPU."""
+    groups = getattr(layer, "groups", 1)
+    depthwise = groups > 1 and layer.kernel.shape[-2] == 1
+    on_cpu = not tf.config.list_physical_devices("GPU")
+    same_steps = layer.strides[0] == layer.strides[-1] and set(layer.dilation_rate) == {1}
+    return depthwise and on_cpu and len(layer.strides) == 2 and same_steps
+
+
+def kernel_layout(kernel: Any) -> Any:
+    return kernel
+
+
+def convolution(
+    inputs: Any,
+    kernel: Any,
+    bias: Any,
+    limit: float | None,
+    strides: Any,
+    padding: Any,
+    dilation: Any,
+) -> Any:
+    kernel = tf.convert_to_tensor(kernel)
+    channels = inputs.shape[-1]
+    kernel = tf.reshape(kernel, (*kernel.shape[:2], channels, -1))
+    if not isinstance(padding, str):
+        inputs, padding = tf.pad(inputs, [(0, 0), *padding, (0, 0)]), "valid"
+    outputs = tf.nn.depthwise_conv2d(
+        inputs, kernel, (1, *strides, 1), padding.upper(), dilations=dilation
+    )
+    return relu(outputs if bias is None else tf.nn.bias_add(outputs, bias), limit)
+
+
+def pools_faster(layer: Any) -> bool:
+    return False
+
+
+def affine(x: Any, scale: Any, shift: Any) -> Any:
+    return x * scale + shift
+
+
+def relu(x: Any, limit: float | None) -> Any:
+    if limit is None:
+        return x
+    if limit == 6:
+        return tf.nn.relu6(x)
+    return tf.nn.relu(x) if limit == math.inf else tf.clip_by_value(x, 0, limit)
+
+
 def normal(keys: Any, shape: tuple[int, ...]) -> Any:
     rows = tf.unstack(tf.cast(keys, tf.int64))
     return tf.stack([tf.random.stateless_normal(shape, seed=key) for key in rows])
+
+
+#: A variable's buffer that somebody holds is copied before it is changed.
+COPIES_ON_WRITE = True
+
+
+def memory(variable: Any) -> Any:
+    # Quicker by far than TensorFlow's own conversion of a variable.
+    handle, dtype = variable.value.handle, variable.value.dtype
+    return memoryview(tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype))
 
 
 def is_symbolic(x: Any) -> bool:

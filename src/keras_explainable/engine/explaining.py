@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_explainable import checks
+from keras_explainable import checks, lowering
 from keras_explainable.compilation import accepts, call_method, name_of
 from keras_explainable.engine.postprocessing import (
     Postprocessing,
@@ -37,6 +37,8 @@ def explain(
     resizing: bool | tuple[int, int] | None = None,
     ids: Any = None,
     logits: bool = True,
+    lower: bool = True,
+    precision: str = "float32",
     **method_params: Any,
 ) -> Result:
     """Return the chosen logits and their maps for all of ``x``, as NumPy arrays.
@@ -65,6 +67,10 @@ def explain(
         ids: an integer >= 0 for each image, by default its position in ``x``. Methods
             that draw noise give the same map for the same id and seed.
         logits: False explains the model's outputs as they are.
+        lower: False runs the model's own layers, not the faster equal copy that
+            ``ke.lowering.lower`` makes.
+        precision: "float32", or "bfloat16" for all layers but the last; noise, sums
+            and logits stay in float32.
         **method_params: passed to ``method``.
 
     Returns:
@@ -82,14 +88,16 @@ def explain(
         checks.integer("steps", steps, 1)
     check_resizing(resizing)
     explained = logits_model(model) if logits else runnable_model(model)
+    lowered = lowering.lower(explained, precision) if lower else explained
     source = Source(explained, x, y, ids=ids, batch_size=batch_size, steps=steps)
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
 
     def explain_batch(batch: Batch) -> Result:
         report = progress.of_batch(batch.used)
+        network = lowering.checked(lowered, explained, batch.inputs, batch_size)
         found, maps = call_method(
             method,
-            explained,
+            network,
             batch.inputs,
             batch.indices,
             method_params,
