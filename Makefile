@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint docs benchmark clean
@@ -21,12 +22,14 @@ lint: $(VENV)/installed-lint
 docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
-benchmark: $(VENV)/installed-demo
-	$(BIN)/python benchmarks/speed.py
+benchmark: $(VENV)/installed-backends $(PEERS)/installed
+	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/compare.py --peers $(PEERS)/bin/python
 
 clean:
-	rm -rf $(VENV) demo-output docs/_build
+	rm -rf $(VENV) $(PEERS) demo-output docs/_build
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("keras-explainable needs Python 3.11 or later; this is " + sys.version.split()[0] + " (choose another with make PYTHON=...)" if sys.version_info < (3, 11) else 0)'
@@ -35,6 +38,17 @@ $(BIN)/python:
 $(VENV)/installed-demo: $(BIN)/python pyproject.toml
 	@echo "Installing the package and TensorFlow into $(VENV) (a few minutes the first time)"
 	$(INSTALL) --editable ".[tensorflow,cli]"
+	@touch $@
+
+$(VENV)/installed-backends: $(VENV)/installed-demo
+	@echo "Installing the other backends into $(VENV)"
+	$(INSTALL) "jax>=0.10,<0.11" "torch==2.13.0"
+	@touch $@
+
+$(PEERS)/installed: benchmarks/peers.txt
+	@echo "Installing other packages into $(PEERS), to compare with"
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 $(VENV)/installed-%: $(BIN)/python pyproject.toml

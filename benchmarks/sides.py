@@ -33,7 +33,7 @@ def build(name: str, work: Work) -> Callable[[], Any]:
     return make(work)
 
 
-def _model(work: Work, **options: Any) -> Any:
+def _model(work: Work) -> Any:
     import keras
 
     keras.utils.set_random_seed(0)
@@ -81,8 +81,9 @@ def _folded(work: Work) -> tuple[Any, Any, Any, int]:
     import numpy as np
 
     import keras_explainable as ke
+    from keras_explainable import backend
 
-    rows = work.rows or 8
+    rows = work.rows or backend.ROWS_ON_CPU
     images, units = _data(work)
     copies = max(rows // work.images, 1)
     images, units = np.repeat(images, copies, 0), np.repeat(units[:, 0], copies)
@@ -118,15 +119,16 @@ def bare_jax(work: Work) -> Callable[[], Any]:
     import jax
     import jax.numpy as jnp
 
-    variables = [v.value for v in network.variables]
+    trained = [v.value for v in network.trainable_variables]
+    others = [v.value for v in network.non_trainable_variables]
     clean, chosen = jnp.asarray(images), jax.nn.one_hot(units, 1000)
 
     @jax.jit
-    def step(variables: Any, total: Any, key: Any) -> Any:
+    def step(trained: Any, others: Any, total: Any, key: Any) -> Any:
         noisy = clean + SIGMA * jax.random.normal(key, clean.shape)
 
         def score(noisy: Any) -> Any:
-            outputs, _ = network.stateless_call(variables, [], noisy, training=False)
+            outputs, _ = network.stateless_call(trained, others, noisy)
             return jnp.sum(outputs * chosen)
 
         return total + jnp.mean(jnp.abs(jax.grad(score)(noisy)), axis=-1)
@@ -134,7 +136,7 @@ def bare_jax(work: Work) -> Callable[[], Any]:
     def run() -> Any:
         total = jnp.zeros(clean.shape[:-1])
         for number in range(work.images * work.repetitions // rows):
-            total = step(variables, total, jax.random.key(number))
+            total = step(trained, others, total, jax.random.key(number))
         return total.block_until_ready()
 
     return run
@@ -203,7 +205,7 @@ def xplique(work: Work) -> Callable[[], Any]:
 
     model, (images, units) = _model(work), _data(work)
     explainer = SmoothGrad(
-        model, batch_size=work.rows or 8, nb_samples=work.repetitions, noise=SIGMA
+        model, batch_size=work.rows or 16, nb_samples=work.repetitions, noise=SIGMA
     )
     targets = np.eye(1000, dtype="float32")[units[:, 0]]
     return lambda: explainer(images, targets)
@@ -214,7 +216,10 @@ def tf_keras_vis(work: Work) -> Callable[[], Any]:
     from tf_keras_vis.utils.scores import CategoricalScore
 
     model, (images, units) = _model(work), _data(work)
-    saliency, score = Saliency(model, clone=False), CategoricalScore(units[:, 0].tolist())
+    saliency, score = (
+        Saliency(model, clone=False),
+        CategoricalScore(units[:, 0].tolist()),
+    )
     return lambda: saliency(
         score, images, smooth_samples=work.repetitions, smooth_noise=SIGMA
     )
@@ -237,9 +242,7 @@ def pair_saliency(work: Work) -> Callable[[], Any]:
 
     def run() -> Any:
         return [
-            explainer.GetSmoothedMask(
-                image, gradients, unit, nsamples=work.repetitions
-            )
+            explainer.GetSmoothedMask(image, gradients, unit, nsamples=work.repetitions)
             for image, unit in zip(images, units[:, 0].tolist(), strict=True)
         ]
 

@@ -11,6 +11,7 @@ from typing import Any
 from keras import ops
 
 from keras_explainable import backend
+from keras_explainable.parts import in_parts
 from keras_explainable.types import Method, Model, Tensor
 from keras_explainable.warning import warn
 
@@ -26,17 +27,24 @@ def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     """Return ``function(model, *tensors)`` as a compiled function of the tensors.
 
     It is compiled once for each shape of them, and kept as long as the model lives.
-    A function that cannot be traced runs eagerly, with a warning.
+    A function that cannot be traced runs eagerly, with a warning. One that runs out of
+    memory goes on with fewer rows at once: the first axis of all tensors is the rows.
     """
     key = _identity(function)
     with _lock:
         kept = _kept.setdefault(model, OrderedDict())
         if key not in kept:
-            kept[key] = _compile(function, model)
+            kept[key] = in_parts(_compile(function, model))
         kept.move_to_end(key)
         while len(kept) > KEPT_PER_MODEL:
             kept.popitem(last=False)
         return kept[key]
+
+
+def forget(model: Model) -> None:
+    """Drop what was compiled for a model that has changed."""
+    with _lock:
+        _kept.pop(model, None)
 
 
 def call_method(

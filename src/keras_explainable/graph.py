@@ -42,7 +42,8 @@ class Step:
         """Whether it only reads tensors, with no other arguments that matter."""
         leaves = keras.tree.flatten(self.args)
         symbols = all(isinstance(leaf, keras.KerasTensor) for leaf in leaves)
-        return symbols and all(x is None or x is False for x in self.kwargs.values())
+        options = keras.tree.flatten(self.kwargs)
+        return symbols and all(x is None or x is False for x in options)
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class GraphModel(keras.Model):
     """A model that runs a `Graph`; it shares its layers with the model traced."""
 
     def __init__(self, graph: Graph, name: str):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)  # Layers cast as they want.
         self.layers_used = _layers(graph.steps)  # Tracked: layers and weights.
         self.graph = graph
         self.built = True
@@ -157,7 +158,10 @@ def _trace_sequential(model: keras.Sequential) -> Graph:
 
 def _with_new_symbols(graph: Graph) -> Graph:
     """Return an equal graph that may stand beside the first one in a third."""
-    symbols = [*graph.inputs, *(x for step in graph.steps for x in _symbols(step.outputs))]
+    symbols = [
+        *graph.inputs,
+        *(x for step in graph.steps for x in _symbols(step.outputs)),
+    ]
     new = {id(symbol): _symbol_like(symbol) for symbol in symbols}
     steps = [
         replace(step.reading(new), outputs=filled(step.outputs, new))
@@ -175,7 +179,9 @@ def _trace_functional(model: Model) -> Graph:
 
     def record(recorder: _Recorder, *args: Any, **kwargs: Any) -> Any:
         outputs = recorder(*args, **kwargs)
-        steps.append(Step(recorder.operation, args, kwargs, outputs))
+        # Keras, too, puts the model's own `training` in the place of the layer's.
+        kept = {key: value for key, value in kwargs.items() if key != "training"}
+        steps.append(Step(recorder.operation, args, kept, outputs))
         return outputs
 
     # Wrapped anew because cloning a compiled model would compile the clone, too.

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_explainable.compilation import forget
 from keras_explainable.graph import Graph, GraphModel, Step, trace, twin
 from keras_explainable.types import Model
 
@@ -76,12 +77,20 @@ def _rewritten(model: Model, rewrite: _Rewrite) -> Model:
     """Return the model of the rewritten graph, made anew if an activation changed."""
     if not isinstance(model, keras.Model):
         return model
-    activations = [_activation(layer) for layer in _layers_from_the_end(model)]
+    now = activations(model)
     with _lock:
         made = _models.setdefault(model, {})
-        if rewrite not in made or made[rewrite][0] != activations:
-            made[rewrite] = activations, _rewrite(model, rewrite)
+        if rewrite in made and made[rewrite][0] != now:
+            forget(model)  # What was compiled has the old activations in it.
+            del made[rewrite]
+        if rewrite not in made:
+            made[rewrite] = now, _rewrite(model, rewrite)
         return made[rewrite][1] or model
+
+
+def activations(model: Model) -> list[Any]:
+    """Return each layer's ``activation``, which may be changed at any time."""
+    return [_activation(layer) for layer in _layers_from_the_end(model)]
 
 
 def _rewrite(model: Model, rewrite: _Rewrite) -> GraphModel | None:

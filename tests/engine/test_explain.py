@@ -272,7 +272,7 @@ def test_template_of_the_documentation(x):
         ({"x": "folder/"}, TypeError, "`x` must be an array"),
         ({"x": iter([np.zeros((2, *SHAPE))])}, ValueError, "`y` must be None when"),
         ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
-        ({"batch_size": None}, TypeError, "`batch_size` must be an integer"),
+        ({"batch_size": 2.5}, TypeError, "`batch_size` must be an integer"),
         ({"steps": 0}, ValueError, "`steps` must be at least 1"),
         ({"resizing": 7}, ValueError, "`resizing` must be True, or a size"),
         ({"resizing": (0, 4)}, ValueError, "`resizing` must be True, or a size"),

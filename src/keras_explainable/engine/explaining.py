@@ -29,7 +29,7 @@ def explain(
     x: Any,
     y: Any = None,
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: str | int = "auto",
     steps: int | None = None,
     callbacks: Any = None,
@@ -55,7 +55,8 @@ def explain(
             ``x`` or ``(x, y)``.
         y: units to explain (N, K), or (N,) read as (N, 1); None explains every unit.
         batch_size: the most rows (images x noisy copies) that go through the network
-            at once.
+            at once. None takes a number that fits the memory and is about the fastest.
+            When memory runs out it is halved, with a warning, and nothing is lost.
         verbose: "auto" or 1 for Keras' progress bar, 2 for one line, 0 for silence.
         steps: the most batches to take from ``x``; needed if it never ends.
         callbacks: Keras callbacks; their ``on_predict_...`` methods are called, and
@@ -83,25 +84,36 @@ def explain(
         TypeError: if one is of the wrong type.
     """
     checks.is_callable("method", method)
-    checks.integer("batch_size", batch_size, 1)
+    if batch_size is not None:
+        checks.integer("batch_size", batch_size, 1)
     if steps is not None:
         checks.integer("steps", steps, 1)
     check_resizing(resizing)
+    if not lower and precision != "float32":
+        raise ValueError(
+            "`lower` must be True for another `precision` than 'float32'; received "
+            f"lower={lower!r} and precision={precision!r}."
+        )
     explained = logits_model(model) if logits else runnable_model(model)
     lowered = lowering.lower(explained, precision) if lower else explained
-    source = Source(explained, x, y, ids=ids, batch_size=batch_size, steps=steps)
+    rows = batch_size or lowering.suitable_rows(lowered)
+    source = Source(explained, x, y, ids=ids, batch_size=rows, steps=steps)
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
 
+    network = None
+
     def explain_batch(batch: Batch) -> Result:
+        nonlocal network
         report = progress.of_batch(batch.used)
-        network = lowering.checked(lowered, explained, batch.inputs, batch_size)
+        if network is None:
+            network = lowering.checked(lowered, explained, batch.inputs, rows)
         found, maps = call_method(
             method,
             network,
             batch.inputs,
             batch.indices,
             method_params,
-            rows=batch_size,
+            rows=rows,
             ids=batch.ids,
             progress=report,
         )

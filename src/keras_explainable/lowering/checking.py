@@ -11,26 +11,30 @@ from keras_explainable.lowering.making import Lowered
 from keras_explainable.types import Model, Tensor
 from keras_explainable.warning import warn
 
-#: Relative differences that rounding makes, by the precision that is computed in.
-TOLERANCES = {"bfloat16": 0.1, "float16": 0.1, "float32": 1e-4, "float64": 1e-10}
+#: Relative differences that rounding may make, by the precision that is computed in:
+#: of a trained MobileNet's logits, bfloat16 leaves up to 0.2; Keras' batch norm is only
+#: as good as float32 in float64, too.
+TOLERANCES = {"bfloat16": 0.3, "float16": 0.1, "float32": 1e-4, "float64": 1e-6}
 
 
 def checked(lowered: Model, original: Model, inputs: Tensor, rows: int) -> Model:
     """Return ``lowered`` if its outputs agree with ``original``'s, else ``original``.
 
     Outputs are compared once, for these ``inputs`` (B, ...), at most ``rows`` at a
-    time, and again after the weights have changed. If they differ by more than
-    rounding, a warning names the layer.
+    time, and again after the weights have changed. Each time that a copy which differs
+    by more than rounding is not used, a warning names the layer.
     """
     if not isinstance(lowered, Lowered):
         return original
     if lowered.agrees is None:
         expected = units.forward(original, inputs, rows)
         lowered.agrees = agree(
-            units.forward(lowered, inputs, rows), expected, _tolerance(lowered, expected)
+            units.forward(lowered, inputs, rows),
+            expected,
+            _tolerance(lowered, expected),
         )
-        if not lowered.agrees:
-            _warn(lowered, inputs)
+    if not lowered.agrees:
+        _warn(lowered, inputs)
     return lowered if lowered.agrees else original
 
 
@@ -50,7 +54,11 @@ def difference(found: Tensor, expected: Tensor) -> float:
         return np.inf
     found, expected = found[~strange], expected[~strange]
     size = np.linalg.norm(expected)
-    return float(np.linalg.norm(found - expected) / size) if size else np.abs(found).max(initial=0)
+    return (
+        float(np.linalg.norm(found - expected) / size)
+        if size
+        else np.abs(found).max(initial=0)
+    )
 
 
 def _tolerance(lowered: Lowered, outputs: Tensor) -> float:
@@ -63,14 +71,16 @@ def _warn(lowered: Lowered, inputs: Tensor) -> None:
     name, found = _first_difference(lowered, inputs)
     warn(
         f"The lowered copy of {lowered.name!r} does not compute what the model does: "
-        f"the output of layer {name!r} differs by {found:.2g} of its size. The model is "
-        "explained as it is, which is slower (`lower=False` does so without trying)."
+        f"the output of layer {name!r} differs by {found:.2g} of its size. The model "
+        "itself is explained, which is slower (`lower=False` does so without trying)."
     )
 
 
 def _first_difference(lowered: Lowered, inputs: Tensor) -> tuple[str, float]:
     """Return the name of the first layer that differs, and by how much."""
-    expected, found = (graph.values(inputs) for graph in (lowered.original, lowered.graph))
+    expected, found = (
+        graph.values(inputs) for graph in (lowered.original, lowered.graph)
+    )
     for step in lowered.graph.steps:
         for symbol in keras.tree.flatten(step.outputs):
             value = expected[id(symbol)]

@@ -4,115 +4,23 @@ A copy remembers its source: `refresh` reads the source's weights again, so that
 training is not forgotten.
 """
 
-import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.types import Tensor
-
-CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
-DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
-SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
-TRANSPOSED = (
-    layers.Conv1DTranspose,
-    layers.Conv2DTranspose,
-    layers.Conv3DTranspose,
+from keras_explainable.lowering.sources import (
+    DEPTHWISE,
+    SEPARABLE,
+    Linear,
+    Norm,
+    kernels_of,
+    relu_limit,
 )
-LINEAR = (layers.Dense, *CONVOLUTIONS, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
-
-
-@dataclass(frozen=True)
-class Norm:
-    """A batch norm, at inference ``x * scale + shift``, and an activation behind it."""
-
-    layer: keras.Layer
-    behind: keras.Layer | None = None
-
-    @property
-    def activation(self) -> Any:
-        """What is applied in the end."""
-        return self.behind
-
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """What the arrays are made of."""
-        return list(self.layer.variables)
-
-    def arrays(self) -> list[np.ndarray]:
-        """Return scale and shift (channels,)."""
-        variance = ops.convert_to_numpy(self.layer.moving_variance).astype("float64")
-        scale = 1 / np.sqrt(variance + self.layer.epsilon)
-        if self.layer.gamma is not None:
-            scale = scale * ops.convert_to_numpy(self.layer.gamma)
-        shift = -ops.convert_to_numpy(self.layer.moving_mean) * scale
-        if self.layer.beta is not None:
-            shift = shift + ops.convert_to_numpy(self.layer.beta)
-        return [scale, shift]
-
-
-@dataclass(frozen=True)
-class Linear:
-    """A linear layer, with what stands directly before and behind it.
-
-    Attributes:
-        layer: the linear layer.
-        before: a layer that pads its input with zeros.
-        norm: a batch norm behind it.
-        behind: a ReLU behind that.
-    """
-
-    layer: keras.Layer
-    before: keras.Layer | None = None
-    norm: Norm | None = None
-    behind: keras.Layer | None = None
-
-    @property
-    def activation(self) -> Any:
-        """The layer's own activation, or the one behind it."""
-        return self.behind or self.layer.activation
-
-    @property
-    def padding(self) -> Any:
-        """The layer's own padding, or (before, after) for each axis."""
-        return self.before.padding if self.before else self.layer.padding
-
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """What the arrays are made of."""
-        return [*self.layer.variables, *(self.norm.variables if self.norm else ())]
-
-    def arrays(self) -> list[np.ndarray]:
-        """Return the kernels, then the bias if there is one, with the norm folded in.
-
-        norm(x * kernel + bias) = x * (kernel * scale) + (bias * scale + shift)
-        """
-        kernels = [ops.convert_to_numpy(kernel) for kernel in kernels_of(self.layer)]
-        bias = ops.convert_to_numpy(self.layer.bias) if self.layer.use_bias else None
-        if self.norm is not None:
-            scale, shift = self.norm.arrays()
-            kernels[-1] = kernels[-1] * self._beside_kernel(scale)
-            bias = shift if bias is None else bias * scale + shift
-        return kernels if bias is None else [*kernels, bias]
-
-    def _beside_kernel(self, scale: np.ndarray) -> np.ndarray:
-        """Return the scale in the shape that multiplies the layer's last kernel."""
-        scale = scale.astype(self.layer.variable_dtype)
-        if type(self.layer) in DEPTHWISE:
-            return scale.reshape(-1, self.layer.depth_multiplier)
-        return scale[:, None] if type(self.layer) in TRANSPOSED else scale
-
-
-def kernels_of(layer: keras.Layer) -> list[Any]:
-    """Return what a linear layer multiplies its input with, in this order."""
-    if type(layer) in SEPARABLE:
-        return [layer.depthwise_kernel, layer.pointwise_kernel]
-    return [layer.kernel]
+from keras_explainable.types import Tensor
 
 
 class Copy(keras.Layer):
@@ -150,6 +58,7 @@ class Affine(Copy):
     """Batch norm at inference, as one multiplication and one addition."""
 
     def call(self, inputs: Tensor) -> Tensor:
+        """Return what the norm and the activation behind it make of (B, ..., C)."""
         scale, shift = self.copies
         outputs = backend.affine(inputs, scale, shift)
         return backend.relu(outputs, relu_limit(self.source.behind))
@@ -157,6 +66,8 @@ class Affine(Copy):
 
 class Rebuilt(Copy):
     """A layer of the source's own type."""
+
+    source: Linear
 
     def __init__(self, source: Linear, shape: tuple[int | None, ...], dtype: str):
         self.shape = shape
@@ -176,6 +87,7 @@ class Rebuilt(Copy):
         return self.inner.variables
 
     def call(self, inputs: Tensor) -> Tensor:
+        """Return what the new layer makes of the inputs."""
         return self.inner(inputs)
 
 
@@ -188,6 +100,8 @@ def _bare(key: str, value: Any) -> Any:
 
 class Convolution(Copy):
     """A convolution, depthwise and separable too, as the backend does it fastest."""
+
+    source: Linear
 
     def arrays(self) -> Iterable[np.ndarray]:
         """Return the kernels in the backend's own layout, and the bias."""
@@ -205,6 +119,7 @@ class Convolution(Copy):
         return kernel
 
     def call(self, inputs: Tensor) -> Tensor:
+        """Return what the source makes of (B, ..., C)."""
         layer = self.source.layer
         ones = (1,) * len(layer.kernel_size)
         options = {
@@ -231,17 +146,5 @@ class MaxPooling(keras.Layer):
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
+        """Return the largest value in each window of (B, H, W, C)."""
         return backend.pool(inputs, *self.window)
-
-
-def relu_limit(activation: Any) -> float | None:
-    """Return where a plain ReLU ends, 6 or infinity; None for anything else."""
-    function = getattr(activation, "activation", activation)
-    if function is keras.activations.relu:
-        return math.inf
-    if function is keras.activations.relu6:
-        return 6
-    if type(activation) is not layers.ReLU or activation.negative_slope or activation.threshold:
-        return None
-    limit = activation.max_value
-    return math.inf if limit is None else limit

@@ -19,7 +19,7 @@ class Snapshot:
     def __init__(self, variables: Sequence[Any]):
         self._variables = variables
         self._memories = [np.asarray(backend.memory(v)) for v in variables]
-        self._sums = [zlib.crc32(memory) for memory in self._memories]
+        self._sums = [_checksum(memory) for memory in self._memories]
 
     def is_current(self) -> bool:
         """Return whether the variables still hold the same values."""
@@ -31,7 +31,11 @@ def _holds(variable: Any, memory: np.ndarray, checksum: int) -> bool:
     now = np.asarray(backend.memory(variable))
     if backend.COPIES_ON_WRITE and _address(now) == _address(memory):
         return True
-    return zlib.crc32(now) == checksum
+    return _checksum(now) == checksum
+
+
+def _checksum(memory: np.ndarray) -> int:
+    return zlib.crc32(memory.data)
 
 
 def _address(memory: np.ndarray) -> int:

@@ -2,8 +2,12 @@
 
 import threading
 import weakref
+from typing import Any
+
+import keras
 
 from keras_explainable.graph import Graph, GraphModel, trace
+from keras_explainable.inspection import activations
 from keras_explainable.lowering.copies import Copy
 from keras_explainable.lowering.freshness import Snapshot
 from keras_explainable.lowering.rewriting import simplified, with_copies
@@ -42,7 +46,7 @@ class Lowered(GraphModel):
         return Snapshot([v for copy in self._copies() for v in copy.source.variables])
 
 
-_kept: weakref.WeakKeyDictionary[Model, dict[str, Lowered | None]]
+_kept: weakref.WeakKeyDictionary[Model, dict[str, tuple[list[Any], Lowered | None]]]
 _kept = weakref.WeakKeyDictionary()
 _lock = threading.RLock()
 
@@ -66,14 +70,20 @@ def lower(model: Model, precision: str = "float32") -> Model:
         ValueError: if ``precision`` is neither.
     """
     if precision not in PRECISIONS:
-        raise ValueError(f"`precision` must be one of {PRECISIONS}; received {precision!r}.")
+        raise ValueError(
+            f"`precision` must be one of {PRECISIONS}; received {precision!r}."
+        )
+    if not isinstance(model, keras.Model):
+        return model
     with _lock:
-        made = _kept.setdefault(model, {})
-        if precision not in made:
-            made[precision] = _lowered(model, precision)
-        if made[precision] is not None:
-            made[precision].refresh()
-        return made[precision] or model
+        made, now = _kept.setdefault(model, {}), activations(model)
+        if precision not in made or made[precision][0] != now:
+            made[precision] = now, _lowered(model, precision)
+        _, lowered = made[precision]
+        if lowered is None:
+            return model
+        lowered.refresh()
+        return lowered
 
 
 def _lowered(model: Model, precision: str) -> Lowered | None:

@@ -10,14 +10,16 @@ from keras import layers
 from keras_explainable import backend
 from keras_explainable.graph import Graph, Step, filled, named, trace, twin
 from keras_explainable.lowering.copies import (
-    LINEAR,
-    TRANSPOSED,
     Affine,
     Convolution,
-    Linear,
     MaxPooling,
-    Norm,
     Rebuilt,
+)
+from keras_explainable.lowering.sources import (
+    LINEAR,
+    TRANSPOSED,
+    Linear,
+    Norm,
     relu_limit,
 )
 
@@ -103,7 +105,7 @@ def merged(graph: Graph) -> Graph:
     steps: dict[int, Step] = {}
     for step in graph.steps:
         step = _recognised(step)
-        between = id(step.args[0]) if step.args else None
+        between = id(step.args[0]) if step.args else 0
         before = steps.get(between)
         if before and step.is_plain() and readers[between] == 1:
             both = _merged(before.operation, step.operation)
@@ -117,16 +119,20 @@ def merged(graph: Graph) -> Graph:
 def _merged(first: Any, second: Any) -> Linear | Norm | None:
     """Return one operation that does both, if there is one."""
     if isinstance(second, Linear):
-        fits = type(first) is layers.ZeroPadding2D and _takes_padding(second.layer)
+        fits = _pads_with_zeros(first) and _takes_padding(second.layer)
         return replace(second, before=first) if fits else None
     if not isinstance(first, Linear | Norm) or not _is_linear(first):
         return None
-    if isinstance(second, Norm):
-        free = isinstance(first, Linear) and first.norm is None
-        return replace(first, norm=second) if free else None
+    if isinstance(first, Linear) and isinstance(second, Norm):
+        return None if first.norm else replace(first, norm=second)
     is_own = isinstance(first, Norm) or _has_own_convolution(first.layer)
     relu = relu_limit(second) is not None
     return replace(first, behind=second) if is_own and relu else None
+
+
+def _pads_with_zeros(layer: Any) -> bool:
+    known = type(layer) is layers.ZeroPadding2D
+    return known and layer.data_format == "channels_last"
 
 
 def _takes_padding(layer: keras.Layer) -> bool:

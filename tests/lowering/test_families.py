@@ -1,0 +1,74 @@
+"""The families of `keras.applications`, with weights of their own."""
+
+import keras
+import numpy as np
+import pytest
+from equal_models import SIGNED, count, distances
+from keras import ops
+from small_models import numpy
+
+from keras_explainable import units
+from keras_explainable.compilation import call_method
+from keras_explainable.lowering import lower
+
+#: The smallest side of the input, and the backends that try it: torch compiles nothing.
+EVERYWHERE, TORCH = ("tensorflow", "torch", "jax"), ("torch",)
+BOTH = ("tensorflow", "torch")
+FAMILIES = {
+    "MobileNet": (32, EVERYWHERE),
+    "MobileNetV2": (32, EVERYWHERE),
+    "MobileNetV3Small": (32, TORCH),
+    "ResNet50": (32, TORCH),
+    "ResNet50V2": (32, BOTH),
+    "Xception": (71, TORCH),
+    "EfficientNetB0": (32, BOTH),
+    "EfficientNetV2B0": (32, TORCH),
+    "VGG16": (32, TORCH),
+    "ConvNeXtTiny": (32, BOTH),
+    "DenseNet121": (32, TORCH),
+    "InceptionV3": (75, TORCH),
+    "NASNetMobile": (32, TORCH),
+}
+EXPLAINED = ["MobileNet", "MobileNetV2"]
+
+
+def alive(model, x):
+    """Weights that keep every layer at work, so that a wrong one shows."""
+    rng = np.random.default_rng(0)
+    for variable in model.variables:
+        spread = 1.4 / np.sqrt(np.prod(variable.shape[:-1]) or 1)
+        if "int" in variable.dtype:
+            continue
+        noise = rng.normal(scale=min(spread, 0.2), size=variable.shape)
+        is_scale = "variance" in variable.path or "gamma" in variable.path
+        variable.assign(abs(1 + noise) if is_scale else noise)
+
+
+def case(name):
+    side, backends = FAMILIES[name]
+    if keras.backend.backend() not in backends:
+        pytest.skip("other backends do this one")
+    family = getattr(keras.applications, name)
+    model = family(
+        weights=None, include_top=False, pooling="avg", input_shape=(side, side, 3)
+    )
+    x = np.random.default_rng(0).uniform(0, 255, (2, side, side, 3)).astype("float32")
+    x = x if any("escaling" in layer.name for layer in model.layers) else x / 127.5 - 1
+    alive(model, x)
+    return model, ops.convert_to_tensor(x)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_outputs(name):
+    model, x = case(name)
+    lowered = lower(model)
+    assert not count(lowered, keras.layers.Dropout, keras.Sequential)
+    found, expected = (numpy(units.forward(each, x, 2)) for each in (lowered, model))
+    assert expected.std() > 1e-6
+    off = np.linalg.norm(found - expected) / np.linalg.norm(expected)
+    assert off < 1e-4
+    if name not in EXPLAINED:
+        return
+    chosen = ops.convert_to_tensor([[0], [1]])
+    maps = [numpy(call_method(SIGNED, m, x, chosen, {})[1]) for m in (lowered, model)]
+    assert distances(*maps).max() < 1e-3

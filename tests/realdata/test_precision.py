@@ -1,0 +1,66 @@
+"""In bfloat16, real networks predict the same and SmoothGrad maps stay what they are.
+
+How much is rounded, and that it averages out, is measured by `benchmarks/precision.py`.
+"""
+
+import csv
+import importlib
+import sys
+
+import keras
+import numpy as np
+import pytest
+from small_models import numpy
+
+import keras_explainable as ke
+from keras_explainable import units
+from keras_explainable.engine.shortcuts import SIGNED_GRADIENTS
+from keras_explainable.methods.meta import smooth
+
+NETWORKS = ["mobilenet_075", "squeezenet11"]
+REPETITIONS = 16
+PHOTOS = 4
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def case(request, shared):
+    """Model, photos that it is sure of, and their classes."""
+    folder, network = shared / "realdata", request.param
+    sys.path.insert(0, str(folder))
+    data = importlib.import_module("build_model")
+    sys.path.remove(str(folder))
+    with (folder / "labels.csv").open(encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        right = [r for r in rows if float(r[f"{network}_prob"]) > 0.9][:PHOTOS]
+    paths = [folder / "photos" / row["file"] for row in right]
+    rgb = np.stack([data.load_rgb(path, network) for path in paths])
+    classes = np.array([int(row["class_index"]) for row in right])
+    return data.build(network), data.preprocess(rgb, network), classes
+
+
+def smooth_map(case, seed, precision="float32"):
+    model, x, classes = case
+    method = smooth(SIGNED_GRADIENTS, REPETITIONS, noise_level=0.15, seed=seed)
+    return ke.explain(
+        method, model, x[:1], classes[:1], precision=precision, batch_size=8, verbose=0
+    )
+
+
+def test_bfloat16_predicts_the_same_classes(case):
+    model, x, classes = case
+    half = ke.lowering.lower(model, "bfloat16")
+    outputs = numpy(units.forward(half, x, PHOTOS))
+    assert (outputs.argmax(axis=1) == classes).all()
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="JAX compiles both precisions too slowly"
+)
+def test_bfloat16_rounds_less_than_the_noise_varies(case):
+    """Of two maps with noise of their own, either one has half the variance."""
+    logits, single = smooth_map(case, seed=0)
+    half_logits, half = smooth_map(case, seed=0, precision="bfloat16")
+    _, other = smooth_map(case, seed=1)
+    sampling = np.linalg.norm(other - single) / np.sqrt(2)
+    assert 0 < np.linalg.norm(half - single) < sampling
+    np.testing.assert_allclose(half_logits, logits, rtol=0.05)
