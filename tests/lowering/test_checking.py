@@ -132,7 +132,7 @@ def test_a_model_that_is_not_lowered_is_not_checked(model, x):
 
 def test_half_precision_passes_the_check(model, x):
     found, expected = explain(model, x, precision="bfloat16"), explain(model, x)
-    assert 1e-6 < difference(found[1], expected[1]) < 0.1
+    assert 1e-6 < difference(found[1], expected[1]) < 0.3
 
 
 def test_outputs_that_are_not_finite(model, x):

@@ -13,7 +13,7 @@ from keras_explainable.lowering import lower
 
 #: The smallest side of the input, and the backends that try it: torch compiles nothing.
 EVERYWHERE, TORCH = ("tensorflow", "torch", "jax"), ("torch",)
-BOTH = ("tensorflow", "torch")
+BOTH, TENSORFLOW = ("tensorflow", "torch"), ("tensorflow",)
 FAMILIES = {
     "MobileNet": (32, EVERYWHERE),
     "MobileNetV2": (32, EVERYWHERE),
@@ -27,7 +27,7 @@ FAMILIES = {
     "ConvNeXtTiny": (32, BOTH),
     "DenseNet121": (32, TORCH),
     "InceptionV3": (75, TORCH),
-    "NASNetMobile": (32, TORCH),
+    "NASNetMobile": (32, TENSORFLOW),
 }
 EXPLAINED = ["MobileNet", "MobileNetV2"]
 
