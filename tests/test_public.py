@@ -31,6 +31,7 @@ def test_public_names():
         "filters",
         "gradients",
         "inspection",
+        "lowering",
         "methods",
         "partial_explain",
         "smoothgrad",
