@@ -74,23 +74,27 @@ _lock = threading.RLock()
 
 
 def _rewritten(model: Model, rewrite: _Rewrite) -> Model:
-    """Return the model of the rewritten graph, made anew if an activation changed."""
+    """Return the model of the rewritten graph, made anew if the structure changed."""
     if not isinstance(model, keras.Model):
         return model
-    now = activations(model)
+    now = structure(model)
     with _lock:
         made = _models.setdefault(model, {})
         if rewrite in made and made[rewrite][0] != now:
-            forget(model)  # What was compiled has the old activations in it.
+            forget(model)  # What was compiled has the old structure in it.
             del made[rewrite]
         if rewrite not in made:
             made[rewrite] = now, _rewrite(model, rewrite)
         return made[rewrite][1] or model
 
 
-def activations(model: Model) -> list[Any]:
-    """Return each layer's ``activation``, which may be changed at any time."""
-    return [_activation(layer) for layer in _layers_from_the_end(model)]
+def structure(model: Model) -> list[Any]:
+    """Return what a copy of the model is made for: when it changes, the copy is old.
+
+    Activations may be replaced at any time, variables by ``enable_lora`` and the like.
+    """
+    activations = [_activation(layer) for layer in _layers_from_the_end(model)]
+    return [*activations, *map(id, model.variables)]
 
 
 def _rewrite(model: Model, rewrite: _Rewrite) -> GraphModel | None:

@@ -128,6 +128,17 @@ def test_weights_edited_in_place_are_seen(model, x):
     assert_explained_alike(model, x)
 
 
+def test_lora_that_is_enabled_later_is_seen(model, x):
+    assert_explained_alike(model, x)
+    before = numpy(units.forward(lower(ke.inspection.logits_model(model)), x, 3))
+    head = model.get_layer("logits")
+    head.enable_lora(2)
+    head.lora_kernel_b.assign(np.ones(head.lora_kernel_b.shape))
+    assert_explained_alike(model, x)
+    after = numpy(units.forward(lower(ke.inspection.logits_model(model)), x, 3))
+    assert distances(before[..., None], after[..., None]).max() > 1e-3
+
+
 @pytest.mark.parametrize("end", ["softmax", None])
 def test_a_changed_activation_is_seen(end, x):
     """One that stood between the layers which were folded, and one that did not."""

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_explainable.graph import Graph, GraphModel, trace
-from keras_explainable.inspection import activations
+from keras_explainable.inspection import structure
 from keras_explainable.lowering.copies import Copy
 from keras_explainable.lowering.freshness import Snapshot
 from keras_explainable.lowering.rewriting import simplified, with_copies
@@ -76,7 +76,7 @@ def lower(model: Model, precision: str = "float32") -> Model:
     if not isinstance(model, keras.Model):
         return model
     with _lock:
-        made, now = _kept.setdefault(model, {}), activations(model)
+        made, now = _kept.setdefault(model, {}), structure(model)
         if precision not in made or made[precision][0] != now:
             made[precision] = now, _lowered(model, precision)
         _, lowered = made[precision]

@@ -209,9 +209,9 @@ def _in_half(layer: Any) -> Any:
     """Return a twin that computes in bfloat16, if it is one of Keras' simple layers."""
     if not isinstance(layer, keras.Layer) or layer.compute_dtype != "float32":
         return layer
-    ours = not type(layer).__module__.startswith("keras.")
+    foreign = not type(layer).__module__.startswith("keras.")
     nested = any(isinstance(value, keras.Layer) for value in vars(layer).values())
-    if ours or nested or isinstance(layer, keras.Model):
+    if foreign or nested or isinstance(layer, keras.Model):
         return layer
     half = twin(layer)
     half.dtype_policy = "mixed_bfloat16"
