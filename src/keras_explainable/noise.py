@@ -55,9 +55,8 @@ def scale(inputs: Tensor, noise: float, noise_level: float | None) -> np.ndarray
 
 def ranges(inputs: Tensor) -> np.ndarray:
     """Return each input's own maximum - minimum, (B,)."""
-    axes = tuple(range(1, len(inputs.shape)))
-    spread = ops.max(inputs, axis=axes) - ops.min(inputs, axis=axes)
-    return ops.convert_to_numpy(spread)
+    values = ops.convert_to_numpy(inputs).reshape(len(inputs), -1)
+    return values.max(axis=1) - values.min(axis=1)
 
 
 def warn_if_negligible(sigma: np.ndarray, inputs: Tensor) -> bool:

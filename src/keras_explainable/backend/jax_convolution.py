@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from keras_explainable.pads import pads
+
 # Up to so many output pixels a product for each tap beats XLA's convolution.
 FEW_PIXELS = 64
 
@@ -32,11 +34,8 @@ def convolution(
     window = [
         (size - 1) * step + 1 for size, step in zip(spatial, dilation, strict=True)
     ]
-    pads = padding
-    if isinstance(padding, str):
-        size = inputs.shape[1:-1]
-        pads = lax.padtype_to_pads(size, window, strides, padding.upper())
-    padded = jnp.pad(inputs, [(0, 0), *pads, (0, 0)])
+    around = pads(padding, inputs.shape[1:-1], spatial, strides, dilation)
+    padded = jnp.pad(inputs, [(0, 0), *around, (0, 0)])
     sizes = zip(padded.shape[1:-1], window, strides, strict=True)
     pixels = math.prod((size - wide) // step + 1 for size, wide, step in sizes)
     channels = inputs.shape[-1]

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import torch
 from keras.ops import convert_to_tensor as convert
 from torch.nn import functional
+
+from keras_explainable.pads import Pads, pads
 
 TRACING_ERRORS: tuple[type[Exception], ...] = ()  # Nothing is traced.
 
@@ -67,7 +70,7 @@ def is_faster(layer: Any) -> bool:
 
 def kernel_layout(kernel: Any) -> Any:
     """Return (H, W, I, O) as (O, H, W, I), which torch reads as channels-last."""
-    return kernel.transpose(3, 0, 1, 2)
+    return np.ascontiguousarray(kernel.transpose(3, 0, 1, 2))
 
 
 def convolution(
@@ -80,10 +83,13 @@ def convolution(
     dilation: Any,
 ) -> Any:
     kernel, inputs = convert(kernel).permute(0, 3, 1, 2), inputs.permute(0, 3, 1, 2)
-    inputs, pads = _padded(inputs, kernel.shape[2:], strides, padding, dilation)
+    sides = pads(padding, inputs.shape[2:], kernel.shape[2:], strides, dilation)
+    if kernel.shape[1] == 1 and set(dilation) == {1}:
+        kernel, sides = _evened(kernel, sides)
+    inputs, around = _padded(inputs, sides)
     bias = None if bias is None else convert(bias)
     groups = inputs.shape[1] // kernel.shape[1]
-    outputs = functional.conv2d(inputs, kernel, bias, strides, pads, dilation, groups)
+    outputs = functional.conv2d(inputs, kernel, bias, strides, around, dilation, groups)
     # Before it is viewed: in place on a view, autograd copies.
     return relu(outputs, limit).permute(0, 2, 3, 1)
 
@@ -95,34 +101,29 @@ def pools_faster(layer: Any) -> bool:
 
 def pool(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
     inputs = inputs.permute(0, 3, 1, 2)
-    inputs, pads = _padded(inputs, size, strides, padding, (1, 1), -math.inf)
-    return functional.max_pool2d(inputs, size, strides, pads).permute(0, 2, 3, 1)
+    sides = pads(padding, inputs.shape[2:], size, strides, (1, 1))
+    inputs, around = _padded(inputs, sides, -math.inf)
+    return functional.max_pool2d(inputs, size, strides, around).permute(0, 2, 3, 1)
 
 
-def _padded(
-    inputs: Any,
-    window: Any,
-    strides: Any,
-    padding: Any,
-    dilation: Any,
-    value: float = 0.0,
-) -> tuple[Any, Any]:
+def _evened(kernel: Any, sides: Pads) -> tuple[Any, Pads]:
+    """Return a kernel with zeros where a side has less padding, and even sides.
+
+    torch copies the inputs to pad them unevenly; a small kernel costs less.
+    """
+    (above, left), (below, right) = zip(*sides, strict=True)
+    width = max(right - left, 0), max(left - right, 0)
+    height = max(below - above, 0), max(above - below, 0)
+    kernel = functional.pad(kernel, (*width, *height))
+    return kernel, [(max(side), max(side)) for side in sides]
+
+
+def _padded(inputs: Any, sides: Pads, value: float = 0.0) -> tuple[Any, Any]:
     """Return what is left for the operation to pad, alike on both sides."""
-    if padding == "valid":
-        return inputs, (0, 0)
-    if padding == "same":
-        parts = zip(inputs.shape[2:], window, strides, dilation, strict=True)
-        padding = [_same(*part) for part in parts]
-    (top, bottom), (left, right) = padding
+    (top, bottom), (left, right) = sides
     if top == bottom and left == right:
         return inputs, (top, left)
     return functional.pad(inputs, (left, right, top, bottom), value=value), (0, 0)
-
-
-def _same(length: int, window: int, stride: int, dilation: int) -> tuple[int, int]:
-    wide = (window - 1) * dilation + 1
-    total = max((math.ceil(length / stride) - 1) * stride + wide - length, 0)
-    return total // 2, total - total // 2
 
 
 def affine(x: Any, scale: Any, shift: Any) -> Any:
@@ -133,7 +134,23 @@ def relu(x: Any, limit: float | None) -> Any:
     """In place, which saves memory and time: nothing else reads ``x``."""
     if limit is None:
         return x
-    return functional.hardtanh_(x, 0.0, 6.0) if limit == 6 else x.relu_()
+    return _ReLU6.apply(x) if limit == 6 else x.relu_()
+
+
+class _ReLU6(torch.autograd.Function):
+    """As ``hardtanh_``, which keeps a copy of ``x`` for the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        functional.hardtanh_(x, 0.0, 6.0)
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> Any:
+        (outputs,) = ctx.saved_tensors
+        return torch.ops.aten.hardtanh_backward(gradient, outputs, 0.0, 6.0)
 
 
 def normal(keys: Any, shape: tuple[int, ...]) -> Any:

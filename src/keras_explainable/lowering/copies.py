@@ -121,20 +121,24 @@ class Convolution(Copy):
     def call(self, inputs: Tensor) -> Tensor:
         """Return what the source makes of (B, ..., C)."""
         layer = self.source.layer
-        ones = (1,) * len(layer.kernel_size)
-        options = {
-            "strides": layer.strides,
-            "dilation": layer.dilation_rate,
-            "padding": self.source.padding,
-        }
+        how = layer.strides, self.source.padding, layer.dilation_rate
         *firsts, last = self.copies[: len(kernels_of(layer))]
         for kernel in firsts:
-            inputs = backend.convolution(inputs, kernel, None, None, **options)
-            options = {"strides": ones, "dilation": ones, "padding": "valid"}
-        bias = self.copies[-1] if self.copies[-1] is not last else None
+            inputs = backend.convolution(inputs, kernel, None, None, *how)
+            how = plain(len(layer.strides))
+        return self.ended(inputs, last, *how)
+
+    def ended(self, inputs: Tensor, kernel: Any, *how: Any) -> Tensor:
+        """Return the last convolution, with the bias and the activation."""
+        bias = self.copies[-1] if self.copies[-1] is not kernel else None
         limit = relu_limit(self.source.activation)
-        outputs = backend.convolution(inputs, last, bias, limit, **options)
+        outputs = backend.convolution(inputs, kernel, bias, limit, *how)
         return outputs if limit is not None else self.source.activation(outputs)
+
+
+def plain(rank: int) -> tuple[Any, ...]:
+    """Return strides, padding and dilation of a convolution that has none of them."""
+    return (1,) * rank, "valid", (1,) * rank
 
 
 class MaxPooling(keras.Layer):

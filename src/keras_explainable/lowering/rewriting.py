@@ -22,6 +22,7 @@ from keras_explainable.lowering.sources import (
     Norm,
     relu_limit,
 )
+from keras_explainable.lowering.stems import Stem, is_stem
 
 #: Layers that do nothing at inference.
 IDENTITIES = (
@@ -52,12 +53,13 @@ def with_copies(graph: Graph, precision: str) -> Graph:
     """
     graph = merged(graph)
     outputs = {id(tensor) for tensor in keras.tree.flatten(graph.outputs)}
-    made: dict[Any, Any] = {}  # A layer that is called twice is copied once.
+    made: dict[Any, Any] = {}  # A layer called twice on the same shape is copied once.
 
     def with_copy(step: Step) -> Step:
         is_head = id(_first_output(step)) in outputs
         dtype = "float32" if is_head else precision
-        if (key := (step.operation, dtype)) not in made:
+        shapes = tuple(tensor.shape for tensor in step.reads())
+        if (key := (step.operation, dtype, shapes)) not in made:
             made[key] = _operation(step, dtype)
         return replace(step, operation=made[key])
 
@@ -181,15 +183,16 @@ def _operation(step: Step, precision: str) -> Any:
     own = precision == "float32"
     if not isinstance(operation, Linear | Norm):
         return _pooling_or_itself(operation if own else _in_half(operation))
-    layer = operation.layer
+    layer, shape = operation.layer, step.args[0].shape
     dtype = layer.dtype if own else precision
     if isinstance(operation, Norm):
         return Affine(operation, dtype)
     if _has_own_convolution(layer):
-        return Convolution(operation, dtype)
+        stem = is_stem(operation, shape)
+        return Stem(operation, shape, dtype) if stem else Convolution(operation, dtype)
     if own and operation.norm is None:
         return layer
-    return Rebuilt(operation, step.args[0].shape, dtype)
+    return Rebuilt(operation, shape, dtype)
 
 
 def _pooling_or_itself(layer: Any) -> Any:

@@ -1,0 +1,51 @@
+"""Padding is what Keras does."""
+
+import keras
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keras import ops
+
+from keras_explainable.pads import pads
+
+HOW = ((3, 3), (1, 1), (1, 1))  # Window, strides, dilation.
+
+
+def test_valid_and_given_padding():
+    assert pads("valid", (5, 6), *HOW) == [(0, 0), (0, 0)]
+    assert pads(((1, 0), [2, 3]), (5, 6), *HOW) == [(1, 0), (2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "stride", "dilation", "expected"),
+    [
+        (8, 3, 1, 1, (1, 1)),
+        (8, 3, 2, 1, (0, 1)),
+        (7, 3, 2, 1, (1, 1)),
+        (224, 7, 2, 1, (2, 3)),
+        (8, 2, 1, 1, (0, 1)),
+        (8, 1, 2, 1, (0, 0)),
+        (8, 3, 1, 4, (4, 4)),
+        (3, 2, 5, 1, (0, 0)),
+    ],
+)
+def test_same_padding(size, window, stride, dilation, expected):
+    assert pads("same", (size,), (window,), (stride,), (dilation,)) == [expected]
+
+
+@given(st.integers(1, 12), st.integers(1, 5), st.integers(1, 4))
+def test_same_padding_is_keras(size, window, stride):
+    ((before, behind),) = pads("same", (size,), (window,), (stride,), (1,))
+    layer = keras.layers.MaxPooling1D(window, stride, "same")
+    outputs = layer.compute_output_shape((1, size, 1))[1]
+    assert (size + before + behind - window) // stride + 1 == outputs
+    assert 0 <= behind - before <= 1
+
+
+def test_same_padding_keeps_values_in_place():
+    x = ops.convert_to_tensor([[[1.0], [2.0], [3.0], [4.0]]])
+    kernel = ops.convert_to_tensor([[[1.0]], [[0.0]], [[0.0]]])  # Reads the first.
+    found = ops.conv(x, kernel, strides=2, padding="same")
+    ((before, _),) = pads("same", (4,), (3,), (2,), (1,))
+    assert before == 0
+    assert ops.convert_to_numpy(found).ravel().tolist() == [1.0, 3.0]
