@@ -55,7 +55,7 @@ MODELS = (
 )
 
 #: Sides that take so long that they run once in a comparison, after their first run.
-SLOW = ("PAIR saliency", "seed page, XLA", "ours, JAX unlowered")
+SLOW = ("PAIR saliency", "tf-keras-vis", "seed page, XLA", "ours, JAX unlowered")
 
 
 class Side:
