@@ -81,13 +81,13 @@ def _folded(work: Work) -> tuple[Any, Any, Any, int]:
     import numpy as np
 
     import keras_explainable as ke
-    from keras_explainable import backend
 
-    rows = work.rows or backend.ROWS_ON_CPU
+    network = ke.lowering.lower(_model(work))
+    rows = work.rows or ke.lowering.suitable_rows(network)
     images, units = _data(work)
     copies = max(rows // work.images, 1)
     images, units = np.repeat(images, copies, 0), np.repeat(units[:, 0], copies)
-    return ke.lowering.lower(_model(work)), images[:rows], units[:rows], rows
+    return network, images[:rows], units[:rows], rows
 
 
 def bare_tensorflow(work: Work) -> Callable[[], Any]:

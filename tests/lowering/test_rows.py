@@ -39,9 +39,14 @@ def any_size():
     return lower(keras.Model(inputs, layers.GlobalMaxPooling2D()(x)))
 
 
-def test_a_cpu_takes_few_rows(memory):
+LIGHT, HEAVY = backend.ROWS_ON_CPU
+
+
+def test_a_cpu_takes_few_rows(memory, monkeypatch):
     memory(None, MANY)
-    assert suitable_rows(NETWORK) == backend.ROWS_ON_CPU
+    assert suitable_rows(NETWORK) == LIGHT
+    monkeypatch.setattr(rows, "LIGHT", bytes_per_row(NETWORK) - 1)
+    assert suitable_rows(NETWORK) == HEAVY
 
 
 def test_an_accelerator_takes_many(memory):
@@ -51,7 +56,7 @@ def test_an_accelerator_takes_many(memory):
 
 @pytest.mark.parametrize("host", [False, True])
 def test_they_fit_the_share_of_what_is_free(memory, host):
-    most = backend.ROWS_ON_CPU if host else rows.ROWS_ON_ACCELERATOR
+    most = LIGHT if host else rows.ROWS_ON_ACCELERATOR
     needed = bytes_per_row(NETWORK)
     for fitting in range(1, 2 * most + 2):
         free = int((fitting + 0.5) * needed / rows.SHARE)
@@ -84,12 +89,12 @@ def test_where_nothing_is_known_of_a_network_memory_does_not_count(make, memory)
     memory(little, little)
     assert suitable_rows(make()) == rows.ROWS_ON_ACCELERATOR
     memory(None, little)
-    assert suitable_rows(make()) == backend.ROWS_ON_CPU
+    assert suitable_rows(make()) == HEAVY
 
 
 def test_where_nothing_is_known_of_the_memory(memory):
     memory(None, None)
-    assert suitable_rows(NETWORK) == backend.ROWS_ON_CPU
+    assert suitable_rows(NETWORK) == LIGHT
 
 
 def test_a_row_takes_each_layers_values_and_their_gradients():

@@ -21,7 +21,8 @@ Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
   ``COPIES_ON_WRITE`` says whether it never changes while it is held.
 - ``is_out_of_memory(error)``: whether that is what the error says.
 - ``free_memory()``: bytes free on the accelerator; None if there is none, or no saying.
-- ``ROWS_ON_CPU``: how many rows at once are fastest on a CPU.
+- ``ROWS_ON_CPU``: how many rows at once are fastest on a CPU, of a network whose
+  activations take little memory, and of one whose take much.
 - ``is_symbolic(x)``: whether ``x`` is being traced and has no value yet.
 - ``wait(x)``: returns when ``x`` has been computed.
 - ``TRACING_ERRORS``: what a function that cannot be traced raises.
@@ -50,7 +51,7 @@ memory = _backend.memory
 COPIES_ON_WRITE: bool = _backend.COPIES_ON_WRITE
 is_out_of_memory = _backend.is_out_of_memory
 free_memory = _backend.free_memory
-ROWS_ON_CPU: int = _backend.ROWS_ON_CPU
+ROWS_ON_CPU: tuple[int, int] = _backend.ROWS_ON_CPU
 is_symbolic = _backend.is_symbolic
 wait = _backend.wait
 TRACING_ERRORS: tuple[type[Exception], ...] = _backend.TRACING_ERRORS

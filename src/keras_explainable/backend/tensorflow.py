@@ -22,8 +22,9 @@ TRACING_ERRORS = (
 )
 
 
-#: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`).
-ROWS_ON_CPU = 16
+#: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`), of a
+#: light network and of a heavy one.
+ROWS_ON_CPU = (16, 16)
 
 
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Callable[..., Any]]:

@@ -16,8 +16,9 @@ from keras_explainable.pads import Pads, pads
 TRACING_ERRORS: tuple[type[Exception], ...] = ()  # Nothing is traced.
 
 
-#: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`).
-ROWS_ON_CPU = 8
+#: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`), of a
+#: light network and of a heavy one.
+ROWS_ON_CPU = (16, 8)
 
 
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Callable[..., Any]]:

@@ -3,7 +3,6 @@
 import math
 import os
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -13,6 +12,9 @@ from keras_explainable.types import Model
 
 #: On an accelerator: as many as fit, up to so many.
 ROWS_ON_ACCELERATOR = 128
+
+#: Bytes for a row that a light network takes at the most: MobileNetV2 does.
+LIGHT = 64 * 2**20
 
 #: Share of the free memory to fill, as the estimate is a rough one.
 SHARE = 0.4
@@ -24,14 +26,18 @@ def suitable_rows(network: Model) -> int:
     More rows are not faster on a CPU, where small chunks stay in its caches; an
     accelerator wants to be filled.
     """
-    free = backend.free_memory()
-    most = backend.ROWS_ON_CPU if free is None else ROWS_ON_ACCELERATOR
+    free, needed = backend.free_memory(), bytes_per_row(network)
+    most = _rows_on_cpu(needed) if free is None else ROWS_ON_ACCELERATOR
     free = _free_host_memory() if free is None else free
-    needed = bytes_per_row(network)
     if not needed or free is None:
         return most
     fitting = max(1, int(SHARE * free / needed))
     return min(most, 2 ** int(math.log2(fitting)))
+
+
+def _rows_on_cpu(needed: int) -> int:
+    light, heavy = backend.ROWS_ON_CPU
+    return light if 0 < needed <= LIGHT else heavy
 
 
 def bytes_per_row(network: Model) -> int:
@@ -39,13 +45,10 @@ def bytes_per_row(network: Model) -> int:
     if not isinstance(network, GraphModel):
         return 0
     written = [step.outputs for step in network.graph.steps]
-    return sum(2 * _size(symbol) for symbol in keras.tree.flatten(written))
-
-
-def _size(symbol: Any) -> int:
-    if None in symbol.shape[1:]:
+    shapes = [symbol.shape[1:] for symbol in keras.tree.flatten(written)]
+    if any(None in shape for shape in shapes):
         return 0
-    return math.prod(symbol.shape[1:]) * 4
+    return sum(2 * 4 * math.prod(shape) for shape in shapes)
 
 
 def _free_host_memory() -> int | None:
