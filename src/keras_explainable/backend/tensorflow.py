@@ -70,13 +70,10 @@ def is_faster(layer: Any) -> bool:
     if len(layer.strides) != 2:
         return False
     groups = getattr(layer, "groups", 1)
-    if hasattr(layer, "depth_multiplier") or (groups > 1 and _one_channel(layer)):
+    one_channel = groups > 1 and layer.kernel.shape[-2] == 1
+    if one_channel or hasattr(layer, "depth_multiplier"):
         return layer.strides[0] == layer.strides[1] and set(layer.dilation_rate) == {1}
     return groups == 1
-
-
-def _one_channel(layer: Any) -> bool:
-    return layer.kernel.shape[-2] == 1
 
 
 def kernel_layout(kernel: Any) -> Any:

@@ -2,7 +2,8 @@
 
 The values of stride x stride pixels become the channels of one: a 7 x 7 x 3 kernel with
 strides of 2 becomes a 4 x 4 x 12 kernel without. Few channels leave a processor's
-vectors empty, above all in the gradient, which here takes half the time.
+vectors empty, above all in the gradient: with the blocks such a layer takes half the
+time on TensorFlow and PyTorch, a 3 x 3 kernel as long as before.
 """
 
 from typing import Any
