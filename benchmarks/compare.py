@@ -24,8 +24,8 @@ from sides import PEERS
 
 HERE = Path(__file__).parent
 REFERENCE = "ours, TensorFlow"
-GROUPS = (
-    (
+GROUPS = {
+    "TensorFlow": (
         REFERENCE,
         "bare loop, TensorFlow",
         "ours, TensorFlow bfloat16",
@@ -35,7 +35,7 @@ GROUPS = (
         "PAIR saliency",
         "seed page, XLA",
     ),
-    (
+    "torch": (
         REFERENCE,
         "ours, torch",
         "bare loop, torch",
@@ -43,8 +43,8 @@ GROUPS = (
         "ours, torch unlowered",
         "Captum",
     ),
-    (REFERENCE, "ours, JAX", "bare loop, JAX", "ours, JAX unlowered"),
-)
+    "JAX": (REFERENCE, "ours, JAX", "bare loop, JAX", "ours, JAX unlowered"),
+}
 MODELS = (
     "MobileNetV2",
     "ResNet50V2",
@@ -161,24 +161,24 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="add to this JSON file")
     args = parser.parse_args()
     pythons = {"ours": sys.executable} | ({"peers": args.peers} if args.peers else {})
-    groups = [args.sides] if args.sides else GROUPS
+    groups = {"asked": args.sides} if args.sides else GROUPS
     for model in args.models:
         for images in args.images:
             work = {"model": model, "images": images, "rows": args.rows}
             work["repetitions"] = args.repetitions
-            for group in groups:
-                rows = compare(group, pythons, work, args.rounds)
+            for group, sides in groups.items():
+                rows = compare(sides, pythons, work, args.rounds)
                 print(*map(show, rows), "", sep="\n", flush=True)
                 if args.save:
-                    save(args.save, rows)
+                    save(args.save, [{"group": group} | row for row in rows])
 
 
 def save(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Put the rows into the file, in the place of older ones of the same sides."""
+    """Put the rows into the file, in the place of older ones of the same group."""
     kept = json.loads(path.read_text())["rows"] if path.exists() else []
 
     def key(row: dict[str, Any]) -> tuple[Any, ...]:
-        return row["model"], row["images"], row["side"]
+        return row["model"], row["images"], row["group"]
 
     new = {key(row) for row in rows}
     kept = [row for row in kept if key(row) not in new]
