@@ -20,9 +20,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sides import PEERS
+import method_sides
+import sides as own_sides
 
 HERE = Path(__file__).parent
+PEERS = (*own_sides.PEERS, *method_sides.PEERS)
 REFERENCE = "ours, TensorFlow"
 GROUPS = {
     "TensorFlow": (

@@ -2,10 +2,7 @@
 
     python benchmarks/precision.py --data PATH_TO_FOLDER [--photos 2] [--reference 2000]
 
-The folder holds real networks and labelled photos, and is no part of the repository:
-`build_model.py` (`build`, `load_rgb`, `preprocess`), `photos/`, and `labels.csv` with
-the columns `file`, `class_index` and, for each network, `NETWORK_rank`. Explained are
-the first photos whose label all networks rank first, for the unit of that label.
+photos.py says what the folder holds.
 
 Numbers are norms of a difference of maps over the norm of the reference (which has
 some noise of its own), mean over the photos: "sampling" is float32 - reference,
@@ -16,36 +13,23 @@ and whether `explain` accepts it, or takes float32; here it is explained all the
 """
 
 import argparse
-import csv
-import importlib
 import os
 import sys
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from keras import ops
+from photos import KINDS, describe, networks, signed_and_absolute
 
 import keras_explainable as ke
-from keras_explainable.engine.shortcuts import SIGNED_GRADIENTS
 from keras_explainable.lowering.checking import TOLERANCES, difference
 from keras_explainable.units import forward
 
 NOISE_LEVEL = 0.15
 REPETITIONS = (20, 50, 200)
-NETWORKS = ("mobilenet_075", "mobilenet_025", "squeezenet11")
-KINDS = {"signed": slice(0, 3), "absolute": slice(3, 4)}
-
-
-def signed_and_absolute(model, inputs, indices=None):
-    """Both kinds of gradient at once: the signed channels, then their mean size."""
-    logits, signed = SIGNED_GRADIENTS(model, inputs, indices)
-    absolute = ops.mean(ops.abs(signed), axis=-2, keepdims=True)
-    return logits, ops.concatenate([signed, absolute], axis=-2)
 
 
 def smooth_maps(model, x, y, repetitions, seed, **options):
@@ -103,27 +87,10 @@ def show(network, errors):
         print(f"{network:<14}{kind:<9}{'all':>5}{never_averaged(rows):30.4f}")
 
 
-def chosen_labels(folder, count):
-    with (folder / "labels.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    ranks = [f"{network}_rank" for network in NETWORKS]
-    return [row for row in rows if all(row[rank] == "1" for rank in ranks)][:count]
-
-
-def describe(labels, reference):
-    packages = ("keras", "tensorflow", "numpy")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    photos = "; ".join(f"{row['file']} (unit {row['class_index']})" for row in labels)
-    print(f"{_processor()}, {os.cpu_count()} cores; {versions}\nPhotos: {photos}")
+def title(reference):
     print(f"Noise level {NOISE_LEVEL}; reference: float32, {reference} repetitions.\n")
     print(f"{'network':<14}{'gradient':<9}{'n':>5}", end="")
     print(f"{'sampling':>10}{'bfloat16':>10}{'rounding':>10}", flush=True)
-
-
-def _processor():
-    text = Path("/proc/cpuinfo").read_text()
-    name = text.split("model name\t: ")[1].splitlines()[0]
-    return f"{name} with{'' if 'avx512_bf16' in text else 'out'} AVX512-BF16"
 
 
 def main():
@@ -133,15 +100,9 @@ def main():
     parser.add_argument("--reference", type=int, default=2000)
     arguments = parser.parse_args()
     warnings.filterwarnings("error", message="The lowered copy")
-    sys.path.insert(0, str(arguments.data))
-    data = importlib.import_module("build_model")
-    labels = chosen_labels(arguments.data, arguments.photos)
-    describe(labels, arguments.reference)
-    files = [arguments.data / "photos" / row["file"] for row in labels]
-    units = [int(row["class_index"]) for row in labels]
-    for name in NETWORKS:
-        rgb = np.stack([data.load_rgb(file, name) for file in files])
-        x, model = data.preprocess(rgb, name), data.build(name)
+    describe(arguments.data, arguments.photos)
+    title(arguments.reference)
+    for name, model, x, units in networks(arguments.data, arguments.photos):
         show(name, errors_of(model, x, units, arguments.reference))
 
 

@@ -27,13 +27,15 @@ class Work:
 
 def build(name: str, work: Work) -> Callable[[], Any]:
     """Return the function that does the work once, its framework imported."""
-    backend, make = SIDES[name]
+    from method_sides import SIDES as OTHERS  # Which imports from here.
+
+    backend, make = (SIDES | OTHERS)[name]
     os.environ["KERAS_BACKEND"] = backend
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     return make(work)
 
 
-def _model(work: Work) -> Any:
+def model_of(work: Work) -> Any:
     import keras
 
     keras.utils.set_random_seed(0)
@@ -43,7 +45,7 @@ def _model(work: Work) -> Any:
     return family(**options)
 
 
-def _data(work: Work) -> tuple[Any, Any]:
+def data_of(work: Work) -> tuple[Any, Any]:
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -55,7 +57,7 @@ def _data(work: Work) -> tuple[Any, Any]:
 def ours(work: Work, **options: Any) -> Callable[[], Any]:
     import keras_explainable as ke
 
-    model, (images, units) = _model(work), _data(work)
+    model, (images, units) = model_of(work), data_of(work)
     method = ke.methods.meta.smooth(
         ke.methods.gradient.gradients, work.repetitions, SIGMA, seed=0
     )
@@ -82,9 +84,9 @@ def _folded(work: Work) -> tuple[Any, Any, Any, int]:
 
     import keras_explainable as ke
 
-    network = ke.lowering.lower(_model(work))
+    network = ke.lowering.lower(model_of(work))
     rows = work.rows or ke.lowering.suitable_rows(network)
-    images, units = _data(work)
+    images, units = data_of(work)
     copies = max(rows // work.images, 1)
     images, units = np.repeat(images, copies, 0), np.repeat(units[:, 0], copies)
     return network, images[:rows], units[:rows], rows
@@ -169,7 +171,7 @@ def seed_page(work: Work) -> Callable[[], Any]:
 
     import keras_explainable as ke
 
-    model, (images, units) = _model(work), _data(work)
+    model, (images, units) = model_of(work), data_of(work)
     gradients = tf.function(
         ke.methods.gradient.gradients, reduce_retracing=True, jit_compile=True
     )
@@ -181,7 +183,7 @@ def captum(work: Work) -> Callable[[], Any]:
     import torch
     from captum.attr import NoiseTunnel, Saliency
 
-    model, (images, units) = _model(work), _data(work)
+    model, (images, units) = model_of(work), data_of(work)
     images, targets = torch.from_numpy(images), torch.from_numpy(units[:, 0])
     tunnel = NoiseTunnel(Saliency(lambda x: model(x, training=False)))
     at_once = max((work.rows or 8) // work.images, 1)
@@ -203,7 +205,7 @@ def xplique(work: Work) -> Callable[[], Any]:
     import numpy as np
     from xplique.attributions import SmoothGrad
 
-    model, (images, units) = _model(work), _data(work)
+    model, (images, units) = model_of(work), data_of(work)
     explainer = SmoothGrad(
         model, batch_size=work.rows or 16, nb_samples=work.repetitions, noise=SIGMA
     )
@@ -215,7 +217,7 @@ def tf_keras_vis(work: Work) -> Callable[[], Any]:
     from tf_keras_vis.saliency import Saliency
     from tf_keras_vis.utils.scores import CategoricalScore
 
-    model, (images, units) = _model(work), _data(work)
+    model, (images, units) = model_of(work), data_of(work)
     saliency, score = (
         Saliency(model, clone=False),
         CategoricalScore(units[:, 0].tolist()),
@@ -229,7 +231,7 @@ def pair_saliency(work: Work) -> Callable[[], Any]:
     import saliency.core as saliency
     import tensorflow as tf
 
-    model, (images, units) = _model(work), _data(work)
+    model, (images, units) = model_of(work), data_of(work)
 
     def gradients(x: Any, call_model_args: Any, expected_keys: Any = None) -> Any:
         x = tf.convert_to_tensor(x)
