@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs benchmark clean
+.PHONY: demo test test-peers lint docs benchmark clean
 
 demo: $(VENV)/installed-demo
 	$(BIN)/keras-explainable explain --out demo-output
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m "not cross_backend"
+	$(BIN)/python -m pytest -n 2 -m "not cross_backend"
+
+test-peers: $(PEERS)/installed
+	KERAS_BACKEND=tensorflow $(PEERS)/bin/python -m pytest tests/peers
+	KERAS_BACKEND=torch $(PEERS)/bin/python -m pytest tests/peers
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff format --check .
@@ -49,6 +53,8 @@ $(PEERS)/installed: benchmarks/peers.txt
 	@echo "Installing other packages into $(PEERS), to compare with"
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PEERS)/bin/python -m pip install --quiet --no-deps zennit==0.5.1 # No torchvision.
 	@touch $@
 
 $(VENV)/installed-%: $(BIN)/python pyproject.toml

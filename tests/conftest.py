@@ -1,14 +1,20 @@
 """Fixtures for all tests."""
 
+import importlib.util
 import os
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Much is compiled and little is computed.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import keras
 import numpy as np
 import pytest
+
+#: The other packages live in an environment of their own (`make test-peers`).
+collect_ignore = [] if importlib.util.find_spec("captum") else ["peers"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 
