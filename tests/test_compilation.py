@@ -13,6 +13,7 @@ from small_models import images, linear, numpy, some_units
 from keras_explainable import compilation
 from keras_explainable.compilation import accepts, call_method, compiled, name_of
 from keras_explainable.methods.gradient import gradients
+from keras_explainable.units import with_outputs
 
 TRACED = keras.backend.backend() != "torch"
 
@@ -126,6 +127,16 @@ def test_names_and_signatures_of_any_callable():
 
     assert name_of(partial(partial(gradients), indices=None)) == "gradients"
     assert name_of(Method()) == "Method"
+    assert name_of(with_outputs(partial(gradients))) == "gradients"
     assert accepts(Method(), "rows")
     assert not accepts(gradients, "rows")
     assert not accepts(dict, "rows")
+
+
+def test_methods_that_show_outputs_are_compiled_once_for_equal_ones():
+    model = linear()
+    first, again = (
+        compiled(with_outputs(partial(gradients, channel_reduction=None)), model)
+        for _ in range(2)
+    )
+    assert first is again

@@ -44,7 +44,7 @@ def test_normal_depends_on_the_key_of_its_row_only():
 
 
 def test_copies_are_input_plus_sigma_times_noise():
-    x, sigma = images(2), np.array([0.0, 0.5], "float32")
+    x, sigma = images(2), np.array([[0.0], [0.5]], "float32")
     image = np.array([0, 1, 1])
     keys = noise.keys(0, image, np.array([0, 0, 1]))
     copies = numpy(noise.noisy_copies(x, sigma, keys, image))
@@ -63,9 +63,11 @@ def test_derived_ids_mark_padding():
 
 def test_scale():
     x = images(3)
-    np.testing.assert_allclose(noise.scale(x, 0.5, None), [0.5] * 3)
-    expected = [0.1 * np.ptp(image) for image in x]
-    np.testing.assert_allclose(noise.scale(x, 0.5, 0.1), expected, rtol=1e-6)
+    spans, channels = noise.ranges(x), x.shape[-1]
+    np.testing.assert_allclose(spans, [np.ptp(image) for image in x], rtol=1e-6)
+    np.testing.assert_allclose(noise.Noise(0.5).scale(spans, channels), [[0.5]] * 3)
+    found = noise.Noise(noise.Default(0.5), 0.1).scale(spans, channels)
+    np.testing.assert_allclose(found[:, 0], 0.1 * spans, rtol=1e-6)
 
 
 def test_fresh_seeds_differ():

@@ -26,26 +26,43 @@ def run(code, **environment):
 
 def test_public_names():
     assert sorted(ke.__all__) == [
+        "Stats",
+        "cam",
         "demo",
+        "expected_gradients",
         "explain",
         "filters",
+        "full_gradients",
+        "gradcam",
+        "gradcampp",
         "gradients",
+        "guided_gradients",
+        "hirescam",
+        "input_x_gradient",
         "inspection",
+        "integrated_gradients",
+        "layercam",
         "lowering",
         "methods",
+        "occlusion",
         "partial_explain",
+        "rise",
+        "scorecam",
         "smoothgrad",
+        "smoothgrad_squared",
         "utils",
+        "vargrad",
     ]
     assert all(getattr(ke, name) is not None for name in ke.__all__)
     assert importlib.metadata.version("keras-explainable") == ke.__version__
 
 
 def test_every_public_function_is_documented_and_typed():
-    functions = [ke.explain, ke.partial_explain, ke.smoothgrad, ke.gradients]
-    functions += [ke.methods.gradient.gradients, ke.methods.meta.smooth]
-    functions += [ke.inspection.logits_model, ke.inspection.get_logits_layer]
-    functions += [getattr(ke.filters, name) for name in ke.filters.__all__]
+    functions = [getattr(ke, name) for name in ke.__all__ if name != "Stats"]
+    functions = [function for function in functions if callable(function)]
+    modules = [getattr(ke.methods, name) for name in ke.methods.__all__]
+    for module in (*modules, ke.inspection, ke.filters):
+        functions += [getattr(module, name) for name in module.__all__]
     for function in functions:
         assert function.__doc__.startswith("Return"), function
         assert "return" in function.__annotations__, function

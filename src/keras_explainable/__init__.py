@@ -11,28 +11,64 @@ from keras_explainable import installation
 if TYPE_CHECKING:
     from keras_explainable import demo, filters, inspection, lowering, methods, utils
     from keras_explainable.engine.explaining import explain, partial_explain
-    from keras_explainable.engine.shortcuts import gradients, smoothgrad
+    from keras_explainable.engine.shortcuts import (
+        cam,
+        expected_gradients,
+        full_gradients,
+        gradcam,
+        gradcampp,
+        gradients,
+        guided_gradients,
+        hirescam,
+        input_x_gradient,
+        integrated_gradients,
+        layercam,
+        occlusion,
+        rise,
+        scorecam,
+        smoothgrad,
+        smoothgrad_squared,
+        vargrad,
+    )
+    from keras_explainable.stats import Stats
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Stats",
+    "cam",
     "demo",
+    "expected_gradients",
     "explain",
     "filters",
+    "full_gradients",
+    "gradcam",
+    "gradcampp",
     "gradients",
+    "guided_gradients",
+    "hirescam",
+    "input_x_gradient",
     "inspection",
+    "integrated_gradients",
+    "layercam",
     "lowering",
     "methods",
+    "occlusion",
     "partial_explain",
+    "rise",
+    "scorecam",
     "smoothgrad",
+    "smoothgrad_squared",
     "utils",
+    "vargrad",
 ]
 
+_MODULES = ("demo", "filters", "inspection", "lowering", "methods", "utils")
+
 _HOMES = {
+    "Stats": "stats",
     "explain": "engine.explaining",
-    "gradients": "engine.shortcuts",
     "partial_explain": "engine.explaining",
-    "smoothgrad": "engine.shortcuts",
 }
 
 installation.check()
@@ -45,8 +81,10 @@ def __getattr__(name: str) -> Any:
     """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"{__name__}.{_HOMES.get(name, name)}")
-    globals()[name] = getattr(home, name) if name in _HOMES else home
+    is_module = name in _MODULES
+    home = name if is_module else _HOMES.get(name, "engine.shortcuts")
+    module = import_module(f"{__name__}.{home}")
+    globals()[name] = module if is_module else getattr(module, name)
     return globals()[name]
 
 

@@ -31,6 +31,12 @@ def number(name: str, value: Any, least: float) -> None:
         )
 
 
+def numbers_of(name: str, value: Any, least: float) -> None:
+    """Raise unless ``value`` is such a number, or a sequence of them."""
+    for each in value if isinstance(value, list | tuple | np.ndarray) else [value]:
+        number(name, each, least)
+
+
 def image_ids(ids: Any, count: int, least: int = 0) -> np.ndarray:
     """Return ``ids`` as an array (count,) of integers; None means 0, 1, 2, ..."""
     array = np.arange(count) if ids is None else np.asarray(ids)

@@ -53,8 +53,10 @@ def call_method(
     inputs: Tensor,
     indices: Tensor,
     params: Mapping[str, Any],
+    *,
+    results: int = 2,
     **context: Any,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     """Return what ``method`` returns: compiled if it can be, looping if it loops.
 
     A method with a parameter ``rows`` (a meta method) runs its own loop on the host
@@ -64,12 +66,14 @@ def call_method(
         known = {
             name: value for name, value in context.items() if accepts(method, name)
         }
-        return _pair(method(model, inputs, indices, **known, **params), method)
+        return _checked(
+            method(model, inputs, indices, **known, **params), method, results
+        )
     step = compiled(functools.partial(method, **params), model)
     tensors = (
         None if x is None else ops.convert_to_tensor(x) for x in (inputs, indices)
     )
-    return _pair(step(*tensors), method)
+    return _checked(step(*tensors), method, results)
 
 
 def accepts(function: Callable[..., Any], name: str) -> bool:
@@ -81,9 +85,12 @@ def accepts(function: Callable[..., Any], name: str) -> bool:
 
 
 def name_of(function: Any) -> str:
-    """Return a name to show for any callable, also a partial or an object."""
+    """Return a name to show for any callable, also a partial or an object.
+
+    A partial has the name of the function that it was given, if it was given one.
+    """
     while isinstance(function, functools.partial):
-        function = function.func
+        function = next(filter(callable, function.args), function.func)
     return str(getattr(function, "__name__", type(function).__name__))
 
 
@@ -118,13 +125,27 @@ def _warn_of_eager(function: Callable[..., Any], error: Exception) -> None:
     )
 
 
-def _pair(result: Any, method: Method) -> tuple[Tensor, Tensor]:
-    if not isinstance(result, tuple | list) or len(result) != 2:
+def describe(function: Any) -> str:
+    """Return the name of a callable, with the parameters of a partial."""
+    params: dict[str, str] = {}
+    while isinstance(function, functools.partial):
+        texts = {
+            k: describe(v) if callable(v) else repr(v)
+            for k, v in function.keywords.items()
+        }
+        params = texts | params
+        function = function.func
+    listed = ", ".join(f"{name}={text}" for name, text in sorted(params.items()))
+    return f"{name_of(function)}({listed})" if params else name_of(function)
+
+
+def _checked(result: Any, method: Method, count: int) -> tuple[Tensor, ...]:
+    if not isinstance(result, tuple | list) or len(result) != count:
         raise TypeError(
             f"`method` must return (logits, maps); {name_of(method)!r} returned "
             f"{type(result).__name__}."
         )
-    return result[0], result[1]
+    return tuple(result)
 
 
 def _identity(value: Any) -> Hashable:

@@ -18,6 +18,7 @@ from keras_explainable.types import Tensor
 __all__ = [
     "absolute",
     "absolute_normalize",
+    "blur",
     "negative",
     "negative_normalize",
     "normalize",
@@ -89,6 +90,25 @@ def negative_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
 def absolute_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
     """Return ``normalize(absolute(x), axis)``: what matters either way, 0..1."""
     return normalize(absolute(x), axis)
+
+
+def blur(x: Tensor, sigma: float) -> Tensor:
+    """Return images blurred by a Gaussian, whose weights at the edges add up to 1.
+
+    Args:
+        x: (B, ..., C), with any number of spatial axes.
+        sigma: in pixels.
+
+    Returns:
+        A tensor in the shape of ``x``.
+    """
+    x = _floats(x)
+    for axis in range(1, len(x.shape) - 1):
+        place = np.arange(x.shape[axis])
+        weights = np.exp(-(((place[:, None] - place) / sigma) ** 2) / 2)
+        weights = ops.cast(weights / weights.sum(axis=0), x.dtype)
+        x = ops.moveaxis(ops.tensordot(x, weights, axes=[[axis], [0]]), -1, axis)
+    return x
 
 
 def percentile_normalize(

@@ -8,11 +8,14 @@ layer, and are run by calling the user's own layers on real tensors only.
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import keras
 
 from keras_explainable.types import Model, Tensor
+
+NO_TAPS: Mapping[int, Tensor] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,17 @@ class Graph:
     steps: tuple[Step, ...]
     outputs: Any
 
-    def run(self, inputs: Any) -> Any:
-        """Return the outputs for tensors in the order of ``self.inputs``."""
+    def run(self, inputs: Any, taps: Mapping[int, Tensor] = NO_TAPS) -> Any:
+        """Return the outputs for tensors in the order of ``self.inputs``.
+
+        Args:
+            inputs: the tensors.
+            taps: added to the values of tensors, by the ``id`` of their symbol.
+        """
         values = named(self.inputs, inputs)
         for step, done in zip(self.steps, self._done_after, strict=True):
-            values |= step.run(values)
+            made = step.run(values)
+            values |= {key: _tapped(made[key], taps.get(key)) for key in made}
             for symbol in done:  # Memory that is free again is fast memory.
                 values.pop(symbol, None)
         return filled(self.outputs, values)
@@ -88,6 +97,17 @@ class Graph:
                 return step
         return None
 
+    def between(
+        self, start: keras.KerasTensor, end: keras.KerasTensor
+    ) -> tuple[Step, ...]:
+        """Return the steps by which ``end`` depends on ``start``, in their order."""
+        reached, above = {id(start)}, []
+        for step in self.steps:
+            if reached.intersection(map(id, step.reads())):
+                above.append(step)
+                reached.update(map(id, keras.tree.flatten(step.outputs)))
+        return replace(self, steps=tuple(above), outputs=end).pruned().steps
+
     def pruned(self) -> "Graph":
         """Return the graph without the steps that its outputs do not need."""
         needed = {id(tensor) for tensor in keras.tree.flatten(self.outputs)}
@@ -97,6 +117,10 @@ class Graph:
                 kept.append(step)
                 needed.update(map(id, step.reads()))
         return Graph(self.inputs, tuple(reversed(kept)), self.outputs)
+
+
+def _tapped(value: Tensor, tap: Tensor | None) -> Tensor:
+    return value if tap is None else value + keras.ops.cast(tap, value.dtype)
 
 
 class GraphModel(keras.Model):
@@ -120,7 +144,11 @@ class GraphModel(keras.Model):
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         """Run the graph; Keras passes ``training``, tensors bring their masks."""
-        return self.graph.run(inputs)
+        return self.run(inputs)
+
+    def run(self, inputs: Any, taps: Mapping[int, Tensor] = NO_TAPS) -> Any:
+        """Return the outputs; see ``Graph.run``."""
+        return self.graph.run(inputs, taps)
 
 
 def trace(model: Model) -> Graph | None:
@@ -128,7 +156,8 @@ def trace(model: Model) -> Graph | None:
     if isinstance(model, keras.Sequential):
         return _trace_sequential(model)
     if isinstance(model, GraphModel):
-        return _with_new_symbols(model.graph)
+        plain = type(model).run is GraphModel.run
+        return _with_new_symbols(model.graph) if plain else None
     if _is_functional(model):
         return _trace_functional(model)
     return None
@@ -191,6 +220,23 @@ def _trace_functional(model: Model) -> Graph:
     )
     outputs = clone.outputs if len(clone.outputs) > 1 else clone.outputs[0]
     return Graph(tuple(clone.inputs), tuple(steps), outputs)
+
+
+def inlined(graph: Graph) -> Graph:
+    """Return the graph with the steps of nested models in their place."""
+    steps: list[Step] = []
+    renamed: dict[int, Any] = {}
+    for step in graph.steps:
+        step = step.reading(renamed)
+        inner = trace(step.operation) if step.is_plain() else None
+        if inner is None:
+            steps.append(step)
+            continue
+        inner = inlined(inner)
+        names = named(inner.inputs, step.args)
+        steps.extend(each.reading(names) for each in inner.steps)
+        renamed |= named(step.outputs, filled(inner.outputs, names))
+    return Graph(graph.inputs, tuple(steps), filled(graph.outputs, renamed))
 
 
 class _Recorder(keras.Operation):

@@ -1,21 +1,86 @@
 """Gaussian noise as a pure function of (seed, image, repetition)."""
 
 import secrets
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from keras_explainable import backend
+from keras_explainable import backend, checks
+from keras_explainable.compilation import describe
 from keras_explainable.types import Tensor
-from keras_explainable.warning import warn
 
 #: Sigma as a fraction of an image's range under which smoothing does next to nothing.
 NEGLIGIBLE_LEVEL = 0.002
 
 #: The id of an image that only fills up a batch.
 PADDING = -1
+
+
+class Default(float):
+    """A default that can be told from the same number given by hand."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noise of ``ke.methods.meta.smooth``: its parameters, checked."""
+
+    amount: float | Sequence[float]
+    level: float | Sequence[float] | None = None
+    antithetic: bool = False
+    preprocess: Callable[[Tensor], Tensor] | None = None
+    clip: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        checks.numbers_of("noise", self.amount, 0)
+        if self.level is not None:
+            checks.numbers_of("noise_level", self.level, 0)
+            if not isinstance(self.amount, Default):
+                raise ValueError(
+                    "`noise` and `noise_level` must not both be given; received "
+                    f"noise={self.amount!r} and noise_level={self.level!r}."
+                )
+        if self.preprocess is not None:
+            checks.is_callable("preprocess", self.preprocess)
+        if self.clip is not None and not _is_range(self.clip):
+            raise ValueError(
+                f"`clip` must be (lowest, highest); received {self.clip!r}."
+            )
+
+    @property
+    def copies(self) -> int:
+        """Copies of a draw: two if they come in pairs."""
+        return 1 + self.antithetic
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What must be equal for two runs to have the same noise, but for sigma."""
+        return {
+            "antithetic": self.antithetic,
+            "clip": self.clip and list(self.clip),
+            "preprocess": self.preprocess and describe(self.preprocess),
+        }
+
+    def prepared(self, inputs: Tensor) -> Tensor:
+        """Return what the model is given for ``inputs``."""
+        return inputs if self.preprocess is None else self.preprocess(inputs)
+
+    def scale(self, spans: np.ndarray, channels: int) -> np.ndarray:
+        """Return sigma in units of the inputs: (B, 1), or (B, C) by channel.
+
+        It is the amount itself, or the level times the range of each input (B,).
+        """
+        asked = np.atleast_1d(self.amount if self.level is None else self.level)
+        if asked.shape not in ((1,), (channels,)):
+            raise ValueError(
+                "`noise` and `noise_level` must be a number, or one for each of the "
+                f"{channels} channels; received {asked.tolist()}."
+            )
+        sizes = np.ones(len(spans)) if self.level is None else spans
+        return (sizes[:, None] * asked).astype("float32")
 
 
 def fresh_seed() -> int:
@@ -43,52 +108,68 @@ def derived_ids(keys: np.ndarray, used: np.ndarray) -> np.ndarray:
     return np.where(used, ids, PADDING)
 
 
-def scale(inputs: Tensor, noise: float, noise_level: float | None) -> np.ndarray:
-    """Return sigma (B,) in units of the inputs (B, ...).
-
-    It is ``noise`` itself, or ``noise_level`` times the range of each input.
-    """
-    if noise_level is None:
-        return np.full(len(inputs), noise, "float32")
-    return (noise_level * ranges(inputs)).astype("float32")
-
-
 def ranges(inputs: Tensor) -> np.ndarray:
     """Return each input's own maximum - minimum, (B,)."""
     values = ops.convert_to_numpy(inputs).reshape(len(inputs), -1)
     return values.max(axis=1) - values.min(axis=1)
 
 
-def warn_if_negligible(sigma: np.ndarray, inputs: Tensor) -> bool:
-    """Warn and return True if sigma, though not 0, is too small to smooth anything."""
-    spread = ranges(inputs)
-    small = (sigma > 0) & (sigma < NEGLIGIBLE_LEVEL * spread)
-    if small.any():
-        worst = int(np.argmax(small))
-        warn(
-            f"The noise hardly changes the input: sigma is {sigma[worst]:.3g}, less "
-            f"than {NEGLIGIBLE_LEVEL:.1%} of the {spread[worst]:.3g} that the input's "
-            "values span, so the map is nearly that of the wrapped method. "
-            "`noise` is in units of the model's input; `noise_level=0.1` is 10 % of "
-            "each image's range."
-        )
-    return bool(small.any())
+def negligible(sigma: np.ndarray, spans: np.ndarray) -> str | None:
+    """Return a warning if sigma, though not 0, is too small to smooth anything."""
+    sigma = sigma.max(axis=1)
+    small = (sigma > 0) & (sigma < NEGLIGIBLE_LEVEL * spans)
+    if not small.any():
+        return None
+    worst = int(np.argmax(small))
+    return (
+        f"The noise hardly changes the input: sigma is {sigma[worst]:.3g}, less "
+        f"than {NEGLIGIBLE_LEVEL:.1%} of the {spans[worst]:.3g} that the input's "
+        "values span, so the map is nearly that of the wrapped method. "
+        "`noise` is in units of the model's input; `noise_level=0.1` is 10 % of "
+        "each image's range."
+    )
 
 
 def noisy_copies(
-    inputs: Tensor, sigma: np.ndarray, keys: np.ndarray, image: np.ndarray
+    inputs: Tensor,
+    sigma: np.ndarray,
+    keys: np.ndarray,
+    image: np.ndarray,
+    *,
+    pairs: bool = False,
+    clip: tuple[float, float] | None = None,
 ) -> Tensor:
-    """Return ``inputs[image] + sigma[image] * eps(keys)``, (R, ...)."""
-    return _add_noise()(inputs, sigma[image], keys, image.astype("int32"))
+    """Return ``inputs[image] + sigma[image] * eps(keys)``, (R, ...).
+
+    Args:
+        inputs: (B, ..., C).
+        sigma: (B, 1) or (B, C).
+        keys: (R, 2), one for each copy.
+        image: (R,), the input that is copied.
+        pairs: whether to append copies with the noise taken off, (2 R, ...).
+        clip: the least and the largest value to leave.
+    """
+    add = _add_noise(pairs, clip)
+    return add(inputs, sigma[image], keys, image.astype("int32"))
 
 
 @cache
-def _add_noise() -> Any:
-    return backend.jit(_noisy)
+def _add_noise(pairs: bool, clip: tuple[float, float] | None) -> Any:
+    return backend.jit(partial(_noisy, pairs, clip))
 
 
-def _noisy(inputs: Tensor, sigma: Tensor, keys: Tensor, image: Tensor) -> Tensor:
+def _noisy(
+    pairs: bool, clip: Any, inputs: Tensor, sigma: Tensor, keys: Tensor, image: Tensor
+) -> Tensor:
     copies = ops.take(inputs, image, axis=0)
-    sigma = ops.reshape(sigma, (-1,) + (1,) * (len(inputs.shape) - 1))
+    sigma = ops.reshape(sigma, (keys.shape[0], *(1,) * (len(inputs.shape) - 2), -1))
     noise = sigma * backend.normal(keys, tuple(inputs.shape[1:]))
-    return copies + ops.cast(noise, inputs.dtype)
+    noise = ops.cast(noise, inputs.dtype)
+    both = [copies + noise, copies - noise] if pairs else [copies + noise]
+    noisy = ops.concatenate(both)
+    return noisy if clip is None else ops.clip(noisy, *clip)
+
+
+def _is_range(clip: Any) -> bool:
+    pair = isinstance(clip, tuple | list) and len(clip) == 2
+    return pair and bool(clip[0] < clip[1])

@@ -10,4 +10,4 @@ Tensor = Any
 Model = Any
 
 #: ``method(model, inputs, indices=None, **params) -> (logits, maps)``.
-Method = Callable[..., tuple[Tensor, Tensor]]
+Method = Callable[..., tuple[Any, ...]]

@@ -3,6 +3,9 @@
 What is being traced has no values yet, so only its shape can be checked then.
 """
 
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import partial, wraps
 from typing import Any
 
 import keras
@@ -11,8 +14,8 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.batching import padded_chunks
-from keras_explainable.compilation import compiled
-from keras_explainable.types import Model, Tensor
+from keras_explainable.compilation import accepts, compiled
+from keras_explainable.types import Method, Model, Tensor
 
 
 def as_inputs(model: Model, inputs: Any) -> Tensor:
@@ -103,7 +106,10 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
 
 
 def forward(model: Model, inputs: Tensor, rows: int) -> Tensor:
-    """Return the model's outputs (B, units), at most ``rows`` of them at a time."""
+    """Return the model's outputs (B, units), at most ``rows`` of them at a time.
+
+    Of several outputs it is the first, to which the others only add what lies inside.
+    """
     step = compiled(_forward, model)
     total = len(inputs)
     outputs = [
@@ -114,30 +120,85 @@ def forward(model: Model, inputs: Tensor, rows: int) -> Tensor:
 
 
 def _forward(model: Model, inputs: Tensor) -> Tensor:
-    outputs = model(inputs, training=False)
-    check_outputs(outputs)
-    return outputs
+    return first_output(model(inputs, training=False))
 
 
-def gather_units(outputs: Tensor, indices: Tensor) -> Tensor:
-    """Return the chosen units (B, K) of ``outputs`` (B, units)."""
-    return ops.take_along_axis(outputs, indices, axis=-1)
+def first_output(outputs: Any) -> Tensor:
+    """Return the units (B, units): what a model outputs, or the first of its outputs.
 
-
-def count_units(model: Model) -> int | None:
-    """Return the size of the model's last output axis; None if it is not known."""
-    outputs = getattr(model, "outputs", None)
-    return outputs[0].shape[-1] if outputs else None
-
-
-def check_outputs(outputs: Tensor) -> None:
-    """Raise ValueError unless ``outputs`` is (B, units)."""
+    Raises:
+        ValueError: if they have another shape.
+    """
+    if isinstance(outputs, list | tuple) and outputs:
+        outputs = outputs[0]
     shape = getattr(outputs, "shape", None)
     if shape is None or len(shape) != 2:
         raise ValueError(
             "`model` must have one output of shape (B, units); received "
             f"{type(outputs).__name__ if shape is None else _shape_text(shape)}."
         )
+    return outputs
+
+
+def maps_of_units(
+    outputs: Tensor, indices: Any, one_map: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Return the chosen units (B, K), and a map for each of them on a last axis.
+
+    Args:
+        outputs: (B, units).
+        indices: units (B, K) or (B,); None for all of them.
+        one_map: called with the derivatives (B, units) of one unit by the outputs: 1
+            at its place.
+    """
+    batch, count = outputs.shape
+    indices = as_indices(indices, batch, count)
+
+    def map_of(k: Any) -> Tensor:
+        chosen = ops.take(indices, k, axis=1)
+        return one_map(ops.one_hot(chosen, count, dtype=outputs.dtype))
+
+    maps = backend.stack_units(map_of, indices.shape[1])
+    return gather_units(outputs, indices), maps
+
+
+def gather_units(outputs: Tensor, indices: Tensor) -> Tensor:
+    """Return the chosen units (B, K) of ``outputs`` (B, units)."""
+    if (seen := _seen.get()) is not None:
+        seen.append(outputs)
+    return ops.take_along_axis(outputs, indices, axis=-1)
+
+
+_seen: ContextVar[list[Tensor] | None] = ContextVar("_seen", default=None)
+
+
+def with_outputs(method: Method) -> Callable[..., tuple[Tensor, ...]]:
+    """Return ``method`` with a third result: all outputs of the model (B, units).
+
+    A method shows them to ``gather_units``; for one that does not they are computed.
+    """
+    run = partial(_with_outputs, method)
+    if not accepts(method, "rows"):
+        return run  # Compiled once for equal methods, as it is a partial of them.
+    return wraps(method)(lambda *args, **params: run(*args, **params))
+
+
+def _with_outputs(
+    method: Method, model: Model, inputs: Tensor, *args: Any, **params: Any
+) -> tuple[Tensor, ...]:
+    seen: list[Tensor] = []
+    token = _seen.set(seen)
+    try:
+        logits, maps = method(model, inputs, *args, **params)
+    finally:
+        _seen.reset(token)
+    return logits, maps, seen[-1] if seen else _forward(model, inputs)
+
+
+def count_units(model: Model) -> int | None:
+    """Return the size of the model's last output axis; None if it is not known."""
+    outputs = getattr(model, "outputs", None)
+    return outputs[0].shape[-1] if outputs else None
 
 
 def _check_range(indices: Any, units: int | None) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import keras_explainable as ke
 from keras_explainable.cli import explaining, main
 from keras_explainable.cli.app import app
+from keras_explainable.cli.settings import METHODS
 
 
 def test_the_help_fits_a_narrow_terminal_a_line_for_each_option(monkeypatch):
@@ -23,6 +24,7 @@ def test_the_help_fits_a_narrow_terminal_a_line_for_each_option(monkeypatch):
     for option, default in (
         *(("--model", "demo"), ("--method", "smoothgrad"), ("--target", "top1")),
         *(("--repetitions", "50"), ("--noise-level", "0.15"), ("--seed", "0")),
+        ("--tolerance", "none"),
         *(("--batch-size", "32"), ("--preprocess", "none"), ("--out", "explanations")),
     ):
         assert any(f" {option} " in x and f"[default: {default}]" in x for x in lines)
@@ -78,7 +80,21 @@ def test_the_noise_follows_from_the_picture(explain, picture, manifest):
     name = picture("a.png")
     explain(name)
     pixels = images.read(name, (12, 12))
-    assert manifest()["images"][0]["noise_id"] == zlib.crc32(pixels.tobytes())
+    assert manifest()["images"][0]["noise"]["id"] == zlib.crc32(pixels.tobytes())
+
+
+def test_a_tolerance_needs_fewer_copies(explain, picture, manifest):
+    name = picture("a.png")
+    assert explain(name, "--tolerance", 0.9, repetitions=400)[0] == 0
+    noise = manifest()["images"][0]["noise"]
+    assert 4 <= noise["repetitions"] < 400
+    assert noise["relative_error"][0] <= 0.9
+    assert manifest()["tolerance"] == 0.9
+
+
+def test_the_error_of_one_copy_is_null(explain, picture, manifest):
+    explain(picture("a.png"), repetitions=1)
+    assert manifest()["images"][0]["noise"]["relative_error"] == [None]
 
 
 def test_gradients_need_no_noise(explain, picture, manifest, maps):
@@ -86,8 +102,20 @@ def test_gradients_need_no_noise(explain, picture, manifest, maps):
     facts = manifest()
     for name in ("repetitions", "noise_level", "seed"):
         assert facts[name] is None
-    assert facts["images"][0]["sigma"] is None
+    assert facts["images"][0]["noise"] is None
     assert maps()["a"].max() == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method(explain, picture, maps, method):
+    code, _, err = explain(picture("a.png"), "--method", method, repetitions=2)
+    if method == "guided_gradients":  # The network has no ReLU.
+        assert code == 1
+        assert "must have ReLUs" in err
+    else:
+        assert code == 0
+        assert maps()["a"].shape == (12, 12, 1)
+        assert 0 <= maps()["a"].min() < maps()["a"].max() <= 1
 
 
 def test_one_class_by_its_index(explain, picture, manifest):
@@ -178,7 +206,7 @@ WRONG = [
     (["nothing.png"], "nothing.png does not exist"),
     (["empty"], "empty is a folder without images (.bmp, .gif"),
     (["out/panels/a.png"], "is in the output folder; choose another"),
-    (["a.png", "--method", "lime"], "--method must be smoothgrad or gradients"),
+    (["a.png", "--method", "lime"], "--method must be one of smoothgrad, "),
     (["a.png", "--target", "4"], "--target must be below 4"),
     (["a.png", "--target=-1"], "--target must be top1, top3 or the index"),
     (["a.png", "--repetitions", "0"], "--repetitions must be at least 1"),

@@ -20,13 +20,14 @@ def test_the_maps_are_those_of_the_library(
     assert y.shape == (2, 3)
     model = keras.models.load_model(model_file)
     noise = {"repetitions": 3, "noise_level": 0.2, "seed": 5}
-    noise["ids"] = [entry["noise_id"] for entry in entries]
-    params = noise if method == "smoothgrad" else {}
+    params = {}
+    if method == "smoothgrad":
+        params = noise | {"ids": [entry["noise"]["id"] for entry in entries]}
     _, expected = getattr(ke, method)(model, x, y, verbose=0, **params)
     np.testing.assert_allclose(maps()["a"], expected[0], atol=1e-4)
     np.testing.assert_allclose(maps()["b"], expected[1], atol=1e-4)
     if method == "smoothgrad":
-        sigmas = [entry["sigma"] for entry in entries]
+        sigmas = [entry["noise"]["sigma"] for entry in entries]
         np.testing.assert_allclose(sigmas, 0.2 * np.ptp(x, axis=(1, 2, 3)), rtol=1e-5)
 
 

@@ -11,21 +11,22 @@ def console(terminal):
 
 def test_on_a_terminal_a_bar_moves_within_a_batch():
     screen = console(terminal=True)
-    with Watcher(screen, images=4, rows=50) as watcher:
+    with Watcher(screen, images=4) as watcher:
+        watcher.started(2)
         watcher.on_explain_progress(25, 100)
         watcher._bar.refresh()
-        assert "25/200" in screen.file.getvalue()
+        assert "12%" in screen.file.getvalue()
         watcher.finished(2)
-        watcher.on_explain_progress(50, 100)
+        watcher.on_explain_progress(30, 60)
         watcher._bar.refresh()
     text = screen.file.getvalue()
-    assert "150/200" in text
+    assert "3/4" in text
     assert "75%" in text
 
 
 def test_in_a_log_a_short_line_at_most_for_each_tenth():
     log = console(terminal=False)
-    with Watcher(log, images=95, rows=3) as watcher:
+    with Watcher(log, images=95) as watcher:
         watcher.on_explain_progress(1, None)
         for _ in range(95):
             watcher.finished(1)
@@ -36,7 +37,7 @@ def test_in_a_log_a_short_line_at_most_for_each_tenth():
 
 def test_images_that_fail_count_as_finished():
     log = console(terminal=False)
-    with Watcher(log, images=2, rows=3) as watcher:
+    with Watcher(log, images=2) as watcher:
         watcher.finished(0)
         watcher.finished(2)
     assert log.file.getvalue() == "2 of 2 images\n"

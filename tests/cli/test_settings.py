@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_explainable.cli.settings import Settings
+import keras_explainable as ke
+from keras_explainable.cli.settings import METHODS, Settings
+from keras_explainable.report import page
 
 LOGITS = np.array([[1, 4, 2, 3], [9, 0, 9, 1]], "float32")
 
@@ -25,7 +27,7 @@ def test_units(target, units):
     [
         (
             {"method": "lime"},
-            "--method must be smoothgrad or gradients; received lime.",
+            "--method must be one of smoothgrad, .*; received lime.",
         ),
         ({"target": "best"}, "--target must be top1, top3 or the index of a class"),
         ({"target": "top0"}, "--target must be"),
@@ -37,6 +39,7 @@ def test_units(target, units):
         ({"noise_level": float("nan")}, "--noise-level must be 0 or more"),
         ({"noise_level": float("inf")}, "--noise-level must be 0 or more"),
         ({"seed": -1}, "--seed must be 0 or more"),
+        ({"tolerance": -0.1}, "--tolerance must be 0 or more"),
         ({"batch_size": 0}, "--batch-size must be at least 1"),
     ],
 )
@@ -54,6 +57,12 @@ def test_the_target_must_be_a_class_of_the_model():
         Settings(target="10").check_classes(10)
 
 
-def test_only_noisy_methods_repeat():
-    assert Settings(repetitions=7).rows == 7
-    assert Settings(method="gradients", repetitions=7).rows == 1
+def test_which_methods_are_noisy():
+    assert Settings(method="vargrad").noisy
+    assert not Settings(method="gradients").noisy
+
+
+def test_every_method_is_a_shortcut_with_a_name_to_show():
+    assert {*METHODS} == {*page.METHODS}
+    for name in METHODS:
+        assert callable(getattr(ke, name))

@@ -205,10 +205,10 @@ def test_nothing_is_compiled_again(monkeypatch):
 
     def noisy(*tensors):
         traced.append("noise")
-        return noise._noisy(*tensors)
+        return noise._noisy(False, None, *tensors)
 
     add_noise = backend.jit(noisy)
-    monkeypatch.setattr(noise, "_add_noise", lambda: add_noise)
+    monkeypatch.setattr(noise, "_add_noise", lambda pairs, clip: add_noise)
     model = network("softmax", SIDE)
     explain(smooth(watched, 5, 0.1, seed=0), model, batch_size=4)
     # Batches of 4 and 3 images; chunks of 4 copies.

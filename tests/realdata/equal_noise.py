@@ -11,7 +11,7 @@ import numpy as np
 PHOTOS = ("web_dalmatian.jpg", "val_00000009_mousetrap.jpg")
 
 
-def numpy_copies(inputs, sigma, keys, image):
+def numpy_copies(inputs, sigma, keys, image, **_):
     """Stands in for `noise.noisy_copies`: as pure a function of the keys."""
     inputs = np.asarray(inputs)
     rows = [

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_explainable.report import Explanation, Prediction, Run
+from keras_explainable.report import Explanation, Noise, Prediction, Run
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def explanation():
             for unit, (label, score) in enumerate(zip(classes, scores, strict=True))
         )
         facts = {"maps": maps, "explained": found, "predictions": found}
-        facts |= {"sigma": 30.0, "noise_id": 7} | changes
+        noise = Noise(30.0, 7, 50, tuple(0.4 for _ in classes), 0.25)
+        facts |= {"noise": noise} | changes
         return Explanation(name, image, **facts)
 
     return make
@@ -34,6 +35,7 @@ def run():
         target="top1",
         repetitions=50,
         noise_level=0.15,
+        tolerance=None,
         seed=3,
         batch_size=32,
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_explainable.report import Prediction, page
+from keras_explainable.report import Noise, Prediction, page
 
 VOID = {"meta", "img", "br", "link"}
 HOSTILE = "<script>alert(1)</script>\"'&amp;<img src=x onerror=y>.png"
@@ -46,6 +46,7 @@ def summary():
         "target": "top1",
         "repetitions": 50,
         "noise_level": 0.15,
+        "tolerance": None,
         "seed": 3,
         "batch_size": 32,
         "versions": {"keras": "3.12", "backend": "jax", "jax": "0.4"},
@@ -101,7 +102,7 @@ def test_a_card_shows_image_map_and_overlay(summary, explanation):
     assert overlay["alt"] == "SmoothGrad map for tabby laid over cat.jpg"
     assert (image["width"], image["height"]) == ("6", "4")
     assert "75.0 %" in reader.text
-    assert "σ = 30 in units" in reader.text
+    assert "σ, in units" in reader.text
 
 
 def test_a_card_has_a_row_for_each_class(summary, explanation):
@@ -128,8 +129,19 @@ def test_scores_that_are_no_probabilities_have_no_bar(summary, explanation):
     assert not any(tag == "i" for tag, _ in reader.tags)
 
 
+def test_how_sure_a_map_is(summary, explanation):
+    text = read(summary, page.card(explanation(), "a", "smoothgrad")).text
+    for fact in ("Noisy copies", "50", "Relative error left", "0.4", "25%"):
+        assert fact in text
+
+
+def test_the_error_of_a_single_copy_is_not_known(summary, explanation):
+    made = explanation(noise=Noise(30.0, 7, 1, (None,), 0.0))
+    assert "not known" in read(summary, page.card(made, "a", "smoothgrad")).text
+
+
 def test_without_noise_there_is_no_sigma(summary, explanation):
-    made = explanation(sigma=None)
+    made = explanation(noise=None)
     assert "σ" not in read(summary, page.card(made, "a", "gradients")).text
 
 

@@ -48,15 +48,28 @@ def test_the_manifest_holds_all_facts(folder, run, explanation):
                 {"unit": 0, "label": "tabby", "score": 0.75, "probability": True},
                 {"unit": 1, "label": "tiger", "score": 0.375, "probability": True},
             ],
-            "sigma": 30.0,
-            "noise_id": 7,
+            "noise": {
+                "sigma": 30.0,
+                "id": 7,
+                "repetitions": 50,
+                "relative_error": [0.4, 0.4],
+                "flip_rate": 0.25,
+            },
         }
     ]
     assert facts["failures"] == [{"name": "dog.jpg", "reason": "is not a picture"}]
     assert facts["interrupted"] is False
     assert facts["seconds"] >= 0
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", facts["started"])
-    for name in ("model", "method", "repetitions", "noise_level", "seed", "target"):
+    for name in (
+        "model",
+        "method",
+        "repetitions",
+        "noise_level",
+        "tolerance",
+        "seed",
+        "target",
+    ):
         assert facts[name] == getattr(run, name)
     for file in (facts["page"], facts["maps"], facts["images"][0]["panel"]):
         assert (folder / file).is_file()

@@ -3,7 +3,8 @@
 Everything else in the package is written once, in ``keras.ops``. The backend is
 Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
 
-- ``vjp(function, inputs)``: outputs, and their pullback to the inputs.
+- ``vjp(function, inputs)``: the outputs, their pullback to the inputs (a tensor or a
+  list of them), and what else there is: ``function(inputs) -> (outputs, others)``.
 - ``stack_units(function, count)``: ``function(k)`` for each unit, on a last axis.
 - ``jit(function)``: a function of tensors, compiled once per shape.
 - ``compiled(function, model)``: ``function(model, *tensors)`` likewise, without the

@@ -26,9 +26,9 @@ TRACING_ERRORS = (
 ROWS_ON_CPU = (8, 8)
 
 
-def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Callable[..., Any]]:
-    outputs, pull = jax.vjp(function, inputs)
-    return outputs, lambda cotangent: pull(cotangent)[0]
+def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
+    outputs, pull, others = jax.vjp(function, inputs, has_aux=True)
+    return outputs, lambda cotangent: pull(cotangent)[0], others
 
 
 def stack_units(function: Callable[[Any], Any], count: int) -> Any:

@@ -27,10 +27,10 @@ TRACING_ERRORS = (
 ROWS_ON_CPU = (16, 16)
 
 
-def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Callable[..., Any]]:
+def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(inputs)
-        outputs = function(inputs)
+        outputs, others = function(inputs)
 
     def pullback(cotangent: Any) -> Any:
         return tape.gradient(
@@ -40,7 +40,7 @@ def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Callable[...,
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
 
-    return outputs, pullback
+    return outputs, pullback, others
 
 
 def stack_units(function: Callable[[Any], Any], count: int) -> Any:

@@ -21,25 +21,25 @@ TRACING_ERRORS: tuple[type[Exception], ...] = ()  # Nothing is traced.
 ROWS_ON_CPU = (16, 8)
 
 
-def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Callable[..., Any]]:
+def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
     with torch.enable_grad():
-        inputs = inputs.detach().requires_grad_()
-        outputs = function(inputs)
+        inputs = keras.tree.map_structure(lambda x: x.detach().requires_grad_(), inputs)
+        outputs, others = function(inputs)
 
     def pullback(cotangent: Any) -> Any:
         if not outputs.requires_grad:  # The outputs do not depend on the inputs.
-            return torch.zeros_like(inputs)
-        (gradient,) = torch.autograd.grad(
+            return keras.tree.map_structure(torch.zeros_like, inputs)
+        found = torch.autograd.grad(
             outputs,
-            inputs,
+            keras.tree.flatten(inputs),
             cotangent,
             retain_graph=True,
             allow_unused=True,
             materialize_grads=True,
         )
-        return gradient
+        return keras.tree.pack_sequence_as(inputs, found)
 
-    return outputs.detach(), pullback
+    return outputs.detach(), pullback, keras.tree.map_structure(torch.detach, others)
 
 
 def stack_units(function: Callable[[Any], Any], count: int) -> Any:

@@ -60,7 +60,7 @@ def explain(
         str, typer.Option(metavar="NAME", help="demo, a file, or a name.")
     ] = "demo",
     method: Annotated[
-        str, typer.Option(metavar="NAME", help="smoothgrad, gradients.")
+        str, typer.Option(metavar="NAME", help="One of those above.")
     ] = "smoothgrad",
     target: Annotated[
         str, typer.Option(metavar="WHAT", help="top1, top3, or a class index.")
@@ -71,6 +71,14 @@ def explain(
     noise_level: Annotated[
         float, typer.Option(metavar="F", help="Sigma, in parts of max - min.")
     ] = 0.15,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            metavar="F",
+            help=r"Relative error to stop at. \[default: none]",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="S", help="Same seed, same maps.")] = 0,
     batch_size: Annotated[
         int, typer.Option(metavar="B", help="Rows (image copies) at once.")
@@ -100,6 +108,11 @@ def explain(
     for models that rescale inside), unit (0..1), tf (-1..1), torch or caffe
     (as ImageNet models of these origins take them).
 
+    [bold]Methods[/] are smoothgrad, smoothgrad_squared, vargrad (these take copies,
+    noise and tolerance), gradients, input_x_gradient, integrated_gradients,
+    guided_gradients, full_gradients, cam, gradcam, gradcampp, hirescam, layercam,
+    scorecam, occlusion and rise.
+
     [bold]Examples[/]
 
     keras-explainable explain
@@ -113,7 +126,9 @@ def explain(
     """
     started = time.monotonic()
     with talking.briefly():
-        settings = Settings(method, target, repetitions, noise_level, seed, batch_size)
+        settings = Settings(
+            method, target, repetitions, noise_level, tolerance, seed, batch_size
+        )
         # Later than the check of the options: what they import may take seconds.
         from keras_explainable.cli import working
 

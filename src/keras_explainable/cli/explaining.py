@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import keras_explainable as ke
-from keras_explainable import images, noise
+from keras_explainable import images
 from keras_explainable.cli.predicting import predict
 from keras_explainable.cli.progress import Watcher
 from keras_explainable.cli.settings import Settings
 from keras_explainable.cli.sources import Source
 from keras_explainable.models import Subject
-from keras_explainable.report import Explanation, Report
+from keras_explainable.report import Explanation, Noise, Report
 
 __all__ = ["explain"]
 
@@ -46,6 +46,7 @@ def explain(
         # A network that takes any size gets pictures of one size at a time.
         for _, group in itertools.groupby(pictures, lambda picture: picture[1].shape):
             together = list(group)
+            watcher.started(len(together))
             _explain_into(report, together, subject, settings, watcher)
             watcher.finished(len(together))
 
@@ -90,8 +91,7 @@ def _explanations(
     predictions = predict(subject, inputs, settings.batch_size)
     y = settings.units(predictions.logits)
     ids = [zlib.crc32(image.tobytes()) for image in pixels]
-    maps = _maps(subject.model, inputs, y, ids, settings, watcher)
-    sigmas = noise.scale(inputs, 0, settings.noise_level)
+    maps, stats = _maps(subject.model, inputs, y, ids, settings, watcher)
     return [
         Explanation(
             name=name,
@@ -99,8 +99,7 @@ def _explanations(
             maps=maps[number],
             explained=predictions.of(number, y[number]),
             predictions=predictions.best(number, _LISTED),
-            sigma=float(sigmas[number]) if settings.noisy else None,
-            noise_id=ids[number] if settings.noisy else None,
+            noise=None if stats is None else _noise(stats, number),
         )
         for number, (name, image) in enumerate(pictures)
     ]
@@ -113,8 +112,8 @@ def _maps(
     ids: list[int],
     settings: Settings,
     watcher: Watcher,
-) -> Floats:
-    """Return normalised maps (N, H, W, K).
+) -> tuple[Floats, ke.Stats | None]:
+    """Return normalised maps (N, H, W, K), and how sure they are.
 
     The noise of an image follows from its pixels (``ids``): its map is the same
     whatever other images are explained with it, and in whatever order.
@@ -124,16 +123,33 @@ def _maps(
         "verbose": 0,
         "callbacks": [watcher],
     }
+    method = getattr(ke, settings.method)
     if not settings.noisy:
-        return np.asarray(ke.gradients(model, inputs, y, **common)[1])
-    _, maps = ke.smoothgrad(
+        return method(model, inputs, y, **common)[1], None
+    _, maps, stats = method(
         model,
         inputs,
         y,
         repetitions=settings.repetitions,
         noise_level=settings.noise_level,
+        tolerance=settings.tolerance,
         seed=settings.seed,
         ids=ids,
+        return_stats=True,
         **common,
     )
-    return np.asarray(maps)
+    return maps, stats
+
+
+def _noise(stats: ke.Stats, number: int) -> Noise:
+    """Return what is known of the noise of one picture."""
+    return Noise(
+        sigma=float(stats.sigma[number, 0]),
+        id=int(stats.ids[number]),
+        repetitions=int(stats.repetitions[number]),
+        relative_error=tuple(
+            float(error) if np.isfinite(error) else None
+            for error in stats.relative_error[number]
+        ),
+        flip_rate=float(stats.flip_rate[number]),
+    )

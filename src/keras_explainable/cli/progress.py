@@ -21,38 +21,42 @@ _LINES = 10  # at most, where there is no terminal
 
 
 class Watcher(keras.callbacks.Callback):
-    """A Keras callback that shows how many rows went through the network.
+    """A Keras callback that shows how many images are explained.
 
     Args:
         console: where to; a bar if it is a terminal, else a line for each tenth.
         images: number of images to explain.
-        rows: how often the network sees each one.
     """
 
-    def __init__(self, console: Console, images: int, rows: int) -> None:
+    def __init__(self, console: Console, images: int) -> None:
         super().__init__()
-        self._console, self._images, self._rows = console, images, rows
-        self._finished = self._lines = 0
+        self._console, self._images = console, images
+        self._finished = self._lines = self._together = 0
         self._bar = Progress(
             TextColumn("Explaining"),
             BarColumn(),
             TaskProgressColumn(),
             MofNCompleteColumn(),
-            TextColumn("rows, left"),
+            TextColumn("images, left"),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=images * rows)
+        self._task = self._bar.add_task("", total=images)
+
+    def started(self, count: int) -> None:
+        """Take note of images that are explained together."""
+        self._together = count
 
     def on_explain_progress(self, done: int, total: int | None) -> None:
         """Move the bar within the images that are being explained."""
-        self._bar.update(self._task, completed=self._finished * self._rows + done)
+        part = self._together * done / total if total else 0
+        self._bar.update(self._task, completed=self._finished + part)
 
     def finished(self, count: int) -> None:
         """Take note of images that are done, or failed."""
         self._finished += count
-        self._bar.update(self._task, completed=self._finished * self._rows)
+        self._bar.update(self._task, completed=self._finished)
         tenths = _LINES * self._finished // self._images
         if not self._console.is_terminal and tenths > self._lines:
             self._lines = tenths

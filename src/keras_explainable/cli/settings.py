@@ -12,7 +12,25 @@ from numpy.typing import NDArray
 
 __all__ = ["METHODS", "Settings"]
 
-METHODS = ("smoothgrad", "gradients")
+#: Shortcuts of the package that average over noisy copies of the image.
+NOISY = ("smoothgrad", "smoothgrad_squared", "vargrad")
+
+METHODS = (
+    *NOISY,
+    "gradients",
+    "input_x_gradient",
+    "integrated_gradients",
+    "guided_gradients",
+    "full_gradients",
+    "cam",
+    "gradcam",
+    "gradcampp",
+    "hirescam",
+    "layercam",
+    "scorecam",
+    "occlusion",
+    "rise",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +42,7 @@ class Settings:
         target: ``top1``, ``top3``, ... for the best classes, or the index of one.
         repetitions: noisy copies of each image.
         noise_level: sigma as a fraction of each image's range.
+        tolerance: relative error at which fewer copies are enough; None for none.
         seed: of the noise.
         batch_size: the most rows that go through the network at once.
     """
@@ -32,28 +51,28 @@ class Settings:
     target: str = "top1"
     repetitions: int = 50
     noise_level: float = 0.15
+    tolerance: float | None = None
     seed: int = 0
     batch_size: int = 32
 
     def __post_init__(self) -> None:
-        _must(self.method in METHODS, "--method", " or ".join(METHODS), self.method)
+        known = "one of " + ", ".join(METHODS)
+        _must(self.method in METHODS, "--method", known, self.method)
         form = re.fullmatch(r"top[1-9][0-9]{0,8}|[0-9]{1,9}", self.target)
         _must(form, "--target", "top1, top3 or the index of a class", self.target)
         _must(self.repetitions >= 1, "--repetitions", "at least 1", self.repetitions)
         level = self.noise_level
         _must(0 <= level < math.inf, "--noise-level", "0 or more", level)
+        error = self.tolerance
+        fine = error is None or 0 <= error < math.inf
+        _must(fine, "--tolerance", "0 or more", error)
         _must(self.seed >= 0, "--seed", "0 or more", self.seed)
         _must(self.batch_size >= 1, "--batch-size", "at least 1", self.batch_size)
 
     @property
     def noisy(self) -> bool:
         """Return whether the method adds noise."""
-        return self.method == "smoothgrad"
-
-    @property
-    def rows(self) -> int:
-        """Return how often the network sees each image."""
-        return self.repetitions if self.noisy else 1
+        return self.method in NOISY
 
     def check_classes(self, count: int) -> None:
         """Raise ValueError if the target is none of a model's classes."""

@@ -65,7 +65,7 @@ def explain(job: Job) -> Report:
     from keras_explainable.report import Report
 
     report = Report(job.folder, _run(job))
-    watcher = progress.Watcher(talking.messages(), len(job.sources), job.settings.rows)
+    watcher = progress.Watcher(talking.messages(), len(job.sources))
     with contextlib.suppress(KeyboardInterrupt), report, watcher:
         explaining.explain(job.sources, job.subject, job.settings, report, watcher)
     return report
@@ -95,6 +95,7 @@ def _run(job: Job) -> Run:
         target=settings.target,
         repetitions=settings.repetitions if noisy else None,
         noise_level=settings.noise_level if noisy else None,
+        tolerance=settings.tolerance if noisy else None,
         seed=settings.seed if noisy else None,
         batch_size=settings.batch_size,
     )

@@ -18,9 +18,13 @@ from keras_explainable.engine.postprocessing import (
 from keras_explainable.engine.progress import Progress
 from keras_explainable.engine.sources import Batch, Source
 from keras_explainable.inspection import logits_model, runnable_model
+from keras_explainable.inspection.fingerprints import fingerprint
+from keras_explainable.preparing import prepared
+from keras_explainable.stats import joined
 from keras_explainable.types import Method, Model, Tensor
 
-Result = tuple[np.ndarray, np.ndarray]
+#: Logits and maps, and `Stats` if they are asked for.
+Result = tuple[Any, ...]
 
 
 def explain(
@@ -39,6 +43,7 @@ def explain(
     logits: bool = True,
     lower: bool = True,
     precision: str = "float32",
+    return_stats: bool = False,
     **method_params: Any,
 ) -> Result:
     """Return the chosen logits and their maps for all of ``x``, as NumPy arrays.
@@ -72,6 +77,8 @@ def explain(
             ``ke.lowering.lower`` makes.
         precision: "float32", or "bfloat16" for all layers but the last; noise, sums
             and logits stay in float32.
+        return_stats: whether to return ``Stats`` as a third value: how sure the maps
+            are. For methods that sample, such as ``smooth(...)``.
         **method_params: passed to ``method``.
 
     Returns:
@@ -94,7 +101,13 @@ def explain(
             "`lower` must be True for another `precision` than 'float32'; received "
             f"lower={lower!r} and precision={precision!r}."
         )
+    if return_stats and not accepts(method, "return_stats"):
+        raise ValueError(
+            "`method` must be one that samples, such as `smooth(...)`, for "
+            f"`return_stats`; received {name_of(method)!r}."
+        )
     explained = logits_model(model) if logits else runnable_model(model)
+    explained = prepared(method, explained, method_params)
     lowered = lowering.lower(explained, precision) if lower else explained
     rows = batch_size or lowering.suitable_rows(lowered)
     source = Source(explained, x, y, ids=ids, batch_size=rows, steps=steps)
@@ -107,23 +120,27 @@ def explain(
         report = progress.of_batch(batch.used)
         if network is None:
             network = lowering.checked(lowered, explained, batch.inputs, rows)
-        found, maps = call_method(
+        found, maps, *stats = call_method(
             method,
             network,
             batch.inputs,
             batch.indices,
             method_params,
+            results=2 + return_stats,
             rows=rows,
             ids=batch.ids,
             progress=report,
+            return_stats=return_stats,
         )
         if not accepts(method, "progress"):
             report(batch.used, batch.used)
         maps = postprocess(maps, postprocessing)
         maps = resize(maps, target_size(resizing, batch.inputs.shape))
-        return _numpy(found)[: batch.used], _numpy(maps)[: batch.used]
+        arrays = [_numpy(x)[: batch.used] for x in (found, maps)]
+        return *arrays, *(part.taken(batch.used) for part in stats)
 
-    return _loop(source, explain_batch, progress)
+    found, maps, *stats = _loop(source, explain_batch, progress)
+    return found, maps, *(part.of_model(fingerprint(model)) for part in stats)
 
 
 def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
@@ -165,8 +182,8 @@ def _loop(source: Source, explain_batch: Any, progress: Progress) -> Result:
 
 
 def _joined(results: list[Result]) -> Result:
-    found, maps = zip(*results, strict=True)
-    return np.concatenate(found), np.concatenate(maps)
+    found, maps, *stats = zip(*results, strict=True)
+    return np.concatenate(found), np.concatenate(maps), *map(joined, stats)
 
 
 def _numpy(x: Tensor) -> np.ndarray:

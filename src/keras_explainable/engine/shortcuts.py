@@ -1,5 +1,6 @@
 """Methods with their conventional postprocessing, in one call."""
 
+import inspect
 from functools import partial
 from typing import Any
 
@@ -8,7 +9,7 @@ from keras import ops
 from keras_explainable import filters
 from keras_explainable.engine.explaining import Result, explain, partial_explain
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess
-from keras_explainable.methods import gradient, meta
+from keras_explainable.methods import cams, gradient, meta, perturbation
 from keras_explainable.types import Model, Tensor
 
 #: Gradients as they are: signed, (B, H, W, C, K).
@@ -17,6 +18,35 @@ SIGNED_GRADIENTS = partial(
 )
 
 gradients = partial_explain(gradient.gradients, postprocessing=filters.normalize)
+guided_gradients = partial_explain(
+    gradient.guided_gradients, postprocessing=filters.normalize
+)
+full_gradients = partial_explain(
+    gradient.full_gradients, postprocessing=filters.normalize
+)
+input_x_gradient = partial_explain(
+    gradient.input_x_gradient, postprocessing=filters.absolute_normalize
+)
+integrated_gradients = partial_explain(
+    gradient.integrated_gradients, postprocessing=filters.absolute_normalize
+)
+expected_gradients = partial_explain(
+    gradient.expected_gradients, postprocessing=filters.absolute_normalize
+)
+
+_positive = {"postprocessing": filters.positive_normalize, "resizing": True}
+
+cam = partial_explain(cams.cam, **_positive)
+gradcam = partial_explain(cams.gradcam, **_positive)
+gradcampp = partial_explain(cams.gradcampp, **_positive)
+hirescam = partial_explain(cams.hirescam, **_positive)
+layercam = partial_explain(cams.layercam, **_positive)
+scorecam = partial_explain(cams.scorecam, **_positive)
+
+occlusion = partial_explain(
+    perturbation.occlusion, postprocessing=filters.positive_normalize
+)
+rise = partial_explain(perturbation.rise, postprocessing=filters.normalize)
 
 
 def smoothgrad(
@@ -46,18 +76,46 @@ def smoothgrad(
         seed: integer >= 0, or None for fresh noise.
         postprocessing: applied to the maps (N, H, W, K); None leaves them in units of
             logit per unit of input.
-        **params: as in ``explain``.
+        **params: as in ``ke.methods.meta.smooth`` and ``explain``.
 
     Returns:
         ``logits`` (N, K) and ``maps`` (N, H, W, K) in 0..1, as NumPy arrays.
 
     Reference: Smilkov et al., 2017, https://arxiv.org/abs/1706.03825
     """
+    names = inspect.signature(meta.smooth).parameters.keys() & params.keys()
+    sampling = {name: params.pop(name) for name in names}
+    if "noise" not in sampling:
+        sampling["noise_level"] = noise_level
     method = meta.smooth(
-        SIGNED_GRADIENTS, repetitions, noise_level=noise_level, seed=seed
+        SIGNED_GRADIENTS, repetitions=repetitions, seed=seed, **sampling
     )
     finish = partial(_finish, postprocessing)
     return explain(method, model, x, y, postprocessing=finish, **params)
+
+
+def smoothgrad_squared(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
+    """Return the chosen logits and their SmoothGrad-squared maps.
+
+        maps = normalize( mean_c 1/n sum_s (d f(x + sigma eps_s) / d x_c)^2 )
+
+    Args, returns: as ``smoothgrad``'s; maps are in squared units before normalisation.
+
+    Reference: Hooker et al., 2019, https://arxiv.org/abs/1806.10758
+    """
+    return smoothgrad(model, x, y, statistic="square", **params)
+
+
+def vargrad(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
+    """Return the chosen logits and their VarGrad maps.
+
+        maps = normalize( mean_c var_s d f(x + sigma eps_s) / d x_c )
+
+    Args, returns: as ``smoothgrad``'s; maps are in squared units before normalisation.
+
+    Reference: Adebayo et al., 2018, https://arxiv.org/abs/1810.03307
+    """
+    return smoothgrad(model, x, y, statistic="variance", **params)
 
 
 def _finish(postprocessing: Postprocessing | None, maps: Tensor) -> Tensor:

@@ -12,14 +12,8 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.lowering.sources import (
-    DEPTHWISE,
-    SEPARABLE,
-    Linear,
-    Norm,
-    kernels_of,
-    relu_limit,
-)
+from keras_explainable.lowering.sources import Linear, Norm, kernels_of
+from keras_explainable.operations import DEPTHWISE, SEPARABLE, relu_limit
 from keras_explainable.types import Tensor
 
 

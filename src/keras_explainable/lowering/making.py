@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_explainable.graph import Graph, GraphModel, trace
-from keras_explainable.inspection import structure
+from keras_explainable.inspection.logits import structure
 from keras_explainable.lowering.copies import Copy
 from keras_explainable.lowering.freshness import Snapshot
 from keras_explainable.lowering.rewriting import simplified, with_copies

@@ -8,34 +8,16 @@ import keras
 from keras import layers
 
 from keras_explainable import backend
-from keras_explainable.graph import Graph, Step, filled, named, trace, twin
+from keras_explainable.graph import Graph, Step, filled, inlined, named, twin
 from keras_explainable.lowering.copies import (
     Affine,
     Convolution,
     MaxPooling,
     Rebuilt,
 )
-from keras_explainable.lowering.sources import (
-    LINEAR,
-    TRANSPOSED,
-    Linear,
-    Norm,
-    relu_limit,
-)
+from keras_explainable.lowering.sources import Linear, Norm
 from keras_explainable.lowering.stems import Stem, is_stem
-
-#: Layers that do nothing at inference.
-IDENTITIES = (
-    layers.ActivityRegularization,
-    layers.AlphaDropout,
-    layers.Dropout,
-    layers.GaussianDropout,
-    layers.GaussianNoise,
-    layers.Identity,
-    layers.SpatialDropout1D,
-    layers.SpatialDropout2D,
-    layers.SpatialDropout3D,
-)
+from keras_explainable.operations import IDENTITIES, LINEAR, TRANSPOSED, relu_limit
 
 
 def simplified(graph: Graph) -> Graph:
@@ -64,23 +46,6 @@ def with_copies(graph: Graph, precision: str) -> Graph:
         return replace(step, operation=made[key])
 
     return replace(graph, steps=tuple(map(with_copy, graph.steps)))
-
-
-def inlined(graph: Graph) -> Graph:
-    """Return the graph with the steps of nested models in their place."""
-    steps: list[Step] = []
-    renamed: dict[int, Any] = {}
-    for step in graph.steps:
-        step = step.reading(renamed)
-        inner = trace(step.operation) if step.is_plain() else None
-        if inner is None:
-            steps.append(step)
-            continue
-        inner = inlined(inner)
-        names = named(inner.inputs, step.args)
-        steps.extend(each.reading(names) for each in inner.steps)
-        renamed |= named(step.outputs, filled(inner.outputs, names))
-    return Graph(graph.inputs, tuple(steps), filled(graph.outputs, renamed))
 
 
 def without_identities(graph: Graph) -> Graph:

@@ -1,22 +1,13 @@
 """What a copy is made from: layers of the model, and their weights folded together."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
-CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
-DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
-SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
-TRANSPOSED = (
-    layers.Conv1DTranspose,
-    layers.Conv2DTranspose,
-    layers.Conv3DTranspose,
-)
-LINEAR = (layers.Dense, *CONVOLUTIONS, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
+from keras_explainable.operations import DEPTHWISE, SEPARABLE, TRANSPOSED
 
 
 @dataclass(frozen=True)
@@ -105,17 +96,3 @@ def kernels_of(layer: keras.Layer) -> list[Any]:
     if type(layer) in SEPARABLE:
         return [layer.depthwise_kernel, layer.pointwise_kernel]
     return [layer.kernel]
-
-
-def relu_limit(activation: Any) -> float | None:
-    """Return where a plain ReLU ends, 6 or infinity; None for anything else."""
-    function = getattr(activation, "activation", activation)
-    if function is keras.activations.relu:
-        return math.inf
-    if function is keras.activations.relu6:
-        return 6.0
-    if type(activation) is not layers.ReLU:
-        return None
-    limits = {None: math.inf, 6: 6.0}
-    bent = activation.negative_slope or activation.threshold
-    return None if bent else limits.get(activation.max_value)

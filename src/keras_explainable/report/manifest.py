@@ -57,8 +57,7 @@ def image_entry(explanation: Explanation, key: str, panel: str) -> dict[str, Any
         "predictions": [
             dataclasses.asdict(class_) for class_ in explanation.predictions
         ],
-        "sigma": explanation.sigma,
-        "noise_id": explanation.noise_id,
+        "noise": explanation.noise and dataclasses.asdict(explanation.noise),
     }
 
 

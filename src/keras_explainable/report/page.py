@@ -14,12 +14,29 @@ from PIL import Image
 
 from keras_explainable import colors
 from keras_explainable.report.panels import CAPTIONS, Pixels, views
-from keras_explainable.report.records import Explanation, Prediction
+from keras_explainable.report.records import Explanation, Noise, Prediction
 
 __all__ = ["METHODS", "card", "foot", "head"]
 
 #: Names of the methods as people write them.
-METHODS = {"smoothgrad": "SmoothGrad", "gradients": "Gradients"}
+METHODS = {
+    "smoothgrad": "SmoothGrad",
+    "smoothgrad_squared": "SmoothGrad-squared",
+    "vargrad": "VarGrad",
+    "gradients": "Gradients",
+    "input_x_gradient": "Input x gradient",
+    "integrated_gradients": "Integrated gradients",
+    "guided_gradients": "Guided gradients",
+    "full_gradients": "Full gradients",
+    "cam": "CAM",
+    "gradcam": "Grad-CAM",
+    "gradcampp": "Grad-CAM++",
+    "hirescam": "HiResCAM",
+    "layercam": "LayerCAM",
+    "scorecam": "Score-CAM",
+    "occlusion": "Occlusion",
+    "rise": "RISE",
+}
 
 _LOSSLESS_SIDE = 160  # pixels: pictures up to this stay exact, larger ones are photos
 
@@ -29,6 +46,7 @@ _SETTINGS = {
     "target": "Classes explained",
     "repetitions": "Noisy copies",
     "noise_level": "Noise level",
+    "tolerance": "Enough at a relative error of",
     "seed": "Seed",
     "preprocessing": "Preprocessing",
 }
@@ -73,7 +91,7 @@ def card(explanation: Explanation, key: str, method: str) -> str:
 <div class="rows">{rows}</div>
 <aside><h3>Prediction</h3>
 <ol class="scores">{"".join(map(_score, _likely(explanation.predictions)))}</ol>
-{_sigma(explanation)}</aside>
+{_noise(explanation.noise)}</aside>
 </article>
 """
 
@@ -185,10 +203,19 @@ def _score(class_: Prediction) -> str:
     )
 
 
-def _sigma(explanation: Explanation) -> str:
-    if explanation.sigma is None:
+def _noise(noise: Noise | None) -> str:
+    if noise is None:
         return ""
-    return f"<p>Noise: σ = {explanation.sigma:.3g} in units of the model’s input</p>"
+    errors = ", ".join(
+        "not known" if error is None else f"{error:.2g}"
+        for error in noise.relative_error
+    )
+    return f"""<h3>Noise</h3>
+<dl class="noise"><div><dt>σ, in units of the model’s input</dt>
+<dd>{noise.sigma:.3g}</dd></div>
+<div><dt>Noisy copies</dt><dd>{noise.repetitions}</dd></div>
+<div><dt>Relative error left</dt><dd>{errors}</dd></div>
+<div><dt>Copies taken for another class</dt><dd>{noise.flip_rate:.0%}</dd></div></dl>"""
 
 
 def _data_uri(pixels: Pixels) -> str:

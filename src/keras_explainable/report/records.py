@@ -9,7 +9,7 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Explanation", "Names", "Prediction", "Run"]
+__all__ = ["Explanation", "Names", "Noise", "Prediction", "Run"]
 
 _LONGEST_NAME = 60  # characters; at 4 bytes each still below every system's 255
 
@@ -41,6 +41,26 @@ class Prediction:
 
 
 @dataclasses.dataclass(frozen=True)
+class Noise:
+    """What noise a picture had, and how sure its maps are.
+
+    Attributes:
+        sigma: its deviation, in units of the model's input.
+        id: the number from which, with the seed, the noise follows.
+        repetitions: noisy copies of the picture.
+        relative_error: of each map, before absolute values and normalisation; None
+            if it is not known, for a single repetition.
+        flip_rate: share of the copies for which the network said another class.
+    """
+
+    sigma: float
+    id: int
+    repetitions: int
+    relative_error: tuple[float | None, ...]
+    flip_rate: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Explanation:
     """One picture, what the network said, and what it looked at.
 
@@ -50,8 +70,7 @@ class Explanation:
         maps: float (H, W, K), one map per explained class.
         explained: the K explained classes.
         predictions: the classes with the highest scores, best first.
-        sigma: deviation of the noise, in units of the model's input.
-        noise_id: the number from which, with the seed, the noise follows.
+        noise: what noise it had; None if the method has none.
     """
 
     name: str
@@ -59,8 +78,7 @@ class Explanation:
     maps: NDArray[np.float32]
     explained: tuple[Prediction, ...]
     predictions: tuple[Prediction, ...]
-    sigma: float | None = None
-    noise_id: int | None = None
+    noise: Noise | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +91,7 @@ class Run:
     target: str
     repetitions: int | None
     noise_level: float | None
+    tolerance: float | None
     seed: int | None
     batch_size: int
 

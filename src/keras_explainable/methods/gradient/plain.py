@@ -1,7 +1,6 @@
-"""Derivatives of a model's units by its inputs."""
+"""Derivatives of a model's units by its inputs, as they are."""
 
 from collections.abc import Callable
-from typing import Any
 
 from keras import ops
 
@@ -45,19 +44,41 @@ def gradients(
     Reference: Simonyan et al., 2013, https://arxiv.org/abs/1312.6034
     """
     inputs = units.as_inputs(model, inputs)
-    outputs, pullback = backend.vjp(lambda x: model(x, training=False), inputs)
-    units.check_outputs(outputs)
-    count = outputs.shape[-1]
-    indices = units.as_indices(indices, inputs.shape[0], count)
+    outputs, pullback, _ = backend.vjp(
+        lambda x: (units.first_output(model(x, training=False)), ()), inputs
+    )
 
-    def unit_map(k: Any) -> Tensor:
-        one_hot = ops.one_hot(ops.take(indices, k, axis=1), count, dtype=outputs.dtype)
-        gradient = pullback(one_hot)
+    def one_map(cotangent: Tensor) -> Tensor:
+        gradient = pullback(cotangent)
         if gradient_filter is not None:
             gradient = gradient_filter(gradient)
         if channel_reduction is not None:
             gradient = channel_reduction(gradient, axis=-1)
         return gradient
 
-    maps = backend.stack_units(unit_map, indices.shape[1])
-    return units.gather_units(outputs, indices), maps
+    return units.maps_of_units(outputs, indices, one_map)
+
+
+def input_x_gradient(
+    model: Model,
+    inputs: Tensor,
+    indices: Tensor | None = None,
+    *,
+    channel_reduction: Callable[..., Tensor] | None = ops.sum,
+) -> tuple[Tensor, Tensor]:
+    """Return the chosen units and what each input value adds to them, to first order.
+
+        maps[b, :, :, k] = sum_c x_b[:, :, c] d f_{indices[b, k]}(x_b) / d x_b[:, :, c]
+
+    Args, returns, raises: as for ``gradients``; maps are signed, in units of output.
+
+    Reference: Shrikumar et al., 2016, https://arxiv.org/abs/1605.01713
+    """
+    inputs = units.as_inputs(model, inputs)
+    return gradients(
+        model,
+        inputs,
+        indices,
+        gradient_filter=lambda gradient: gradient * inputs,
+        channel_reduction=channel_reduction,
+    )

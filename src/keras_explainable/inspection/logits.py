@@ -1,8 +1,8 @@
-"""Finding the logits of a model, without touching the model."""
+"""A model of the logits of a model, and other rewritten ones, kept while it lives."""
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -10,38 +10,11 @@ import keras
 
 from keras_explainable.compilation import forget
 from keras_explainable.graph import Graph, GraphModel, Step, trace, twin
+from keras_explainable.inspection.finding import layers_from_the_end
 from keras_explainable.types import Model
 
 #: Activations at the end of a classifier that turn logits into probabilities.
 PROBABILITIES = ("softmax", "sigmoid")
-
-
-def get_logits_layer(model: Model, name: str | None = None) -> keras.Layer:
-    """Return the layer that computes the logits: the last one with a kernel.
-
-    Args:
-        model: Keras model; nested models are searched from their end, too.
-        name: the name of the layer, if it is known.
-
-    Raises:
-        ValueError: if there is no such layer.
-    """
-    for layer in _layers_from_the_end(model):
-        if layer.name == name or (name is None and hasattr(layer, "kernel")):
-            return layer
-    wanted = f"named {name!r}" if name else "with a kernel (Dense or convolution)"
-    raise ValueError(
-        f"`model` must have a layer {wanted}; received {model.name!r} with layers "
-        f"{[layer.name for layer in _layers_from_the_end(model)][::-1]}."
-    )
-
-
-def _layers_from_the_end(model: Model) -> list[keras.Layer]:
-    layers = []
-    for layer in reversed(model.layers):
-        nested = _layers_from_the_end(layer) if hasattr(layer, "layers") else [layer]
-        layers.extend(nested)
-    return layers
 
 
 def logits_model(model: Model) -> Model:
@@ -55,7 +28,7 @@ def logits_model(model: Model) -> Model:
     The result follows later changes of the weights, is made once per model, and goes
     when the model goes.
     """
-    return _rewritten(model, _without_probabilities)
+    return rewritten(model, _without_probabilities)
 
 
 def runnable_model(model: Model) -> Model:
@@ -64,28 +37,36 @@ def runnable_model(model: Model) -> Model:
     It is ``model`` itself, unless a layer's ``activation`` was replaced by a name
     (``model.layers[-1].activation = "linear"``), which Keras itself cannot call.
     """
-    return _rewritten(model, _with_activations_resolved)
+    return rewritten(model, _with_activations_resolved)
 
 
-_Rewrite = Callable[[Graph], Graph]
-_models: weakref.WeakKeyDictionary[Model, dict[_Rewrite, Any]]
+_models: weakref.WeakKeyDictionary[Model, dict[Hashable, Any]]
 _models = weakref.WeakKeyDictionary()
 _lock = threading.RLock()
 
 
-def _rewritten(model: Model, rewrite: _Rewrite) -> Model:
-    """Return the model of the rewritten graph, made anew if the structure changed."""
+def rewritten(
+    model: Model,
+    rewrite: Callable[..., Graph],
+    *args: Hashable,
+    kind: type[GraphModel] = GraphModel,
+) -> Model:
+    """Return the model of ``rewrite(graph, *args)``, kept while ``model`` lives.
+
+    It is of the ``kind``, and made anew if the structure of ``model`` has changed. A
+    model whose graph is not known, or is left as it is, is returned itself.
+    """
     if not isinstance(model, keras.Model):
         return model
-    now = structure(model)
+    key, now = (rewrite, args, kind), structure(model)
     with _lock:
         made = _models.setdefault(model, {})
-        if rewrite in made and made[rewrite][0] != now:
+        if key in made and made[key][0] != now:
             forget(model)  # What was compiled has the old structure in it.
-            del made[rewrite]
-        if rewrite not in made:
-            made[rewrite] = now, _rewrite(model, rewrite)
-        return made[rewrite][1] or model
+            del made[key]
+        if key not in made:
+            made[key] = now, _rewritten(model, rewrite, args, kind)
+        return made[key][1] or model
 
 
 def structure(model: Model) -> list[Any]:
@@ -93,16 +74,21 @@ def structure(model: Model) -> list[Any]:
 
     Activations may be replaced at any time, variables by ``enable_lora`` and the like.
     """
-    activations = [_activation(layer) for layer in _layers_from_the_end(model)]
+    activations = [activation_of(layer) for layer in layers_from_the_end(model)]
     return [*activations, *map(id, model.variables)]
 
 
-def _rewrite(model: Model, rewrite: _Rewrite) -> GraphModel | None:
+def _rewritten(
+    model: Model,
+    rewrite: Callable[..., Graph],
+    args: tuple[Hashable, ...],
+    kind: type[GraphModel],
+) -> GraphModel | None:
     """Return the rewritten model, or None, which keeps nothing alive, if equal."""
     graph = trace(model)
-    if graph is None or (changed := rewrite(graph)) is graph:
+    if graph is None or (changed := rewrite(graph, *args)) is graph:
         return None
-    return GraphModel(changed, model.name)
+    return kind(changed, model.name)
 
 
 def _without_probabilities(graph: Graph) -> Graph:
@@ -143,34 +129,36 @@ def _logits_operation(operation: Any) -> Any:
     if isinstance(operation, keras.Model):
         return logits_model(operation)
     if _activation_name(operation) in PROBABILITIES:
-        return _with_activation(operation, keras.activations.linear)
+        return with_activation(operation, keras.activations.linear)
     return operation
 
 
 def _with_activations_resolved(graph: Graph) -> Graph:
-    if not any(isinstance(_activation(step.operation), str) for step in graph.steps):
+    if not any(isinstance(activation_of(step.operation), str) for step in graph.steps):
         return graph
     return replace(graph, steps=tuple(_resolved(step) for step in graph.steps))
 
 
 def _resolved(step: Step) -> Step:
-    name = _activation(step.operation)
+    name = activation_of(step.operation)
     if not isinstance(name, str):
         return step
     function = keras.activations.get(name)
-    return replace(step, operation=_with_activation(step.operation, function))
+    return replace(step, operation=with_activation(step.operation, function))
 
 
-def _activation(operation: Any) -> Any:
+def activation_of(operation: Any) -> Any:
+    """Return the activation that a layer ends with; None if it has none."""
     return getattr(operation, "activation", None)
 
 
 def _activation_name(operation: Any) -> str:
-    activation = _activation(operation)
+    activation = activation_of(operation)
     return str(getattr(activation, "__name__", type(activation).__name__)).lower()
 
 
-def _with_activation(layer: keras.Layer, activation: Any) -> keras.Layer:
+def with_activation(layer: keras.Layer, activation: Any) -> keras.Layer:
+    """Return a twin of the layer that ends with another activation."""
     copy = twin(layer)
     copy.__dict__["activation"] = activation
     return copy

@@ -1,0 +1,26 @@
+"""Looking into a model, without touching it."""
+
+from keras_explainable.inspection.biases import biases, layers_with_biases
+from keras_explainable.inspection.exposing import endpoints, expose
+from keras_explainable.inspection.finding import (
+    find_layer_with,
+    get_global_pooling_layer,
+    get_logits_layer,
+    get_nested_layer,
+)
+from keras_explainable.inspection.logits import logits_model, runnable_model
+from keras_explainable.units import gather_units
+
+__all__ = [
+    "biases",
+    "endpoints",
+    "expose",
+    "find_layer_with",
+    "gather_units",
+    "get_global_pooling_layer",
+    "get_logits_layer",
+    "get_nested_layer",
+    "layers_with_biases",
+    "logits_model",
+    "runnable_model",
+]

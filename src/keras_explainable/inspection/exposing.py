@@ -1,0 +1,197 @@
+"""Showing what inner layers compute, and how the outputs depend on it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeAlias
+
+import keras
+from keras import ops
+
+from keras_explainable import units
+from keras_explainable.graph import Graph, GraphModel, inlined, trace
+from keras_explainable.inspection.finding import GLOBAL_POOLING
+from keras_explainable.inspection.logits import rewritten
+from keras_explainable.types import Model, Tensor
+
+#: A layer or its name; or {"name": ..., "link": "input"} for what the layer reads.
+Endpoint: TypeAlias = str | keras.Layer | Mapping[str, str]
+
+
+def expose(
+    model: Model,
+    arguments: Endpoint | list[Endpoint] | None = None,
+    outputs: Endpoint | list[Endpoint] | None = None,
+) -> Model:
+    """Return a model of ``[outputs, *arguments]``, sharing ``model``'s layers.
+
+    Args:
+        model: a Functional or Sequential Keras model, which is only read.
+        arguments: layers to show the output of, by name or as objects, also within
+            nested models; {"name": ..., "link": "input"} shows what a layer reads.
+            None: what the global pooling reads, or the last layer with spatial output.
+        outputs: likewise, what the model is to output first; None for its own output.
+
+    Raises:
+        ValueError: if there is no such layer, or the layers of ``model`` are not known.
+
+    Example::
+
+        exposed = ke.inspection.expose(model, "conv5_block3_out")
+        logits, maps = ke.gradcam(exposed, x, y)
+    """
+    exposed = rewritten(model, _exposed, _places(arguments), _places(outputs))
+    if exposed is model:
+        raise ValueError(
+            "`model` must be a Functional or Sequential model to expose inner layers; "
+            f"received {type(model).__name__}."
+        )
+    return exposed
+
+
+def endpoints(
+    model: Model, wanted: Endpoint | list[Endpoint] | None = None
+) -> list[keras.KerasTensor]:
+    """Return the symbolic tensors at these places, which tell shapes and dtypes.
+
+    Args, raises: as for ``arguments`` of ``expose``.
+    """
+    return expose(model, wanted).outputs[1:]
+
+
+def is_exposed(model: Model) -> bool:
+    """Whether the model has more than one output."""
+    return len(getattr(model, "outputs", None) or ()) > 1
+
+
+def layers_exposed(model: Model) -> tuple[Graph, list[Any]]:
+    """Return the graph of an exposed model's own layers, and those that are exposed.
+
+    Of a lowered copy it is the graph that the copy was made from.
+    """
+    graph: Any = getattr(model, "original", None) or getattr(model, "graph", None)
+    graph = graph or trace(model)
+    shown = keras.tree.flatten(graph.outputs)[1:]
+    return graph, [graph.producer(symbol).operation for symbol in shown]
+
+
+Run = Callable[[Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]]
+
+
+def tap(model: Model, inputs: Tensor) -> tuple[Run, list[Tensor]]:
+    """Return how to differentiate a model's outputs by what is exposed.
+
+    Returns:
+        ``run(inputs, taps)``, which adds the taps to the exposed values and returns
+        outputs (B, units) and these values; and zeros to call it with. The derivatives
+        by them are those by the values, on every backend alike.
+
+    Raises:
+        ValueError: if nothing is exposed, or the model's layers are not known.
+    """
+    if not isinstance(model, GraphModel):
+        model = rewritten(model, replace)  # Its graph as a model.
+    if not (isinstance(model, GraphModel) and is_exposed(model)):
+        raise ValueError(
+            "`model` must be Functional or Sequential and have inner layers exposed "
+            f"(`ke.inspection.expose`); received {type(model).__name__}."
+        )
+    symbols = model.outputs[1:]
+
+    def run(inputs: Tensor, taps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        named = {id(symbol): tap for symbol, tap in zip(symbols, taps, strict=True)}
+        outputs, *values = keras.tree.flatten(model.run([inputs], named))
+        return units.first_output(outputs), values
+
+    return run, _zeros(model, symbols, inputs)
+
+
+def _zeros(model: GraphModel, symbols: list[Any], inputs: Tensor) -> list[Tensor]:
+    shapes = [(inputs.shape[0], *symbol.shape[1:]) for symbol in symbols]
+    if any(None in shape for shape in shapes):
+        _, *values = keras.tree.flatten(model.run([inputs]))
+        shapes = [value.shape for value in values]
+    dtypes = [symbol.dtype for symbol in symbols]
+    return [ops.zeros(*parts) for parts in zip(shapes, dtypes, strict=True)]
+
+
+class _Place(NamedTuple):
+    """Where in a model: the output, or the input, of a layer or of a layer's name."""
+
+    layer: str | keras.Layer
+    link: str = "output"
+
+
+def _places(wanted: Endpoint | list[Endpoint] | None) -> tuple[_Place, ...]:
+    several = wanted if isinstance(wanted, list | tuple) else [wanted]
+    return tuple(_place(each) for each in several if each is not None)
+
+
+def _place(wanted: Endpoint) -> _Place:
+    place = _Place(wanted) if isinstance(wanted, str | keras.Layer) else None
+    if isinstance(wanted, Mapping) and {*wanted} <= {"name", "link"}:
+        place = _Place(wanted.get("name", ""), wanted.get("link", "output"))
+    if place is None or place.link not in ("input", "output"):
+        raise ValueError(
+            "`arguments` and `outputs` must be layers, their names, or "
+            '{"name": ..., "link": "input" or "output"}; '
+            f"received {wanted!r}."
+        )
+    return place
+
+
+def _exposed(
+    graph: Graph, arguments: tuple[_Place, ...], outputs: tuple[_Place, ...]
+) -> Graph:
+    flat = inlined(graph)
+    shown = [_symbol(graph, flat, place) for place in arguments]
+    first = [_symbol(graph, flat, place) for place in outputs]
+    first = first or keras.tree.flatten(flat.outputs)[:1]
+    return replace(flat, outputs=[*first, *(shown or [_last_spatial(flat)])]).pruned()
+
+
+def _symbol(graph: Graph, flat: Graph, place: _Place) -> keras.KerasTensor:
+    """Return the tensor of the flat graph that is at this place."""
+    name = getattr(place.layer, "name", place.layer)
+    operation = _operation(graph, name)
+    if operation is None:
+        names = [step.operation.name for step in flat.steps]
+        raise ValueError(
+            f"`model` must have a layer named {name!r}; received one with {names}."
+        )
+    while (inner := _graph_of(operation)) is not None:  # Its steps are in its place.
+        last: Any = inner.producer(keras.tree.flatten(inner.outputs)[0])
+        operation = last.operation
+    step = [step for step in flat.steps if step.operation is operation][-1]
+    symbols = step.outputs if place.link == "output" else step.reads()
+    return keras.tree.flatten(symbols)[0]
+
+
+def _operation(graph: Graph, name: Any) -> Any:
+    """Return the last operation of this name, also within nested models."""
+    for step in reversed(graph.steps):
+        if step.operation.name == name:
+            return step.operation
+        inner = _graph_of(step.operation)
+        found = inner and _operation(inner, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _graph_of(operation: Any) -> Graph | None:
+    return trace(operation) if isinstance(operation, keras.Model) else None
+
+
+def _last_spatial(graph: Graph) -> keras.KerasTensor:
+    """Return what the last global pooling reads, or the last output (B, H, W, C)."""
+    for step in reversed(graph.steps):
+        if isinstance(step.operation, GLOBAL_POOLING):
+            return step.reads()[0]
+    for step in reversed(graph.steps):
+        for symbol in keras.tree.flatten(step.outputs):
+            if len(symbol.shape) == 4 and 1 not in symbol.shape[1:3]:
+                return symbol
+    raise ValueError(
+        "`model` must have a layer with spatial output (B, H, W, C), which "
+        "`layer=` may name; received one without."
+    )

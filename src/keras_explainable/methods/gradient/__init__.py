@@ -1,0 +1,18 @@
+"""Methods by derivatives of the model's units by its inputs."""
+
+from keras_explainable.methods.gradient.full import full_gradients
+from keras_explainable.methods.gradient.guided import guided_gradients
+from keras_explainable.methods.gradient.path import (
+    expected_gradients,
+    integrated_gradients,
+)
+from keras_explainable.methods.gradient.plain import gradients, input_x_gradient
+
+__all__ = [
+    "expected_gradients",
+    "full_gradients",
+    "gradients",
+    "guided_gradients",
+    "input_x_gradient",
+    "integrated_gradients",
+]

@@ -1,0 +1,205 @@
+"""Gradients along a path from a baseline to the input."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_explainable import checks, filters, noise, units
+from keras_explainable.averaging import Call, averaged, looping, result
+from keras_explainable.batching import Copies
+from keras_explainable.compilation import describe
+from keras_explainable.methods.gradient.plain import gradients
+from keras_explainable.sampling import Sampling
+from keras_explainable.types import Tensor
+from keras_explainable.warning import warn
+
+#: Where the gradients are taken: points in 0..1 and their weights.
+RULES = ("gauss-legendre", "middle")
+
+#: What may be missing of f(x) - f(baseline) without a warning, in parts of the sum of
+#: the maps' absolute values.
+GAP = 0.02
+
+SIGNED = partial(gradients, gradient_filter=None, channel_reduction=None)
+
+Baseline = float | str | Any
+
+
+@partial(looping, samples=False)
+def integrated_gradients(
+    call: Call,
+    *,
+    baseline: Baseline = 0.0,
+    steps: int = 32,
+    rule: str = "gauss-legendre",
+    channel_reduction: Callable[..., Tensor] | None = ops.sum,
+) -> tuple[Any, ...]:
+    """Return the chosen units and their integrated gradients.
+
+        maps = sum_c (x - b) * integral_0^1 df/dx (b + a (x - b)) da
+
+    They add up to f(x) - f(b), but for the error of the sum that stands for the
+    integral: a warning tells of more than 2 % of the absolute values' sum.
+
+    Args:
+        baseline: b, where nothing is seen: a number; an image (H, W, C); or "blur",
+            the input without detail.
+        steps: number of points on the path.
+        rule: "gauss-legendre", or "middle" for the middles of equal parts.
+        channel_reduction: called with ``axis=-1``, or None to keep the channels.
+
+    Returns:
+        ``logits`` (B, K), and ``maps`` (B, H, W, K), or (B, H, W, C, K) with
+        ``channel_reduction=None``, signed, in units of the output.
+
+    Raises:
+        ValueError: if a parameter is not as described.
+
+    Reference: Sundararajan et al., 2017, https://arxiv.org/abs/1703.01365
+    """
+    points, weights = _rule(rule, steps)
+    start = _baseline(baseline, call.inputs)
+    away = call.inputs - start
+
+    def views(copies: Copies) -> tuple[Tensor, Any]:
+        place = _column(points[copies.draw], call.inputs)
+        return _taken(start, copies) + place * _taken(away, copies), None
+
+    def counted(maps: Tensor, copies: Copies) -> Tensor:
+        weight = _column(steps * weights[copies.draw], call.inputs)
+        return _reduced(maps, weight * _taken(away, copies), channel_reduction)
+
+    tally = averaged(call, SIGNED, views, Sampling(steps), counted=counted)
+    _warn_of_gap(call, tally.maps, start)
+    return tally.logits, tally.maps
+
+
+@looping
+def expected_gradients(
+    call: Call,
+    *,
+    data: Any,
+    repetitions: int = 64,
+    seed: int | None = None,
+    tolerance: float | None = None,
+    channel_reduction: Callable[..., Tensor] | None = ops.sum,
+) -> tuple[Any, ...]:
+    """Return the chosen units and their expected gradients.
+
+        maps = mean_s sum_c (x - b_s) * df/dx (b_s + a_s (x - b_s))
+
+    Integrated gradients, averaged over baselines b_s drawn from data, each with one
+    point a_s on its path, uniform in 0..1.
+
+    Args:
+        data: (M, H, W, C), the images to draw baselines from.
+        repetitions: number of draws for each input.
+        seed: integer >= 0; None draws a fresh one for each call.
+        tolerance: relative error at which an image is finished.
+        channel_reduction: called with ``axis=-1``, or None to keep the channels.
+
+    Returns:
+        As for ``integrated_gradients``; and ``Stats`` as a third value if
+        ``return_stats`` is asked for.
+
+    Raises:
+        ValueError: if a parameter is not as described.
+
+    Reference: Erion et al., 2021, https://arxiv.org/abs/1906.10670
+    """
+    data = _as_data(data, call.inputs)
+    sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
+
+    def drawn(copies: Copies) -> tuple[Tensor, Tensor]:
+        """Return the baselines, and how far the views are on their ways."""
+        keys = sampling.keys(call.ids[copies.image], copies.draw)
+        chosen = keys[:, 0].astype("int64") * len(data) >> 32
+        place = _column(keys[:, 1] / 2**32, call.inputs)
+        return ops.take(data, chosen, axis=0), place
+
+    def views(copies: Copies) -> tuple[Tensor, Any]:
+        start, place = drawn(copies)
+        return start + place * (_taken(call.inputs, copies) - start), None
+
+    def counted(maps: Tensor, copies: Copies) -> Tensor:
+        start, _ = drawn(copies)
+        return _reduced(maps, _taken(call.inputs, copies) - start, channel_reduction)
+
+    tally = averaged(call, SIGNED, views, sampling, counted=counted)
+    facts = {"method": f"expected_gradients({describe(channel_reduction)})"}
+    return result(call, tally, facts)
+
+
+def _rule(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    checks.integer("steps", steps, 1)
+    if rule not in RULES:
+        raise ValueError(f"`rule` must be one of {RULES}; received {rule!r}.")
+    if rule == "middle":
+        return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
+    points, weights = np.polynomial.legendre.leggauss(steps)
+    return (points + 1) / 2, weights / 2
+
+
+def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
+    """Return a baseline for each input (B, H, W, C)."""
+    if isinstance(baseline, str):
+        if baseline != "blur":
+            raise ValueError(
+                f"`baseline` must be a number, images or 'blur'; received {baseline!r}."
+            )
+        return filters.blur(inputs, min(inputs.shape[1:-1]) / 10)
+    given, shape = units.as_array("baseline", baseline), tuple(inputs.shape[1:])
+    if tuple(given.shape) not in ((), shape):
+        raise ValueError(
+            f"`baseline` must be a number or have the inputs' shape {shape}; received "
+            f"shape {tuple(given.shape)}."
+        )
+    given = ops.cast(ops.convert_to_tensor(given), inputs.dtype)
+    return ops.broadcast_to(given, inputs.shape)
+
+
+def _as_data(data: Any, inputs: Tensor) -> Tensor:
+    data = ops.cast(ops.convert_to_tensor(units.as_array("data", data)), inputs.dtype)
+    if tuple(data.shape[1:]) != tuple(inputs.shape[1:]) or not len(data):
+        raise ValueError(
+            f"`data` must have shape (M, ...) with images of {tuple(inputs.shape[1:])};"
+            f" received {tuple(data.shape)}."
+        )
+    return data
+
+
+def _taken(inputs: Tensor, copies: Copies) -> Tensor:
+    return ops.take(inputs, copies.image.astype("int32"), axis=0)
+
+
+def _column(values: np.ndarray, like: Tensor) -> Tensor:
+    """Return ``values`` (R,) in a shape that multiplies inputs (R, ...)."""
+    shape = (len(values), *(1,) * (len(like.shape) - 1))
+    return ops.cast(values.reshape(shape), like.dtype)
+
+
+def _reduced(maps: Tensor, factor: Tensor, channel_reduction: Any) -> Tensor:
+    """Return maps (R, ..., C, K) times a factor (R, ..., C), reduced over channels."""
+    maps = maps * factor[..., None]
+    return maps if channel_reduction is None else channel_reduction(maps, axis=-2)
+
+
+def _warn_of_gap(call: Call, maps: Tensor, start: Tensor) -> None:
+    """Warn if the maps do not add up to f(x) - f(baseline)."""
+    outputs = call.outputs - units.forward(call.model, start, call.rows)
+    wanted = ops.convert_to_numpy(units.gather_units(outputs, call.indices))
+    axes = tuple(range(1, len(maps.shape) - 1))
+    total, size = (
+        ops.convert_to_numpy(ops.sum(each, axis=axes)) for each in (maps, ops.abs(maps))
+    )
+    gap = np.abs(total - wanted) * (call.ids != noise.PADDING)[:, None]
+    if (gap > GAP * size).any():
+        worst = np.unravel_index(np.argmax(gap - GAP * size), gap.shape)
+        warn(
+            "Integrated gradients do not add up: one map's sum is "
+            f"{total[worst]:.3g} where f(x) - f(baseline) is {wanted[worst]:.3g}. "
+            "More `steps` help."
+        )

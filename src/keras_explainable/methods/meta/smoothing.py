@@ -1,0 +1,118 @@
+"""SmoothGrad around any method."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from keras_explainable import checks
+from keras_explainable import noise as noises
+from keras_explainable.averaging import Call, averaged, looping, result
+from keras_explainable.batching import Copies
+from keras_explainable.compilation import describe, name_of
+from keras_explainable.noise import Default, Noise
+from keras_explainable.preparing import prepared, prepares
+from keras_explainable.sampling import Sampling
+from keras_explainable.types import Method, Tensor
+from keras_explainable.warning import Once
+
+
+def smooth(
+    method: Method,
+    repetitions: int = 20,
+    noise: float | Sequence[float] = Default(0.1),
+    *,
+    noise_level: float | Sequence[float] | None = None,
+    seed: int | None = None,
+    statistic: str = "mean",
+    tolerance: float | None = None,
+    start: int = 0,
+    antithetic: bool = False,
+    preprocess: Callable[[Tensor], Tensor] | None = None,
+    clip: tuple[float, float] | None = None,
+) -> Method:
+    """Return ``method`` averaged over noisy copies of the input (SmoothGrad).
+
+        maps = 1/n sum_s method(x + sigma * eps_s),   eps_s ~ N(0, I)
+
+    What ``method`` returns is what is averaged: ``smooth(gradients)`` averages
+    absolute gradients; the paper's form averages signed ones, with
+    ``functools.partial(gradients, gradient_filter=None, channel_reduction=None)``.
+
+    Args:
+        method: explaining method to wrap: a function, a ``functools.partial``,
+            another meta method, or a ``tf.function``.
+        repetitions: n, the number of noisy copies of each input; each one is noisy.
+        noise: sigma, in units of the input; a number, or one for each channel.
+        noise_level: sigma as a fraction of each input's own maximum - minimum, as in
+            the paper; in place of ``noise``.
+        seed: integer >= 0. The noise of a copy depends on the seed, the image's id
+            and the number of the repetition alone. None draws a fresh seed each call.
+        statistic: "mean"; "square", the mean of the squares (SmoothGrad-squared); or
+            "variance", with n - 1 (VarGrad).
+        tolerance: relative error (norm of the standard error over norm of the map)
+            at which an image is finished; ``repetitions`` is then the most.
+        start: number of the first repetition. Others than before, with the same seed,
+            go on where a run has ended: see ``Stats.merged``.
+        antithetic: whether copies come in pairs, x + e and x - e. A pair counts as one
+            in standard errors.
+        preprocess: applied to the noisy copies, such as the ``preprocess_input`` of
+            ``keras.applications``: noise and inputs are then in its units, such as
+            0 to 255, and maps are derivatives by what it returns.
+        clip: the range that noisy copies are clipped to, before ``preprocess``. This
+            biases the noise towards the middle of the range.
+
+    Returns:
+        A method with the same signature. Logits (B, K) are those of the clean input;
+        maps have the shape of ``method``'s. It also takes ``rows``, the most copies
+        that go through the network at once; ``ids``, an integer for each input, by
+        default its position; ``progress``, called with rows done and their total; and
+        ``return_stats``, whether to return ``Stats`` as a third value.
+        Memory does not grow with ``repetitions``.
+
+    Raises:
+        ValueError: if ``repetitions < 1``, if sigma or the seed is negative, if both
+            ``noise`` and ``noise_level`` are given, or another parameter is not as
+            described.
+
+    Reference: Smilkov et al., 2017, https://arxiv.org/abs/1706.03825;
+        variance: Adebayo et al., 2018, https://arxiv.org/abs/1810.03307;
+        squares: Hooker et al., 2019, https://arxiv.org/abs/1806.10758
+    """
+    checks.is_callable("method", method)
+    noisy = Noise(noise, noise_level, antithetic, preprocess, clip)
+    asked = Sampling(
+        repetitions=repetitions,
+        seed=seed,
+        start=start,
+        statistic=statistic,
+        tolerance=tolerance,
+        copies=noisy.copies,
+    )
+    once = Once()
+
+    def smoothed(call: Call, **params: Any) -> tuple[Any, ...]:
+        spans, sampling = noises.ranges(call.inputs), asked.with_seed()
+        sigma = noisy.scale(spans, call.inputs.shape[-1])
+        once.warn("noise", noises.negligible(sigma, spans))
+
+        def views(copies: Copies) -> tuple[Tensor, Any]:
+            keys = sampling.keys(call.ids[copies.image], copies.draw)
+            inputs = noises.noisy_copies(
+                call.inputs, sigma, keys, copies.image, pairs=antithetic, clip=clip
+            )
+            ids = noises.derived_ids(keys, copies.used)
+            return noisy.prepared(inputs), np.tile(ids, noisy.copies)
+
+        tally = averaged(call, method, views, sampling, params=params)
+        once.warn("error", tally.unsure(call.ids != noises.PADDING))
+        facts = {
+            "method": describe(method),
+            "params": describe(partial(dict, **params)),
+        }
+        return result(call, tally, noisy.facts | facts, sigma)
+
+    smoothed.__name__ = f"smooth({name_of(method)})"
+    hook = prepares(lambda model, params: prepared(method, model, params))
+    return hook(looping(smoothed, noisy.prepared))

@@ -1,0 +1,216 @@
+"""Methods that hide parts of the input, and see what the network says."""
+
+import math
+from functools import cache, partial
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend, checks, units
+from keras_explainable.averaging import Call, averaged, looping, result
+from keras_explainable.batching import Copies
+from keras_explainable.sampling import Sampling
+from keras_explainable.types import Model, Tensor
+
+__all__ = ["occlusion", "rise"]
+
+
+@partial(looping, samples=False)
+def occlusion(
+    call: Call,
+    *,
+    size: int | tuple[int, int] | None = None,
+    stride: int | tuple[int, int] | None = None,
+    fill: Any = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """Return the chosen units and by how much hiding each part lowers them.
+
+        maps[h, w] = mean of f(x) - f(x with window s filled) over windows s on (h, w)
+
+    Args:
+        size: of the sliding window, in pixels; a number or (height, width). None for
+            an eighth of the input's.
+        stride: of the window; None for half its size. The last window of a row or
+            column ends at the edge.
+        fill: what is put in the window: a number, or one for each channel (C,), or an
+            image (H, W, C).
+
+    Returns:
+        ``logits`` (B, K), and signed ``maps`` (B, H, W, K) in units of the output.
+
+    Raises:
+        ValueError: if a parameter is not as described.
+
+    Reference: Zeiler & Fergus, 2014, https://arxiv.org/abs/1311.2901
+    """
+    shape = tuple(call.inputs.shape[1:3])
+    eighth = tuple(-(-side // 8) for side in shape)
+    windows = _windows(shape, eighth if size is None else _pair("size", size), stride)
+    scale = len(windows) / windows.sum(axis=0)
+    fill = _fill(fill, call.inputs)
+
+    def views(copies: Copies) -> tuple[Tensor, Any]:
+        hidden = ops.cast(windows[copies.draw][..., None], call.inputs.dtype)
+        inputs = ops.take(call.inputs, copies.image.astype("int32"), axis=0)
+        return inputs + hidden * (fill - inputs), None
+
+    def counted(scores: Tensor, copies: Copies) -> Tensor:
+        clean = ops.take(call.logits, copies.image.astype("int32"), axis=0)
+        covered = ops.cast(windows[copies.draw] * scale, scores.dtype)[..., None]
+        return covered * (clean[:, None, None] - scores)
+
+    tally = averaged(call, _scores, views, Sampling(len(windows)), counted=counted)
+    return tally.logits, tally.maps
+
+
+@looping
+def rise(
+    call: Call,
+    *,
+    repetitions: int = 4000,
+    cells: int = 7,
+    probability: float = 0.5,
+    seed: int | None = None,
+    tolerance: float | None = None,
+) -> tuple[Any, ...]:
+    """Return the chosen units and their RISE maps.
+
+        maps = 1 / (n p) sum_s f(x * m_s) m_s
+
+    m_s are random masks: coarse grids in which a cell is shown with probability p,
+    enlarged smoothly and shifted at random.
+
+    Args:
+        repetitions: n, the number of masks for each input.
+        cells: of the grid, in each direction.
+        probability: p, that a cell is shown.
+        seed: integer >= 0; None draws a fresh one for each call.
+        tolerance: relative error at which an image is finished.
+
+    Returns:
+        ``logits`` (B, K), and ``maps`` (B, H, W, K) in units of the output; and
+        ``Stats`` as a third value if ``return_stats`` is asked for. The paper explains
+        probabilities: ``ke.explain(..., logits=False)``.
+
+    Raises:
+        ValueError: if a parameter is not as described.
+
+    Reference: Petsiuk et al., 2018, https://arxiv.org/abs/1806.07421
+    """
+    checks.integer("cells", cells, 1)
+    checks.number("probability", probability, 0)
+    if not 0 < probability <= 1:
+        raise ValueError(
+            f"`probability` must be above 0 and at most 1; received {probability!r}."
+        )
+    sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
+    shape = tuple(call.inputs.shape[1:3])
+
+    def masks(copies: Copies) -> Tensor:
+        keys = sampling.keys(call.ids[copies.image], copies.draw)
+        found = _masks(shape, cells, probability)(keys, *_shifts(keys))
+        return ops.cast(found, call.inputs.dtype)[..., None]
+
+    def views(copies: Copies) -> tuple[Tensor, Any]:
+        inputs = ops.take(call.inputs, copies.image.astype("int32"), axis=0)
+        return inputs * masks(copies), None
+
+    def counted(scores: Tensor, copies: Copies) -> Tensor:
+        return masks(copies) * scores / probability
+
+    tally = averaged(call, _scores, views, sampling, counted=counted)
+    return result(call, tally, {"method": f"rise({cells}, {probability})"})
+
+
+def _scores(model: Model, inputs: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the chosen units (R, K), and again in the shape of maps (R, 1, 1, K)."""
+    outputs = units.first_output(model(inputs, training=False))
+    logits = units.gather_units(outputs, indices)
+    return logits, logits[:, None, None, :]
+
+
+def _windows(
+    shape: Any, size: tuple[int, int], stride: int | tuple[int, int] | None
+) -> np.ndarray:
+    """Return where each window is (S, H, W): 1 in it, 0 elsewhere."""
+    size = tuple(min(pair) for pair in zip(size, shape, strict=True))
+    steps = (
+        tuple(max(side // 2, 1) for side in size)
+        if stride is None
+        else _pair("stride", stride)
+    )
+    if any(step > side for step, side in zip(steps, size, strict=True)):
+        raise ValueError(
+            "`stride` must be at most `size`, so that every pixel is covered; received "
+            f"{steps} and {size}."
+        )
+    rows, columns = (
+        _segments(*parts) for parts in zip(shape, size, steps, strict=True)
+    )
+    both = rows[:, None, :, None] * columns[None, :, None, :]
+    return both.reshape(-1, *shape)
+
+
+def _segments(length: int, size: int, step: int) -> np.ndarray:
+    """Return segments that cover 0..length-1, (S, length), the last one at the end."""
+    starts = np.append(np.arange(0, length - size, step), length - size)
+    place = np.arange(length)
+    inside = (place >= starts[:, None]) & (place < starts[:, None] + size)
+    return inside.astype("float32")
+
+
+def _fill(fill: Any, inputs: Tensor) -> Tensor:
+    given = units.as_array("fill", fill)
+    shape = tuple(inputs.shape[1:])
+    if tuple(given.shape) not in ((), shape[-1:], shape):
+        raise ValueError(
+            f"`fill` must be a number, one for each channel or an image of {shape}; "
+            f"received shape {tuple(given.shape)}."
+        )
+    return ops.cast(ops.convert_to_tensor(given), inputs.dtype)
+
+
+def _pair(name: str, value: Any) -> tuple[int, int]:
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    for each in pair:
+        checks.integer(name, each, 1)
+    if len(pair) != 2:
+        raise ValueError(f"`{name}` must be a number or a pair; received {value!r}.")
+    return pair
+
+
+def _shifts(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return by which part of a cell each mask is shifted, down and to the right."""
+    parts = np.stack([keys[:, 0] & 0xFFFF, keys[:, 1] & 0xFFFF]) / 2.0**16
+    return parts[0].astype("float32"), parts[1].astype("float32")
+
+
+@cache
+def _masks(shape: tuple[int, int], cells: int, probability: float) -> Any:
+    return backend.jit(partial(_made_masks, shape, cells, probability))
+
+
+def _made_masks(
+    shape: tuple[int, int],
+    cells: int,
+    probability: float,
+    keys: Tensor,
+    down: Tensor,
+    right: Tensor,
+) -> Tensor:
+    """Return masks (R, H, W): grids enlarged with bilinear weights."""
+    limit = NormalDist().inv_cdf(probability) if probability < 1 else math.inf
+    grid = ops.cast(backend.normal(keys, (cells + 1, cells + 1)) < limit, "float32")
+    rows = _weights(shape[0], cells, down)
+    columns = _weights(shape[1], cells, right)
+    return ops.einsum("rhi,rij,rwj->rhw", rows, grid, columns)
+
+
+def _weights(length: int, cells: int, shift: Tensor) -> Tensor:
+    """Return the weight of each cell for each pixel (R, length, cells + 1)."""
+    middle = (ops.arange(length, dtype="float32") + 0.5) * cells / length - 0.5
+    shift = ops.cast(shift, "float32")[:, None]
+    place = ops.clip(middle + shift, 0, cells)[..., None]
+    return ops.relu(1 - ops.abs(place - ops.arange(cells + 1, dtype="float32")))

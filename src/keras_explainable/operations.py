@@ -1,0 +1,44 @@
+"""What kind of operation a layer, or one of ``keras.ops``, is."""
+
+import math
+from typing import Any
+
+import keras
+from keras import layers
+
+CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
+TRANSPOSED = (
+    layers.Conv1DTranspose,
+    layers.Conv2DTranspose,
+    layers.Conv3DTranspose,
+)
+LINEAR = (layers.Dense, *CONVOLUTIONS, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
+
+#: Layers that do nothing at inference.
+IDENTITIES = (
+    layers.ActivityRegularization,
+    layers.AlphaDropout,
+    layers.Dropout,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.Identity,
+    layers.SpatialDropout1D,
+    layers.SpatialDropout2D,
+    layers.SpatialDropout3D,
+)
+
+
+def relu_limit(activation: Any) -> float | None:
+    """Return where a plain ReLU ends, 6 or infinity; None for anything else."""
+    function = getattr(activation, "activation", activation)
+    if function is keras.activations.relu:
+        return math.inf
+    if function is keras.activations.relu6:
+        return 6.0
+    if type(activation) is not layers.ReLU:
+        return None
+    limits = {None: math.inf, 6: 6.0}
+    bent = activation.negative_slope or activation.threshold
+    return None if bent else limits.get(activation.max_value)

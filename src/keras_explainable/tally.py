@@ -1,0 +1,142 @@
+"""What a sampling method counts up while it runs."""
+
+import math
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend, stats
+from keras_explainable.batching import Copies
+from keras_explainable.moments import Moments
+from keras_explainable.sampling import Sampling
+from keras_explainable.stats import Stats
+from keras_explainable.types import Tensor
+from keras_explainable.units import gather_units
+
+#: Draws of an image before its error is believed.
+FEWEST = 4
+
+
+class Tally:
+    """The maps of each image so far, and what the noise does to the logits."""
+
+    def __init__(
+        self, outputs: Tensor, indices: Tensor, sampling: Sampling, *, spread: bool
+    ):
+        """Start with nothing.
+
+        Args:
+            outputs: of the clean inputs (B, units).
+            indices: units that are explained (B, K).
+            sampling: of antithetic copies the second half of each chunk has the
+                opposite noise of the first; the mean of a pair is what is counted.
+            spread: whether standard errors are wanted; a tolerance needs them anyway.
+        """
+        spread = spread or sampling.tolerance is not None
+        orders = stats.ORDERS if spread else stats.LEAST_ORDERS
+        self.sampling = sampling
+        self.moments = Moments(len(outputs), orders[sampling.statistic])
+        self.units, self.outputs = _numpy(indices), _numpy(outputs)
+        self.logits = gather_units(outputs, indices)
+        self.flips = np.zeros(len(outputs), "int64")
+        self.drifts = np.zeros(self.units.shape)
+
+    def add(
+        self, logits: Tensor, maps: Tensor, outputs: list[Tensor], copies: Copies
+    ) -> None:
+        """Count in what a method found for a chunk; of outputs there may be none."""
+        if self.sampling.statistic == "square":
+            maps = ops.square(maps)
+        if self.sampling.copies == 2:
+            half = len(copies.image)
+            maps = (maps[:half] + maps[half:]) / 2
+        self.moments.add(maps, copies.image, copies.used)
+        backend.wait(self.moments.state[0])
+        if outputs:
+            self._add_changes(_numpy(logits), _numpy(outputs[0]), copies)
+
+    def _add_changes(
+        self, logits: np.ndarray, outputs: np.ndarray, copies: Copies
+    ) -> None:
+        image, used = (
+            np.tile(part, self.sampling.copies) for part in (copies.image, copies.used)
+        )
+        changed = outputs.argmax(axis=-1) != self.outputs.argmax(axis=-1)[image]
+        np.add.at(self.flips, image, changed & used)
+        drift = (logits - _numpy(self.logits)[image]) * used[:, None]
+        np.add.at(self.drifts, image, drift)
+
+    @property
+    def maps(self) -> Tensor:
+        """The estimate so far (B, ..., K)."""
+        return stats.estimate(*self._parts)
+
+    @property
+    def repetitions(self) -> np.ndarray:
+        """Noisy copies of each image so far (B,)."""
+        return self.moments.counts * self.sampling.copies
+
+    def errors(self) -> np.ndarray:
+        """Return the relative error of each image (B,), of its worst unit."""
+        errors = stats.relative_error(*self._parts).max(axis=-1)
+        return np.where(self.moments.counts >= FEWEST, errors, np.inf)
+
+    def sure(self) -> np.ndarray:
+        """Return for each image (B,) whether its error is within the tolerance."""
+        if self.sampling.tolerance is None:
+            return np.zeros(len(self.flips), bool)
+        return self.errors() <= self.sampling.tolerance
+
+    def unsure(self, live: np.ndarray) -> str | None:
+        """Return a warning if images are not sure enough, of those that are ``live``.
+
+        Args:
+            live: booleans (B,).
+        """
+        tolerance = self.sampling.tolerance
+        if tolerance is None or (above := ~self.sure()[live]).sum() == 0:
+            return None
+        error, had = max(zip(self.errors()[live], self.repetitions[live], strict=True))
+        return (
+            f"{above.sum()} of {live.sum()} images have a relative error above the "
+            f"`tolerance` of {tolerance:g} after all `repetitions`; the worst one has "
+            f"{error:.2g} and needs {_needed(error, had, tolerance)}."
+        )
+
+    def stats(self, sigma: np.ndarray, ids: Any, facts: dict[str, Any]) -> Stats:
+        """Return all that is known at the end."""
+        first = np.full(len(self.flips), self.sampling.start)
+        return Stats(
+            state=tuple(map(_numpy, self.moments.state)),
+            counts=self.moments.counts,
+            draws=np.stack([first, first + self.repetitions], axis=-1)[None],
+            sigma=sigma,
+            flips=self.flips,
+            drifts=self.drifts,
+            repetitions=self.repetitions,
+            logits=_numpy(self.logits),
+            ids=ids,
+            units=self.units,
+            facts={"statistic": self.sampling.statistic, "seed": self.sampling.seed}
+            | facts,
+        )
+
+    @property
+    def _parts(self) -> tuple[Any, np.ndarray, str]:
+        return self.moments.state, self.moments.counts, self.sampling.statistic
+
+
+def _needed(error: float, had: int, tolerance: float) -> str:
+    """Say about how many repetitions bring the error down to the tolerance.
+
+    The squared norm of a mean has that of its error in it.
+    """
+    if error >= 1:
+        return "many more"
+    share = error**2 / (1 - error**2) * (1 - tolerance**2) / tolerance**2
+    return f"about {math.ceil(had * share):,} in all"
+
+
+def _numpy(x: Any) -> np.ndarray:
+    return ops.convert_to_numpy(x)

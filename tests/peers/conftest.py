@@ -1,0 +1,71 @@
+"""A network, images and noise for the other packages and ours alike."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from same_noise import REPETITIONS, SEED
+
+from keras_explainable import noise
+
+
+@pytest.fixture(scope="session")
+def model():
+    """A small convolutional network with logits."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((10, 12, 3))
+    x = layers.Conv2D(8, 3, activation="relu")(inputs)
+    x = layers.Conv2D(8, 3, strides=2, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(5)(layers.Flatten()(x)))
+
+
+@pytest.fixture(scope="session")
+def images():
+    return np.random.default_rng(0).normal(size=(3, 10, 12, 3)).astype("float32")
+
+
+@pytest.fixture(scope="session")
+def units():
+    return np.array([1, 4, 0])
+
+
+@pytest.fixture(scope="session")
+def noises(images):
+    """Returns sigma times our own noise (repetitions, B, ...), for sigma or a level."""
+
+    def make(**level):
+        amount = noise.Noise(
+            level.get("noise", noise.Default()), level.get("noise_level")
+        )
+        sigma = amount.scale(noise.ranges(images), images.shape[-1])
+        count = len(images)
+        rows = [
+            noise.noisy_copies(
+                np.zeros_like(images),
+                sigma,
+                noise.keys(SEED, np.arange(count), np.full(count, number)),
+                np.arange(count),
+            )
+            for number in range(REPETITIONS)
+        ]
+        return np.stack([ops.convert_to_numpy(row) for row in rows])
+
+    return make
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Lets a function of a module return these arrays, one a call."""
+
+    def replace(module, name, arrays):
+        rest = iter(arrays)
+        monkeypatch.setattr(module, name, lambda *args, **kwargs: next(rest))
+
+    return replace
+
+
+collect_ignore = [
+    f"test_{name}_peers.py"
+    for name in ("tensorflow", "torch")
+    if name != keras.backend.backend()
+]

@@ -1,0 +1,61 @@
+"""Chunks of one size that cover everything once."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_explainable.batching import Schedule, padded_chunks
+
+
+@given(st.integers(1, 30), st.integers(1, 12))
+def test_chunks_cover_every_position_once(total, size):
+    chunks = list(padded_chunks(total, size))
+    assert all(len(positions) == size for positions, _ in chunks)
+    used = np.concatenate([positions[used] for positions, used in chunks])
+    assert used.tolist() == list(range(total))
+
+
+def drawn(schedule):
+    """Every (image, draw) of the schedule, in order; chunks are of one size."""
+    chunks = list(schedule)
+    assert len({len(chunk.image) for chunk in chunks}) <= 1
+    return [
+        (int(image), int(draw))
+        for chunk in chunks
+        for image, draw, used in zip(*chunk, strict=True)
+        if used
+    ]
+
+
+@given(st.integers(1, 5), st.integers(1, 9), st.integers(1, 12))
+def test_each_live_image_has_each_draw_once(images, draws, size):
+    live = np.arange(images)[:: 1 + images % 2]
+    schedule = Schedule(live, draws, size, images)
+    pairs = drawn(schedule)
+    assert sorted(pairs) == [(i, d) for i in live.tolist() for d in range(draws)]
+    assert pairs == sorted(pairs, key=lambda pair: pair[::-1])  # Each in turn.
+    assert schedule.total == len(pairs) == schedule.drawn.sum()
+
+
+@given(st.integers(2, 5), st.integers(3, 9), st.integers(1, 6), st.integers(0, 3))
+def test_a_finished_image_leaves_its_rows_to_the_others(images, draws, size, after):
+    schedule, seen = Schedule(np.arange(images), draws, size, images), []
+    for number, chunk in enumerate(schedule):
+        seen.append(chunk)
+        if number == after:
+            had = schedule.drawn[0]
+            schedule.finish(np.arange(images) == 0)
+    counts = np.bincount(
+        np.concatenate([chunk.image[chunk.used] for chunk in seen]), minlength=images
+    )
+    assert counts[0] == (had if after < len(seen) else draws)
+    assert (counts[1:] == draws).all()
+    assert all(chunk.used.all() for chunk in seen[:-1])
+
+
+def test_nothing_is_left_when_all_are_finished():
+    schedule = Schedule(np.arange(2), 100, 4, 2)
+    next(iter(schedule))
+    schedule.finish(np.ones(2, bool))
+    assert schedule.total == 4
+    assert not list(schedule)
