@@ -10,9 +10,7 @@ taken off. All ways of a row cost n passes through the network:
 - copies: independent noise; "says" is what its error bars say;
 - pairs: antithetic noise, x + e and x - e, and its error bars; "gain" is the error of
   the copies over that of the pairs;
-- shrunk: the map of the copies times a factor for each band of spatial frequencies,
-  signal / (signal + noise), found by comparing the two halves of the copies; "says" is
-  the estimate of its error from the halves.
+- shrunk: `Stats.shrunk` of the two halves of the copies, and its estimate.
 """
 
 import argparse
@@ -27,11 +25,11 @@ import numpy as np
 from photos import KINDS, describe, networks, signed_and_absolute
 
 import keras_explainable as ke
+from keras_explainable import shrinkage
 
 LEVELS = (0.05, 0.1, 0.2)
 REPETITIONS = (16, 64)
 SEEDS = range(1, 7)
-BANDS = 12
 TITLES = ("copies", "says", "pairs", "says", "gain", "shrunk", "says")
 
 
@@ -55,29 +53,11 @@ def squares(values):
     return values.reshape(len(values), -1).sum(axis=1)
 
 
-def shrunk(one, other):
-    """Return the shrunken mean of two halves (photos, H, W, C); its squared error."""
-    spectra = [np.fft.fft2(half, axes=(1, 2)) for half in (one, other)]
-    mean = (spectra[0] + spectra[1]) / 2
-    band = bands(mean.shape[1:3])
-    factors, claimed = np.empty((*mean.shape[:3], 1)), np.zeros(len(mean))
-    for number in range(BANDS):
-        where = band == number
-        parts = [spectrum[:, where] for spectrum in spectra]
-        noise = squares(np.abs(parts[0] - parts[1]) ** 2) / 4
-        signal = np.maximum(squares((parts[0] * parts[1].conj()).real), 0)
-        factor = signal / (signal + noise)
-        factors[:, where] = factor[:, None, None]
-        claimed += factor**2 * noise + (1 - factor) ** 2 * signal
-    maps = np.fft.ifft2(mean * factors, axes=(1, 2)).real
-    return maps, claimed / band.size
-
-
-def bands(shape):
-    """Return the band of each spatial frequency (H, W), the lowest ones first."""
-    height, width = (np.fft.fftfreq(size) for size in shape)
-    radius = np.hypot(height[:, None], width[None])
-    return np.minimum((radius * 2 * BANDS).astype(int), BANDS - 1)
+def shrunk(both, part):
+    """Return shrunken maps of some channels, and their errors squared."""
+    halves = [stats.maps[..., part, :] for stats in both]
+    maps, squared = shrinkage.shrunk(halves, [stats.counts for stats in both])
+    return maps[..., 0], squared[:, 0]
 
 
 def errors(model, x, y, level, n, reference):
@@ -98,7 +78,7 @@ def errors(model, x, y, level, n, reference):
             for stats in (both[0].merged(both[1]), pairs):
                 maps, says = (values[..., part] for values in maps_of(stats))
                 row += [off(maps), squares(says) / size]
-            less, says = shrunk(*(maps_of(half)[0][..., part] for half in both))
+            less, says = shrunk(both, part)
             found[kind].append([*row, off(less), says / size])
     return {kind: np.mean(rows, axis=(0, 2)) for kind, rows in found.items()}
 

@@ -99,6 +99,18 @@ def test_places_that_make_no_sense(wanted):
         inspection.expose(nested(), wanted)
 
 
+def test_an_exposed_sigmoid_is_shown_as_it_is():
+    inputs = keras.Input((12, 12, 3))
+    gate = layers.Conv2D(4, 3, activation="sigmoid", name="gate")(inputs)
+    x = layers.GlobalAveragePooling2D()(gate)
+    model = keras.Model(inputs, layers.Dense(2, activation="sigmoid", name="top")(x))
+    exposed = inspection.logits_model(inspection.expose(model, "gate", "top"))
+    logits, shown = map(numpy, exposed(a_batch()))
+    np.testing.assert_allclose(shown, numpy(model.get_layer("gate")(a_batch())))
+    chances = 1 / (1 + np.exp(-logits))
+    np.testing.assert_allclose(chances, numpy(model(a_batch())), rtol=1e-4, atol=1e-6)
+
+
 def test_an_exposed_model_explains_its_first_output():
     model, x = network("softmax"), a_batch()
     exposed = inspection.expose(model)

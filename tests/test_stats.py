@@ -12,6 +12,7 @@ import pytest
 from small_models import images, numpy, quadratic, some_units
 
 import keras_explainable as ke
+from keras_explainable import shrinkage
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.meta import smooth
 from keras_explainable.stats import Stats, joined
@@ -163,3 +164,54 @@ def test_half_the_images_alone_know_the_same():
     np.testing.assert_allclose(
         numpy(alone.relative_error), stats.relative_error[:1], rtol=1e-3
     )
+
+
+def smooth_signal():
+    """A map without fine detail, (1, 32, 32, 1, 1)."""
+    rows, columns = np.mgrid[:32, :32] * 2 * np.pi / 32
+    return (np.sin(rows) + np.cos(columns))[None, ..., None, None]
+
+
+@pytest.mark.parametrize("counts", [(20, 20), (10, 30)])
+def test_shrinking_takes_out_fine_noise_and_knows_its_error(counts):
+    rng, signal = np.random.default_rng(0), smooth_signal()
+    true, said, plain = [], [], []
+    for _ in range(300):
+        halves = [
+            signal + rng.normal(size=signal.shape) * 5 / np.sqrt(n) for n in counts
+        ]
+        parts = [np.array([n]) for n in counts]
+        maps, squared = shrinkage.shrunk(halves, parts)
+        mean = (counts[0] * halves[0] + counts[1] * halves[1]) / 40
+        plain.append(((mean - signal) ** 2).sum())
+        true.append(((maps - signal) ** 2).sum())
+        said.append(squared.sum())
+    assert np.mean(true) < 0.15 * np.mean(plain)
+    assert 0.6 < np.mean(said) / np.mean(true) < 1.5
+
+
+def test_without_noise_nothing_is_shrunk():
+    signal = smooth_signal().astype("float32")
+    maps, squared = shrinkage.shrunk((signal, signal), (np.ones(1), np.ones(1)))
+    np.testing.assert_allclose(maps, signal, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(squared, 0, atol=1e-6)
+
+
+def test_shrunken_stats():
+    (_, first), (_, rest) = run(40), run(40, 40)
+    maps, error = first.shrunk(rest)
+    merged = first.merged(rest)
+    assert maps.shape == merged.maps.shape
+    assert error.shape == merged.relative_error.shape
+    norms = [np.linalg.norm(m.reshape(len(m), -1)) for m in (maps, merged.maps)]
+    assert norms[0] < norms[1]
+    assert (error < 2 * merged.relative_error).all()
+
+
+def test_what_cannot_be_shrunk():
+    (_, first), (_, same) = run(), run()
+    with pytest.raises(ValueError, match="twice"):
+        first.shrunk(same)
+    parts = [run(4, start, statistic="variance")[1] for start in (0, 4)]
+    with pytest.raises(ValueError, match=r"`statistic` must be 'mean' or 'square'"):
+        parts[0].shrunk(parts[1])

@@ -140,6 +140,11 @@ def test_the_error_of_a_single_copy_is_not_known(summary, explanation):
     assert "not known" in read(summary, page.card(made, "a", "smoothgrad")).text
 
 
+def test_the_legend_fits_the_method(summary):
+    assert "small change of a pixel" in read(summary).text
+    assert "depends on" in read(summary | {"method": "gradcam"}).text
+
+
 def test_without_noise_there_is_no_sigma(summary, explanation):
     made = explanation(noise=None)
     assert "σ" not in read(summary, page.card(made, "a", "gradients")).text

@@ -92,17 +92,15 @@ def _rewritten(
 
 
 def _without_probabilities(graph: Graph) -> Graph:
+    """Return the graph with logits as its first output; others stay as they are."""
     graph = _with_activations_resolved(graph)
-    outputs = keras.tree.flatten(graph.outputs)
-    logits = [_logits(graph.producer(output), output) for output in outputs]
-    if all(
-        tensor is output for (tensor, _), output in zip(logits, outputs, strict=True)
-    ):
+    first, *others = keras.tree.flatten(graph.outputs)
+    logits, step = _logits(graph.producer(first), first)
+    if logits is first:
         return graph
-    tensors = [tensor for tensor, _ in logits]
-    steps = [step for _, step in logits if step is not None]
-    structure = keras.tree.pack_sequence_as(graph.outputs, tensors)
-    return Graph(graph.inputs, (*graph.steps, *steps), structure).pruned()
+    steps = graph.steps if step is None else (*graph.steps, step)
+    outputs = keras.tree.pack_sequence_as(graph.outputs, [logits, *others])
+    return Graph(graph.inputs, steps, outputs).pruned()
 
 
 def _logits(step: Step | None, output: Any) -> tuple[Any, Step | None]:

@@ -38,6 +38,9 @@ METHODS = {
     "rise": "RISE",
 }
 
+#: Methods whose maps are derivatives by the pixels.
+DERIVATIVES = ("smoothgrad", "smoothgrad_squared", "vargrad", "gradients")
+
 _LOSSLESS_SIDE = 160  # pixels: pictures up to this stay exact, larger ones are photos
 
 _SETTINGS = {
@@ -71,7 +74,7 @@ def head(summary: dict[str, Any]) -> str:
 <header>
 <h1>What did the network look at?</h1>
 <p class="lead">{escape(_lead(summary, method))}</p>
-{_legend()}
+{_legend(summary["method"])}
 {_notices(summary)}
 <dl class="settings">{_settings(summary, method)}</dl>
 </header>
@@ -120,10 +123,12 @@ def _lead(summary: dict[str, Any], method: str) -> str:
     return f"{count} {_plural('image', count)}, explained by {method}."
 
 
-def _legend() -> str:
+def _legend(method: str) -> str:
+    meaning = "What the score of the class depends on"
+    if method in DERIVATIVES:
+        meaning = "Where a small change of a pixel changes the score of the class"
     scale = colors.colorize(np.linspace(0, 1, 128, dtype="float32")[None])
-    return f"""<p class="legend">Where a small change of a pixel changes
-the score of the class <em>little</em>
+    return f"""<p class="legend">{meaning} <em>little</em>
 <img class="scale" alt="dark to bright" src="{_data_uri(scale)}"> <em>much</em>.
 The brightest percent of each map is shown alike.</p>"""
 
