@@ -91,7 +91,7 @@ def test_help_and_mistakes_load_no_network_library(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise there")
 def test_ctrl_c_ends_with_130_and_a_report(tmp_path):
     """Interrupts a run of a dozen images once its first one is done."""
-    many = ["--repetitions", "100", "--batch-size", "1"]
+    many = ["--repetitions", "1000", "--batch-size", "1"]  # Long beside other tests.
     process = start("explain", *many, cwd=tmp_path, start_new_session=True)
     panels = tmp_path / "explanations" / "panels"
     try:

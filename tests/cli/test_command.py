@@ -115,7 +115,9 @@ def test_every_method(explain, picture, maps, method):
     else:
         assert code == 0
         assert maps()["a"].shape == (12, 12, 1)
-        assert 0 <= maps()["a"].min() < maps()["a"].max() <= 1
+        assert 0 <= maps()["a"].min() <= maps()["a"].max() <= 1.001
+        # All of this network's channels may speak against the class.
+        assert maps()["a"].max() > 0 or method == "scorecam"
 
 
 def test_one_class_by_its_index(explain, picture, manifest):
