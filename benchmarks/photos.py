@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
-from keras_explainable.engine.shortcuts import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
 
 NETWORKS = ("mobilenet_075", "mobilenet_025", "squeezenet11")
 

@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 import keras
-from keras import layers
+import numpy as np
+from keras import layers, ops
 
 CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
@@ -42,3 +43,15 @@ def relu_limit(activation: Any) -> float | None:
     limits = {None: math.inf, 6: 6.0}
     bent = activation.negative_slope or activation.threshold
     return None if bent else limits.get(activation.max_value)
+
+
+def norm_arrays(layer: layers.BatchNormalization) -> list[np.ndarray]:
+    """Return scale and shift (channels,) of a batch norm at inference, in float64."""
+    variance = ops.convert_to_numpy(layer.moving_variance).astype("float64")
+    scale = 1 / np.sqrt(variance + layer.epsilon)
+    if layer.gamma is not None:
+        scale = scale * ops.convert_to_numpy(layer.gamma)
+    shift = -ops.convert_to_numpy(layer.moving_mean) * scale
+    if layer.beta is not None:
+        shift = shift + ops.convert_to_numpy(layer.beta)
+    return [scale, shift]

@@ -115,8 +115,7 @@ class Stats:
             ValueError: if anything but the repetitions differs, or if both had one of
                 the same number.
         """
-        _check_same(self, other)
-        _check_disjoint(self.draws, other.draws)
+        _check_mergeable(self, other)
         parts = _tensors(self.state), self.counts, _tensors(other.state), other.counts
         return dataclasses.replace(
             self,
@@ -143,7 +142,7 @@ class Stats:
         Raises:
             ValueError: as for ``merged``; or if the statistic is not a mean.
         """
-        self.merged(other)  # Which checks that it can be.
+        _check_mergeable(self, other)
         if self.facts["statistic"] == "variance":
             raise ValueError(
                 "`statistic` must be 'mean' or 'square', to shrink its maps; received "
@@ -218,6 +217,11 @@ def _tensors(state: Sequence[np.ndarray]) -> moments.State:
 
 def _numpy(x: Any) -> np.ndarray:
     return ops.convert_to_numpy(x)
+
+
+def _check_mergeable(one: Stats, other: Stats) -> None:
+    _check_same(one, other)
+    _check_disjoint(one.draws, other.draws)
 
 
 def _check_same(one: Stats, other: Stats) -> None:

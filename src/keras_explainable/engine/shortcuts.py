@@ -10,12 +10,8 @@ from keras_explainable import filters
 from keras_explainable.engine.explaining import Result, explain, partial_explain
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess
 from keras_explainable.methods import cams, gradient, meta, perturbation
+from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
 from keras_explainable.types import Model, Tensor
-
-#: Gradients as they are: signed, (B, H, W, C, K).
-SIGNED_GRADIENTS = partial(
-    gradient.gradients, gradient_filter=None, channel_reduction=None
-)
 
 gradients = partial_explain(gradient.gradients, postprocessing=filters.normalize)
 guided_gradients = partial_explain(

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_explainable.inspection.finding import layers_from_the_end
-from keras_explainable.operations import LINEAR
+from keras_explainable.operations import LINEAR, norm_arrays
 from keras_explainable.types import Model
 
 
@@ -51,17 +51,6 @@ def biases(model_or_layers: Model | Iterable[keras.Layer]) -> list[np.ndarray]:
 
 def _bias_of(layer: keras.Layer) -> np.ndarray:
     if isinstance(layer, layers.BatchNormalization):
-        return _norm_bias(layer)
+        return norm_arrays(layer)[1]
     is_norm = isinstance(layer, layers.LayerNormalization)
     return ops.convert_to_numpy(layer.beta if is_norm else layer.bias).reshape(-1)
-
-
-def _norm_bias(layer: layers.BatchNormalization) -> np.ndarray:
-    mean, variance = map(
-        ops.convert_to_numpy, (layer.moving_mean, layer.moving_variance)
-    )
-    scale = 1 / np.sqrt(variance + layer.epsilon)
-    if layer.gamma is not None:
-        scale = scale * ops.convert_to_numpy(layer.gamma)
-    shift = 0 if layer.beta is None else ops.convert_to_numpy(layer.beta)
-    return shift - mean * scale

@@ -7,7 +7,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_explainable.operations import DEPTHWISE, SEPARABLE, TRANSPOSED
+from keras_explainable.operations import (
+    DEPTHWISE,
+    SEPARABLE,
+    TRANSPOSED,
+    norm_arrays,
+)
 
 
 @dataclass(frozen=True)
@@ -29,14 +34,7 @@ class Norm:
 
     def arrays(self) -> list[np.ndarray]:
         """Return scale and shift (channels,)."""
-        variance = ops.convert_to_numpy(self.layer.moving_variance).astype("float64")
-        scale = 1 / np.sqrt(variance + self.layer.epsilon)
-        if self.layer.gamma is not None:
-            scale = scale * ops.convert_to_numpy(self.layer.gamma)
-        shift = -ops.convert_to_numpy(self.layer.moving_mean) * scale
-        if self.layer.beta is not None:
-            shift = shift + ops.convert_to_numpy(self.layer.beta)
-        return [scale, shift]
+        return norm_arrays(self.layer)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def occlusion(
     eighth = tuple(-(-side // 8) for side in shape)
     windows = _windows(shape, eighth if size is None else _pair("size", size), stride)
     scale = len(windows) / windows.sum(axis=0)
-    fill = _fill(fill, call.inputs)
+    fill, logits = _fill(fill, call.inputs), call.logits
 
     def views(copies: Copies) -> tuple[Tensor, Any]:
         hidden = ops.cast(windows[copies.draw][..., None], call.inputs.dtype)
@@ -57,7 +57,7 @@ def occlusion(
         return inputs + hidden * (fill - inputs), None
 
     def counted(scores: Tensor, copies: Copies) -> Tensor:
-        clean = ops.take(call.logits, copies.image.astype("int32"), axis=0)
+        clean = ops.take(logits, copies.image.astype("int32"), axis=0)
         covered = ops.cast(windows[copies.draw] * scale, scores.dtype)[..., None]
         return covered * (clean[:, None, None] - scores)
 

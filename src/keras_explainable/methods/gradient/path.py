@@ -11,7 +11,7 @@ from keras_explainable import checks, filters, noise, units
 from keras_explainable.averaging import Call, averaged, looping, result
 from keras_explainable.batching import Copies
 from keras_explainable.compilation import describe
-from keras_explainable.methods.gradient.plain import gradients
+from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
 from keras_explainable.sampling import Sampling
 from keras_explainable.types import Tensor
 from keras_explainable.warning import warn
@@ -22,8 +22,6 @@ RULES = ("gauss-legendre", "middle")
 #: What may be missing of f(x) - f(baseline) without a warning, in parts of the sum of
 #: the maps' absolute values.
 GAP = 0.02
-
-SIGNED = partial(gradients, gradient_filter=None, channel_reduction=None)
 
 Baseline = float | str | Any
 
@@ -72,7 +70,7 @@ def integrated_gradients(
         weight = _column(steps * weights[copies.draw], call.inputs)
         return _reduced(maps, weight * _taken(away, copies), channel_reduction)
 
-    tally = averaged(call, SIGNED, views, Sampling(steps), counted=counted)
+    tally = averaged(call, SIGNED_GRADIENTS, views, Sampling(steps), counted=counted)
     _warn_of_gap(call, tally.maps, start)
     return tally.logits, tally.maps
 
@@ -128,7 +126,7 @@ def expected_gradients(
         start, _ = drawn(copies)
         return _reduced(maps, _taken(call.inputs, copies) - start, channel_reduction)
 
-    tally = averaged(call, SIGNED, views, sampling, counted=counted)
+    tally = averaged(call, SIGNED_GRADIENTS, views, sampling, counted=counted)
     facts = {"method": f"expected_gradients({describe(channel_reduction)})"}
     return result(call, tally, facts)
 

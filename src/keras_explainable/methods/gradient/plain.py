@@ -1,6 +1,7 @@
 """Derivatives of a model's units by its inputs, as they are."""
 
 from collections.abc import Callable
+from functools import partial
 
 from keras import ops
 
@@ -57,6 +58,10 @@ def gradients(
         return gradient
 
     return units.maps_of_units(outputs, indices, one_map)
+
+
+#: Gradients as they are: signed, (B, H, W, C, K).
+SIGNED_GRADIENTS = partial(gradients, gradient_filter=None, channel_reduction=None)
 
 
 def input_x_gradient(
