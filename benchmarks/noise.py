@@ -10,7 +10,8 @@ taken off. All ways of a row cost n passes through the network:
 - copies: independent noise; "says" is what its error bars say;
 - pairs: antithetic noise, x + e and x - e, and its error bars; "gain" is the error of
   the copies over that of the pairs;
-- shrunk: `Stats.shrunk` of the two halves of the copies, and its estimate.
+- shrunk: `Stats.shrunk` of the two halves of the copies, and its estimate;
+- orthogonal, strata, control: as draws.py says.
 """
 
 import argparse
@@ -22,6 +23,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from draws import WAYS, map_of
 from photos import KINDS, describe, networks, signed_and_absolute
 
 import keras_explainable as ke
@@ -30,7 +32,7 @@ from keras_explainable import shrinkage
 LEVELS = (0.05, 0.1, 0.2)
 REPETITIONS = (16, 64)
 SEEDS = range(1, 7)
-TITLES = ("copies", "says", "pairs", "says", "gain", "shrunk", "says")
+TITLES = ("copies", "says", "pairs", "says", "gain", "shrunk", "says", *WAYS)
 
 
 def stats_of(model, x, y, repetitions, **options):
@@ -60,6 +62,12 @@ def shrunk(both, part):
     return maps[..., 0], squared[:, 0]
 
 
+def otherwise(way, model, x, y, *args):
+    """Return maps (photos, H, W, 4) of noise drawn in another way."""
+    pairs = zip(x, y, strict=True)
+    return np.stack([map_of(way, model, image, unit, *args) for image, unit in pairs])
+
+
 def errors(model, x, y, level, n, reference):
     """Return for each kind the squared errors, mean over photos and seeds."""
     limit, noise = reference
@@ -68,6 +76,7 @@ def errors(model, x, y, level, n, reference):
         options = {"noise_level": level, "seed": seed}
         both = halves(model, x, y, n, **options)
         pairs = stats_of(model, x, y, n, antithetic=True, **options)
+        others = [otherwise(way, model, x, y, level, n, seed) for way in WAYS]
         for kind, part in KINDS.items():
             size = squares(limit[..., part] ** 2)
 
@@ -79,7 +88,9 @@ def errors(model, x, y, level, n, reference):
                 maps, says = (values[..., part] for values in maps_of(stats))
                 row += [off(maps), squares(says) / size]
             less, says = shrunk(both, part)
-            found[kind].append([*row, off(less), says / size])
+            row += [off(less), says / size]
+            row += [off(other[..., part]) for other in others]
+            found[kind].append(row)
     return {kind: np.mean(rows, axis=(0, 2)) for kind, rows in found.items()}
 
 
@@ -91,7 +102,7 @@ def main():
     args = parser.parse_args()
     describe(args.data, args.photos)
     print(f"{'network':<14}{'level':>6} {'gradient':<9}{'n':>5}", end="")
-    print(*(f"{title:>8}" for title in TITLES), flush=True)
+    print(*(f"{title:>10}" for title in TITLES), flush=True)
     for name, model, x, y in networks(args.data, args.photos):
         for level in LEVELS:
             print(f"  {name} {level}", file=sys.stderr, flush=True)
@@ -101,7 +112,7 @@ def main():
                 for kind, row in found.items():
                     row = [*row[:4], row[0] / row[2], *row[4:]]
                     print(f"{name:<14}{level:6.2f} {kind:<9}{n:5d}", end="")
-                    print(*(f"{value:8.4f}" for value in row), flush=True)
+                    print(*(f"{value:10.4f}" for value in row), flush=True)
 
 
 if __name__ == "__main__":

@@ -143,11 +143,12 @@ def test_which_layers_have_biases():
     x = layers.Dense(3, name="top")(layers.GlobalAveragePooling2D()(x))
     model = keras.Model(inputs, x)
     randomize(model)
-    found = [layer.name for layer in inspection.layers_with_biases(model)]
-    assert found[1:] == ["depthwise", "norm", "top"]
-    assert "batch_normalization" in found[0]
-    without = inspection.layers_with_biases(model, exclude=["top", model.layers[2]])
+    found, _ = inspection.layers_with_biases(model)
+    names = [layer.name for layer in found]
+    assert names[1:] == ["depthwise", "norm", "top"]
+    assert "batch_normalization" in names[0]
+    exclude = ["top", model.layers[2]]
+    without, (depthwise, norm) = inspection.layers_with_biases(model, exclude)
     assert [layer.name for layer in without] == ["depthwise", "norm"]
-    depthwise, norm = inspection.biases(without)
     np.testing.assert_array_equal(depthwise, numpy(model.get_layer("depthwise").bias))
     np.testing.assert_array_equal(norm, numpy(model.get_layer("norm").beta))

@@ -23,7 +23,7 @@ def units(count=3):
 
 OPTIONS = {
     "expected_gradients": {"data": data(4, seed=2), "repetitions": 6, "seed": 0},
-    "integrated_gradients": {"steps": 64},
+    "integrated_gradients": {"n_steps": 64},
     "occlusion": {"size": 4},
     "rise": {"repetitions": 10, "seed": 0},
 }
@@ -36,6 +36,7 @@ METHODS = {
     name: getattr(module, name)
     for module in (gradient, cams, perturbation)
     for name in module.__all__
+    if name != "completeness_gap"
 }
 NESTED = {
     "smooth(integrated_gradients)": smooth(gradient.integrated_gradients, 3, seed=0),

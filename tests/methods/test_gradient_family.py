@@ -63,7 +63,7 @@ def test_inputs_times_gradients_of_a_linear_model_add_up_to_its_output():
 def test_integrated_gradients_of_a_quadratic_model(rule):
     """The gradient is linear on the path, which both rules integrate exactly."""
     model = quadratic()
-    _, maps = integrated_gradients(model, X, UNITS, steps=3, rule=rule)
+    _, maps = integrated_gradients(model, X, UNITS, n_steps=3, rule=rule)
     np.testing.assert_allclose(numpy(maps), weighted(model, X**2), rtol=1e-4, atol=1e-5)
 
 
@@ -74,7 +74,7 @@ def test_baselines(baseline):
         with pytest.raises(ValueError, match="`baseline` must be a number or have"):
             integrated_gradients(model, X, UNITS, baseline=baseline)
         return
-    _, maps = integrated_gradients(model, X, UNITS, baseline=baseline, steps=4)
+    _, maps = integrated_gradients(model, X, UNITS, baseline=baseline, n_steps=4)
     expected = weighted(model, X**2 - 0.25)
     np.testing.assert_allclose(numpy(maps), expected, rtol=1e-4, atol=1e-4)
 
@@ -89,7 +89,7 @@ def test_a_blurred_baseline_has_the_mean_of_a_flat_image():
     spread = (blurred.sum(axis=0) * (np.arange(31) - 15) ** 2).sum()
     assert spread == pytest.approx(4, rel=0.01)
     model = relu_network()
-    _, maps = integrated_gradients(model, batch(), [0, 1, 2], baseline="blur", steps=99)
+    _, maps = integrated_gradients(model, batch(), [0, 1, 2], baseline="blur", n_steps=99)
     start = numpy(ke.filters.blur(batch(), 0.8))
     found = (numpy(model(x))[range(3), range(3)] for x in (batch(), start))
     np.testing.assert_allclose(
@@ -99,7 +99,7 @@ def test_a_blurred_baseline_has_the_mean_of_a_flat_image():
 
 def test_integrated_gradients_add_up():
     model = relu_network()
-    logits, maps = integrated_gradients(model, batch(), steps=100)
+    logits, maps = integrated_gradients(model, batch(), n_steps=100)
     nothing = numpy(model(np.zeros_like(batch())))
     total = numpy(maps).sum(axis=(1, 2))
     np.testing.assert_allclose(total, numpy(logits) - nothing, rtol=0.02, atol=2e-3)
@@ -107,7 +107,7 @@ def test_integrated_gradients_add_up():
 
 def test_channels_are_kept_if_asked_for():
     model = quadratic()
-    _, maps = integrated_gradients(model, X, UNITS, channel_reduction=None, steps=2)
+    _, maps = integrated_gradients(model, X, UNITS, channel_reduction=None, n_steps=2)
     expected = weights_of(model, UNITS) * X[..., None] ** 2
     np.testing.assert_allclose(numpy(maps), expected, rtol=1e-4, atol=1e-5)
 
@@ -116,14 +116,14 @@ def test_a_gap_is_told():
     inputs = keras.Input((2, 2, 1))
     outputs = layers.Dense(1)(layers.Flatten()(ops.tanh(9 * inputs)))
     model = keras.Model(inputs, outputs)
-    with pytest.warns(UserWarning, match=r"do not add up.*More `steps` help"):
-        integrated_gradients(model, np.ones((1, 2, 2, 1)), [[0]], steps=2)
+    with pytest.warns(UserWarning, match=r"do not add up.*More `n_steps` help"):
+        integrated_gradients(model, np.ones((1, 2, 2, 1)), [[0]], n_steps=2)
 
 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"steps": 0}, ValueError, "`steps` must be at least 1"),
+        ({"n_steps": 0}, ValueError, "`n_steps` must be at least 1"),
         ({"rule": "simpson"}, ValueError, "`rule` must be one of .*'simpson'"),
         ({"baseline": "black"}, ValueError, "images or 'blur'; received 'black'"),
         ({"baseline": object()}, TypeError, "`baseline` must be an array"),
@@ -234,9 +234,8 @@ def test_full_gradients_of_a_model_exposed_by_hand():
     model = keras.Model(inputs, layers.Dense(5, name="predictions")(x))
     randomize(model)
     logits = ke.inspection.get_logits_layer(model)
-    inters = ke.inspection.layers_with_biases(model, exclude=[logits])
+    inters, biases = ke.inspection.layers_with_biases(model, exclude=[logits])
     assert len(inters) == 3
-    biases = ke.inspection.biases(inters)
     exposed = ke.inspection.expose(model, inters, logits)
     expected = ke.full_gradients(model, batch(), verbose=0)
     found = ke.full_gradients(exposed, batch(), biases=biases, verbose=0)

@@ -3,13 +3,10 @@
 How much is rounded, and that it averages out, is measured by `benchmarks/precision.py`.
 """
 
-import csv
-import importlib
-import sys
-
 import keras
 import numpy as np
 import pytest
+import real_networks
 from small_models import numpy
 
 import keras_explainable as ke
@@ -17,25 +14,17 @@ from keras_explainable import units
 from keras_explainable.engine.shortcuts import SIGNED_GRADIENTS
 from keras_explainable.methods.meta import smooth
 
-NETWORKS = ["mobilenet_075", "squeezenet11"]
 REPETITIONS = 16
 PHOTOS = 4
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=real_networks.NETWORKS)
 def case(request, shared):
     """Model, photos that it is sure of, and their classes."""
-    folder, network = shared / "realdata", request.param
-    sys.path.insert(0, str(folder))
-    data = importlib.import_module("build_model")
-    sys.path.remove(str(folder))
-    with (folder / "labels.csv").open(encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        right = [r for r in rows if float(r[f"{network}_prob"]) > 0.9][:PHOTOS]
-    paths = [folder / "photos" / row["file"] for row in right]
-    rgb = np.stack([data.load_rgb(path, network) for path in paths])
-    classes = np.array([int(row["class_index"]) for row in right])
-    return data.build(network), data.preprocess(rgb, network), classes
+    network = request.param
+    rows = real_networks.labels(shared, [network], least=0.9)[:PHOTOS]
+    model = real_networks.build_model(shared).build(network)
+    return model, *real_networks.photos(shared, network, rows)
 
 
 def smooth_map(case, seed, precision="float32"):

@@ -3,6 +3,7 @@
 import math
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -60,9 +61,14 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
-    reference = weakref.ref(model)
-    # The graph captures variables by reference: changed weights are seen.
-    return jit(lambda *tensors: function(reference(), *tensors))
+    # The graph captures variables by reference: changed weights are seen. A partial,
+    # as functions of one line of code are one to TensorFlow, which would warn that
+    # "it" is traced again for every method and model.
+    return jit(partial(_called, function, weakref.ref(model)))
+
+
+def _called(function: Callable[..., Any], reference: Any, *tensors: Any) -> Any:
+    return function(reference(), *tensors)
 
 
 def is_faster(layer: Any) -> bool:

@@ -14,8 +14,10 @@ from keras_explainable.types import Model
 
 def layers_with_biases(
     model: Model, exclude: Iterable[keras.Layer | str] = ()
-) -> list[keras.Layer]:
-    """Return the layers that add a bias, also of nested models, the first one first.
+) -> tuple[list[keras.Layer], list[np.ndarray]]:
+    """Return the layers that add a bias, also of nested models, and their biases.
+
+    They come in the order of the model; the biases are those of ``biases``.
 
     Args:
         model: Keras model.
@@ -23,7 +25,8 @@ def layers_with_biases(
     """
     out = [getattr(layer, "name", layer) for layer in exclude]
     found = (layer for layer in layers_from_the_end(model)[::-1] if has_bias(layer))
-    return [layer for layer in found if layer.name not in out]
+    kept = [layer for layer in found if layer.name not in out]
+    return kept, biases(kept)
 
 
 def has_bias(layer: Any) -> bool:
@@ -45,7 +48,7 @@ def biases(model_or_layers: Model | Iterable[keras.Layer]) -> list[np.ndarray]:
         model_or_layers: layers with biases; or a model, for all that it has.
     """
     if isinstance(model_or_layers, keras.Model):
-        model_or_layers = layers_with_biases(model_or_layers)
+        return layers_with_biases(model_or_layers)[1]
     return [_bias_of(layer) for layer in model_or_layers]
 
 

@@ -98,7 +98,9 @@ def tap(model: Model, inputs: Tensor) -> tuple[Run, list[Tensor]]:
     symbols = model.outputs[1:]
 
     def run(inputs: Tensor, taps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        named = {id(symbol): tap for symbol, tap in zip(symbols, taps, strict=True)}
+        named: dict[int, Tensor] = {}
+        for symbol, each in zip(symbols, taps, strict=True):  # May be exposed twice.
+            named[id(symbol)] = named.get(id(symbol), 0) + each
         outputs, *values = keras.tree.flatten(model.run([inputs], named))
         return units.first_output(outputs), values
 

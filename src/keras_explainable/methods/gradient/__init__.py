@@ -3,12 +3,14 @@
 from keras_explainable.methods.gradient.full import full_gradients
 from keras_explainable.methods.gradient.guided import guided_gradients
 from keras_explainable.methods.gradient.path import (
+    completeness_gap,
     expected_gradients,
     integrated_gradients,
 )
 from keras_explainable.methods.gradient.plain import gradients, input_x_gradient
 
 __all__ = [
+    "completeness_gap",
     "expected_gradients",
     "full_gradients",
     "gradients",

@@ -1,5 +1,7 @@
-"""Full gradients: of the input and of each bias."""
+"""Full gradients: of the input, of each bias and of what activations add."""
 
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -19,6 +21,7 @@ from keras_explainable.inspection.logits import (
     rewritten,
     with_activation,
 )
+from keras_explainable.operations import relu_limit
 from keras_explainable.preparing import prepares
 from keras_explainable.types import Model, Tensor
 
@@ -26,9 +29,16 @@ from keras_explainable.types import Model, Tensor
 absolute_normalize = partial(filters.absolute_normalize, axis=(1, 2, 3))
 
 
+#: Activations that add nothing, or that mix their inputs with each other.
+PLAIN = {"linear", "relu", "leakyrelu", "softmax", "logsoftmax", "sparsemax", "glu"}
+
+#: Names of the others, as layers and operations have them.
+BENT = {name.replace("_", "") for name in dir(keras.activations)} - PLAIN
+
+
 def _prepare(model: Model, params: dict[str, Any]) -> Model:
-    """Return the model with the outputs of all layers with a bias exposed."""
-    return model if is_exposed(model) else rewritten(model, _with_biases_exposed)
+    """Return the model with what adds to its outputs exposed, as ``_exposing`` says."""
+    return model if is_exposed(model) else rewritten(model, _exposing)
 
 
 @prepares(_prepare)
@@ -45,13 +55,17 @@ def full_gradients(
 
         maps = sum_c psi(x * df/dx) + sum_l upsample(sum_c psi(b_l * df/dz_l))
 
-    z_l is what layer l, with the bias b_l, puts out before its activation. A network of
-    ReLUs is the sum of all these terms, without psi; layers without spatial output
-    (Dense) have no place in a map and are left out.
+    z_l is what layer l, with the bias b_l, puts out before its activation. Activations
+    other than ReLUs have a bias, too: a(z) - a'(z) z, which is 6 above 6 for a ReLU6.
+    Layers without spatial output (Dense) have no place in a map and are left out.
+
+    With ``psi=None`` terms keep their sums when they are enlarged, so that the map adds
+    up to f(x), but for what was left out and for products of inner values with each
+    other (squeeze and excitation, norms of a layer, attention).
 
     Args:
         model: as for ``gradients``; or one that has the outputs of layers with a bias
-            exposed behind its own (``ke.inspection.expose``).
+            exposed behind its own (``ke.inspection.expose``), and then only these count.
         inputs: (B, H, W, C).
         indices: units to explain (B, K), or (B,); None explains every unit.
         biases: (C,) for each exposed layer (``ke.inspection.biases``); None takes
@@ -69,41 +83,65 @@ def full_gradients(
     """
     inputs = units.as_inputs(model, inputs)
     model = _prepare(model, {})
-    if biases is None:
-        biases = inspection.biases(layers_exposed(model)[1])
-    _check_biases(biases, model)
+    exposed = layers_exposed(model)[1]
+    bent = tuple(operation for operation in exposed if _is_bent(operation))
+    biased = exposed[: len(exposed) - 2 * len(bent)]
+    biases = inspection.biases(biased) if biases is None else biases
+    _check_biases(biases, model.outputs[1 : len(biased) + 1])
     indices = units.as_indices(indices, len(inputs), units.count_units(model))
-    step = compiled(partial(_full_gradients, psi=psi), model)
+    step = compiled(partial(_full_gradients, psi=psi, bent=bent), model)
     # For each row, as all that a compiled step takes.
     tiled = [np.tile(bias, (len(inputs), 1)) for bias in biases]
     return step(inputs, indices, *(ops.cast(bias, inputs.dtype) for bias in tiled))
 
 
 def _full_gradients(
-    model: Model, inputs: Tensor, indices: Tensor, *biases: Tensor, psi: Any
+    model: Model,
+    inputs: Tensor,
+    indices: Tensor,
+    *biases: Tensor,
+    psi: Any,
+    bent: tuple[Any, ...],
 ) -> tuple[Tensor, Tensor]:
     run, zeros = tap(model, inputs)
-    outputs, pullback, _ = backend.vjp(
+    outputs, pullback, values = backend.vjp(
         lambda both: run(both[0], both[1:]), [inputs, *zeros]
     )
+    biased, before, after = _split(values, len(biases), len(bent))
+    added = [
+        *(bias[:, None, None, :] for bias in biases),
+        *(value - _slope_times(*pair) for value, *pair in zip(after, bent, before)),
+    ]
 
     def one_map(cotangent: Tensor) -> Tensor:
         gradient, *inner = pullback(cotangent)
+        first, _, last = _split(inner, len(biases), len(bent))
         total = _term(inputs * gradient, psi, inputs.shape)
-        for derivative, bias in zip(inner, biases, strict=True):
+        for derivative, bias in zip([*first, *last], added, strict=True):
             if len(derivative.shape) == 4:
-                term = derivative * bias[:, None, None, :]
-                total = total + _term(term, psi, inputs.shape)
+                total = total + _term(derivative * bias, psi, inputs.shape)
         return total
 
     return units.maps_of_units(outputs, indices, one_map)
 
 
+def _split(exposed: list[Any], biased: int, bent: int) -> tuple[list[Any], ...]:
+    """Return layers with a bias, and what activations read and write."""
+    ends = 0, biased, biased + bent, biased + 2 * bent
+    return tuple(exposed[a:b] for a, b in itertools.pairwise(ends))
+
+
+def _slope_times(activation: Any, before: Tensor) -> Tensor:
+    """Return z a'(z) for an elementwise activation a."""
+    outputs, pullback, _ = backend.vjp(lambda z: (activation(z), ()), before)
+    return before * pullback(ops.ones_like(outputs))
+
+
 def _term(products: Tensor, psi: Any, shape: Any) -> Tensor:
     """Return one term of the sum (B, H, W), from products (B, h, w, C)."""
-    if psi is not None:
-        products = psi(products)
-    summed = ops.sum(products, axis=-1, keepdims=True)
+    if psi is None:
+        return _spread(ops.sum(products, axis=-1), shape[1:3])
+    summed = ops.sum(psi(products), axis=-1, keepdims=True)
     if summed.shape[1:3] != shape[1:3]:
         summed = ops.image.resize(
             summed, shape[1:3], "bilinear", data_format="channels_last"
@@ -111,9 +149,26 @@ def _term(products: Tensor, psi: Any, shape: Any) -> Tensor:
     return summed[..., 0]
 
 
-def _check_biases(biases: list[Any], model: Model) -> None:
+def _spread(values: Tensor, size: Any) -> Tensor:
+    """Return values (B, h, w) on a grid of another size, bilinearly, of equal sum."""
+    rows, columns = (
+        ops.cast(_shares(*lengths), values.dtype)
+        for lengths in zip(size, values.shape[1:], strict=True)
+    )
+    return ops.einsum("hi,bij,wj->bhw", rows, values, columns)
+
+
+def _shares(pixels: int, cells: int) -> np.ndarray:
+    """Return what part of each cell each pixel gets (pixels, cells), columns of sum 1."""
+    place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
+    away = np.abs(place[:, None] - np.arange(cells)) / max(1, cells / pixels)
+    weights = np.maximum(1 - away, 0)
+    return weights / weights.sum(axis=0)
+
+
+def _check_biases(biases: list[Any], exposed: list[Any]) -> None:
     received = [np.shape(bias) for bias in biases]
-    wanted = [(output.shape[-1],) for output in model.outputs[1:]]
+    wanted = [(output.shape[-1],) for output in exposed]
     if received != wanted:
         raise ValueError(
             f"`biases` must have shapes {wanted}, one for each exposed layer; received "
@@ -121,13 +176,37 @@ def _check_biases(biases: list[Any], model: Model) -> None:
         )
 
 
-def _with_biases_exposed(graph: Graph) -> Graph:
-    """Return the graph that outputs what layers with a bias do, before activations."""
+def _exposing(graph: Graph) -> Graph:
+    """Return the graph that also outputs all that full gradients need.
+
+    Behind its own output: what layers with a bias put out before their activations,
+    and what activations that are bent read, and then what they write.
+    """
     flat = inlined(graph)
     steps = [part for step in flat.steps for part in _parted(step)]
     first = keras.tree.flatten(flat.outputs)[0]
-    found = [step.outputs for step in steps if has_bias(step.operation)]
-    return replace(flat, steps=tuple(steps), outputs=[first, *found]).pruned()
+    biased = [step.outputs for step in steps if has_bias(step.operation)]
+    bent = [step for step in steps if _is_bent(step.operation) and _is_spatial(step)]
+    before, after = [step.reads()[0] for step in bent], [step.outputs for step in bent]
+    outputs = [first, *biased, *before, *after]
+    return replace(flat, steps=tuple(steps), outputs=outputs).pruned()
+
+
+def _is_spatial(step: Step) -> bool:
+    return len(step.outputs.shape) == 4
+
+
+def _is_bent(operation: Any) -> bool:
+    """Whether it is an activation by which f(z) is not f'(z) z, as it is for ReLUs."""
+    if isinstance(operation, layers.ReLU):
+        return relu_limit(operation) != math.inf
+    if isinstance(operation, layers.Activation):
+        return _plain_name(activation_of(operation)) not in PLAIN
+    return _plain_name(type(operation)) in BENT
+
+
+def _plain_name(function: Any) -> str:
+    return str(getattr(function, "__name__", "")).lower().replace("_", "")
 
 
 def _parted(step: Step) -> list[Step]:

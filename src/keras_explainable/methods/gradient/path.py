@@ -8,20 +8,19 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import checks, filters, noise, units
-from keras_explainable.averaging import Call, averaged, looping, result
+from keras_explainable.averaging import ROWS, Call, averaged, looping, result
 from keras_explainable.batching import Copies
 from keras_explainable.compilation import describe
 from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
 from keras_explainable.sampling import Sampling
-from keras_explainable.types import Tensor
+from keras_explainable.types import Model, Tensor
 from keras_explainable.warning import warn
 
 #: Where the gradients are taken: points in 0..1 and their weights.
 RULES = ("gauss-legendre", "middle")
 
-#: What may be missing of f(x) - f(baseline) without a warning, in parts of the sum of
-#: the maps' absolute values.
-GAP = 0.02
+#: What may be missing of f(x) - f(baseline) without a warning, as a part of the larger.
+GAP = 0.05
 
 Baseline = float | str | Any
 
@@ -31,7 +30,7 @@ def integrated_gradients(
     call: Call,
     *,
     baseline: Baseline = 0.0,
-    steps: int = 32,
+    n_steps: int = 50,
     rule: str = "gauss-legendre",
     channel_reduction: Callable[..., Tensor] | None = ops.sum,
 ) -> tuple[Any, ...]:
@@ -40,12 +39,13 @@ def integrated_gradients(
         maps = sum_c (x - b) * integral_0^1 df/dx (b + a (x - b)) da
 
     They add up to f(x) - f(b), but for the error of the sum that stands for the
-    integral: a warning tells of more than 2 % of the absolute values' sum.
+    integral (``completeness_gap``). A warning tells when that is more than 5 % of f(x),
+    or of f(b) if that is larger.
 
     Args:
         baseline: b, where nothing is seen: a number; an image (H, W, C); or "blur",
             the input without detail.
-        steps: number of points on the path.
+        n_steps: number of points on the path.
         rule: "gauss-legendre", or "middle" for the middles of equal parts.
         channel_reduction: called with ``axis=-1``, or None to keep the channels.
 
@@ -58,7 +58,7 @@ def integrated_gradients(
 
     Reference: Sundararajan et al., 2017, https://arxiv.org/abs/1703.01365
     """
-    points, weights = _rule(rule, steps)
+    points, weights = _rule(rule, n_steps)
     start = _baseline(baseline, call.inputs)
     away = call.inputs - start
 
@@ -67,12 +67,47 @@ def integrated_gradients(
         return _taken(start, copies) + place * _taken(away, copies), None
 
     def counted(maps: Tensor, copies: Copies) -> Tensor:
-        weight = _column(steps * weights[copies.draw], call.inputs)
+        weight = _column(n_steps * weights[copies.draw], call.inputs)
         return _reduced(maps, weight * _taken(away, copies), channel_reduction)
 
-    tally = averaged(call, SIGNED_GRADIENTS, views, Sampling(steps), counted=counted)
-    _warn_of_gap(call, tally.maps, start)
+    tally = averaged(call, SIGNED_GRADIENTS, views, Sampling(n_steps), counted=counted)
+    nothing = units.forward(call.model, start, call.rows)
+    _warn_of_gap(call, tally.maps, units.gather_units(nothing, call.indices))
     return tally.logits, tally.maps
+
+
+def completeness_gap(
+    model: Model,
+    inputs: Tensor,
+    indices: Tensor | None,
+    maps: Tensor,
+    *,
+    baseline: Baseline = 0.0,
+    rows: int = ROWS,
+) -> Tensor:
+    """Return what integrated gradients miss (B, K): sum of maps - (f(x) - f(baseline)).
+
+    In units of the output: small beside f(x) - f(b), if ``n_steps`` were enough.
+
+    Args:
+        model: of the outputs that were explained: for maps of ``ke.explain``,
+            ``ke.inspection.logits_model(model)``.
+        inputs: (B, H, W, C).
+        indices: the units explained (B, K), or (B,); None for every unit.
+        maps: (B, ..., K), not normalized.
+        baseline: as it was for ``integrated_gradients``.
+        rows: the most that go through the network at once.
+
+    Raises:
+        ValueError: if a parameter does not fit.
+    """
+    inputs = units.as_inputs(model, inputs)
+    outputs = units.forward(model, inputs, rows)
+    nothing = units.forward(model, _baseline(baseline, inputs), rows)
+    indices = units.as_indices(indices, len(inputs), outputs.shape[-1])
+    maps = ops.convert_to_tensor(units.as_array("maps", maps))
+    total = ops.sum(maps, axis=tuple(range(1, len(maps.shape) - 1)))
+    return total - units.gather_units(outputs - nothing, indices)
 
 
 @looping
@@ -131,13 +166,13 @@ def expected_gradients(
     return result(call, tally, facts)
 
 
-def _rule(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    checks.integer("steps", steps, 1)
+def _rule(rule: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    checks.integer("n_steps", n_steps, 1)
     if rule not in RULES:
         raise ValueError(f"`rule` must be one of {RULES}; received {rule!r}.")
     if rule == "middle":
-        return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
-    points, weights = np.polynomial.legendre.leggauss(steps)
+        return (np.arange(n_steps) + 0.5) / n_steps, np.full(n_steps, 1 / n_steps)
+    points, weights = np.polynomial.legendre.leggauss(n_steps)
     return (points + 1) / 2, weights / 2
 
 
@@ -185,19 +220,20 @@ def _reduced(maps: Tensor, factor: Tensor, channel_reduction: Any) -> Tensor:
     return maps if channel_reduction is None else channel_reduction(maps, axis=-2)
 
 
-def _warn_of_gap(call: Call, maps: Tensor, start: Tensor) -> None:
-    """Warn if the maps do not add up to f(x) - f(baseline)."""
-    outputs = call.outputs - units.forward(call.model, start, call.rows)
-    wanted = ops.convert_to_numpy(units.gather_units(outputs, call.indices))
+def _warn_of_gap(call: Call, maps: Tensor, nothing: Tensor) -> None:
+    """Warn if the maps do not add up to f(x) - f(baseline); the latter is ``nothing``."""
     axes = tuple(range(1, len(maps.shape) - 1))
-    total, size = (
-        ops.convert_to_numpy(ops.sum(each, axis=axes)) for each in (maps, ops.abs(maps))
+    live = call.ids != noise.PADDING
+    total, found, least = (
+        ops.convert_to_numpy(each)[live]
+        for each in (ops.sum(maps, axis=axes), call.logits, nothing)
     )
-    gap = np.abs(total - wanted) * (call.ids != noise.PADDING)[:, None]
-    if (gap > GAP * size).any():
-        worst = np.unravel_index(np.argmax(gap - GAP * size), gap.shape)
+    gap = np.abs(total - (found - least))
+    excess = gap - GAP * np.maximum(np.abs(found), np.abs(least))
+    if (excess > 0).any():
+        worst = np.unravel_index(np.argmax(excess), gap.shape)
         warn(
-            "Integrated gradients do not add up: one map's sum is "
-            f"{total[worst]:.3g} where f(x) - f(baseline) is {wanted[worst]:.3g}. "
-            "More `steps` help."
+            f"Integrated gradients do not add up: one map's sum is {total[worst]:.3g} "
+            f"where f(x) - f(baseline) is {(found - least)[worst]:.3g}. "
+            "More `n_steps` help."
         )

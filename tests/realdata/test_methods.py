@@ -1,0 +1,118 @@
+"""The laws of the methods SmoothGrad wraps, on networks trained on ImageNet."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import real_networks
+from small_models import numpy
+
+import keras_explainable as ke
+from keras_explainable.methods import cams, gradient, perturbation
+
+PHOTOS = 2
+METHODS = {
+    "cam": cams.cam,
+    "gradcam": cams.gradcam,
+    "gradcampp": cams.gradcampp,
+    "hirescam": cams.hirescam,
+    "layercam": cams.layercam,
+    "full_gradients": gradient.full_gradients,
+    "occlusion": partial(perturbation.occlusion, size=75, stride=38),
+}
+
+
+def built(shared, network, side=None):
+    """A network, photos of which it knows the class, and these classes."""
+    rows = real_networks.labels(shared)[:PHOTOS]
+    model = real_networks.build_model(shared).build(network, side=side)
+    x, classes = real_networks.photos(shared, network, rows)
+    return model, x[:, :side, :side], classes
+
+
+@pytest.fixture(scope="module", params=real_networks.NETWORKS)
+def case(request, shared):
+    return built(shared, request.param)
+
+
+@pytest.fixture(scope="module")
+def mobilenet(shared):
+    return built(shared, "mobilenet_075")
+
+
+def explained(method, model, x, y, **params):
+    """The logits (N,) and maps (N, ...) of one unit of each photo."""
+    logits, maps = ke.explain(method, model, x, y, verbose=0, **params)
+    return logits[:, 0], maps[..., 0]
+
+
+def test_full_gradients_add_up_to_the_output(case):
+    """With the biases of ReLU6 where it ends, of MobileNet."""
+    logits, maps = explained(gradient.full_gradients, *case, psi=None)
+    np.testing.assert_allclose(maps.sum(axis=(1, 2)), logits, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("network", "side", "options"),
+    [
+        ("squeezenet11", 131, {"n_steps": 512}),
+        # Ten thousands of ReLU6 bend the path: the error falls as one over the points.
+        ("mobilenet_025", 128, {"n_steps": 4096, "rule": "middle"}),
+    ],
+)
+def test_integrated_gradients_add_up_to_the_difference(shared, network, side, options):
+    model, x, y = built(shared, network, side)
+    x, y = x[:1], y[:1]
+    logits, maps = explained(gradient.integrated_gradients, model, x, y, **options)
+    nothing = numpy(model(np.zeros_like(x), training=False))[0, y]
+    np.testing.assert_allclose(maps.sum(axis=(1, 2)), logits - nothing, rtol=1e-3)
+
+
+def test_too_few_points_are_told(mobilenet):
+    model, x, y = mobilenet
+    with pytest.warns(UserWarning, match=r"do not add up.*More `n_steps` help"):
+        logits, maps = ke.integrated_gradients(
+            model, x, y, n_steps=2, postprocessing=None, verbose=0
+        )
+    gap = gradient.completeness_gap(model, x, y, maps)
+    nothing = numpy(model(np.zeros_like(x)))[range(PHOTOS), y]
+    expected = maps.sum(axis=(1, 2)) - logits + nothing[:, None]
+    np.testing.assert_allclose(numpy(gap), expected, rtol=1e-3, atol=1e-2)
+    assert np.abs(gap).max() > 1
+
+
+def test_maps_of_a_linear_head(mobilenet):
+    """Grad-CAM and HiResCAM are there the CAM, over the number of positions."""
+    _, cam = explained(cams.cam, *mobilenet)
+    assert cam.shape == (PHOTOS, 7, 7)
+    for method in (cams.gradcam, cams.hirescam):
+        _, maps = explained(method, *mobilenet)
+        np.testing.assert_allclose(
+            maps * 49, cam, rtol=1e-4, atol=1e-4 * np.abs(cam).max()
+        )
+
+
+def test_a_cam_and_the_bias_are_the_output(mobilenet):
+    model, *_ = mobilenet
+    logits, cam = explained(cams.cam, *mobilenet)
+    bias = numpy(ke.inspection.get_logits_layer(model).bias)
+    expected = cam.mean(axis=(1, 2)) + bias[mobilenet[2]]
+    np.testing.assert_allclose(logits, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_find_the_object(shared, name):
+    """More of what speaks for the class lies in the boxes than chance has it."""
+    network = "squeezenet11"
+    rows = real_networks.labels(shared)
+    rows = sorted(rows, key=lambda row: float(row["box_fraction"]))[:4]
+    model = real_networks.build_model(shared).build(network)
+    x, y = real_networks.photos(shared, network, rows)
+    postprocessing = ke.filters.positive_normalize
+    _, maps = explained(
+        METHODS[name], model, x, y, postprocessing=postprocessing, resizing=True
+    )
+    masks = np.stack([real_networks.mask(shared, network, row) for row in rows])
+    inside = (maps * masks).sum(axis=(1, 2)) / maps.sum(axis=(1, 2))
+    gain = inside / masks.mean(axis=(1, 2))
+    assert np.median(gain) > 1.4, gain
