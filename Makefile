@@ -31,6 +31,7 @@ benchmark: $(VENV)/installed-backends $(PEERS)/installed
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/compare.py --peers $(PEERS)/bin/python
+	$(BIN)/python benchmarks/methods.py --peers $(PEERS)/bin/python
 
 clean:
 	rm -rf $(VENV) $(PEERS) demo-output docs/_build

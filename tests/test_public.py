@@ -50,6 +50,7 @@ def test_public_names():
         "scorecam",
         "smoothgrad",
         "smoothgrad_squared",
+        "sweep",
         "utils",
         "vargrad",
     ]

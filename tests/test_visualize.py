@@ -441,9 +441,15 @@ def test_what_is_no_array_is_refused(item):
         utils.visualize([item])
 
 
+def test_titles_of_columns(panels, drawn):
+    panels(PHOTOS, titles=["left", "right"], cols=2)
+    titles = [axes.get_title() for axes in drawn[-1].axes]
+    assert titles == ["left", "right", "", ""]
+
+
 @pytest.mark.parametrize("count", [0, 3, 5])
 def test_too_few_or_too_many_titles_are_refused(count):
-    message = f"`titles` must be as many as the panels, 4; received {count}"
+    message = f"`titles` must be as many as the panels, 4, or .* received {count}"
     with pytest.raises(ValueError, match=message):
         utils.visualize(PHOTOS, titles=["a"] * count)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         vargrad,
     )
     from keras_explainable.stats import Stats
+    from keras_explainable.sweeps import sweep
 
 __version__ = "0.1.0"
 
@@ -59,6 +60,7 @@ __all__ = [
     "scorecam",
     "smoothgrad",
     "smoothgrad_squared",
+    "sweep",
     "utils",
     "vargrad",
 ]
@@ -67,6 +69,7 @@ _MODULES = ("demo", "filters", "inspection", "lowering", "methods", "utils")
 
 _HOMES = {
     "Stats": "stats",
+    "sweep": "sweeps",
     "explain": "engine.explaining",
     "partial_explain": "engine.explaining",
 }

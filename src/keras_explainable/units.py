@@ -164,7 +164,8 @@ def maps_of_units(
 
 def gather_units(outputs: Tensor, indices: Tensor) -> Tensor:
     """Return the chosen units (B, K) of ``outputs`` (B, units)."""
-    if (seen := _seen.get()) is not None:
+    seen = _seen.get()  # No walrus: a user's tf.function could not be transformed.
+    if seen is not None:
         seen.append(outputs)
     return ops.take_along_axis(outputs, indices, axis=-1)
 

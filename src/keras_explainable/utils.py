@@ -61,7 +61,7 @@ def visualize(
     Args:
         images: Images and maps, as NumPy arrays, tensors or PIL images: a list of
             them, one of them, or a batch (B, H, W, C).
-        titles: One for each panel.
+        titles: One for each panel, or one for each column.
         overlays: For each image a map (H, W), (H, W, 1) or (H, W, K), drawn above
             it (K times), or ``None``. What is below a map is taken for an image.
         overlay_alpha: Share of the overlay where it is largest, 0..1.
@@ -91,7 +91,7 @@ def visualize(
     width = grids.panel_width(cols, figsize)
     names = [
         grids.wrapped(name, width, title_fontsize)
-        for name in _names(titles, len(panels))
+        for name in _names(titles, len(panels), cols)
     ]
     slope = max(panel.pixels.shape[0] / panel.pixels.shape[1] for panel in panels)
     layout = grids.arranged(names, slope, (rows, cols), figsize, title_fontsize)
@@ -193,15 +193,16 @@ def _looks_like_an_image(values: NDArray[np.float32]) -> bool:
     return bool(high.max() <= 1 and values.mean() >= 0.1 and not normalized)
 
 
-def _names(titles: Any, count: int) -> list[str]:
+def _names(titles: Any, count: int, cols: int) -> list[str]:
     if titles is None:
         return [""] * count
     names = [titles] if isinstance(titles, str) else [str(title) for title in titles]
-    if len(names) != count:
+    if len(names) not in (count, cols):
         raise ValueError(
-            f"`titles` must be as many as the panels, {count}; received {len(names)}."
+            f"`titles` must be as many as the panels, {count}, or the columns, {cols}; "
+            f"received {len(names)}."
         )
-    return names
+    return names + [""] * (count - len(names))
 
 
 # Where to send it

@@ -1,5 +1,7 @@
 """What all methods have in common, each by itself and through `ke.explain`."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -82,6 +84,14 @@ def test_shortcuts_explain_an_ordinary_model(model, name):
     assert maps.max() == pytest.approx(1, abs=1e-3)
     for found, expected in zip(state(model), before, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_parameters_of_methods_are_none_of_explains_own(name):
+    """Or `ke.explain` would take them for itself."""
+    own = inspect.signature(METHODS[name]).parameters.keys()
+    shared = {*own} & {*inspect.signature(ke.explain).parameters}
+    assert shared <= {"model", "ids", "return_stats"}
 
 
 @pytest.mark.parametrize("name", [*METHODS, *NESTED])

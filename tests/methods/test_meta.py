@@ -9,6 +9,7 @@ from keras import layers
 from small_models import images, linear, network, numpy, some_units, weights_of
 
 import keras_explainable as ke
+from keras_explainable.methods import cams
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.meta import noise_grad, smooth, tta
 
@@ -20,8 +21,8 @@ def maps_of(method, model, x=X, units=UNITS, **options):
     return numpy(method(model, x, units, **options)[1])
 
 
-def any_size():
-    inputs = keras.Input((None, None, 3))
+def any_size(size=(None, None)):
+    inputs = keras.Input((*size, 3))
     x = layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(5)(x))
@@ -59,8 +60,24 @@ def test_scaled_maps_have_the_size_of_the_input():
     np.testing.assert_allclose(numpy(logits), clean, rtol=1e-4, atol=1e-5)
 
 
-def test_scales_need_a_model_of_any_size():
-    with pytest.raises(ValueError, match="must have shape"):
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("method", [gradients, cams.gradcam])
+def test_a_model_made_for_one_size_is_scaled_too(method, lower):
+    """Its layers take any size, as those of most of `keras.applications` do."""
+    fixed, free = any_size((8, 8)), any_size()
+    free.set_weights(fixed.get_weights())
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
+    found, expected = (
+        ke.explain(tta(method), model, x, [[0], [1]], verbose=0, lower=lower)[1]
+        for model in (fixed, free)
+    )
+    assert found.shape == (2, 8, 8, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    assert fixed.input_shape == (None, 8, 8, 3)
+
+
+def test_scales_need_layers_of_any_size():
+    with pytest.raises(ValueError, match=r"`scales` must be \(\).*'flatten"):
         tta(gradients)(linear(), X, UNITS)
 
 
