@@ -83,9 +83,7 @@ def test_rows_go_on_where_they_have_ended(model, image, drawn):
 
 
 def test_the_largest_logit_is_explained(model, image, drawn):
-    ((stats,),) = ke.sweep(
-        model, image, noise_levels=[0.1], repetitions=[2], verbose=0
-    )
+    ((stats,),) = ke.sweep(model, image, noise_levels=[0.1], repetitions=[2], verbose=0)
     assert stats.units.item() == numpy(model(image[None])).argmax()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from keras_explainable import checks, filters, units, utils
 from keras_explainable.engine.shortcuts import smoothgrad
@@ -28,8 +29,9 @@ def sweep(
 ) -> list[list[Stats]]:
     """Return ``Stats`` of one image for noise levels and repetitions, with a picture.
 
-    Rows of the picture are noise levels, columns are numbers of repetitions. Each panel has the relative error of its map in its title. A row costs no more
-    than its last panel: each goes on where the one before it has ended.
+    Rows of the picture are noise levels, columns are numbers of repetitions. Each panel
+    has the relative error of its map in its title. A row costs no more than its last
+    panel: each goes on where the one before it has ended.
 
     Args:
         model: Keras model, as in ``ke.smoothgrad``.
@@ -53,7 +55,7 @@ def sweep(
     images = units.as_inputs(model, np.asarray(image)[None])
     if unit is None:
         logits = units.forward(logits_model(model), images, 1)
-        unit = int(np.argmax(logits))
+        unit = int(ops.argmax(logits))
     rows = [
         _row(model, images, unit, repetitions, noise_level=level, **params)
         for level in noise_levels

@@ -89,7 +89,9 @@ def test_a_blurred_baseline_has_the_mean_of_a_flat_image():
     spread = (blurred.sum(axis=0) * (np.arange(31) - 15) ** 2).sum()
     assert spread == pytest.approx(4, rel=0.01)
     model = relu_network()
-    _, maps = integrated_gradients(model, batch(), [0, 1, 2], baseline="blur", n_steps=99)
+    _, maps = integrated_gradients(
+        model, batch(), [0, 1, 2], baseline="blur", n_steps=99
+    )
     start = numpy(ke.filters.blur(batch(), 0.8))
     found = (numpy(model(x))[range(3), range(3)] for x in (batch(), start))
     np.testing.assert_allclose(
@@ -209,6 +211,38 @@ def test_full_gradients_of_relus_add_up_to_the_output():
     total = numpy(maps).sum(axis=(1, 2))
     np.testing.assert_allclose(total, numpy(logits), rtol=1e-3, atol=1e-4)
     lowered = ke.explain(full_gradients, model, batch(), psi=None, verbose=0)[1]
+    np.testing.assert_allclose(lowered, numpy(maps), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [
+        layers.Activation("relu6"),
+        layers.ReLU(max_value=2.0, negative_slope=0.1),
+        layers.ELU(),
+        layers.LeakyReLU(),
+        "gelu",
+        "tanh",
+        ops.silu,
+    ],
+)
+def test_full_gradients_count_what_activations_add(activation):
+    """And what rescaling adds; maps of layers of other sizes keep their sums."""
+    inputs = keras.Input((9, 11, 3))
+    x = layers.Rescaling(2.0, offset=0.7)(inputs)
+    own = activation if isinstance(activation, str) else None
+    x = layers.Conv2D(4, 3, strides=2, activation=own)(x)
+    x = activation(x) if own is None else x
+    x = layers.MaxPooling2D(2, padding="same")(x)
+    x = layers.ReLU()(layers.Conv2D(5, 2)(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(5, use_bias=False)(x))
+    randomize(model)
+    x = np.random.default_rng(0).normal(size=(3, 9, 11, 3)).astype("float32")
+    logits, maps = full_gradients(model, x, psi=None)
+    total = numpy(maps).sum(axis=(1, 2))
+    np.testing.assert_allclose(total, numpy(logits), rtol=1e-3, atol=1e-4)
+    lowered = ke.explain(full_gradients, model, x, psi=None, verbose=0)[1]
     np.testing.assert_allclose(lowered, numpy(maps), rtol=1e-3, atol=1e-4)
 
 

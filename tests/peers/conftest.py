@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import real_networks
 from keras import layers, ops
 from same_noise import REPETITIONS, SEED
 
@@ -17,6 +18,23 @@ def model():
     x = layers.Conv2D(8, 3, activation="relu")(inputs)
     x = layers.Conv2D(8, 3, strides=2, activation="relu")(x)
     return keras.Model(inputs, layers.Dense(5)(layers.Flatten()(x)))
+
+
+@pytest.fixture(scope="module", params=real_networks.NETWORKS)
+def real(request, shared):
+    """A network trained on ImageNet, two photos and their classes, in float64.
+
+    In float32, rounding flips a few ReLUs that are almost at zero.
+    """
+    network, before = request.param, keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        model = real_networks.build_model(shared).build(network)
+        rows = real_networks.labels(shared)[:2]
+        x, classes = real_networks.photos(shared, network, rows)
+        yield model, x.astype("float64"), classes
+    finally:
+        keras.config.set_floatx(before)
 
 
 @pytest.fixture(scope="session")

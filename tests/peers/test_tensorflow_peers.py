@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import saliency.core as saliency
 import tensorflow as tf
+import tf_keras_vis.gradcam as vis_gradcam
+import tf_keras_vis.layercam as vis_layercam
 import tf_keras_vis.saliency as vis
 import xplique.attributions as xplique
 from keras import ops
@@ -28,6 +30,7 @@ def ours(method, model, images, units, **options):
 
 def assert_same(found, expected):
     size = np.abs(expected).max()
+    assert size > 0
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * size)
 
 
@@ -90,3 +93,28 @@ def test_xplique(model, images, units, noises, drawn, name, statistic):
     targets = ops.convert_to_numpy(ops.one_hot(units, 5))
     maps = ours(SIGNED, model, images, units, noise=0.2, statistic=statistic)
     assert_same(maps.mean(axis=-1), np.squeeze(explainer(images, targets)))
+
+
+LAST = {"mobilenet_075": "conv_pw_13_relu", "squeezenet11": "fire9_concat"}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Keras, of lists of one input.
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [("gradcam", vis_gradcam.Gradcam), ("layercam", vis_layercam.Layercam)],
+)
+def test_tf_keras_vis_cams(real, name, peer):
+    model, x, classes = real
+    layer = LAST[model.name]
+    expected = peer(model, clone=False)(
+        CategoricalScore(classes.tolist()),
+        x,
+        penultimate_layer=layer,
+        seek_penultimate_conv_layer=False,
+        activation_modifier=None,
+        expand_cam=False,
+        normalize_cam=False,
+    )
+    method = getattr(ke.methods.cams, name)
+    _, maps = ke.explain(method, model, x, classes, layer=layer, lower=False, verbose=0)
+    assert_same(maps[..., 0], expected)

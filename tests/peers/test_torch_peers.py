@@ -4,6 +4,7 @@ import sys
 from functools import partial
 from types import ModuleType
 
+import keras
 import numpy as np
 import pytest
 import torch
@@ -86,3 +87,92 @@ def test_zennit(model, images, units, noises, drawn, zennit):
     expected = expected.detach().numpy()
     allowed = 1e-5 * np.abs(expected).max()
     np.testing.assert_allclose(maps, expected, rtol=1e-5, atol=allowed)
+
+
+def found(method, model, x, classes, **params):
+    """Maps by the layers as Keras runs them: its batch norm rounds, in float64, too."""
+    _, maps = ke.explain(method, model, x, classes, lower=False, verbose=0, **params)
+    return maps[..., 0]
+
+
+def assert_same(maps, expected):
+    expected = expected.detach().numpy()
+    size = np.abs(expected).max()
+    assert size > 0
+    np.testing.assert_allclose(maps, expected, rtol=1e-5, atol=1e-5 * size)
+
+
+def outputs_of(model):
+    return lambda x: model(x, training=False)
+
+
+@pytest.mark.filterwarnings("ignore:Integrated gradients do not add up")
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [
+        ("input_x_gradient", attr.InputXGradient),
+        ("integrated_gradients", attr.IntegratedGradients),
+    ],
+)
+def test_captum_gradients(real, name, peer):
+    """With what both have for defaults: 50 Gauss-Legendre points from zeros."""
+    model, x, classes = real
+    method = getattr(ke.methods.gradient, name)
+    maps = found(method, model, x, classes, channel_reduction=None)
+    explainer = peer(outputs_of(model))
+    images = torch.tensor(x, requires_grad=True)
+    assert_same(maps, explainer.attribute(images, target=torch.tensor(classes)))
+
+
+def test_captum_occlusion(real):
+    """Of windows that fit; else Captum's last ones are shorter, ours do not."""
+    model, x, classes = real
+    stride, rest = divmod(x.shape[1], 4)
+    size = stride + rest
+    occlusion = ke.methods.perturbation.occlusion
+    maps = found(occlusion, model, x, classes, size=size, stride=stride)
+    with torch.no_grad():
+        expected = attr.Occlusion(outputs_of(model)).attribute(
+            torch.tensor(x),
+            sliding_window_shapes=(size, size, 3),
+            strides=(stride, stride, 3),
+            target=torch.tensor(classes),
+        )
+    assert_same(np.repeat(maps[..., None], 3, axis=-1), expected)
+
+
+class Halves(torch.nn.Module):
+    """A Keras model with a layer of PyTorch's in the middle, which Captum can watch."""
+
+    def __init__(self, model, layer):
+        super().__init__()
+        middle = model.get_layer(layer).output
+        self.below = keras.Model(model.inputs, middle)
+        self.above = keras.Model(middle, model.outputs)
+        self.watched = torch.nn.Identity()
+
+    def forward(self, x):
+        values = self.below(x, training=False).permute(0, 3, 1, 2)
+        values = self.watched(values).permute(0, 2, 3, 1)
+        return self.above(values, training=False)
+
+
+LAST = {"mobilenet_075": "conv_pw_13_relu", "squeezenet11": "fire9_concat"}
+
+
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [
+        ("gradcam", attr.LayerGradCam),
+        ("hirescam", attr.LayerGradientXActivation),
+    ],
+)
+def test_captum_cams(real, name, peer):
+    model, x, classes = real
+    halves = Halves(model, LAST[model.name])
+    method = getattr(ke.methods.cams, name)
+    maps = found(method, model, x, classes, layer=LAST[model.name])
+    expected = peer(halves, halves.watched).attribute(
+        torch.tensor(x), target=torch.tensor(classes)
+    )
+    assert_same(maps, expected.sum(axis=1))

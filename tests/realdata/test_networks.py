@@ -10,6 +10,7 @@ from keras_explainable.engine.shortcuts import SIGNED_GRADIENTS
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.meta import smooth
 
+
 @pytest.fixture(scope="module")
 def build_model(shared):
     return real_networks.build_model(shared)

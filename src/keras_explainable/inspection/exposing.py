@@ -66,12 +66,14 @@ def is_exposed(model: Model) -> bool:
 def layers_exposed(model: Model) -> tuple[Graph, list[Any]]:
     """Return the graph of an exposed model's own layers, and those that are exposed.
 
-    Of a lowered copy it is the graph that the copy was made from.
+    Of a lowered copy it is the graph that the copy was made from. An input that is
+    exposed has no layer: None.
     """
     graph: Any = getattr(model, "original", None) or getattr(model, "graph", None)
     graph = graph or trace(model)
     shown = keras.tree.flatten(graph.outputs)[1:]
-    return graph, [graph.producer(symbol).operation for symbol in shown]
+    producers = [graph.producer(symbol) for symbol in shown]
+    return graph, [step and step.operation for step in producers]
 
 
 Run = Callable[[Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]]

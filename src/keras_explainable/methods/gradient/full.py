@@ -56,7 +56,8 @@ def full_gradients(
         maps = sum_c psi(x * df/dx) + sum_l upsample(sum_c psi(b_l * df/dz_l))
 
     z_l is what layer l, with the bias b_l, puts out before its activation. Activations
-    other than ReLUs have a bias, too: a(z) - a'(z) z, which is 6 above 6 for a ReLU6.
+    other than ReLUs have a bias, too: a(z) - a'(z) z, which is 6 above 6 for a ReLU6;
+    so have layers that rescale or normalize the input.
     Layers without spatial output (Dense) have no place in a map and are left out.
 
     With ``psi=None`` terms keep their sums when they are enlarged, so that the map adds
@@ -65,7 +66,7 @@ def full_gradients(
 
     Args:
         model: as for ``gradients``; or one that has the outputs of layers with a bias
-            exposed behind its own (``ke.inspection.expose``), and then only these count.
+            exposed behind its own (``ke.inspection.expose``): then only these count.
         inputs: (B, H, W, C).
         indices: units to explain (B, K), or (B,); None explains every unit.
         biases: (C,) for each exposed layer (``ke.inspection.biases``); None takes
@@ -107,28 +108,24 @@ def _full_gradients(
     outputs, pullback, values = backend.vjp(
         lambda both: run(both[0], both[1:]), [inputs, *zeros]
     )
-    biased, before, after = _split(values, len(biases), len(bent))
+    after = len(biases) + len(bent)  # Where what activations write begins.
+    pairs = zip(bent, values[len(biases) : after], strict=True)
+    slopes = itertools.starmap(_slope_times, pairs)
     added = [
         *(bias[:, None, None, :] for bias in biases),
-        *(value - _slope_times(*pair) for value, *pair in zip(after, bent, before)),
+        *(value - slope for value, slope in zip(values[after:], slopes, strict=True)),
     ]
 
     def one_map(cotangent: Tensor) -> Tensor:
         gradient, *inner = pullback(cotangent)
-        first, _, last = _split(inner, len(biases), len(bent))
+        wanted = [*inner[: len(biases)], *inner[after:]]
         total = _term(inputs * gradient, psi, inputs.shape)
-        for derivative, bias in zip([*first, *last], added, strict=True):
+        for derivative, bias in zip(wanted, added, strict=True):
             if len(derivative.shape) == 4:
                 total = total + _term(derivative * bias, psi, inputs.shape)
         return total
 
     return units.maps_of_units(outputs, indices, one_map)
-
-
-def _split(exposed: list[Any], biased: int, bent: int) -> tuple[list[Any], ...]:
-    """Return layers with a bias, and what activations read and write."""
-    ends = 0, biased, biased + bent, biased + 2 * bent
-    return tuple(exposed[a:b] for a, b in itertools.pairwise(ends))
 
 
 def _slope_times(activation: Any, before: Tensor) -> Tensor:
@@ -159,7 +156,7 @@ def _spread(values: Tensor, size: Any) -> Tensor:
 
 
 def _shares(pixels: int, cells: int) -> np.ndarray:
-    """Return what part of each cell each pixel gets (pixels, cells), columns of sum 1."""
+    """Return what part of each cell each pixel gets (pixels, cells)."""
     place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
     away = np.abs(place[:, None] - np.arange(cells)) / max(1, cells / pixels)
     weights = np.maximum(1 - away, 0)
@@ -197,7 +194,9 @@ def _is_spatial(step: Step) -> bool:
 
 
 def _is_bent(operation: Any) -> bool:
-    """Whether it is an activation by which f(z) is not f'(z) z, as it is for ReLUs."""
+    """Whether it is done to each value, and a(z) is not a'(z) z, as for a ReLU."""
+    if isinstance(operation, layers.Rescaling | layers.Normalization):
+        return True
     if isinstance(operation, layers.ReLU):
         return relu_limit(operation) != math.inf
     if isinstance(operation, layers.Activation):

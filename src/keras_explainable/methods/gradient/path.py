@@ -221,7 +221,7 @@ def _reduced(maps: Tensor, factor: Tensor, channel_reduction: Any) -> Tensor:
 
 
 def _warn_of_gap(call: Call, maps: Tensor, nothing: Tensor) -> None:
-    """Warn if the maps do not add up to f(x) - f(baseline); the latter is ``nothing``."""
+    """Warn if maps do not add up to f(x) - f(baseline); the latter is ``nothing``."""
     axes = tuple(range(1, len(maps.shape) - 1))
     live = call.ids != noise.PADDING
     total, found, least = (
