@@ -218,8 +218,15 @@ def _trace_functional(model: Model) -> Graph:
     clone = keras.models.clone_model(
         uncompiled, clone_function=_Recorder, call_function=record
     )
-    outputs = clone.outputs if len(clone.outputs) > 1 else clone.outputs[0]
-    return Graph(tuple(clone.inputs), tuple(steps), outputs)
+    return Graph(tuple(clone.inputs), tuple(steps), _as_outputs(model, clone.outputs))
+
+
+def _as_outputs(model: Model, outputs: list[keras.KerasTensor]) -> Any:
+    """Return one output itself, and several in the structure that the model has."""
+    if len(outputs) == 1:
+        return outputs[0]
+    inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+    return keras.tree.pack_sequence_as(model.compute_output_spec(inputs), outputs)
 
 
 def inlined(graph: Graph) -> Graph:

@@ -77,6 +77,14 @@ def check_shape(model: Model, shape: tuple[int | None, ...]) -> None:
         )
 
 
+def map_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a map of inputs of a shape: their spatial axes.
+
+    Of a table (B, features) these are the features; else the last axis is of channels.
+    """
+    return tuple(shape[1:-1]) or tuple(shape[1:])
+
+
 def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
     """Return ``indices`` as an integer tensor (B, K); None means every unit.
 
@@ -129,12 +137,13 @@ def first_output(outputs: Any) -> Tensor:
     Raises:
         ValueError: if they have another shape.
     """
-    if isinstance(outputs, list | tuple) and outputs:
-        outputs = outputs[0]
+    if isinstance(outputs, list | tuple | dict) and outputs:
+        outputs = keras.tree.flatten(outputs)[0]
     shape = getattr(outputs, "shape", None)
     if shape is None or len(shape) != 2:
         raise ValueError(
-            "`model` must have one output of shape (B, units); received "
+            "`model` must have one output of shape (B, units), or `y` be a function of "
+            "its outputs that returns one; received "
             f"{type(outputs).__name__ if shape is None else _shape_text(shape)}."
         )
     return outputs

@@ -99,7 +99,7 @@ def test_rise_finds_what_matters():
     ("method", "options", "error", "message"),
     [
         (occlusion, {"size": 0}, ValueError, "`size` must be at least 1"),
-        (occlusion, {"size": (1, 2, 3)}, ValueError, "`size` must be a number or a"),
+        (occlusion, {"size": (1, 2, 3)}, ValueError, "`size` must be a number, or 2"),
         (occlusion, {"stride": 0.5}, TypeError, "`stride` must be an integer"),
         (occlusion, {"size": 1, "stride": 2}, ValueError, "`stride` must be at most"),
         (occlusion, {"fill": [1, 2]}, ValueError, "`fill` must be a number, one for"),

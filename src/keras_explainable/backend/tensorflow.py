@@ -57,13 +57,27 @@ def stack_units(function: Callable[[Any], Any], count: int) -> Any:
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     # XLA's CPU convolutions are many times slower than TensorFlow's own.
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
-    return tf.function(function, autograph=False, jit_compile=on_gpu)
+    made: dict[Any, Any] = {}
+
+    def run(*tensors: Any) -> Any:
+        if not tf.executing_eagerly():
+            return function(*tensors)
+        # One for each shape: TensorFlow warns of one function that is traced often.
+        shapes = tuple(map(_kind, tf.nest.flatten(tensors)))
+        if shapes not in made:
+            once = partial(function)
+            made[shapes] = tf.function(once, autograph=False, jit_compile=on_gpu)
+        return made[shapes](*tensors)
+
+    return run
+
+
+def _kind(x: Any) -> Any:
+    return None if x is None else (tuple(x.shape), x.dtype)
 
 
 def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
-    # The graph captures variables by reference: changed weights are seen. A partial,
-    # as functions of one line of code are one to TensorFlow, which would warn that
-    # "it" is traced again for every method and model.
+    # The graph captures variables by reference: changed weights are seen.
     return jit(partial(_called, function, weakref.ref(model)))
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_explainable import checks, lowering
+from keras_explainable import checks, lowering, units
 from keras_explainable.compilation import accepts, call_method, name_of
+from keras_explainable.engine.guards import check_model, warn_of_blanks
 from keras_explainable.engine.postprocessing import (
     Postprocessing,
     check_resizing,
@@ -17,8 +18,13 @@ from keras_explainable.engine.postprocessing import (
 )
 from keras_explainable.engine.progress import Progress
 from keras_explainable.engine.sources import Batch, Source
-from keras_explainable.inspection import logits_model, runnable_model
+from keras_explainable.inspection import (
+    logits_model,
+    runnable_model,
+    target_model,
+)
 from keras_explainable.inspection.fingerprints import fingerprint
+from keras_explainable.inspection.targets import best_units, count_of_best
 from keras_explainable.preparing import prepared
 from keras_explainable.stats import joined
 from keras_explainable.types import Method, Model, Tensor
@@ -54,11 +60,15 @@ def explain(
     Args:
         method: explaining method, such as ``ke.methods.gradient.gradients`` or
             ``ke.methods.meta.smooth(...)``; it is compiled once per shape.
-        model: Keras model with one input and one output of shape (B, units).
+        model: Keras model with one input and an output (B, units), the first one of
+            several; or any outputs, with a function for ``y``.
         x: (N, H, W, C) array, list or tensor; or a ``tf.data.Dataset``,
             ``keras.utils.PyDataset``, torch ``DataLoader`` or generator of batches
             ``x`` or ``(x, y)``.
-        y: units to explain (N, K), or (N,) read as (N, 1); None explains every unit.
+        y: units to explain (N, K), or (N,) read as (N, 1); None explains every unit;
+            "predicted" the unit of the largest logit, "top3" those of the three
+            largest; or a function of the model's outputs to what to explain, (B,) or
+            (B, units), such as ``lambda outputs: outputs[:, 1] - outputs[:, 0]``.
         batch_size: the most rows (images x noisy copies) that go through the network
             at once. None takes a number that fits the memory and is about the fastest.
             When memory runs out it is halved, with a warning, and nothing is lost.
@@ -106,7 +116,13 @@ def explain(
             "`method` must be one that samples, such as `smooth(...)`, for "
             f"`return_stats`; received {name_of(method)!r}."
         )
+    check_model(model)
     explained = logits_model(model) if logits else runnable_model(model)
+    count = count_of_best(y)
+    if callable(y):
+        explained = target_model(explained, y)
+    if callable(y) or count:
+        y = None
     explained = prepared(method, explained, method_params)
     lowered = lowering.lower(explained, precision) if lower else explained
     rows = batch_size or lowering.suitable_rows(lowered)
@@ -120,11 +136,15 @@ def explain(
         report = progress.of_batch(batch.used)
         if network is None:
             network = lowering.checked(lowered, explained, batch.inputs, rows)
+        indices = batch.indices
+        if count:
+            outputs = units.forward(network, batch.inputs, rows)
+            indices = best_units(outputs, count)
         found, maps, *stats = call_method(
             method,
             network,
             batch.inputs,
-            batch.indices,
+            indices,
             method_params,
             results=2 + return_stats,
             rows=rows,
@@ -140,6 +160,7 @@ def explain(
         return *arrays, *(part.taken(batch.used) for part in stats)
 
     found, maps, *stats = _loop(source, explain_batch, progress)
+    warn_of_blanks(maps)
     return found, maps, *(part.of_model(fingerprint(model)) for part in stats)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from keras import ops
-
 from keras_explainable.compilation import accepts
+from keras_explainable.resizing import resized
 from keras_explainable.types import Tensor
+from keras_explainable.units import map_shape
 
 Postprocessing = Callable[..., Tensor]
 
@@ -23,17 +23,16 @@ def postprocess(maps: Tensor, postprocessing: Postprocessing | None) -> Tensor:
     return postprocessing(maps)
 
 
-def target_size(resizing: Any, inputs: tuple[int, ...]) -> tuple[int, int] | None:
-    """Return the (height, width) that ``resizing`` asks for; None keeps the maps' own.
+def target_size(resizing: Any, inputs: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return the size that ``resizing`` asks for; None keeps the maps' own.
 
     Args:
         resizing: None, True for the size of the inputs, or a size.
-        inputs: shape of the inputs (B, H, W, ...).
+        inputs: shape of the inputs (B, *spatial, C).
     """
     if resizing is None or resizing is False:
         return None
-    height, width = inputs[1:3] if resizing is True else resizing
-    return height, width
+    return map_shape(inputs) if resizing is True else tuple(resizing)
 
 
 def check_resizing(resizing: Any) -> None:
@@ -41,17 +40,25 @@ def check_resizing(resizing: Any) -> None:
     if resizing is None or isinstance(resizing, bool):
         return
     size = resizing if isinstance(resizing, tuple | list) else ()
-    if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+    if not size or not all(isinstance(side, int) and side > 0 for side in size):
         raise ValueError(
-            "`resizing` must be True, or a size (height, width) in pixels; "
+            "`resizing` must be True, or a size such as (height, width) in pixels; "
             f"received {resizing!r}."
         )
 
 
-def resize(maps: Tensor, size: tuple[int, int] | None) -> Tensor:
-    """Return maps (B, H, W, ...) in another size, bilinearly interpolated."""
-    if size is None or tuple(maps.shape[1:3]) == size:
+def resize(maps: Tensor, size: tuple[int, ...] | None) -> Tensor:
+    """Return maps (B, *spatial, ..., K) in another size, linearly interpolated.
+
+    Raises:
+        ValueError: if they have not as many spatial axes.
+    """
+    if size is None:
         return maps
-    planes = ops.reshape(maps, (*maps.shape[:3], -1))
-    planes = ops.image.resize(planes, size, data_format="channels_last")
-    return ops.reshape(planes, (maps.shape[0], *size, *maps.shape[3:]))
+    found = tuple(maps.shape[1:-1])
+    if len(found) < len(size):
+        raise ValueError(
+            f"`resizing` must be None, or a size for the maps' axes {found}; received "
+            f"{size} (of the input, with True). `layer=` may name another layer."
+        )
+    return resized(maps, size)

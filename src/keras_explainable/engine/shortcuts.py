@@ -10,7 +10,7 @@ from keras_explainable import filters
 from keras_explainable.engine.explaining import Result, explain, partial_explain
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess
 from keras_explainable.methods import cams, gradient, meta, perturbation
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS, reduced
 from keras_explainable.types import Model, Tensor
 
 gradients = partial_explain(gradient.gradients, postprocessing=filters.normalize)
@@ -116,4 +116,4 @@ def vargrad(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
 
 def _finish(postprocessing: Postprocessing | None, maps: Tensor) -> Tensor:
     """Reduce the channels of (B, H, W, C, K), then postprocess (B, H, W, K)."""
-    return postprocess(ops.mean(ops.abs(maps), axis=-2), postprocessing)
+    return postprocess(reduced(ops.abs(maps), ops.mean, axis=-2), postprocessing)

@@ -9,6 +9,7 @@ from keras_explainable.inspection.finding import (
     get_nested_layer,
 )
 from keras_explainable.inspection.logits import logits_model, runnable_model
+from keras_explainable.inspection.targets import target_model
 from keras_explainable.units import gather_units
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "layers_with_biases",
     "logits_model",
     "runnable_model",
+    "target_model",
 ]

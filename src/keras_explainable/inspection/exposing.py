@@ -59,8 +59,16 @@ def endpoints(
 
 
 def is_exposed(model: Model) -> bool:
-    """Whether the model has more than one output."""
-    return len(getattr(model, "outputs", None) or ()) > 1
+    """Whether the model's other outputs are inner values of its first one."""
+    if len(getattr(model, "outputs", None) or ()) < 2:
+        return False
+    graph = _own_graph(model)
+    if graph is None:
+        return False
+    first, *shown = keras.tree.flatten(graph.outputs)
+    steps = replace(graph, outputs=first).pruned().steps
+    inner = {id(first)} | {id(symbol) for step in steps for symbol in step.reads()}
+    return all(id(symbol) in inner for symbol in shown)
 
 
 def layers_exposed(model: Model) -> tuple[Graph, list[Any]]:
@@ -69,11 +77,23 @@ def layers_exposed(model: Model) -> tuple[Graph, list[Any]]:
     Of a lowered copy it is the graph that the copy was made from. An input that is
     exposed has no layer: None.
     """
-    graph: Any = getattr(model, "original", None) or getattr(model, "graph", None)
-    graph = graph or trace(model)
+    graph = _own_graph(model)
+    if graph is None:
+        raise ValueError(
+            "`model` must be a Functional or Sequential model to find its layers; "
+            f"received {type(model).__name__}."
+        )
     shown = keras.tree.flatten(graph.outputs)[1:]
     producers = [graph.producer(symbol) for symbol in shown]
     return graph, [step and step.operation for step in producers]
+
+
+def _own_graph(model: Model) -> Graph | None:
+    """Return the graph of a model's own layers; None if it is not known."""
+    for name in ("original", "graph"):
+        if isinstance(getattr(model, name, None), Graph):
+            return getattr(model, name)
+    return trace(model)
 
 
 Run = Callable[[Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]]
@@ -114,8 +134,10 @@ def _zeros(model: GraphModel, symbols: list[Any], inputs: Tensor) -> list[Tensor
     if any(None in shape for shape in shapes):
         _, *values = keras.tree.flatten(model.run([inputs]))
         shapes = [value.shape for value in values]
-    dtypes = [symbol.dtype for symbol in symbols]
-    return [ops.zeros(*parts) for parts in zip(shapes, dtypes, strict=True)]
+    real = [
+        symbol.dtype if "float" in symbol.dtype else inputs.dtype for symbol in symbols
+    ]
+    return [ops.zeros(*parts) for parts in zip(shapes, real, strict=True)]
 
 
 class _Place(NamedTuple):
@@ -187,15 +209,20 @@ def _graph_of(operation: Any) -> Graph | None:
 
 
 def _last_spatial(graph: Graph) -> keras.KerasTensor:
-    """Return what the last global pooling reads, or the last output (B, H, W, C)."""
-    for step in reversed(graph.steps):
-        if isinstance(step.operation, GLOBAL_POOLING):
-            return step.reads()[0]
-    for step in reversed(graph.steps):
-        for symbol in keras.tree.flatten(step.outputs):
-            if len(symbol.shape) == 4 and 1 not in symbol.shape[1:3]:
-                return symbol
+    """Return what the last global pooling reads, or the last output with space.
+
+    Either has as many axes as the model's input.
+    """
+    rank = len(graph.inputs[0].shape)
+    pooled = [
+        step for step in graph.steps if isinstance(step.operation, GLOBAL_POOLING)
+    ]
+    read = [step.reads()[0] for step in pooled]
+    written = [x for step in graph.steps for x in keras.tree.flatten(step.outputs)]
+    for symbol in [*reversed(read), *reversed(written)]:
+        if len(symbol.shape) == rank > 2 and 1 not in symbol.shape[1:-1]:
+            return symbol
     raise ValueError(
-        "`model` must have a layer with spatial output (B, H, W, C), which "
+        "`model` must have a layer with spatial output, such as (B, H, W, C), which "
         "`layer=` may name; received one without."
     )

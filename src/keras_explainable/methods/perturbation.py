@@ -30,8 +30,8 @@ def occlusion(
         maps[h, w] = mean of f(x) - f(x with window s filled) over windows s on (h, w)
 
     Args:
-        size: of the sliding window, in pixels; a number or (height, width). None for
-            an eighth of the input's.
+        size: of the sliding window, in pixels; a number, or one for each spatial axis,
+            such as (height, width). None for an eighth of the input's.
         stride: of the window; None for half its size. The last window of a row or
             column ends at the edge.
         fill: what is put in the window: a number, or one for each channel (C,), or an
@@ -45,21 +45,21 @@ def occlusion(
 
     Reference: Zeiler & Fergus, 2014, https://arxiv.org/abs/1311.2901
     """
-    shape = tuple(call.inputs.shape[1:3])
+    shape = units.map_shape(call.inputs.shape)
     eighth = tuple(-(-side // 8) for side in shape)
-    windows = _windows(shape, eighth if size is None else _pair("size", size), stride)
+    windows = _windows(shape, eighth if size is None else size, stride)
     scale = len(windows) / windows.sum(axis=0)
     fill, logits = _fill(fill, call.inputs), call.logits
 
     def views(copies: Copies) -> tuple[Tensor, Any]:
-        hidden = ops.cast(windows[copies.draw][..., None], call.inputs.dtype)
+        hidden = _as_inputs(windows[copies.draw], call.inputs)
         inputs = ops.take(call.inputs, copies.image.astype("int32"), axis=0)
         return inputs + hidden * (fill - inputs), None
 
     def counted(scores: Tensor, copies: Copies) -> Tensor:
         clean = ops.take(logits, copies.image.astype("int32"), axis=0)
         covered = ops.cast(windows[copies.draw] * scale, scores.dtype)[..., None]
-        return covered * (clean[:, None, None] - scores)
+        return covered * (_as_maps(clean, shape) - scores)
 
     tally = averaged(call, _scores, views, Sampling(len(windows)), counted=counted)
     return tally.logits, tally.maps
@@ -106,51 +106,59 @@ def rise(
             f"`probability` must be above 0 and at most 1; received {probability!r}."
         )
     sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
-    shape = tuple(call.inputs.shape[1:3])
+    shape = units.map_shape(call.inputs.shape)
 
     def masks(copies: Copies) -> Tensor:
         keys = sampling.keys(call.ids[copies.image], copies.draw)
-        found = _masks(shape, cells, probability)(keys, *_shifts(keys))
-        return ops.cast(found, call.inputs.dtype)[..., None]
+        return _masks(shape, cells, probability)(keys, *_shifts(keys))
 
     def views(copies: Copies) -> tuple[Tensor, Any]:
         inputs = ops.take(call.inputs, copies.image.astype("int32"), axis=0)
-        return inputs * masks(copies), None
+        return inputs * _as_inputs(masks(copies), inputs), None
 
     def counted(scores: Tensor, copies: Copies) -> Tensor:
-        return masks(copies) * scores / probability
+        return ops.cast(masks(copies)[..., None], scores.dtype) * scores / probability
 
     tally = averaged(call, _scores, views, sampling, counted=counted)
     return result(call, tally, {"method": f"rise({cells}, {probability})"})
 
 
 def _scores(model: Model, inputs: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the chosen units (R, K), and again in the shape of maps (R, 1, 1, K)."""
+    """Return the chosen units (R, K), and again in the shape of maps (R, 1, ..., K)."""
     outputs = units.first_output(model(inputs, training=False))
     logits = units.gather_units(outputs, indices)
-    return logits, logits[:, None, None, :]
+    return logits, _as_maps(logits, units.map_shape(inputs.shape))
 
 
-def _windows(
-    shape: Any, size: tuple[int, int], stride: int | tuple[int, int] | None
-) -> np.ndarray:
-    """Return where each window is (S, H, W): 1 in it, 0 elsewhere."""
-    size = tuple(min(pair) for pair in zip(size, shape, strict=True))
-    steps = (
-        tuple(max(side // 2, 1) for side in size)
-        if stride is None
-        else _pair("stride", stride)
-    )
+def _as_maps(values: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return values (R, K) as (R, 1, ..., K), with as many axes as maps of a shape."""
+    return ops.reshape(values, (-1, *(1,) * len(shape), values.shape[-1]))
+
+
+def _as_inputs(masks: Any, inputs: Tensor) -> Tensor:
+    """Return masks (R, ...) with an axis for channels, where inputs have one."""
+    masks = ops.cast(masks, inputs.dtype)
+    return masks if len(masks.shape) == len(inputs.shape) else masks[..., None]
+
+
+def _windows(shape: tuple[int, ...], size: Any, stride: Any) -> np.ndarray:
+    """Return where each window is (S, ...): 1 in it, 0 elsewhere."""
+    rank = len(shape)
+    size = tuple(map(min, _sides("size", size, rank), shape))
+    half = tuple(max(side // 2, 1) for side in size)
+    steps = half if stride is None else _sides("stride", stride, rank)
     if any(step > side for step, side in zip(steps, size, strict=True)):
         raise ValueError(
             "`stride` must be at most `size`, so that every pixel is covered; received "
             f"{steps} and {size}."
         )
-    rows, columns = (
-        _segments(*parts) for parts in zip(shape, size, steps, strict=True)
-    )
-    both = rows[:, None, :, None] * columns[None, :, None, :]
-    return both.reshape(-1, *shape)
+    windows = np.ones((1,), "float32")
+    for parts in zip(shape, size, steps, strict=True):
+        windows = np.multiply.outer(windows, _segments(*parts))
+        windows = np.moveaxis(windows, -2, 1).reshape(
+            -1, *windows.shape[1:-2], parts[0]
+        )
+    return windows
 
 
 def _segments(length: int, size: int, step: int) -> np.ndarray:
@@ -172,40 +180,46 @@ def _fill(fill: Any, inputs: Tensor) -> Tensor:
     return ops.cast(ops.convert_to_tensor(given), inputs.dtype)
 
 
-def _pair(name: str, value: Any) -> tuple[int, int]:
-    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    for each in pair:
+def _sides(name: str, value: Any, rank: int) -> tuple[int, ...]:
+    sides = tuple(value) if isinstance(value, tuple | list) else (value,) * rank
+    for each in sides:
         checks.integer(name, each, 1)
-    if len(pair) != 2:
-        raise ValueError(f"`{name}` must be a number or a pair; received {value!r}.")
-    return pair
+    if len(sides) != rank:
+        raise ValueError(
+            f"`{name}` must be a number, or {rank}, one for each spatial axis; "
+            f"received {value!r}."
+        )
+    return sides
 
 
-def _shifts(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return by which part of a cell each mask is shifted, down and to the right."""
-    parts = np.stack([keys[:, 0] & 0xFFFF, keys[:, 1] & 0xFFFF]) / 2.0**16
-    return parts[0].astype("float32"), parts[1].astype("float32")
+def _shifts(keys: np.ndarray) -> list[np.ndarray]:
+    """Return by which part of a cell each mask is shifted, along up to four axes."""
+    low, high = keys & 0xFFFF, keys >> 16
+    parts = [low[:, 0], low[:, 1], high[:, 0], high[:, 1]]
+    return [(part / 2.0**16).astype("float32") for part in parts]
 
 
 @cache
-def _masks(shape: tuple[int, int], cells: int, probability: float) -> Any:
+def _masks(shape: tuple[int, ...], cells: int, probability: float) -> Any:
     return backend.jit(partial(_made_masks, shape, cells, probability))
 
 
 def _made_masks(
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     cells: int,
     probability: float,
     keys: Tensor,
-    down: Tensor,
-    right: Tensor,
+    *shifts: Tensor,
 ) -> Tensor:
-    """Return masks (R, H, W): grids enlarged with bilinear weights."""
+    """Return masks (R, ...): grids enlarged with linear weights along each axis."""
     limit = NormalDist().inv_cdf(probability) if probability < 1 else math.inf
-    grid = ops.cast(backend.normal(keys, (cells + 1, cells + 1)) < limit, "float32")
-    rows = _weights(shape[0], cells, down)
-    columns = _weights(shape[1], cells, right)
-    return ops.einsum("rhi,rij,rwj->rhw", rows, grid, columns)
+    size = (cells + 1,) * len(shape)
+    masks = ops.cast(backend.normal(keys, size) < limit, "float32")
+    for axis, (length, shift) in enumerate(zip(shape, shifts, strict=False), 1):
+        weights = _weights(length, cells, shift)
+        masks = ops.einsum("rlc,r...c->r...l", weights, ops.moveaxis(masks, axis, -1))
+        masks = ops.moveaxis(masks, -1, axis)
+    return masks
 
 
 def _weights(length: int, cells: int, shift: Tensor) -> Tensor:

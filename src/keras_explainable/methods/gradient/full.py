@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,10 +23,13 @@ from keras_explainable.inspection.logits import (
 )
 from keras_explainable.operations import relu_limit
 from keras_explainable.preparing import prepares
+from keras_explainable.resizing import resized, spread
 from keras_explainable.types import Model, Tensor
 
-#: |x|, rescaled to 0..1 for each image and layer.
-absolute_normalize = partial(filters.absolute_normalize, axis=(1, 2, 3))
+
+def absolute_normalize(x: Tensor) -> Tensor:
+    """Return |x|, rescaled to 0..1 for each image."""
+    return filters.absolute_normalize(x, axis=tuple(range(1, len(x.shape))))
 
 
 #: Activations that add nothing, or that mix their inputs with each other.
@@ -83,14 +86,24 @@ def full_gradients(
     Reference: Srinivas & Fleuret, 2019, https://arxiv.org/abs/1905.00780
     """
     inputs = units.as_inputs(model, inputs)
+    if len(inputs.shape) < 3:
+        raise ValueError(
+            "`x` must have spatial axes, such as (B, H, W, C), for full gradients; "
+            f"received shape {tuple(inputs.shape)}."
+        )
     model = _prepare(model, {})
-    exposed = layers_exposed(model)[1]
-    bent = tuple(operation for operation in exposed if _is_bent(operation))
+    graph, exposed = layers_exposed(model)
+    bent = _bent_steps(graph.steps)
+    if not _are_exposed(bent, graph):
+        bent = []  # By hand, and then what has a bias.
     biased = exposed[: len(exposed) - 2 * len(bent)]
     biases = inspection.biases(biased) if biases is None else biases
     _check_biases(biases, model.outputs[1 : len(biased) + 1])
     indices = units.as_indices(indices, len(inputs), units.count_units(model))
-    step = compiled(partial(_full_gradients, psi=psi, bent=bent), model)
+    step = compiled(
+        partial(_full_gradients, psi=psi, bent=tuple(step.operation for step in bent)),
+        model,
+    )
     # For each row, as all that a compiled step takes.
     tiled = [np.tile(bias, (len(inputs), 1)) for bias in biases]
     return step(inputs, indices, *(ops.cast(bias, inputs.dtype) for bias in tiled))
@@ -112,7 +125,7 @@ def _full_gradients(
     pairs = zip(bent, values[len(biases) : after], strict=True)
     slopes = itertools.starmap(_slope_times, pairs)
     added = [
-        *(bias[:, None, None, :] for bias in biases),
+        *(_as_map(bias, len(inputs.shape)) for bias in biases),
         *(value - slope for value, slope in zip(values[after:], slopes, strict=True)),
     ]
 
@@ -121,8 +134,10 @@ def _full_gradients(
         wanted = [*inner[: len(biases)], *inner[after:]]
         total = _term(inputs * gradient, psi, inputs.shape)
         for derivative, bias in zip(wanted, added, strict=True):
-            if len(derivative.shape) == 4:
-                total = total + _term(derivative * bias, psi, inputs.shape)
+            if len(derivative.shape) == len(inputs.shape):
+                term = derivative * ops.cast(bias, derivative.dtype)
+                term = _term(term, psi, inputs.shape)
+                total = total + ops.cast(term, total.dtype)
         return total
 
     return units.maps_of_units(outputs, indices, one_map)
@@ -134,33 +149,17 @@ def _slope_times(activation: Any, before: Tensor) -> Tensor:
     return before * pullback(ops.ones_like(outputs))
 
 
+def _as_map(bias: Tensor, rank: int) -> Tensor:
+    """Return biases (B, C) as (B, 1, ..., C)."""
+    return ops.reshape(bias, (bias.shape[0], *(1,) * (rank - 2), bias.shape[-1]))
+
+
 def _term(products: Tensor, psi: Any, shape: Any) -> Tensor:
     """Return one term of the sum (B, H, W), from products (B, h, w, C)."""
+    size = tuple(shape[1:-1])
     if psi is None:
-        return _spread(ops.sum(products, axis=-1), shape[1:3])
-    summed = ops.sum(psi(products), axis=-1, keepdims=True)
-    if summed.shape[1:3] != shape[1:3]:
-        summed = ops.image.resize(
-            summed, shape[1:3], "bilinear", data_format="channels_last"
-        )
-    return summed[..., 0]
-
-
-def _spread(values: Tensor, size: Any) -> Tensor:
-    """Return values (B, h, w) on a grid of another size, bilinearly, of equal sum."""
-    rows, columns = (
-        ops.cast(_shares(*lengths), values.dtype)
-        for lengths in zip(size, values.shape[1:], strict=True)
-    )
-    return ops.einsum("hi,bij,wj->bhw", rows, values, columns)
-
-
-def _shares(pixels: int, cells: int) -> np.ndarray:
-    """Return what part of each cell each pixel gets (pixels, cells)."""
-    place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
-    away = np.abs(place[:, None] - np.arange(cells)) / max(1, cells / pixels)
-    weights = np.maximum(1 - away, 0)
-    return weights / weights.sum(axis=0)
+        return spread(ops.sum(products, axis=-1), size)
+    return resized(ops.sum(psi(products), axis=-1), size)
 
 
 def _check_biases(biases: list[Any], exposed: list[Any]) -> None:
@@ -180,17 +179,32 @@ def _exposing(graph: Graph) -> Graph:
     and what activations that are bent read, and then what they write.
     """
     flat = inlined(graph)
-    steps = [part for step in flat.steps for part in _parted(step)]
+    parts = [part for step in flat.steps for part in _parted(step)]
     first = keras.tree.flatten(flat.outputs)[0]
+    steps = replace(flat, steps=tuple(parts), outputs=first).pruned().steps
     biased = [step.outputs for step in steps if has_bias(step.operation)]
-    bent = [step for step in steps if _is_bent(step.operation) and _is_spatial(step)]
-    before, after = [step.reads()[0] for step in bent], [step.outputs for step in bent]
-    outputs = [first, *biased, *before, *after]
-    return replace(flat, steps=tuple(steps), outputs=outputs).pruned()
+    outputs = [first, *biased, *_ends(_bent_steps(steps))]
+    return replace(flat, steps=steps, outputs=outputs)
 
 
-def _is_spatial(step: Step) -> bool:
-    return len(step.outputs.shape) == 4
+def _bent_steps(steps: Iterable[Step]) -> list[Step]:
+    """Return the activations that are bent, and have a place in a map."""
+    return [
+        step
+        for step in steps
+        if _is_bent(step.operation) and len(step.outputs.shape) > 2
+    ]
+
+
+def _ends(steps: list[Step]) -> list[Any]:
+    """Return what the steps read, and then what they write."""
+    return [*(step.reads()[0] for step in steps), *(step.outputs for step in steps)]
+
+
+def _are_exposed(bent: list[Step], graph: Graph) -> bool:
+    ends, shown = _ends(bent), keras.tree.flatten(graph.outputs)
+    last = shown[len(shown) - len(ends) :]
+    return all(a is b for a, b in zip(ends, last, strict=True))
 
 
 def _is_bent(operation: Any) -> bool:

@@ -11,7 +11,7 @@ from keras_explainable import checks, filters, noise, units
 from keras_explainable.averaging import ROWS, Call, averaged, looping, result
 from keras_explainable.batching import Copies
 from keras_explainable.compilation import describe
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS, reduced
 from keras_explainable.sampling import Sampling
 from keras_explainable.types import Model, Tensor
 from keras_explainable.warning import warn
@@ -216,8 +216,7 @@ def _column(values: np.ndarray, like: Tensor) -> Tensor:
 
 def _reduced(maps: Tensor, factor: Tensor, channel_reduction: Any) -> Tensor:
     """Return maps (R, ..., C, K) times a factor (R, ..., C), reduced over channels."""
-    maps = maps * factor[..., None]
-    return maps if channel_reduction is None else channel_reduction(maps, axis=-2)
+    return reduced(maps * factor[..., None], channel_reduction, axis=-2)
 
 
 def _warn_of_gap(call: Call, maps: Tensor, nothing: Tensor) -> None:

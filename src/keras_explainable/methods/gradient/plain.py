@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
+import keras
 from keras import ops
 
 from keras_explainable import backend, filters, units
+from keras_explainable.inspection.finding import layers_from_the_end
 from keras_explainable.types import Model, Tensor
 
 
@@ -32,7 +34,7 @@ def gradients(
             unit.
         gradient_filter: applied to the gradient, element by element, or None.
         channel_reduction: called with ``axis=-1`` on what the filter gives, or None
-            to keep the channels.
+            to keep the channels. Tables (B, features) have none to reduce.
 
     Returns:
         ``logits`` (B, K), and ``maps`` (B, H, W, K), or (B, H, W, C, K) with
@@ -45,6 +47,7 @@ def gradients(
     Reference: Simonyan et al., 2013, https://arxiv.org/abs/1312.6034
     """
     inputs = units.as_inputs(model, inputs)
+    _check_real(model)
     outputs, pullback, _ = backend.vjp(
         lambda x: (units.first_output(model(x, training=False)), ()), inputs
     )
@@ -53,11 +56,37 @@ def gradients(
         gradient = pullback(cotangent)
         if gradient_filter is not None:
             gradient = gradient_filter(gradient)
-        if channel_reduction is not None:
-            gradient = channel_reduction(gradient, axis=-1)
-        return gradient
+        return reduced(gradient, channel_reduction)
 
     return units.maps_of_units(outputs, indices, one_map)
+
+
+def _check_real(model: Model) -> None:
+    """Raise ValueError if the model looks its inputs up in a table."""
+    dtype = str(model.inputs[0].dtype) if getattr(model, "inputs", None) else ""
+    if dtype in ("int32", "int64") and any(
+        isinstance(layer, keras.layers.Embedding)
+        for layer in layers_from_the_end(model)
+    ):
+        raise ValueError(
+            "`model` must have inputs of real numbers to differentiate by; received "
+            f"{dtype} for an Embedding. Explain the model that is behind it."
+        )
+
+
+def reduced(
+    gradient: Tensor, channel_reduction: Callable[..., Tensor] | None, axis: int = -1
+) -> Tensor:
+    """Return a gradient without its axis of channels, which one of a table has not.
+
+    Args:
+        gradient: (B, *spatial, C), or (B, features); and whatever is behind ``axis``.
+        channel_reduction: as in ``gradients``.
+        axis: of the channels, from the end.
+    """
+    if channel_reduction is None or len(gradient.shape) + axis < 2:
+        return gradient
+    return channel_reduction(gradient, axis=axis)
 
 
 #: Gradients as they are: signed, (B, H, W, C, K).

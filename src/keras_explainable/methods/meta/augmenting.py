@@ -13,6 +13,7 @@ from keras_explainable.compilation import call_method, name_of
 from keras_explainable.graph import Graph, filled, inlined, named
 from keras_explainable.inspection.logits import rewritten
 from keras_explainable.preparing import prepared, prepares
+from keras_explainable.resizing import resized
 from keras_explainable.types import Method, Model, Tensor
 
 
@@ -61,7 +62,7 @@ def tta(
         views = [(size, flip) for size in dict.fromkeys(sizes) for flip in flips]
         total = 0.0
         for number, (size, flip) in enumerate(views):
-            view = _flipped(_resized(call.inputs, size, interpolation), flip)
+            view = _flipped(resized(call.inputs, size, interpolation), flip)
             _, maps = call_method(
                 method,
                 model,
@@ -72,7 +73,7 @@ def tta(
                 ids=call.ids,
             )
             shape = call.inputs.shape[1:3] if scales else maps.shape[1:3]
-            total = total + _resized(_flipped(maps, flip), shape, interpolation)
+            total = total + resized(_flipped(maps, flip), shape, interpolation)
             call.progress((number + 1) * len(call.ids), len(views) * len(call.ids))
         return call.logits, total / len(views)
 
@@ -108,15 +109,6 @@ def _check_channels(operation: Any, outputs: Any) -> None:
 
 def _scaled(size: Any, scale: float) -> tuple[int, int]:
     return tuple(max(round(scale * side), 1) for side in size)
-
-
-def _resized(images: Tensor, size: Any, interpolation: str) -> Tensor:
-    """Return images or maps (B, H, W, ...) of another size."""
-    if tuple(images.shape[1:3]) == tuple(size):
-        return images
-    flat = ops.reshape(images, (*images.shape[:3], -1))
-    resized = ops.image.resize(flat, size, interpolation, data_format="channels_last")
-    return ops.reshape(resized, (-1, *size, *images.shape[3:]))
 
 
 def _flipped(images: Tensor, flip: bool) -> Tensor:

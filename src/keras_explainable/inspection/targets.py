@@ -1,0 +1,83 @@
+"""Models of a function of a model's outputs, and which units to explain of them."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_explainable.graph import Graph, GraphModel, Step, trace
+from keras_explainable.types import Model, Tensor
+
+#: Returns what is to be explained, (B,) or (B, units), of the outputs of a model.
+Target = Callable[[Any], Tensor]
+
+
+def target_model(model: Model, target: Target) -> Model:
+    """Return a model of ``target(outputs)``, sharing ``model``'s layers.
+
+    For outputs that are not units (B, units), or for a unit that the model has not: a
+    region of a segmentation, the contrast of two classes, one of several outputs.
+
+    Args:
+        model: any Keras model, which is only read.
+        target: function of what ``model`` returns, in ``keras.ops`` or the backend's
+            own operations, to (B,) or (B, units).
+
+    Example::
+
+        cat = lambda outputs: keras.ops.mean(outputs[..., 3], axis=(1, 2))
+        maps = ke.explain(method, ke.inspection.target_model(model, cat), x)
+    """
+    graph = trace(model)
+    if graph is None:
+        return _Targeted(model, target)
+    layer = _Target(target)
+    symbol = layer.compute_output_spec(graph.outputs)
+    step = Step(layer, (graph.outputs,), {}, symbol)
+    return GraphModel(
+        Graph(graph.inputs, (*graph.steps, step), symbol).pruned(), model.name
+    )
+
+
+class _Target(keras.layers.Layer):
+    """A function of a model's outputs, with units on the last axis."""
+
+    def __init__(self, target: Target):
+        super().__init__(name="target", autocast=False, trainable=False)
+        self.target = target
+
+    def call(self, outputs: Any) -> Tensor:
+        """Return what is to be explained (B, units)."""
+        found = self.target(outputs)
+        return ops.expand_dims(found, -1) if len(found.shape) == 1 else found
+
+
+class _Targeted(keras.Model):
+    """A model whose layers are not known, and a function of its outputs."""
+
+    def __init__(self, model: Model, target: Target):
+        super().__init__(name=model.name)
+        self.model, self.target = model, _Target(target)
+
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
+        """Return what is to be explained (B, units)."""
+        return self.target(self.model(inputs, training=training))
+
+
+def count_of_best(y: Any) -> int:
+    """Return how many of the best units ``y`` names; 0 if it is not a name."""
+    if not isinstance(y, str):
+        return 0
+    found = re.fullmatch("top([1-9][0-9]{0,6})", "top1" if y == "predicted" else y)
+    if found is None:
+        raise ValueError(
+            f"`y` must be units, a function, 'predicted' or 'top3'; received {y!r}."
+        )
+    return int(found[1])
+
+
+def best_units(outputs: Tensor, count: int) -> Tensor:
+    """Return the units of the largest outputs (B, count), the largest first."""
+    return ops.cast(ops.top_k(outputs, count)[1], "int32")

@@ -1,0 +1,254 @@
+"""Models as people have them, each with inputs: functions by the kind's name."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+KINDS = {}
+
+
+def kind(build):
+    KINDS[build.__name__] = build
+    return build
+
+
+def values(*shape):
+    return np.random.default_rng(0).normal(size=(3, *shape)).astype("float32")
+
+
+def classified(inputs, x, **options):
+    """The model that classifies by features (B, C)."""
+    return keras.Model(
+        inputs, layers.Dense(4, **{"activation": "softmax"} | options)(x)
+    )
+
+
+def convolved(x, **options):
+    """Features (B, C) of images."""
+    x = layers.Conv2D(4, 3, activation="tanh", **options)(x)
+    return layers.GlobalAveragePooling2D()(x)
+
+
+@kind
+def functional():
+    inputs = keras.Input((10, 12, 3))
+    return classified(inputs, convolved(inputs)), values(10, 12, 3)
+
+
+@kind
+def any_size():
+    inputs = keras.Input((None, None, 3))
+    return classified(inputs, convolved(inputs)), values(9, 14, 3)
+
+
+@kind
+def nested_twice():
+    inner = keras.Sequential(
+        [keras.Input((10, 12, 3)), layers.Conv2D(4, 3), layers.BatchNormalization()]
+    )
+    inputs = keras.Input((10, 12, 3))
+    middle = keras.Model(inputs, layers.Conv2D(4, 3)(inner(inputs)))
+    inputs = keras.Input((10, 12, 3))
+    x = layers.GlobalAveragePooling2D()(layers.ELU()(middle(inputs)))
+    return classified(inputs, layers.Dropout(0.5)(x)), values(10, 12, 3)
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.convolution = layers.Conv2D(4, 3, activation="tanh")
+        self.top = layers.Dense(4)
+
+    def call(self, inputs, training=False):
+        return self.top(ops.mean(self.convolution(inputs), axis=(1, 2)))
+
+
+@kind
+def subclassed():
+    model, x = Subclassed(), values(10, 12, 3)
+    model(x)
+    return model, x
+
+
+@kind
+def transformer():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Reshape((4, 8))(layers.Conv2D(8, 4, strides=4)(inputs))
+    x = x + layers.Embedding(4, 8)(ops.arange(4))
+    normed = layers.LayerNormalization()(x)
+    x = x + layers.MultiHeadAttention(2, 4)(normed, normed)
+    x = x + layers.Dense(8, activation="gelu")(layers.LayerNormalization()(x))
+    return classified(inputs, layers.GlobalAveragePooling1D()(x)), values(8, 8, 3)
+
+
+@kind
+def preprocessing():
+    inputs = keras.Input((10, 12, 3))
+    x = layers.RandomFlip()(inputs)
+    x = layers.Rescaling(1 / 127.5, -1)(layers.RandomRotation(0.2)(x))
+    x = layers.Normalization(mean=[0.1, 0.2, 0.3], variance=[1.0, 2.0, 3.0])(x)
+    return classified(inputs, convolved(x)), 50 * values(10, 12, 3) + 100
+
+
+@kind
+def shared_layers():
+    inputs = keras.Input((10, 12, 3))
+    twice = layers.Conv2D(3, 3, padding="same", activation="tanh")
+    return classified(inputs, convolved(twice(twice(inputs)))), values(10, 12, 3)
+
+
+class Bend(layers.Layer):
+    def call(self, x):
+        return x * ops.abs(x)
+
+
+@kind
+def custom_layer():
+    inputs = keras.Input((10, 12, 3))
+    return classified(inputs, convolved(Bend()(inputs))), values(10, 12, 3)
+
+
+@kind
+def grayscale():
+    inputs = keras.Input((10, 12, 1))
+    return classified(inputs, convolved(inputs)), values(10, 12, 1)
+
+
+@kind
+def many_channels():
+    inputs = keras.Input((10, 12, 13))
+    return classified(inputs, convolved(inputs)), values(10, 12, 13)
+
+
+@kind
+def bytes_in():
+    inputs = keras.Input((10, 12, 3), dtype="uint8")
+    x = convolved(layers.Rescaling(1 / 255)(inputs))
+    x = classified(inputs, x), (64 * values(10, 12, 3) + 128).clip(0, 255)
+    return x[0], x[1].astype("uint8")
+
+
+@kind
+def signal():
+    inputs = keras.Input((20, 3))
+    x = layers.Conv1D(4, 3, activation="tanh")(inputs)
+    return classified(inputs, layers.GlobalAveragePooling1D()(x)), values(20, 3)
+
+
+@kind
+def separable_signal():
+    inputs = keras.Input((20, 3))
+    x = layers.SeparableConv1D(4, 3, activation="tanh")(inputs)
+    return classified(inputs, layers.Flatten()(x)), values(20, 3)
+
+
+@kind
+def volume():
+    inputs = keras.Input((6, 7, 8, 2))
+    x = layers.Conv3D(4, 3, activation="tanh")(inputs)
+    return classified(inputs, layers.GlobalAveragePooling3D()(x)), values(6, 7, 8, 2)
+
+
+@kind
+def video():
+    inputs = keras.Input((3, 8, 8, 3))
+    x = layers.TimeDistributed(layers.Conv2D(3, 3, activation="tanh"))(inputs)
+    x = layers.TimeDistributed(layers.GlobalAveragePooling2D())(x)
+    return classified(inputs, layers.LSTM(4)(x)), values(3, 8, 8, 3)
+
+
+@kind
+def recurrent():
+    inputs = keras.Input((6, 3))
+    x = layers.Bidirectional(layers.GRU(4))(layers.Masking()(inputs))
+    return classified(inputs, x), values(6, 3)
+
+
+@kind
+def table():
+    inputs = keras.Input((9,))
+    return classified(inputs, layers.Dense(8, activation="tanh")(inputs)), values(9)
+
+
+@kind
+def tokens():
+    inputs = keras.Input((7,), dtype="int32")
+    x = layers.GlobalAveragePooling1D()(layers.Embedding(10, 4)(inputs))
+    return classified(inputs, x), np.random.default_rng(0).integers(0, 10, (3, 7))
+
+
+@kind
+def regression():
+    inputs = keras.Input((10, 12, 3))
+    x = layers.Dense(1)(convolved(inputs))
+    return keras.Model(inputs, x), values(10, 12, 3)
+
+
+@kind
+def many_labels():
+    inputs = keras.Input((10, 12, 3))
+    model = classified(inputs, convolved(inputs), activation="sigmoid")
+    return model, values(10, 12, 3)
+
+
+@kind
+def two_outputs():
+    inputs = keras.Input((10, 12, 3))
+    x = convolved(inputs)
+    outputs = [layers.Dense(4, activation="softmax")(x), layers.Dense(2)(x)]
+    return keras.Model(inputs, outputs), values(10, 12, 3)
+
+
+@kind
+def named_outputs():
+    inputs = keras.Input((10, 12, 3))
+    x = layers.Conv2D(4, 3, padding="same", activation="tanh")(inputs)
+    label = layers.Dense(4, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    outputs = {"label": label, "mask": layers.Conv2D(2, 1)(x)}
+    return keras.Model(inputs, outputs), values(10, 12, 3)
+
+
+@kind
+def segmentation():
+    inputs = keras.Input((10, 12, 3))
+    x = layers.Conv2D(4, 3, padding="same", activation="tanh")(inputs)
+    return keras.Model(inputs, layers.Conv2D(2, 1)(x)), values(10, 12, 3)
+
+
+@kind
+def two_inputs():
+    image, row = keras.Input((10, 12, 3), name="image"), keras.Input((5,), name="row")
+    x = layers.Concatenate()([convolved(image), row])
+    return classified([image, row], x), [values(10, 12, 3), values(5)]
+
+
+@kind
+def channels_first():
+    inputs = keras.Input((3, 10, 12))
+    x = layers.Conv2D(4, 3, data_format="channels_first")(inputs)
+    x = layers.GlobalAveragePooling2D(data_format="channels_first")(x)
+    return classified(inputs, x), values(3, 10, 12)
+
+
+@kind
+def quantized():
+    inputs = keras.Input((9,))
+    model = classified(inputs, layers.Dense(8, activation="tanh")(inputs))
+    model.quantize("int8")
+    return model, values(9)
+
+
+def _in_policy(name):
+    def build():
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(name)
+        try:
+            return functional()
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    return build
+
+
+for name in ("mixed_float16", "mixed_bfloat16", "float64"):
+    KINDS[name] = _in_policy(name)
