@@ -229,7 +229,8 @@ def _parted(step: Step) -> list[Step]:
         return [step]
     between = keras.KerasTensor(step.outputs.shape, dtype=step.outputs.dtype)
     linear = with_activation(step.operation, keras.activations.linear)
+    bend = layers.Activation(activation, dtype=step.operation.dtype_policy)
     return [
         replace(step, operation=linear, outputs=between),
-        Step(layers.Activation(activation), (between,), {}, step.outputs),
+        Step(bend, (between,), {}, step.outputs),
     ]
