@@ -44,10 +44,10 @@ def noise_of(model, count=6):
 @pytest.mark.parametrize("statistic", ["mean", "square", "variance"])
 def test_statistics_of_a_quadratic_model(statistic):
     """Its gradient is 2 w (x + sigma eps): all moments are known."""
-    model = quadratic()
-    maps, stats = run(model, repetitions=MANY, statistic=statistic)
-    mean = quadratic_gradients(model, images(), some_units())
-    variance = noise_of(model) ** 2
+    model, x, count = quadratic(), images(24), 24
+    maps, stats = run(model, repetitions=MANY, x=x, rows=192, statistic=statistic)
+    mean = quadratic_gradients(model, x, some_units(count))
+    variance = noise_of(model, count) ** 2
     known = {"mean": mean, "square": mean**2 + variance, "variance": variance}
     off = np.abs(maps - known[statistic]) / stats.std_error
     assert 0.9 < np.sqrt((off**2).mean()) < 1.1  # As far off as it says.
