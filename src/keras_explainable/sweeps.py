@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from keras import ops
 
-from keras_explainable import checks, filters, units, utils
+from keras_explainable import checks, filters, utils
 from keras_explainable.engine.shortcuts import smoothgrad
-from keras_explainable.inspection import logits_model
 from keras_explainable.stats import Stats
 from keras_explainable.types import Model
 
@@ -52,12 +50,9 @@ def sweep(
     Reference: Smilkov et al., 2017, figures 3 and 4, https://arxiv.org/abs/1706.03825
     """
     _check_increasing(repetitions)
-    images = units.as_inputs(model, np.asarray(image)[None])
-    if unit is None:
-        logits = units.forward(logits_model(model), images, 1)
-        unit = int(ops.argmax(logits))
+    images, y = np.asarray(image)[None], "predicted" if unit is None else [unit]
     rows = [
-        _row(model, images, unit, repetitions, noise_level=level, **params)
+        _row(model, images, y, repetitions, noise_level=level, **params)
         for level in noise_levels
     ]
     panels = list(itertools.chain(*rows))
@@ -72,7 +67,7 @@ def sweep(
 
 
 def _row(
-    model: Model, images: Any, unit: int, repetitions: Sequence[int], **params: Any
+    model: Model, images: Any, y: Any, repetitions: Sequence[int], **params: Any
 ) -> list[Stats]:
     """Return the stats after each number of repetitions."""
     found: list[Stats] = []
@@ -80,7 +75,7 @@ def _row(
         _, _, more = smoothgrad(
             model,
             images,
-            [unit],
+            y,
             repetitions=last - first,
             start=first,
             return_stats=True,
