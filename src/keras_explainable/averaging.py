@@ -17,8 +17,10 @@ from keras import ops
 from keras_explainable import checks, noise, units
 from keras_explainable.batching import Copies, Schedule
 from keras_explainable.compilation import call_method
+from keras_explainable.inputs import as_inputs, check_single
 from keras_explainable.sampling import Sampling
-from keras_explainable.tally import Tally
+from keras_explainable.tally import Tallies
+from keras_explainable.trees import Tree, each, length
 from keras_explainable.types import Method, Model, Tensor
 
 #: Rows that go through the network at once when a method is called by itself.
@@ -32,8 +34,8 @@ class Call:
     """What a looping method was called with.
 
     Attributes:
-        model: of one input and one output.
-        inputs: (B, ...).
+        model: of one output.
+        inputs: (B, ...), or several of them.
         outputs: the model's for the inputs (B, units).
         indices: units to explain (B, K).
         ids: of the inputs (B,), by which they draw; ``noise.PADDING`` for a padded row.
@@ -43,7 +45,7 @@ class Call:
     """
 
     model: Model
-    inputs: Tensor
+    inputs: Tree
     outputs: Tensor
     indices: Tensor
     ids: np.ndarray
@@ -61,15 +63,16 @@ def _silent(done: int, total: int) -> None:
     """Nobody is told of progress."""
 
 
-def _same(inputs: Tensor) -> Tensor:
+def _same(inputs: Tree) -> Tree:
     return inputs
 
 
 def looping(
     function: Callable[..., tuple[Any, ...]],
-    prepare: Callable[[Tensor], Tensor] = _same,
+    prepare: Callable[[Tree], Tree] = _same,
     *,
     samples: bool = True,
+    several: bool = False,
 ) -> Method:
     """Return the method that ``function(call, **params)`` computes.
 
@@ -77,12 +80,13 @@ def looping(
         function: returns logits and maps, and ``Stats`` if they are asked for.
         prepare: what the model is given for the inputs.
         samples: whether it draws views, and so has ``Stats`` to return.
+        several: whether it takes a model with several inputs.
     """
 
     @wraps(function)
     def method(
         model: Model,
-        inputs: Tensor,
+        inputs: Any,
         indices: Tensor | None = None,
         *,
         rows: int = ROWS,
@@ -91,10 +95,12 @@ def looping(
         return_stats: bool = False,
         **params: Any,
     ) -> tuple[Any, ...]:
-        inputs = units.as_inputs(model, inputs)
-        ids = checks.image_ids(ids, len(inputs), least=noise.PADDING)
+        inputs = as_inputs(model, inputs)
+        if not several:
+            check_single(model, inputs)
+        ids = checks.image_ids(ids, length(inputs), least=noise.PADDING)
         outputs = units.forward(model, prepare(inputs), rows)
-        indices = units.as_indices(indices, len(inputs), outputs.shape[-1])
+        indices = units.as_indices(indices, len(ids), outputs.shape[-1])
         call = Call(model, inputs, outputs, indices, ids, rows, progress, return_stats)
         return function(call, **params)
 
@@ -117,12 +123,12 @@ def _signature(
 def averaged(
     call: Call,
     method: Method,
-    views: Callable[[Copies], tuple[Tensor, Any]],
+    views: Callable[[Copies], tuple[Tree, Any]],
     sampling: Sampling,
     *,
     params: Mapping[str, Any] | None = None,
-    counted: Callable[[Tensor, Copies], Tensor] | None = None,
-) -> Tally:
+    counted: Callable[[Tree, Copies], Tree] | None = None,
+) -> Tallies:
     """Return the maps of ``method`` over the views of each input, counted up.
 
     Args:
@@ -137,8 +143,8 @@ def averaged(
     step = units.with_outputs(method) if call.return_stats else method
     live = np.flatnonzero(call.ids != noise.PADDING)
     size = max(call.rows // sampling.copies, 1)
-    schedule = Schedule(live, sampling.draws, size, len(call.inputs))
-    tally = Tally(call.outputs, call.indices, sampling, spread=call.return_stats)
+    schedule = Schedule(live, sampling.draws, size, len(call.ids))
+    tally = Tallies(call.outputs, call.indices, sampling, spread=call.return_stats)
     for copies in schedule:
         inputs, ids = views(copies)
         logits, maps, *outputs = call_method(
@@ -160,7 +166,7 @@ def averaged(
 
 
 def result(
-    call: Call, tally: Tally, facts: dict[str, Any], sigma: Any = None
+    call: Call, tally: Tallies, facts: dict[str, Any], sigma: Any = None
 ) -> tuple[Any, ...]:
     """Return what a looping method returns: logits, maps, and stats if asked for.
 
@@ -168,9 +174,10 @@ def result(
         call: what was asked.
         tally: what was found.
         facts: what must be equal for two runs to be of the same thing.
-        sigma: of the noise (B, 1) or (B, C); None where there is none.
+        sigma: of the noise (B, 1) or (B, C), of each input; None where there is none.
     """
     if not call.return_stats:
         return tally.logits, tally.maps
-    sigma = np.zeros((len(call.ids), 1)) if sigma is None else sigma
+    if sigma is None:
+        sigma = each(lambda maps: np.zeros((len(call.ids), 1)), tally.maps)
     return tally.logits, tally.maps, tally.stats(sigma, call.ids, facts)

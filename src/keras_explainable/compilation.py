@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.parts import in_parts
+from keras_explainable.trees import Tree, each
 from keras_explainable.types import Method, Model, Tensor
 from keras_explainable.warning import warn
 
@@ -50,8 +51,8 @@ def forget(model: Model) -> None:
 def call_method(
     method: Method,
     model: Model,
-    inputs: Tensor,
-    indices: Tensor,
+    inputs: Tree,
+    indices: Tensor | None,
     params: Mapping[str, Any],
     *,
     results: int = 2,
@@ -70,10 +71,9 @@ def call_method(
             method(model, inputs, indices, **known, **params), method, results
         )
     step = compiled(functools.partial(method, **params), model)
-    tensors = (
-        None if x is None else ops.convert_to_tensor(x) for x in (inputs, indices)
-    )
-    return _checked(step(*tensors), method, results)
+    inputs = each(ops.convert_to_tensor, inputs)
+    indices = None if indices is None else ops.convert_to_tensor(indices)
+    return _checked(step(inputs, indices), method, results)
 
 
 def accepts(function: Callable[..., Any], name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from keras_explainable.inputs import in_structure
 from keras_explainable.types import Model, Tensor
 
 NO_TAPS: Mapping[int, Tensor] = MappingProxyType({})
@@ -51,17 +52,20 @@ class Step:
 
 @dataclass(frozen=True)
 class Graph:
-    """Steps in order of execution, from ``inputs`` to ``outputs``."""
+    """Steps in order of execution, from ``inputs`` to ``outputs``.
 
-    inputs: tuple[keras.KerasTensor, ...]
+    The inputs are in a tuple, or several in the structure that the model has.
+    """
+
+    inputs: Any
     steps: tuple[Step, ...]
     outputs: Any
 
     def run(self, inputs: Any, taps: Mapping[int, Tensor] = NO_TAPS) -> Any:
-        """Return the outputs for tensors in the order of ``self.inputs``.
+        """Return the outputs.
 
         Args:
-            inputs: the tensors.
+            inputs: tensors in the structure of ``self.inputs``.
             taps: added to the values of tensors, by the ``id`` of their symbol.
         """
         values = named(self.inputs, inputs)
@@ -135,16 +139,21 @@ class GraphModel(keras.Model):
     @property
     def inputs(self) -> list[keras.KerasTensor]:
         """The symbolic inputs, which tell shapes and dtypes."""
-        return list(self.graph.inputs)
+        return keras.tree.flatten(self.graph.inputs)
+
+    @property
+    def input(self) -> Any:
+        """The symbolic inputs in their structure."""
+        return self.graph.inputs
 
     @property
     def outputs(self) -> list[keras.KerasTensor]:
         """The symbolic outputs, which tell shapes and dtypes."""
         return keras.tree.flatten(self.graph.outputs)
 
-    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+    def call(self, inputs: Any, mask: Tensor | None = None) -> Tensor:
         """Run the graph; Keras passes ``training``, tensors bring their masks."""
-        return self.run(inputs)
+        return self.run(in_structure(self, inputs))
 
     def run(self, inputs: Any, taps: Mapping[int, Tensor] = NO_TAPS) -> Any:
         """Return the outputs; see ``Graph.run``."""
@@ -188,7 +197,7 @@ def _trace_sequential(model: keras.Sequential) -> Graph:
 def _with_new_symbols(graph: Graph) -> Graph:
     """Return an equal graph that may stand beside the first one in a third."""
     symbols = [
-        *graph.inputs,
+        *_symbols(graph.inputs),
         *(x for step in graph.steps for x in _symbols(step.outputs)),
     ]
     new = {id(symbol): _symbol_like(symbol) for symbol in symbols}
@@ -218,15 +227,19 @@ def _trace_functional(model: Model) -> Graph:
     clone = keras.models.clone_model(
         uncompiled, clone_function=_Recorder, call_function=record
     )
-    return Graph(tuple(clone.inputs), tuple(steps), _as_outputs(model, clone.outputs))
+    inputs = keras.tree.pack_sequence_as(_structure(model), clone.inputs)
+    return Graph(inputs, tuple(steps), _as_outputs(model, clone.outputs))
+
+
+def _structure(model: Model) -> Any:
+    return tuple(model.inputs) if len(model.inputs) == 1 else model.input
 
 
 def _as_outputs(model: Model, outputs: list[keras.KerasTensor]) -> Any:
     """Return one output itself, and several in the structure that the model has."""
     if len(outputs) == 1:
         return outputs[0]
-    inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
-    return keras.tree.pack_sequence_as(model.compute_output_spec(inputs), outputs)
+    return keras.tree.pack_sequence_as(model.compute_output_spec(model.input), outputs)
 
 
 def inlined(graph: Graph) -> Graph:

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_explainable import backend, checks
 from keras_explainable.compilation import describe
-from keras_explainable.types import Tensor
+from keras_explainable.inputs import with_each
+from keras_explainable.trees import Tree, each, leaves
+from keras_explainable.types import Model, Tensor
+
+#: Of noise: a number, one for each channel, or either for each input by name.
+Amount = float | Sequence[float] | dict[str, Any]
 
 #: Sigma as a fraction of an image's range under which smoothing does next to nothing.
 NEGLIGIBLE_LEVEL = 0.002
@@ -24,20 +30,23 @@ class Default(float):
     """A default that can be told from the same number given by hand."""
 
 
+DEFAULT = Default(0.1)
+
+
 @dataclass(frozen=True)
 class Noise:
     """The noise of ``ke.methods.meta.smooth``: its parameters, checked."""
 
-    amount: float | Sequence[float]
-    level: float | Sequence[float] | None = None
+    amount: Amount
+    level: Amount | None = None
     antithetic: bool = False
     preprocess: Callable[[Tensor], Tensor] | None = None
     clip: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        checks.numbers_of("noise", self.amount, 0)
+        _check_amounts("noise", self.amount)
         if self.level is not None:
-            checks.numbers_of("noise_level", self.level, 0)
+            _check_amounts("noise_level", self.level)
             if not isinstance(self.amount, Default):
                 raise ValueError(
                     "`noise` and `noise_level` must not both be given; received "
@@ -64,16 +73,20 @@ class Noise:
             "preprocess": self.preprocess and describe(self.preprocess),
         }
 
-    def prepared(self, inputs: Tensor) -> Tensor:
+    def prepared(self, inputs: Tree) -> Tree:
         """Return what the model is given for ``inputs``."""
         return inputs if self.preprocess is None else self.preprocess(inputs)
 
-    def scale(self, spans: np.ndarray, channels: int) -> np.ndarray:
-        """Return sigma in units of the inputs: (B, 1), or (B, C) by channel.
+    def scales(self, model: Model, inputs: Tree, spans: Tree) -> Tree:
+        """Return sigma in units of each input: (B, 1), or (B, C) by channel.
 
-        It is the amount itself, or the level times the range of each input (B,).
+        It is the amount itself, or the level times the range of each row (B,).
         """
-        asked = np.atleast_1d(self.amount if self.level is None else self.level)
+        amount = self.amount if self.level is None else self.level
+        return with_each(model, self._scale, amount, inputs, spans)
+
+    def _scale(self, amount: Any, inputs: Tensor, spans: np.ndarray) -> np.ndarray:
+        asked, channels = np.atleast_1d(amount), inputs.shape[-1]
         if asked.shape not in ((1,), (channels,)):
             raise ValueError(
                 "`noise` and `noise_level` must be a number, or one for each of the "
@@ -131,26 +144,31 @@ def negligible(sigma: np.ndarray, spans: np.ndarray) -> str | None:
 
 
 def noisy_copies(
-    inputs: Tensor,
-    sigma: np.ndarray,
+    inputs: Tree,
+    sigma: Tree,
     keys: np.ndarray,
     image: np.ndarray,
     *,
     pairs: bool = False,
     clip: tuple[float, float] | None = None,
-) -> Tensor:
+) -> Tree:
     """Return ``inputs[image] + sigma[image] * eps(keys)``, (R, ...).
 
     Args:
-        inputs: (B, ..., C).
+        inputs: (B, ..., C), or several of them, each with noise of its own.
         sigma: (B, 1) or (B, C).
         keys: (R, 2), one for each copy.
         image: (R,), the input that is copied.
         pairs: whether to append copies with the noise taken off, (2 R, ...).
         clip: the least and the largest value to leave.
     """
-    add = _add_noise(pairs, clip)
-    return add(inputs, sigma[image], keys, image.astype("int32"))
+    add, rows = _add_noise(pairs, clip), image.astype("int32")
+    numbers = keras.tree.pack_sequence_as(inputs, range(len(leaves(inputs))))
+
+    def noisy(x: Tensor, scale: np.ndarray, number: int) -> Tensor:
+        return add(x, scale[image], keys + np.uint32(number), rows)
+
+    return each(noisy, inputs, sigma, numbers)
 
 
 @cache
@@ -168,6 +186,11 @@ def _noisy(
     both = [copies + noise, copies - noise] if pairs else [copies + noise]
     noisy = ops.concatenate(both)
     return noisy if clip is None else ops.clip(noisy, *clip)
+
+
+def _check_amounts(name: str, amount: Amount) -> None:
+    for one in amount.values() if isinstance(amount, dict) else [amount]:
+        checks.numbers_of(name, one, 0)
 
 
 def _is_range(clip: Any) -> bool:

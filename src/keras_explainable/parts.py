@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
 from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.batching import padded_chunks
+from keras_explainable.trees import each, length, taken
 from keras_explainable.types import Tensor
 from keras_explainable.warning import warn
 
@@ -23,7 +23,7 @@ def in_parts(run: Callable[..., Any]) -> Callable[..., Any]:
 
     def run_in_parts(*tensors: Tensor) -> Any:
         nonlocal most
-        rows = len(tensors[0])
+        rows = length(tensors)
         parts: list[Any] = []
         done = 0
         while done < rows:
@@ -47,16 +47,14 @@ def in_parts(run: Callable[..., Any]) -> Callable[..., Any]:
 
 def _part(run: Callable[..., Any], tensors: Any, start: int, size: int) -> Any:
     """Return what ``run`` makes of rows from ``start`` on, ``size`` at the most."""
-    rows = len(tensors[0])
+    rows = length(tensors)
     if size == rows:
         return run(*tensors)
     positions, used = next(padded_chunks(rows - start, size))
-    taken = (
-        None if x is None else ops.take(x, positions + start, axis=0) for x in tensors
-    )
+    some = (None if x is None else taken(x, positions + start) for x in tensors)
     count = int(used.sum())
-    return keras.tree.map_structure(lambda x: x[:count], run(*taken))
+    return each(lambda x: x[:count], run(*some))
 
 
 def _joined(parts: list[Any]) -> Any:
-    return keras.tree.map_structure(lambda *rows: ops.concatenate(rows), *parts)
+    return each(lambda *rows: ops.concatenate(rows), *parts)

@@ -1,6 +1,7 @@
 """What a sampling method counts up while it runs."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,52 @@ from keras_explainable.batching import Copies
 from keras_explainable.moments import Moments
 from keras_explainable.sampling import Sampling
 from keras_explainable.stats import Stats
+from keras_explainable.trees import Tree, each, leaves
 from keras_explainable.types import Tensor
 from keras_explainable.units import gather_units
 
 #: Draws of an image before its error is believed.
 FEWEST = 4
+
+
+class Tallies:
+    """The tallies of the maps of each input; of one input there is one."""
+
+    def __init__(self, *args: Any, **options: Any):
+        """Args: as for ``Tally``."""
+        self._new = partial(Tally, *args, **options)
+        self.parts: Any = None  # Once the maps' structure is known.
+
+    def add(self, logits: Tensor, maps: Tree, outputs: Any, copies: Copies) -> None:
+        """Count in what a method found for a chunk; see ``Tally.add``."""
+        if self.parts is None:
+            self.parts = each(lambda _: self._new(), maps)
+        each(lambda part, x: part.add(logits, x, outputs, copies), self.parts, maps)
+
+    @property
+    def logits(self) -> Tensor:
+        """The chosen logits of the clean inputs (B, K)."""
+        return leaves(self.parts)[0].logits
+
+    @property
+    def maps(self) -> Tree:
+        """The estimates so far (B, ..., K)."""
+        return each(lambda part: part.maps, self.parts)
+
+    def sure(self) -> np.ndarray:
+        """Return for each image (B,) whether the errors are within the tolerance."""
+        return np.all([part.sure() for part in leaves(self.parts)], axis=0)
+
+    def unsure(self, live: np.ndarray) -> str | None:
+        """Return a warning if images are not sure enough; see ``Tally.unsure``."""
+        warnings = (part.unsure(live) for part in leaves(self.parts))
+        return next(filter(None, warnings), None)
+
+    def stats(self, sigma: Tree, ids: Any, facts: dict[str, Any]) -> Tree:
+        """Return all that is known at the end, of the maps of each input."""
+        return each(
+            lambda part, of_part: part.stats(of_part, ids, facts), self.parts, sigma
+        )
 
 
 class Tally:

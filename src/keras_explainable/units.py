@@ -1,7 +1,4 @@
-"""Inputs and units of a model: made into tensors, checked, gathered.
-
-What is being traced has no values yet, so only its shape can be checked then.
-"""
+"""Units of a model: made into tensors, checked, computed, gathered."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -15,74 +12,9 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.batching import padded_chunks
 from keras_explainable.compilation import accepts, compiled
+from keras_explainable.inputs import as_array, dtype_name, shape_text
+from keras_explainable.trees import Tree, length, taken
 from keras_explainable.types import Method, Model, Tensor
-
-
-def as_inputs(model: Model, inputs: Any) -> Tensor:
-    """Return ``inputs`` as a float tensor that fits ``model``, (B, ...).
-
-    Raises:
-        ValueError: if they are empty, NaN or infinite, or of the wrong shape.
-        TypeError: if they are not numbers.
-    """
-    inputs = as_array("x", inputs)
-    check_shape(model, tuple(inputs.shape))
-    inputs = ops.cast(ops.convert_to_tensor(inputs), _float_dtype(model))
-    check_finite(inputs)
-    return inputs
-
-
-def as_array(name: str, x: Any) -> Any:
-    """Return a tensor as it is, anything else as a NumPy array.
-
-    Raises:
-        TypeError: unless it holds real numbers.
-    """
-    if not ops.is_tensor(x):
-        try:
-            x = np.asarray(x)
-        except (TypeError, ValueError, RuntimeError) as error:
-            message = f"`{name}` must be an array of numbers; {error}"
-            raise TypeError(message) from error
-    if not _dtype_name(x).startswith(("float", "bfloat", "int", "uint", "bool")):
-        raise TypeError(
-            f"`{name}` must be an array of real numbers; received {_dtype_name(x)}."
-        )
-    return x
-
-
-def check_finite(x: Any) -> None:
-    """Raise ValueError if ``x`` holds NaN or infinite values."""
-    if backend.is_symbolic(x):
-        return
-    finite = ops.all(ops.isfinite(x)) if ops.is_tensor(x) else np.isfinite(x).all()
-    if not finite:
-        raise ValueError("`x` must be finite; received NaN or infinite values.")
-
-
-def check_shape(model: Model, shape: tuple[int | None, ...]) -> None:
-    """Raise ValueError if a batch of this shape cannot be an input of ``model``."""
-    expected = _input_shape(model)
-    sizes = zip(shape[1:], expected[1:] if expected else (), strict=False)
-    fits = expected is None or len(shape) == len(expected)
-    if not fits or any(None not in pair and pair[0] != pair[1] for pair in sizes):
-        raise ValueError(
-            f"`x` must have shape {_shape_text(expected)}, as the model's "
-            f"input has; received {_shape_text(shape)}."
-        )
-    if len(shape) < 2 or 0 in shape:
-        raise ValueError(
-            "`x` must be a batch of at least one non-empty sample, (B, ...); "
-            f"received shape {_shape_text(shape)}."
-        )
-
-
-def map_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of a map of inputs of a shape: their spatial axes.
-
-    Of a table (B, features) these are the features; else the last axis is of channels.
-    """
-    return tuple(shape[1:-1]) or tuple(shape[1:])
 
 
 def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
@@ -100,34 +32,34 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
     if indices is None and units is not None:
         indices = np.tile(np.arange(units), (batch, 1))
     indices = as_array("y", indices)
-    if "int" not in _dtype_name(indices):
-        raise TypeError(f"`y` must be integers; received {_dtype_name(indices)}.")
+    if "int" not in dtype_name(indices):
+        raise TypeError(f"`y` must be integers; received {dtype_name(indices)}.")
     shape = tuple(indices.shape)
     if len(shape) not in (1, 2) or shape[0] != batch or 0 in shape:
         raise ValueError(
             f"`y` must have shape (B, K) or (B,) with B = {batch}, one row for "
-            f"each input; received {_shape_text(shape)}."
+            f"each input; received {shape_text(shape)}."
         )
     _check_range(indices, units)
     tensor = ops.cast(ops.convert_to_tensor(indices), "int32")
     return ops.reshape(tensor, (batch, -1))
 
 
-def forward(model: Model, inputs: Tensor, rows: int) -> Tensor:
+def forward(model: Model, inputs: Tree, rows: int) -> Tensor:
     """Return the model's outputs (B, units), at most ``rows`` of them at a time.
 
     Of several outputs it is the first, to which the others only add what lies inside.
     """
     step = compiled(_forward, model)
-    total = len(inputs)
+    total = length(inputs)
     outputs = [
-        step(ops.take(inputs, positions, axis=0))[: used.sum()]
+        step(taken(inputs, positions))[: used.sum()]
         for positions, used in padded_chunks(total, min(rows, total))
     ]
     return ops.concatenate(outputs)
 
 
-def _forward(model: Model, inputs: Tensor) -> Tensor:
+def _forward(model: Model, inputs: Tree) -> Tensor:
     return first_output(model(inputs, training=False))
 
 
@@ -144,14 +76,14 @@ def first_output(outputs: Any) -> Tensor:
         raise ValueError(
             "`model` must have one output of shape (B, units), or `y` be a function of "
             "its outputs that returns one; received "
-            f"{type(outputs).__name__ if shape is None else _shape_text(shape)}."
+            f"{type(outputs).__name__ if shape is None else shape_text(shape)}."
         )
     return outputs
 
 
 def maps_of_units(
-    outputs: Tensor, indices: Any, one_map: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Tensor]:
+    outputs: Tensor, indices: Any, one_map: Callable[[Tensor], Tree]
+) -> tuple[Tensor, Tree]:
     """Return the chosen units (B, K), and a map for each of them on a last axis.
 
     Args:
@@ -222,26 +154,3 @@ def _check_range(indices: Any, units: int | None) -> None:
             f"`y` must be units of the model, from 0 to below {count}; "
             f"received {low if low < 0 else high}."
         )
-
-
-def _dtype_name(x: Any) -> str:
-    return (
-        keras.backend.standardize_dtype(x.dtype) if ops.is_tensor(x) else x.dtype.name
-    )
-
-
-def _input_shape(model: Model) -> tuple[int | None, ...] | None:
-    inputs = getattr(model, "inputs", None)
-    return tuple(inputs[0].shape) if inputs else None
-
-
-def _float_dtype(model: Model) -> str:
-    """The model's input dtype; Keras' default where that is not a float (uint8)."""
-    inputs = getattr(model, "inputs", None)
-    dtype = keras.backend.standardize_dtype(inputs[0].dtype) if inputs else ""
-    return dtype if "float" in dtype else keras.config.floatx()
-
-
-def _shape_text(shape: Any) -> str:
-    sizes = ", ".join("any" if size is None else str(size) for size in shape)
-    return f"({sizes},)" if len(shape) == 1 else f"({sizes})"

@@ -12,6 +12,7 @@ from small_models import SHAPE, UNITS, linear, network
 from keras_explainable import backend
 from keras_explainable.lowering import lower, rows, suitable_rows
 from keras_explainable.lowering.rows import bytes_per_row
+from keras_explainable.memory import free_host_memory
 
 MANY = 2**50
 NETWORK = lower(network())
@@ -28,7 +29,7 @@ def memory(monkeypatch):
 
     def set_free(device, host=None):
         monkeypatch.setattr(backend, "free_memory", lambda: device)
-        monkeypatch.setattr(rows, "_free_host_memory", lambda: host)
+        monkeypatch.setattr(rows, "free_host_memory", lambda: host)
 
     return set_free
 
@@ -71,7 +72,7 @@ def test_they_fit_the_share_of_what_is_free(memory, host):
 def test_they_are_a_power_of_two(free, host):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backend, "free_memory", lambda: None if host else free)
-        patch.setattr(rows, "_free_host_memory", lambda: free)
+        patch.setattr(rows, "free_host_memory", lambda: free)
         found = suitable_rows(NETWORK)
     assert found >= 1
     assert found & (found - 1) == 0
@@ -109,7 +110,7 @@ def test_a_row_takes_more_memory_the_larger_the_image():
 
 
 def test_the_hosts_free_memory_is_less_than_it_has():
-    free = rows._free_host_memory()
+    free = free_host_memory()
     if free is None:
         pytest.skip("this system does not tell")
     assert 0 < free < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -4,8 +4,9 @@ Everything else in the package is written once, in ``keras.ops``. The backend is
 Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
 
 - ``vjp(function, inputs)``: the outputs, their pullback to the inputs (a tensor or a
-  list of them), and what else there is: ``function(inputs) -> (outputs, others)``.
-- ``stack_units(function, count)``: ``function(k)`` for each unit, on a last axis.
+  structure of them), and what else there is: ``function(inputs) -> (outputs, others)``.
+- ``stack_units(function, count)``: ``function(k)``, a tensor or a structure of them,
+  for each unit, on a last axis.
 - ``jit(function)``: a function of tensors, compiled once per shape.
 - ``compiled(function, model)``: ``function(model, *tensors)`` likewise, without the
   model's weights becoming constants or being differentiated.

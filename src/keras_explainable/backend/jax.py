@@ -33,8 +33,10 @@ def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
 
 def stack_units(function: Callable[[Any], Any], count: int) -> Any:
     if count <= UNROLLED_UNITS:
-        return jnp.stack([function(unit) for unit in range(count)], axis=-1)
-    return jnp.moveaxis(jax.lax.map(function, jnp.arange(count)), 0, -1)
+        units = [function(unit) for unit in range(count)]
+        return jax.tree.map(lambda *maps: jnp.stack(maps, axis=-1), *units)
+    maps = jax.lax.map(function, jnp.arange(count))
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), maps)
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from keras_explainable.pads import pads
 
+_each = tf.nest.map_structure
+
 # Beyond this many units a loop in the graph is smaller than the unrolled graph.
 UNROLLED_UNITS = 8
 
@@ -46,10 +48,16 @@ def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
 
 def stack_units(function: Callable[[Any], Any], count: int) -> Any:
     if tf.executing_eagerly() or count <= UNROLLED_UNITS:
-        return tf.stack([function(unit) for unit in range(count)], axis=-1)
+        units = [function(unit) for unit in range(count)]
+        return _each(lambda *maps: tf.stack(maps, axis=-1), *units)
     first = function(0)
-    spec = tf.TensorSpec(first.shape, first.dtype)
-    others = tf.map_fn(function, tf.range(1, count), fn_output_signature=spec)
+    specs = _each(lambda x: tf.TensorSpec(x.shape, x.dtype), first)
+    others = tf.map_fn(function, tf.range(1, count), fn_output_signature=specs)
+    return _each(_joined, first, others)
+
+
+def _joined(first: Any, others: Any) -> Any:
+    """Return the maps of one unit, and of others (K - 1, ...), along a last axis."""
     maps = tf.concat([first[None], others], axis=0)
     return tf.transpose(maps, [*range(1, len(maps.shape)), 0])
 

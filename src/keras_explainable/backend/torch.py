@@ -43,7 +43,8 @@ def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
 
 
 def stack_units(function: Callable[[Any], Any], count: int) -> Any:
-    return torch.stack([function(unit) for unit in range(count)], dim=-1)
+    units = [function(unit) for unit in range(count)]
+    return keras.tree.map_structure(lambda *maps: torch.stack(maps, dim=-1), *units)
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable import inspection, units
+from keras_explainable.inputs import as_inputs
 from keras_explainable.models import Subject
 from keras_explainable.report import Prediction
 
@@ -67,7 +68,7 @@ def predict(subject: Subject, inputs: Floats, rows: int) -> Predictions:
 
 def _forward(model: Any, inputs: Floats, rows: int) -> Floats:
     # Not `model.predict`: on JAX, Keras leaves a model without weights if it fails.
-    outputs = units.forward(model, units.as_inputs(model, inputs), rows)
+    outputs = units.forward(model, as_inputs(model, inputs), rows)
     return np.asarray(keras.ops.convert_to_numpy(outputs), "float32")
 
 

@@ -4,33 +4,26 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from keras import ops
 
-from keras_explainable import checks, lowering, units
-from keras_explainable.compilation import accepts, call_method, name_of
-from keras_explainable.engine.guards import check_model, warn_of_blanks
-from keras_explainable.engine.postprocessing import (
-    Postprocessing,
-    check_resizing,
-    postprocess,
-    resize,
-    target_size,
-)
+from keras_explainable import checks, lowering
+from keras_explainable.compilation import accepts, name_of
+from keras_explainable.engine.batches import Explainer, Result
+from keras_explainable.engine.guards import check_model
+from keras_explainable.engine.postprocessing import Postprocessing, check_resizing
 from keras_explainable.engine.progress import Progress
-from keras_explainable.engine.sources import Batch, Source
+from keras_explainable.engine.sources import Source
 from keras_explainable.inspection import (
+    embedded_model,
     logits_model,
     runnable_model,
     target_model,
 )
 from keras_explainable.inspection.fingerprints import fingerprint
-from keras_explainable.inspection.targets import best_units, count_of_best
+from keras_explainable.inspection.targets import count_of_best
 from keras_explainable.preparing import prepared
-from keras_explainable.stats import joined
-from keras_explainable.types import Method, Model, Tensor
-
-#: Logits and maps, and `Stats` if they are asked for.
-Result = tuple[Any, ...]
+from keras_explainable.stats import Stats, joined
+from keras_explainable.trees import each
+from keras_explainable.types import Method, Model
 
 
 def explain(
@@ -60,11 +53,13 @@ def explain(
     Args:
         method: explaining method, such as ``ke.methods.gradient.gradients`` or
             ``ke.methods.meta.smooth(...)``; it is compiled once per shape.
-        model: Keras model with one input and an output (B, units), the first one of
-            several; or any outputs, with a function for ``y``.
-        x: (N, H, W, C) array, list or tensor; or a ``tf.data.Dataset``,
+        model: Keras model with an output (B, units), the first one of several; or any
+            outputs, with a function for ``y``.
+        x: (N, H, W, C) array, list or tensor, of several inputs a dictionary by name or
+            a list; or a list of images of different sizes; or a ``tf.data.Dataset``,
             ``keras.utils.PyDataset``, torch ``DataLoader`` or generator of batches
-            ``x`` or ``(x, y)``.
+            ``x`` or ``(x, y)``, or of single ones. Tokens for an ``Embedding`` are
+            replaced by the vectors that it looks up.
         y: units to explain (N, K), or (N,) read as (N, 1); None explains every unit;
             "predicted" the unit of the largest logit, "top3" those of the three
             largest; or a function of the model's outputs to what to explain, (B,) or
@@ -93,19 +88,57 @@ def explain(
 
     Returns:
         ``logits`` (N, K) and ``maps`` (N, H', W', K), or what the method and
-        ``postprocessing`` make of them.
+        ``postprocessing`` make of them. Maps of several inputs come in the structure
+        that the model has (and so do ``Stats``), maps of different sizes in a list.
 
     Raises:
-        ValueError: if ``x``, ``y`` or a parameter does not fit; arrays are checked as
-            a whole before anything is computed.
+        ValueError: if ``x``, ``y`` or a parameter does not fit, arrays being checked
+            as a whole before anything is computed; or if the maps would not fit the
+            memory.
         TypeError: if one is of the wrong type.
     """
+    _check_options(method, batch_size, steps, lower, precision, return_stats)
+    check_resizing(resizing)
+    check_model(model)
+    asked, best = _asked(model, y, logits), count_of_best(y)
+    embedded, look_up = embedded_model(asked)
+    explained = prepared(method, embedded, method_params)
+    lowered = lowering.lower(explained, precision) if lower else explained
+    rows = batch_size or lowering.suitable_rows(lowered)
+    units_of_x = None if callable(y) or best else y
+    source = Source(asked, x, units_of_x, ids=ids, batch_size=rows, steps=steps)
+    progress = Progress(model, callbacks, verbose, source.steps, source.images)
+    explainer = Explainer(
+        method=method,
+        params=method_params,
+        model=explained,
+        lowered=lowered,
+        look_up=look_up,
+        rows=rows,
+        best=best,
+        images=source.images,
+        postprocessing=postprocessing,
+        resizing=resizing,
+        return_stats=return_stats,
+    )
+    found, maps, *stats = _loop(source, explainer, progress)
+    explainer.blanks.warn()
+    return found, maps, *(each(_of_model(model), tree) for tree in stats)
+
+
+def _check_options(
+    method: Method,
+    batch_size: Any,
+    steps: Any,
+    lower: bool,
+    precision: str,
+    return_stats: bool,
+) -> None:
     checks.is_callable("method", method)
     if batch_size is not None:
         checks.integer("batch_size", batch_size, 1)
     if steps is not None:
         checks.integer("steps", steps, 1)
-    check_resizing(resizing)
     if not lower and precision != "float32":
         raise ValueError(
             "`lower` must be True for another `precision` than 'float32'; received "
@@ -116,52 +149,12 @@ def explain(
             "`method` must be one that samples, such as `smooth(...)`, for "
             f"`return_stats`; received {name_of(method)!r}."
         )
-    check_model(model)
-    explained = logits_model(model) if logits else runnable_model(model)
-    count = count_of_best(y)
-    if callable(y):
-        explained = target_model(explained, y)
-    if callable(y) or count:
-        y = None
-    explained = prepared(method, explained, method_params)
-    lowered = lowering.lower(explained, precision) if lower else explained
-    rows = batch_size or lowering.suitable_rows(lowered)
-    source = Source(explained, x, y, ids=ids, batch_size=rows, steps=steps)
-    progress = Progress(model, callbacks, verbose, source.steps, source.images)
 
-    network = None
 
-    def explain_batch(batch: Batch) -> Result:
-        nonlocal network
-        report = progress.of_batch(batch.used)
-        if network is None:
-            network = lowering.checked(lowered, explained, batch.inputs, rows)
-        indices = batch.indices
-        if count:
-            outputs = units.forward(network, batch.inputs, rows)
-            indices = best_units(outputs, count)
-        found, maps, *stats = call_method(
-            method,
-            network,
-            batch.inputs,
-            indices,
-            method_params,
-            results=2 + return_stats,
-            rows=rows,
-            ids=batch.ids,
-            progress=report,
-            return_stats=return_stats,
-        )
-        if not accepts(method, "progress"):
-            report(batch.used, batch.used)
-        maps = postprocess(maps, postprocessing)
-        maps = resize(maps, target_size(resizing, batch.inputs.shape))
-        arrays = [_numpy(x)[: batch.used] for x in (found, maps)]
-        return *arrays, *(part.taken(batch.used) for part in stats)
-
-    found, maps, *stats = _loop(source, explain_batch, progress)
-    warn_of_blanks(maps)
-    return found, maps, *(part.of_model(fingerprint(model)) for part in stats)
+def _asked(model: Model, y: Any, logits: bool) -> Model:
+    """Return the model of what is asked for."""
+    asked = logits_model(model) if logits else runnable_model(model)
+    return target_model(asked, y) if callable(y) else asked
 
 
 def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
@@ -189,12 +182,12 @@ def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
     return explain_with
 
 
-def _loop(source: Source, explain_batch: Any, progress: Progress) -> Result:
+def _loop(source: Source, explainer: Explainer, progress: Progress) -> Result:
     results: list[Result] = []
     progress.callbacks.on_predict_begin()
     for step, batches in enumerate(source):
         progress.callbacks.on_predict_batch_begin(step)
-        done = _joined([explain_batch(batch) for batch in batches])
+        done = _joined([explainer.explain(batch, progress) for batch in batches])
         results.append(done)
         progress.callbacks.on_predict_batch_end(step, {"outputs": done})
     progress.finish()
@@ -204,8 +197,17 @@ def _loop(source: Source, explain_batch: Any, progress: Progress) -> Result:
 
 def _joined(results: list[Result]) -> Result:
     found, maps, *stats = zip(*results, strict=True)
-    return np.concatenate(found), np.concatenate(maps), *map(joined, stats)
+    joined_stats = (each(lambda *parts: joined(parts), *trees) for trees in stats)
+    return np.concatenate(found), each(_joined_maps, *maps), *joined_stats
 
 
-def _numpy(x: Tensor) -> np.ndarray:
-    return ops.convert_to_numpy(x)
+def _joined_maps(*parts: Any) -> Any:
+    """Return maps of all images (N, ...), or a list of them if they differ in size."""
+    if len({np.shape(part)[1:] for part in parts}) == 1:
+        return np.concatenate(parts)
+    return [image for part in parts for image in part]
+
+
+def _of_model(model: Model) -> Callable[[Stats], Stats]:
+    known = fingerprint(model)
+    return lambda stats: stats.of_model(known)

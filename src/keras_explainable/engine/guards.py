@@ -1,21 +1,29 @@
-"""Models that cannot be explained, and maps that explain nothing."""
+"""Models that cannot be explained, and maps that are too many or explain nothing."""
+
+import math
+from typing import Any
 
 import numpy as np
 
+from keras_explainable.inputs import map_shape
 from keras_explainable.inspection.finding import layers_from_the_end
+from keras_explainable.inspection.silence import why_silent
+from keras_explainable.memory import free_host_memory
+from keras_explainable.trees import Tree, leaves, taken
 from keras_explainable.types import Model
 from keras_explainable.warning import warn
+
+NOTHING_LEFT = (
+    "there are derivatives, but the method or `postprocessing` left nothing of them "
+    "(a constant map is normalized to 0)"
+)
+
+#: Bytes of a value in a map.
+WIDTH = 4
 
 
 def check_model(model: Model) -> None:
     """Raise ValueError if a model of this kind cannot be explained."""
-    inputs = getattr(model, "inputs", None) or ()
-    if len(inputs) > 1:
-        raise ValueError(
-            "`model` must have one input; received one with "
-            f"{[symbol.name for symbol in inputs]}. A model of one of them, which "
-            "holds the others as constants, can be explained."
-        )
     for layer in layers_from_the_end(model) if hasattr(model, "layers") else ():
         if mode := getattr(layer, "quantization_mode", None):
             raise ValueError(
@@ -29,12 +37,61 @@ def check_model(model: Model) -> None:
             )
 
 
-def warn_of_blanks(maps: np.ndarray) -> None:
-    """Warn if maps say nothing."""
-    axes = tuple(range(1, maps.ndim - 1))
-    if maps.ndim > 2 and (blank := ~maps.any(axis=axes)).any():
-        warn(
-            f"{blank.sum()} of {blank.size} maps are zero everywhere: either no layer "
-            "lets a derivative through (dead ReLUs, a saturated output, integers such "
-            "as those an Embedding reads), or `postprocessing` left nothing."
+def check_batch(inputs: Tree, count: int) -> None:
+    """Raise ValueError if the maps of ``count`` units of a batch cannot fit."""
+    images = len(leaves(inputs)[0])
+    values = sum(math.prod(map_shape(x.shape)) for x in leaves(inputs))
+    _check_memory(images * count * values * WIDTH, images, count)
+
+
+def check_all(maps: Tree, used: int, images: int | None) -> None:
+    """Raise ValueError if the maps of all images cannot fit, with those of ``used``."""
+    if images is not None and images > used:
+        size = sum(x.nbytes for x in leaves(maps))
+        # Twice, as they are joined in the end.
+        needed = 2 * size * images // used
+        _check_memory(needed, images, leaves(maps)[0].shape[-1])
+
+
+def _check_memory(needed: int, images: int, count: int) -> None:
+    free = free_host_memory()
+    if free is not None and needed > free:
+        raise ValueError(
+            "`y` must ask for maps that fit the memory; received "
+            f"{_text(images, 'input')} and {_text(count, 'unit')}, of which the maps "
+            f"take {needed / 2**30:.3g} GiB, where {free / 2**30:.3g} GiB are free. "
+            "`y='predicted'` or `y='top3'` asks for fewer units."
         )
+
+
+def _text(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+class Blanks:
+    """Maps that are zero everywhere, and why the first of them is."""
+
+    def __init__(self) -> None:
+        self.blank, self.maps, self.reason = 0, 0, ""
+
+    def look(self, model: Model, inputs: Tree, indices: Any, maps: Tree) -> None:
+        """Count the maps of a batch, which are of ``model``'s units (B, K)."""
+        for number, part in enumerate(leaves(maps)):
+            if part.ndim < 3:
+                continue
+            blank = ~part.any(axis=tuple(range(1, part.ndim - 1)))
+            if blank.any() and not self.reason:
+                row, place = np.argwhere(blank)[0]
+                unit = place if indices is None else indices[row, place]
+                one = taken(inputs, np.array([row]))
+                self.reason = why_silent(model, one, int(unit), number) or NOTHING_LEFT
+            self.maps += blank.size
+            self.blank += int(blank.sum())
+
+    def warn(self) -> None:
+        """Warn if there were any."""
+        if self.blank:
+            warn(
+                f"{self.blank} of {self.maps} maps are zero everywhere. In the first "
+                f"one, {self.reason}."
+            )

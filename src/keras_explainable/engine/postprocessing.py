@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
+
 from keras_explainable.compilation import accepts
+from keras_explainable.inputs import map_shape
 from keras_explainable.resizing import resized
+from keras_explainable.trees import Tree, each, leaves
 from keras_explainable.types import Tensor
-from keras_explainable.units import map_shape
 
 Postprocessing = Callable[..., Tensor]
 
@@ -23,16 +26,23 @@ def postprocess(maps: Tensor, postprocessing: Postprocessing | None) -> Tensor:
     return postprocessing(maps)
 
 
-def target_size(resizing: Any, inputs: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Return the size that ``resizing`` asks for; None keeps the maps' own.
+def sized(maps: Tree, resizing: Any, inputs: Tree) -> Tree:
+    """Return maps in the size that ``resizing`` asks for.
 
     Args:
-        resizing: None, True for the size of the inputs, or a size.
-        inputs: shape of the inputs (B, *spatial, C).
+        maps: (B, *spatial, ..., K), of each input or of all together.
+        resizing: None, True for the size of the input, or a size. Where there are
+            several inputs, maps of a layer get the size of the first one with as many
+            axes.
+        inputs: (B, *spatial, C).
     """
     if resizing is None or resizing is False:
-        return None
-    return map_shape(inputs) if resizing is True else tuple(resizing)
+        return maps
+    if keras.tree.is_nested(maps):
+        return each(lambda part, x: sized(part, resizing, x), maps, inputs)
+    alike = [x for x in leaves(inputs) if len(x.shape) == len(maps.shape)]
+    shape = (alike or leaves(inputs))[0].shape
+    return resize(maps, map_shape(shape) if resizing is True else tuple(resizing))
 
 
 def check_resizing(resizing: Any) -> None:
@@ -47,14 +57,12 @@ def check_resizing(resizing: Any) -> None:
         )
 
 
-def resize(maps: Tensor, size: tuple[int, ...] | None) -> Tensor:
+def resize(maps: Tensor, size: tuple[int, ...]) -> Tensor:
     """Return maps (B, *spatial, ..., K) in another size, linearly interpolated.
 
     Raises:
         ValueError: if they have not as many spatial axes.
     """
-    if size is None:
-        return maps
     found = tuple(maps.shape[1:-1])
     if len(found) < len(size):
         raise ValueError(

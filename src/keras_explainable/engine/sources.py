@@ -4,20 +4,28 @@ import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 from keras import ops
 
 from keras_explainable import checks, units
 from keras_explainable.batching import padded_chunks
+from keras_explainable.engine import streams
+from keras_explainable.engine.streams import Element, as_numpy
+from keras_explainable.inputs import (
+    as_inputs,
+    check_inputs,
+    for_each_input,
+    names_of_inputs,
+)
 from keras_explainable.noise import PADDING
+from keras_explainable.trees import Tree, each, leaves, length, taken
 from keras_explainable.types import Model, Tensor
 
 
 class Batch(NamedTuple):
     """Inputs (B, ...), units (B, K) or None, ids (B,), and how many rows are used."""
 
-    inputs: Tensor
+    inputs: Tree
     indices: Tensor | None
     ids: np.ndarray
     used: int
@@ -46,49 +54,88 @@ class Source:
     ):
         self.model, self.batch_size = model, batch_size
         self.ids = None if ids is None else np.asarray(ids)
-        if _is_stream(x):
+        self.images: int | None = None
+        if streams.is_stream(x):
             _refuse_targets(y)
-            self._elements, known = _stream(x), _length(x)
-            self.images = None
+            self._elements, known = self._stream(x)
         else:
-            x, y = self._checked_arrays(x, y)
-            self.ids = checks.image_ids(ids, len(x))
-            self._elements, known = self._slices(x, y), -(-len(x) // batch_size)
-            self.images = min(len(x), (steps or known) * batch_size)
+            pieces = [self._checked_arrays(*piece) for piece in self._pieces(x, y)]
+            slices = [part for piece in pieces for part in self._slices(*piece)]
+            self._elements, known = iter(slices), len(slices)
+            self.images = sum(length(part) for part, _ in slices[:steps])
+            self.ids = checks.image_ids(ids, sum(length(part) for part, _ in slices))
         self.steps = steps if known is None else min(steps or known, known)
 
     def __iter__(self) -> Iterator[list[Batch]]:
         """Yield each element of the data as a list of batches."""
-        position, size = 0, 0
+        position, sizes = 0, dict[Any, int]()
         for x, y in itertools.islice(self._elements, self.steps):
             inputs, indices = self._checked(x, y)
-            size = min(self.batch_size, max(size, len(inputs)))
-            ids = self._ids_from(position, len(inputs))
-            yield list(_padded(inputs, indices, ids, size))
-            position += len(inputs)
+            count = length(inputs)
+            shapes = tuple(tuple(part.shape[1:]) for part in leaves(inputs))
+            sizes[shapes] = min(self.batch_size, max(sizes.get(shapes, 0), count))
+            ids = self._ids_from(position, count)
+            yield list(_padded(inputs, indices, ids, sizes[shapes]))
+            position += count
         if not position:
             raise ValueError("`x` must hold at least one input; received none.")
 
-    def _checked_arrays(self, x: Any, y: Any) -> tuple[Any, Any]:
-        x = _numpy("x", x)
-        units.check_shape(self.model, x.shape)
-        units.check_finite(x)
+    def _stream(self, x: Any) -> tuple[Iterator[Element], int | None]:
+        """Return the batches of a stream, and how many; single samples are gathered."""
+        known = streams.length_of(x)
+        first, found = streams.peeked(streams.elements(x))
+        if first is None or not self._is_sample(first[0]):
+            return found, known
+        size = self.batch_size
+        return streams.batched(found, size), known and -(-known // size)
+
+    def _is_sample(self, x: Any) -> bool:
+        """Whether ``x`` is one input, without the axis of a batch."""
+
+        def lacks_axis(symbol: Any, part: Any) -> bool:
+            return symbol is not None and np.ndim(part) == len(symbol.shape) - 1
+
+        return all(leaves(for_each_input(self.model, lacks_axis, x)))
+
+    def _pieces(self, x: Any, y: Any) -> Iterator[Element]:
+        """Yield the data whole, or a list of images in runs of one shape."""
+        single = names_of_inputs(self.model)[1:] == []
+        shapes = [*map(_shape, x)] if single and isinstance(x, list | tuple) else []
+        if len({*shapes}) < 2 or min(map(len, shapes)) < 2:
+            yield x, y
+            return
         if y is not None:
-            y = _numpy("y", y)
+            y = as_numpy(y, "y")
             units.as_indices(y, len(x), units.count_units(self.model))
+        start = 0
+        for _, run in itertools.groupby(shapes):
+            rows = slice(start, start + len(list(run)))
+            yield x[rows], None if y is None else y[rows]
+            start = rows.stop
+
+    def _checked_arrays(self, x: Any, y: Any) -> Element:
+        x = for_each_input(self.model, lambda _, part: as_numpy(part), x)
+        check_inputs(self.model, x)
+        if y is not None:
+            y = as_numpy(y, "y")
+            units.as_indices(y, length(x), units.count_units(self.model))
         return x, y
 
-    def _checked(self, x: Any, y: Any) -> tuple[Tensor, Tensor | None]:
-        inputs = units.as_inputs(self.model, _numpy("x", x))
+    def _checked(self, x: Any, y: Any) -> tuple[Tree, Tensor | None]:
+        numpy = for_each_input(self.model, lambda _, part: as_numpy(part), x)
+        inputs = as_inputs(self.model, numpy)
         if y is None:
             return inputs, None
         count = units.count_units(self.model)
-        return inputs, units.as_indices(_numpy("y", y), len(inputs), count)
+        return inputs, units.as_indices(as_numpy(y, "y"), length(inputs), count)
 
-    def _slices(self, x: Any, y: Any) -> Iterator[tuple[Any, Any]]:
-        for start in range(0, len(x), self.batch_size):
+    def _slices(self, x: Tree, y: Any) -> Iterator[Element]:
+        for start in range(0, length(x), self.batch_size):
             rows = slice(start, start + self.batch_size)
-            yield x[rows], None if y is None else y[rows]
+            yield (
+                each(lambda part, at=rows: part[at], x),
+                None if y is None else y[rows],
+            )
 
     def _ids_from(self, position: int, count: int) -> np.ndarray:
         if self.ids is None:
@@ -96,45 +143,22 @@ class Source:
         return checks.image_ids(self.ids[position : position + count], count)
 
 
-def _padded(inputs: Any, indices: Any, ids: np.ndarray, size: int) -> Iterator[Batch]:
-    for positions, used in padded_chunks(len(inputs), size):
+def _padded(inputs: Tree, indices: Any, ids: np.ndarray, size: int) -> Iterator[Batch]:
+    for positions, used in padded_chunks(length(inputs), size):
         yield Batch(
-            ops.take(inputs, positions, axis=0),
+            taken(inputs, positions),
             None if indices is None else ops.take(indices, positions, axis=0),
             np.where(used, ids[positions], PADDING),
             int(used.sum()),
         )
 
 
-def _is_stream(x: Any) -> bool:
-    """Whether ``x`` yields batches: no array, list or tensor, which are one."""
-    if isinstance(x, keras.utils.PyDataset):
-        return True
-    is_array = isinstance(x, list | tuple) or hasattr(x, "shape") or np.isscalar(x)
-    return hasattr(x, "__iter__") and not is_array
-
-
-def _stream(x: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(x, keras.utils.PyDataset):
-        steps = itertools.count() if x.num_batches is None else range(x.num_batches)
-        return (_unpacked(x[step]) for step in steps)
-    return map(_unpacked, x)
-
-
-def _length(x: Any) -> int | None:
-    if isinstance(x, keras.utils.PyDataset):
-        return x.num_batches
+def _shape(x: Any) -> tuple[int, ...]:
+    """Return the shape of an image; () if it is none."""
     try:
-        return len(x)
-    except TypeError:  # A generator, or a data set of unknown or infinite length.
-        return None
-
-
-def _unpacked(element: Any) -> tuple[Any, Any]:
-    """Return (x, y) of ``x``, ``(x,)``, ``(x, y)`` or ``(x, y, weights)``."""
-    if isinstance(element, tuple | list):
-        return (*element, None)[:2]
-    return element, None
+        return np.shape(as_numpy(x))
+    except (TypeError, ValueError):
+        return ()
 
 
 def _refuse_targets(y: Any) -> None:
@@ -143,12 +167,3 @@ def _refuse_targets(y: Any) -> None:
             "`y` must be None when `x` is a data set, which yields (x, y) itself; "
             f"received {type(y).__name__}."
         )
-
-
-def _numpy(name: str, x: Any) -> Any:
-    """Return any framework's tensor, array or list as a NumPy array."""
-    if ops.is_tensor(x):
-        return ops.convert_to_numpy(x)
-    if hasattr(x, "detach"):  # A torch tensor under another backend.
-        x = x.detach().cpu()
-    return units.as_array(name, x)

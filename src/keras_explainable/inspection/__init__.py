@@ -1,6 +1,7 @@
 """Looking into a model, without touching it."""
 
 from keras_explainable.inspection.biases import biases, layers_with_biases
+from keras_explainable.inspection.embeddings import embedded_model
 from keras_explainable.inspection.exposing import endpoints, expose
 from keras_explainable.inspection.finding import (
     find_layer_with,
@@ -9,11 +10,12 @@ from keras_explainable.inspection.finding import (
     get_nested_layer,
 )
 from keras_explainable.inspection.logits import logits_model, runnable_model
-from keras_explainable.inspection.targets import target_model
+from keras_explainable.inspection.targets import output_model, target_model
 from keras_explainable.units import gather_units
 
 __all__ = [
     "biases",
+    "embedded_model",
     "endpoints",
     "expose",
     "find_layer_with",
@@ -23,6 +25,7 @@ __all__ = [
     "get_nested_layer",
     "layers_with_biases",
     "logits_model",
+    "output_model",
     "runnable_model",
     "target_model",
 ]

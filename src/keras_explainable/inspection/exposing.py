@@ -11,6 +11,7 @@ from keras_explainable import units
 from keras_explainable.graph import Graph, GraphModel, inlined, trace
 from keras_explainable.inspection.finding import GLOBAL_POOLING
 from keras_explainable.inspection.logits import rewritten
+from keras_explainable.trees import Tree, leaves, length
 from keras_explainable.types import Model, Tensor
 
 #: A layer or its name; or {"name": ..., "link": "input"} for what the layer reads.
@@ -96,10 +97,10 @@ def _own_graph(model: Model) -> Graph | None:
     return trace(model)
 
 
-Run = Callable[[Tensor, list[Tensor]], tuple[Tensor, list[Tensor]]]
+Run = Callable[[Tree, list[Tensor]], tuple[Tensor, list[Tensor]]]
 
 
-def tap(model: Model, inputs: Tensor) -> tuple[Run, list[Tensor]]:
+def tap(model: Model, inputs: Tree) -> tuple[Run, list[Tensor]]:
     """Return how to differentiate a model's outputs by what is exposed.
 
     Returns:
@@ -119,7 +120,7 @@ def tap(model: Model, inputs: Tensor) -> tuple[Run, list[Tensor]]:
         )
     symbols = model.outputs[1:]
 
-    def run(inputs: Tensor, taps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def run(inputs: Tree, taps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         named: dict[int, Tensor] = {}
         for symbol, each in zip(symbols, taps, strict=True):  # May be exposed twice.
             named[id(symbol)] = named.get(id(symbol), 0) + each
@@ -129,13 +130,14 @@ def tap(model: Model, inputs: Tensor) -> tuple[Run, list[Tensor]]:
     return run, _zeros(model, symbols, inputs)
 
 
-def _zeros(model: GraphModel, symbols: list[Any], inputs: Tensor) -> list[Tensor]:
-    shapes = [(inputs.shape[0], *symbol.shape[1:]) for symbol in symbols]
+def _zeros(model: GraphModel, symbols: list[Any], inputs: Tree) -> list[Tensor]:
+    shapes = [(length(inputs), *symbol.shape[1:]) for symbol in symbols]
     if any(None in shape for shape in shapes):
         _, *values = keras.tree.flatten(model.run([inputs]))
         shapes = [value.shape for value in values]
     real = [
-        symbol.dtype if "float" in symbol.dtype else inputs.dtype for symbol in symbols
+        symbol.dtype if "float" in symbol.dtype else leaves(inputs)[0].dtype
+        for symbol in symbols
     ]
     return [ops.zeros(*parts) for parts in zip(shapes, real, strict=True)]
 
@@ -211,9 +213,9 @@ def _graph_of(operation: Any) -> Graph | None:
 def _last_spatial(graph: Graph) -> keras.KerasTensor:
     """Return what the last global pooling reads, or the last output with space.
 
-    Either has as many axes as the model's input.
+    Either has as many axes as the model's input, the one that has most.
     """
-    rank = len(graph.inputs[0].shape)
+    rank = max(len(symbol.shape) for symbol in keras.tree.flatten(graph.inputs))
     pooled = [
         step for step in graph.steps if isinstance(step.operation, GLOBAL_POOLING)
     ]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -39,6 +40,40 @@ def target_model(model: Model, target: Target) -> Model:
     return GraphModel(
         Graph(graph.inputs, (*graph.steps, step), symbol).pruned(), model.name
     )
+
+
+def output_model(model: Model, output: str | int) -> Model:
+    """Return a model of one of several outputs, sharing ``model``'s layers.
+
+    Args:
+        model: a Functional Keras model, which is only read.
+        output: its key, where the outputs are a dictionary; the name of the layer that
+            writes it; or its position.
+
+    Raises:
+        ValueError: if there is no such output, or the outputs are not known.
+
+    Example::
+
+        maps = ke.smoothgrad(ke.inspection.output_model(model, "label"), x, y)
+    """
+    graph = trace(model)
+    found = {} if graph is None else _outputs_by_name(graph)
+    if graph is None or output not in found:
+        raise ValueError(
+            "`model` must be Functional, and `output` one of its outputs "
+            f"{[*found]}; received {type(model).__name__} and {output!r}."
+        )
+    return GraphModel(replace(graph, outputs=found[output]).pruned(), model.name)
+
+
+def _outputs_by_name(graph: Graph) -> dict[str | int, Any]:
+    flat = keras.tree.flatten(graph.outputs)
+    found: dict[str | int, Any] = dict(enumerate(flat))
+    if isinstance(graph.outputs, dict):
+        return found | graph.outputs
+    makers = [(graph.producer(symbol), symbol) for symbol in flat]
+    return found | {step.operation.name: symbol for step, symbol in makers if step}
 
 
 class _Target(keras.layers.Layer):

@@ -1,13 +1,12 @@
 """How many rows go through a network at once."""
 
 import math
-import os
-from pathlib import Path
 
 import keras
 
 from keras_explainable import backend
 from keras_explainable.graph import GraphModel
+from keras_explainable.memory import free_host_memory
 from keras_explainable.types import Model
 
 #: On an accelerator: as many as fit, up to so many.
@@ -28,7 +27,7 @@ def suitable_rows(network: Model) -> int:
     """
     free, needed = backend.free_memory(), bytes_per_row(network)
     most = _rows_on_cpu(needed) if free is None else ROWS_ON_ACCELERATOR
-    free = _free_host_memory() if free is None else free
+    free = free_host_memory() if free is None else free
     if not needed or free is None:
         return most
     fitting = max(1, int(SHARE * free / needed))
@@ -49,16 +48,3 @@ def bytes_per_row(network: Model) -> int:
     if any(None in shape for shape in shapes):
         return 0
     return sum(2 * 4 * math.prod(shape) for shape in shapes)
-
-
-def _free_host_memory() -> int | None:
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        lines = meminfo.read_text().splitlines()
-        found = [line.split()[1] for line in lines if line.startswith("MemAvailable")]
-        if found:
-            return int(found[0]) * 1024
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # Not on this system.
-        return None

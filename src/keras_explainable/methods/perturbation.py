@@ -11,6 +11,7 @@ from keras import ops
 from keras_explainable import backend, checks, units
 from keras_explainable.averaging import Call, averaged, looping, result
 from keras_explainable.batching import Copies
+from keras_explainable.inputs import as_array, map_shape
 from keras_explainable.sampling import Sampling
 from keras_explainable.types import Model, Tensor
 
@@ -45,7 +46,7 @@ def occlusion(
 
     Reference: Zeiler & Fergus, 2014, https://arxiv.org/abs/1311.2901
     """
-    shape = units.map_shape(call.inputs.shape)
+    shape = map_shape(call.inputs.shape)
     eighth = tuple(-(-side // 8) for side in shape)
     windows = _windows(shape, eighth if size is None else size, stride)
     scale = len(windows) / windows.sum(axis=0)
@@ -106,7 +107,7 @@ def rise(
             f"`probability` must be above 0 and at most 1; received {probability!r}."
         )
     sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
-    shape = units.map_shape(call.inputs.shape)
+    shape = map_shape(call.inputs.shape)
 
     def masks(copies: Copies) -> Tensor:
         keys = sampling.keys(call.ids[copies.image], copies.draw)
@@ -127,7 +128,7 @@ def _scores(model: Model, inputs: Tensor, indices: Tensor) -> tuple[Tensor, Tens
     """Return the chosen units (R, K), and again in the shape of maps (R, 1, ..., K)."""
     outputs = units.first_output(model(inputs, training=False))
     logits = units.gather_units(outputs, indices)
-    return logits, _as_maps(logits, units.map_shape(inputs.shape))
+    return logits, _as_maps(logits, map_shape(inputs.shape))
 
 
 def _as_maps(values: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -170,7 +171,7 @@ def _segments(length: int, size: int, step: int) -> np.ndarray:
 
 
 def _fill(fill: Any, inputs: Tensor) -> Tensor:
-    given = units.as_array("fill", fill)
+    given = as_array("fill", fill)
     shape = tuple(inputs.shape[1:])
     if tuple(given.shape) not in ((), shape[-1:], shape):
         raise ValueError(

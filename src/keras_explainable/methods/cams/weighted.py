@@ -10,6 +10,7 @@ from keras import layers, ops
 from keras.activations import linear
 
 from keras_explainable import backend, units
+from keras_explainable.inputs import as_inputs
 from keras_explainable.inspection.exposing import (
     Endpoint,
     expose,
@@ -63,7 +64,7 @@ def _by_gradient(weigh: Weigh, prepare: Prepare = exposed) -> Method:
         *,
         layer: Endpoint | None = None,
     ) -> tuple[Tensor, Tensor]:
-        inputs = units.as_inputs(model, inputs)
+        inputs = as_inputs(model, inputs)
         model = prepare(model, {"layer": layer})
         run, zeros = tap(model, inputs)
         outputs, pullback, (activations, *_) = backend.vjp(

@@ -14,6 +14,7 @@ from keras import layers, ops
 from keras_explainable import backend, filters, inspection, units
 from keras_explainable.compilation import compiled
 from keras_explainable.graph import Graph, Step, inlined
+from keras_explainable.inputs import as_inputs, check_single
 from keras_explainable.inspection.biases import has_bias
 from keras_explainable.inspection.exposing import is_exposed, layers_exposed, tap
 from keras_explainable.inspection.logits import (
@@ -85,7 +86,8 @@ def full_gradients(
 
     Reference: Srinivas & Fleuret, 2019, https://arxiv.org/abs/1905.00780
     """
-    inputs = units.as_inputs(model, inputs)
+    inputs = as_inputs(model, inputs)
+    check_single(model, inputs)
     if len(inputs.shape) < 3:
         raise ValueError(
             "`x` must have spatial axes, such as (B, H, W, C), for full gradients; "

@@ -11,8 +11,10 @@ from keras_explainable import checks, filters, noise, units
 from keras_explainable.averaging import ROWS, Call, averaged, looping, result
 from keras_explainable.batching import Copies
 from keras_explainable.compilation import describe
+from keras_explainable.inputs import as_array, as_inputs, with_each
 from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS, reduced
 from keras_explainable.sampling import Sampling
+from keras_explainable.trees import Tree, each, leaves, length, taken
 from keras_explainable.types import Model, Tensor
 from keras_explainable.warning import warn
 
@@ -25,7 +27,7 @@ GAP = 0.05
 Baseline = float | str | Any
 
 
-@partial(looping, samples=False)
+@partial(looping, samples=False, several=True)
 def integrated_gradients(
     call: Call,
     *,
@@ -44,7 +46,7 @@ def integrated_gradients(
 
     Args:
         baseline: b, where nothing is seen: a number; an image (H, W, C); or "blur",
-            the input without detail.
+            the input without detail; a dictionary of these by name, for several inputs.
         n_steps: number of points on the path.
         rule: "gauss-legendre", or "middle" for the middles of equal parts.
         channel_reduction: called with ``axis=-1``, or None to keep the channels.
@@ -59,16 +61,21 @@ def integrated_gradients(
     Reference: Sundararajan et al., 2017, https://arxiv.org/abs/1703.01365
     """
     points, weights = _rule(rule, n_steps)
-    start = _baseline(baseline, call.inputs)
-    away = call.inputs - start
+    start = _baselines(baseline, call.model, call.inputs)
+    away = each(ops.subtract, call.inputs, start)
 
-    def views(copies: Copies) -> tuple[Tensor, Any]:
-        place = _column(points[copies.draw], call.inputs)
-        return _taken(start, copies) + place * _taken(away, copies), None
+    def views(copies: Copies) -> tuple[Tree, Any]:
+        def view(first: Tensor, way: Tensor) -> Tensor:
+            return first + _column(points[copies.draw], way) * way
 
-    def counted(maps: Tensor, copies: Copies) -> Tensor:
-        weight = _column(n_steps * weights[copies.draw], call.inputs)
-        return _reduced(maps, weight * _taken(away, copies), channel_reduction)
+        return each(view, taken(start, copies.image), taken(away, copies.image)), None
+
+    def counted(maps: Tree, copies: Copies) -> Tree:
+        def weighted(part: Tensor, way: Tensor) -> Tensor:
+            weight = _column(n_steps * weights[copies.draw], way)
+            return _reduced(part, weight * way, channel_reduction)
+
+        return each(weighted, maps, taken(away, copies.image))
 
     tally = averaged(call, SIGNED_GRADIENTS, views, Sampling(n_steps), counted=counted)
     nothing = units.forward(call.model, start, call.rows)
@@ -78,9 +85,9 @@ def integrated_gradients(
 
 def completeness_gap(
     model: Model,
-    inputs: Tensor,
+    inputs: Any,
     indices: Tensor | None,
-    maps: Tensor,
+    maps: Tree,
     *,
     baseline: Baseline = 0.0,
     rows: int = ROWS,
@@ -94,19 +101,18 @@ def completeness_gap(
             ``ke.inspection.logits_model(model)``.
         inputs: (B, H, W, C).
         indices: the units explained (B, K), or (B,); None for every unit.
-        maps: (B, ..., K), not normalized.
+        maps: (B, ..., K), not normalized, of each input.
         baseline: as it was for ``integrated_gradients``.
         rows: the most that go through the network at once.
 
     Raises:
         ValueError: if a parameter does not fit.
     """
-    inputs = units.as_inputs(model, inputs)
+    inputs = as_inputs(model, inputs)
     outputs = units.forward(model, inputs, rows)
-    nothing = units.forward(model, _baseline(baseline, inputs), rows)
-    indices = units.as_indices(indices, len(inputs), outputs.shape[-1])
-    maps = ops.convert_to_tensor(units.as_array("maps", maps))
-    total = ops.sum(maps, axis=tuple(range(1, len(maps.shape) - 1)))
+    nothing = units.forward(model, _baselines(baseline, model, inputs), rows)
+    indices = units.as_indices(indices, length(inputs), outputs.shape[-1])
+    total = _total(each(lambda x: ops.convert_to_tensor(as_array("maps", x)), maps))
     return total - units.gather_units(outputs - nothing, indices)
 
 
@@ -155,11 +161,12 @@ def expected_gradients(
 
     def views(copies: Copies) -> tuple[Tensor, Any]:
         start, place = drawn(copies)
-        return start + place * (_taken(call.inputs, copies) - start), None
+        return start + place * (taken(call.inputs, copies.image) - start), None
 
     def counted(maps: Tensor, copies: Copies) -> Tensor:
         start, _ = drawn(copies)
-        return _reduced(maps, _taken(call.inputs, copies) - start, channel_reduction)
+        away = taken(call.inputs, copies.image) - start
+        return _reduced(maps, away, channel_reduction)
 
     tally = averaged(call, SIGNED_GRADIENTS, views, sampling, counted=counted)
     facts = {"method": f"expected_gradients({describe(channel_reduction)})"}
@@ -176,6 +183,11 @@ def _rule(rule: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
     return (points + 1) / 2, weights / 2
 
 
+def _baselines(baseline: Baseline, model: Model, inputs: Tree) -> Tree:
+    """Return a baseline for each input, in their shape."""
+    return with_each(model, _baseline, baseline, inputs)
+
+
 def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
     """Return a baseline for each input (B, H, W, C)."""
     if isinstance(baseline, str):
@@ -184,7 +196,7 @@ def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
                 f"`baseline` must be a number, images or 'blur'; received {baseline!r}."
             )
         return filters.blur(inputs, min(inputs.shape[1:-1]) / 10)
-    given, shape = units.as_array("baseline", baseline), tuple(inputs.shape[1:])
+    given, shape = as_array("baseline", baseline), tuple(inputs.shape[1:])
     if tuple(given.shape) not in ((), shape):
         raise ValueError(
             f"`baseline` must be a number or have the inputs' shape {shape}; received "
@@ -195,17 +207,13 @@ def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
 
 
 def _as_data(data: Any, inputs: Tensor) -> Tensor:
-    data = ops.cast(ops.convert_to_tensor(units.as_array("data", data)), inputs.dtype)
+    data = ops.cast(ops.convert_to_tensor(as_array("data", data)), inputs.dtype)
     if tuple(data.shape[1:]) != tuple(inputs.shape[1:]) or not len(data):
         raise ValueError(
             f"`data` must have shape (M, ...) with images of {tuple(inputs.shape[1:])};"
             f" received {tuple(data.shape)}."
         )
     return data
-
-
-def _taken(inputs: Tensor, copies: Copies) -> Tensor:
-    return ops.take(inputs, copies.image.astype("int32"), axis=0)
 
 
 def _column(values: np.ndarray, like: Tensor) -> Tensor:
@@ -219,13 +227,17 @@ def _reduced(maps: Tensor, factor: Tensor, channel_reduction: Any) -> Tensor:
     return reduced(maps * factor[..., None], channel_reduction, axis=-2)
 
 
-def _warn_of_gap(call: Call, maps: Tensor, nothing: Tensor) -> None:
+def _total(maps: Tree) -> Tensor:
+    """Return the sum of each map (B, K), over all inputs."""
+    axes = [tuple(range(1, len(x.shape) - 1)) for x in leaves(maps)]
+    return sum(map(ops.sum, leaves(maps), axes))
+
+
+def _warn_of_gap(call: Call, maps: Tree, nothing: Tensor) -> None:
     """Warn if maps do not add up to f(x) - f(baseline); the latter is ``nothing``."""
-    axes = tuple(range(1, len(maps.shape) - 1))
     live = call.ids != noise.PADDING
     total, found, least = (
-        ops.convert_to_numpy(each)[live]
-        for each in (ops.sum(maps, axis=axes), call.logits, nothing)
+        ops.convert_to_numpy(x)[live] for x in (_total(maps), call.logits, nothing)
     )
     gap = np.abs(total - (found - least))
     excess = gap - GAP * np.maximum(np.abs(found), np.abs(least))

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_explainable import backend, filters, units
+from keras_explainable.inputs import as_inputs
 from keras_explainable.inspection.finding import layers_from_the_end
+from keras_explainable.trees import Tree, each
 from keras_explainable.types import Model, Tensor
 
 
@@ -18,7 +21,7 @@ def gradients(
     *,
     gradient_filter: Callable[[Tensor], Tensor] | None = filters.absolute,
     channel_reduction: Callable[..., Tensor] | None = ops.mean,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tree]:
     """Return the chosen units and their derivatives by the inputs (saliency maps).
 
         maps[b, :, :, k] = mean_c | d f_{indices[b, k]}(x_b) / d x_b[:, :, c] |
@@ -29,7 +32,8 @@ def gradients(
     Args:
         model: Keras model with outputs (B, units). What it outputs is explained: to
             explain logits use ``ke.explain``, or pass ``ke.inspection.logits_model``.
-        inputs: (B, H, W, C), of any real dtype: NumPy, lists, or backend tensors.
+        inputs: (B, H, W, C), of any real dtype: NumPy, lists, or backend tensors; of a
+            model with several inputs a dictionary by name, or a list.
         indices: units to explain (B, K), or (B,) read as (B, 1); None explains every
             unit.
         gradient_filter: applied to the gradient, element by element, or None.
@@ -38,7 +42,8 @@ def gradients(
 
     Returns:
         ``logits`` (B, K), and ``maps`` (B, H, W, K), or (B, H, W, C, K) with
-        ``channel_reduction=None``, in units of output per unit of input.
+        ``channel_reduction=None``, in units of output per unit of input; one for each
+        input, where there are several, in the structure that the model has.
 
     Raises:
         ValueError: if ``inputs`` or ``indices`` do not fit the model.
@@ -46,31 +51,43 @@ def gradients(
 
     Reference: Simonyan et al., 2013, https://arxiv.org/abs/1312.6034
     """
-    inputs = units.as_inputs(model, inputs)
+
+    def finish(gradient: Tensor, x: Tensor) -> Tensor:
+        filtered = gradient if gradient_filter is None else gradient_filter(gradient)
+        return reduced(filtered, channel_reduction)
+
+    return _maps(model, inputs, indices, finish)
+
+
+def _maps(
+    model: Model,
+    inputs: Any,
+    indices: Any,
+    finish: Callable[[Tensor, Tensor], Tensor],
+) -> tuple[Tensor, Tree]:
+    """Return the chosen units, and ``finish(derivatives, input)`` for each input."""
+    inputs = as_inputs(model, inputs)
     _check_real(model)
     outputs, pullback, _ = backend.vjp(
         lambda x: (units.first_output(model(x, training=False)), ()), inputs
     )
-
-    def one_map(cotangent: Tensor) -> Tensor:
-        gradient = pullback(cotangent)
-        if gradient_filter is not None:
-            gradient = gradient_filter(gradient)
-        return reduced(gradient, channel_reduction)
-
-    return units.maps_of_units(outputs, indices, one_map)
+    return units.maps_of_units(
+        outputs, indices, lambda one: each(finish, pullback(one), inputs)
+    )
 
 
 def _check_real(model: Model) -> None:
     """Raise ValueError if the model looks its inputs up in a table."""
-    dtype = str(model.inputs[0].dtype) if getattr(model, "inputs", None) else ""
-    if dtype in ("int32", "int64") and any(
+    dtypes = [symbol.dtype for symbol in getattr(model, "inputs", None) or ()]
+    integers = [dtype for dtype in dtypes if dtype in ("int32", "int64")]
+    if integers and any(
         isinstance(layer, keras.layers.Embedding)
         for layer in layers_from_the_end(model)
     ):
         raise ValueError(
             "`model` must have inputs of real numbers to differentiate by; received "
-            f"{dtype} for an Embedding. Explain the model that is behind it."
+            f"{integers[0]} for an Embedding. `ke.explain` takes the vectors that it "
+            "looks up, if it can (`ke.inspection.embedded_model`)."
         )
 
 
@@ -99,7 +116,7 @@ def input_x_gradient(
     indices: Tensor | None = None,
     *,
     channel_reduction: Callable[..., Tensor] | None = ops.sum,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tree]:
     """Return the chosen units and what each input value adds to them, to first order.
 
         maps[b, :, :, k] = sum_c x_b[:, :, c] d f_{indices[b, k]}(x_b) / d x_b[:, :, c]
@@ -108,11 +125,8 @@ def input_x_gradient(
 
     Reference: Shrikumar et al., 2016, https://arxiv.org/abs/1605.01713
     """
-    inputs = units.as_inputs(model, inputs)
-    return gradients(
-        model,
-        inputs,
-        indices,
-        gradient_filter=lambda gradient: gradient * inputs,
-        channel_reduction=channel_reduction,
-    )
+
+    def finish(gradient: Tensor, x: Tensor) -> Tensor:
+        return reduced(gradient * x, channel_reduction)
+
+    return _maps(model, inputs, indices, finish)

@@ -83,7 +83,7 @@ def tta(
 
 def _of_any_size(graph: Graph) -> Graph:
     """Return the graph with an input of any height and width; itself if it has that."""
-    first, *others = graph.inputs
+    first, *others = keras.tree.flatten(graph.inputs)
     if others or len(first.shape) != 4 or None in first.shape[1:3]:
         return graph
     flat, steps = inlined(graph), []

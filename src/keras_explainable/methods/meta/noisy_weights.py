@@ -17,7 +17,7 @@ from keras_explainable.graph import NO_TAPS, Graph, GraphModel
 from keras_explainable.inspection.logits import rewritten
 from keras_explainable.preparing import prepared, prepares
 from keras_explainable.sampling import Sampling
-from keras_explainable.tally import Tally
+from keras_explainable.tally import Tallies
 from keras_explainable.types import Method, Model, Tensor
 
 
@@ -123,7 +123,7 @@ def noise_grad(
 
     def noisy(call: Call, **params: Any) -> tuple[Any, ...]:
         sampling, model = asked.with_seed(), _noisy(call.model, method, params)
-        tally = Tally(call.outputs, call.indices, sampling, spread=call.return_stats)
+        tally = Tallies(call.outputs, call.indices, sampling, spread=call.return_stats)
         image, used = np.arange(len(call.ids)), call.ids != noise.PADDING
         step = units.with_outputs(method) if call.return_stats else method
         for draw in range(repetitions):
@@ -147,4 +147,4 @@ def noise_grad(
     noisy.__name__ = f"noise_grad({name_of(method)})"
 
     hook = prepares(lambda model, params: _noisy(model, method, params))
-    return hook(looping(noisy))
+    return hook(looping(noisy, several=True))

@@ -1,6 +1,6 @@
 """SmoothGrad around any method."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,9 +11,10 @@ from keras_explainable import noise as noises
 from keras_explainable.averaging import Call, averaged, looping, result
 from keras_explainable.batching import Copies
 from keras_explainable.compilation import describe, name_of
-from keras_explainable.noise import Default, Noise
+from keras_explainable.noise import DEFAULT, Amount, Noise
 from keras_explainable.preparing import prepared, prepares
 from keras_explainable.sampling import Sampling
+from keras_explainable.trees import Tree, each, leaves
 from keras_explainable.types import Method, Tensor
 from keras_explainable.warning import Once
 
@@ -21,9 +22,9 @@ from keras_explainable.warning import Once
 def smooth(
     method: Method,
     repetitions: int = 20,
-    noise: float | Sequence[float] = Default(0.1),
+    noise: Amount = DEFAULT,
     *,
-    noise_level: float | Sequence[float] | None = None,
+    noise_level: Amount | None = None,
     seed: int | None = None,
     statistic: str = "mean",
     tolerance: float | None = None,
@@ -44,7 +45,8 @@ def smooth(
         method: explaining method to wrap: a function, a ``functools.partial``,
             another meta method, or a ``tf.function``.
         repetitions: n, the number of noisy copies of each input; each one is noisy.
-        noise: sigma, in units of the input; a number, or one for each channel.
+        noise: sigma, in units of the input; a number, or one for each channel; of a
+            model with several inputs also a dictionary of these by name.
         noise_level: sigma as a fraction of each input's own maximum - minimum, as in
             the paper; in place of ``noise``.
         seed: integer >= 0. The noise of a copy depends on the seed, the image's id
@@ -93,11 +95,12 @@ def smooth(
     once = Once()
 
     def smoothed(call: Call, **params: Any) -> tuple[Any, ...]:
-        spans, sampling = noises.ranges(call.inputs), asked.with_seed()
-        sigma = noisy.scale(spans, call.inputs.shape[-1])
-        once.warn("noise", noises.negligible(sigma, spans))
+        sampling, spans = asked.with_seed(), each(noises.ranges, call.inputs)
+        sigma = noisy.scales(call.model, call.inputs, spans)
+        for pair in zip(leaves(sigma), leaves(spans), strict=True):
+            once.warn("noise", noises.negligible(*pair))
 
-        def views(copies: Copies) -> tuple[Tensor, Any]:
+        def views(copies: Copies) -> tuple[Tree, Any]:
             keys = sampling.keys(call.ids[copies.image], copies.draw)
             inputs = noises.noisy_copies(
                 call.inputs, sigma, keys, copies.image, pairs=antithetic, clip=clip
@@ -115,4 +118,4 @@ def smooth(
 
     smoothed.__name__ = f"smooth({name_of(method)})"
     hook = prepares(lambda model, params: prepared(method, model, params))
-    return hook(looping(smoothed, noisy.prepared))
+    return hook(looping(smoothed, noisy.prepared, several=True))
