@@ -132,10 +132,8 @@ class Source:
     def _slices(self, x: Tree, y: Any) -> Iterator[Element]:
         for start in range(0, length(x), self.batch_size):
             rows = slice(start, start + self.batch_size)
-            yield (
-                each(lambda part, at=rows: part[at], x),
-                None if y is None else y[rows],
-            )
+            some = each(lambda part, at=rows: part[at], x)
+            yield some, None if y is None else y[rows]
 
     def _ids_from(self, position: int, count: int) -> np.ndarray:
         if self.ids is None:
