@@ -53,6 +53,19 @@ def nested_twice():
     return classified(inputs, layers.Dropout(0.5)(x)), values(10, 12, 3)
 
 
+@kind
+def transfer_learning():
+    size = {"input_shape": (32, 32, 3), "alpha": 0.25}
+    backbone = keras.applications.MobileNet(
+        weights=None, include_top=False, pooling="avg", **size
+    )
+    backbone.trainable = False
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Rescaling(1 / 127.5, -1)(layers.RandomFlip("horizontal")(inputs))
+    x = layers.Dropout(0.2)(backbone(x, training=False))
+    return classified(inputs, x), 40 * values(32, 32, 3) + 120
+
+
 class Subclassed(keras.Model):
     def __init__(self):
         super().__init__()
@@ -173,7 +186,15 @@ def table():
 @kind
 def tokens():
     inputs = keras.Input((7,), dtype="int32")
-    x = layers.GlobalAveragePooling1D()(layers.Embedding(10, 4)(inputs))
+    x = layers.Conv1D(4, 3, activation="tanh")(layers.Embedding(10, 4)(inputs))
+    x = layers.GlobalAveragePooling1D()(x)
+    return classified(inputs, x), np.random.default_rng(0).integers(0, 10, (3, 7))
+
+
+@kind
+def masked_tokens():
+    inputs = keras.Input((7,), dtype="int32")
+    x = layers.LSTM(4)(layers.Embedding(10, 4, mask_zero=True)(inputs))
     return classified(inputs, x), np.random.default_rng(0).integers(0, 10, (3, 7))
 
 
@@ -216,10 +237,33 @@ def segmentation():
 
 
 @kind
+def detection():
+    inputs = keras.Input((10, 12, 3))
+    x = layers.Conv2D(4, 3, strides=3, activation="tanh")(inputs)
+    boxes = layers.Reshape((12, 4))(layers.Conv2D(4, 1)(x))
+    scores = layers.Reshape((12, 2))(layers.Conv2D(2, 1)(x))
+    outputs = {"found": {"boxes": boxes, "scores": scores}}
+    return keras.Model(inputs, outputs), values(10, 12, 3)
+
+
+@kind
 def two_inputs():
     image, row = keras.Input((10, 12, 3), name="image"), keras.Input((5,), name="row")
     x = layers.Concatenate()([convolved(image), row])
     return classified([image, row], x), [values(10, 12, 3), values(5)]
+
+
+@kind
+def named_inputs():
+    inputs = {
+        "words": keras.Input((7,), dtype="int32", name="words"),
+        "row": keras.Input((5,), name="row"),
+    }
+    words = layers.Flatten()(layers.Embedding(10, 4)(inputs["words"]))
+    x = layers.Concatenate()([words, layers.Dense(4, "tanh")(inputs["row"])])
+    x = layers.Dense(8, activation="tanh")(x)
+    numbers = np.random.default_rng(0).integers(0, 10, (3, 7))
+    return classified(inputs, x), {"words": numbers, "row": values(5)}
 
 
 @kind

@@ -55,7 +55,8 @@ def for_each_input(model: Model, function: Any, inputs: Any) -> Tree:
     if symbols is None and isinstance(inputs, dict):
         return {name: function(None, x) for name, x in inputs.items()}
     if symbols is None or not keras.tree.is_nested(symbols):
-        return function(symbols, inputs)
+        named = symbols is not None and isinstance(inputs, dict)
+        return function(symbols, _in_order(symbols, inputs)[0] if named else inputs)
     pairs = zip(leaves(symbols), _in_order(symbols, inputs), strict=True)
     return keras.tree.pack_sequence_as(symbols, [function(*pair) for pair in pairs])
 

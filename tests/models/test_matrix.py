@@ -1,33 +1,19 @@
 """Kinds of models times methods: maps of the promised shape, or a clear refusal."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from kinds import KINDS
+from models.support import BY_FUNCTION, METHODS, NOTES, REFUSED, table
 from small_models import numpy
 
 import keras_explainable as ke
 from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
 
-METHODS = {
-    "smoothgrad": {"repetitions": 2},
-    "gradcam": {},
-    "full_gradients": {},
-    "occlusion": {},
-    "rise": {"repetitions": 2, "seed": 0},
-}
-ALL = tuple(METHODS)
-
-#: What is refused, and what the message says of it; all else is explained.
-REFUSED = {
-    "two_inputs": (ALL, "`model` must have one input"),
-    "channels_first": (ALL, "`model` must have the channels on its last axis"),
-    "quantized": (ALL, "`model` must not be quantized"),
-    "segmentation": (ALL, "`y` be a function of its outputs"),
-    "subclassed": (("gradcam", "full_gradients"), "Functional or Sequential"),
-    "table": (("gradcam", "full_gradients"), "spatial"),
-    "tokens": (("smoothgrad", "gradcam", "full_gradients"), "real numbers|spatial"),
-}
+#: Of tokens there are none; without training, those of a MobileNet are about 1e-19.
+NOT_BY_DIFFERENCES = {"tokens", "transfer_learning"}
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Layer .* does not have a `quantize`"  # Of Keras, which goes on.
@@ -52,6 +38,14 @@ def shape_of_maps(x):
     return (len(x), *(x.shape[1:-1] or x.shape[1:]), 1)
 
 
+def shapes_of_maps(x, method):
+    """The shape of the maps of each input; of a layer, that of the largest input."""
+    shapes = keras.tree.map_structure(shape_of_maps, x)
+    if method == "gradcam" and keras.tree.is_nested(x):
+        return max(map(shape_of_maps, keras.tree.flatten(x)), key=len)
+    return shapes
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_model_is_explained_or_refused(built, kind, method):
@@ -64,12 +58,33 @@ def test_each_model_is_explained_or_refused(built, kind, method):
         return
     logits, maps = shortcut(model, x, [0, 0, 0], verbose=0, **options)
     assert logits.shape == (3, 1)
-    assert maps.shape == shape_of_maps(x)
-    assert np.isfinite(maps).all()
+    found = keras.tree.map_structure(np.shape, maps)
+    assert found == shapes_of_maps(x, method)
+    assert all(np.isfinite(each).all() for each in keras.tree.flatten(maps))
+
+
+def test_the_table_of_the_documentation():
+    page = Path(__file__).parents[2] / "docs" / "models.md"
+    kinds = dict.fromkeys([*KINDS, *NOTES])  # Those that this backend has not, too.
+    assert table(kinds) in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", BY_FUNCTION)
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_function_makes_explainable(built, kind, method):
+    model, x = built(kind)
+    targets = {
+        "segmentation": lambda out: keras.ops.mean(out[..., 1], axis=(1, 2)),
+        "detection": lambda out: out["found"]["scores"][:, 3],
+    }
+    explain, options = getattr(ke, method), METHODS[method]
+    logits, maps = explain(model, x, targets[kind], verbose=0, **options)
+    assert logits.shape == (3, 1 if kind == "segmentation" else 2)
+    assert maps.shape == (*shape_of_maps(x)[:-1], logits.shape[1])
 
 
 @pytest.mark.parametrize(
-    "kind", sorted({*KINDS} - {*REFUSED} | {"subclassed", "table"})
+    "kind", sorted({*KINDS} - {*REFUSED} - NOT_BY_DIFFERENCES | {"subclassed", "table"})
 )
 def test_derivatives_are_those_of_the_model(built, kind):
     """Along one direction, by differences; the dtype says how exactly."""

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_explainable.graph import Graph, Step, filled, inlined, trace
 from keras_explainable.inputs import as_inputs
+from keras_explainable.inspection.finding import layers_from_the_end
 from keras_explainable.inspection.logits import rewritten
 from keras_explainable.trees import Tree, leaves
 from keras_explainable.types import Model, Tensor
@@ -47,6 +48,21 @@ def embedded_model(model: Model) -> tuple[Model, Callable[[Tree], Tree]]:
         return keras.tree.pack_sequence_as(inputs, found)
 
     return vectors, look_up
+
+
+def check_real(model: Model) -> None:
+    """Raise ValueError if the model looks its inputs up in a table: no real numbers."""
+    dtypes = [symbol.dtype for symbol in getattr(model, "inputs", None) or ()]
+    integers = [dtype for dtype in dtypes if dtype in ("int32", "int64")]
+    if integers and any(
+        isinstance(layer, keras.layers.Embedding)
+        for layer in layers_from_the_end(model)
+    ):
+        raise ValueError(
+            "`model` must have inputs of real numbers for this method; received "
+            f"{integers[0]} for an Embedding. `ke.explain` explains the vectors that "
+            "it looks up, unless it masks zeros, or another layer reads its tokens."
+        )
 
 
 def _of_vectors(graph: Graph) -> Graph:

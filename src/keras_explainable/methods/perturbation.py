@@ -12,6 +12,7 @@ from keras_explainable import backend, checks, units
 from keras_explainable.averaging import Call, averaged, looping, result
 from keras_explainable.batching import Copies
 from keras_explainable.inputs import as_array, map_shape
+from keras_explainable.inspection.embeddings import check_real
 from keras_explainable.sampling import Sampling
 from keras_explainable.types import Model, Tensor
 
@@ -106,6 +107,7 @@ def rise(
         raise ValueError(
             f"`probability` must be above 0 and at most 1; received {probability!r}."
         )
+    check_real(call.model)
     sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
     shape = map_shape(call.inputs.shape)
 

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import keras
 from keras import ops
 
 from keras_explainable import backend, filters, units
 from keras_explainable.inputs import as_inputs
-from keras_explainable.inspection.finding import layers_from_the_end
+from keras_explainable.inspection.embeddings import check_real
 from keras_explainable.trees import Tree, each
 from keras_explainable.types import Model, Tensor
 
@@ -67,28 +66,13 @@ def _maps(
 ) -> tuple[Tensor, Tree]:
     """Return the chosen units, and ``finish(derivatives, input)`` for each input."""
     inputs = as_inputs(model, inputs)
-    _check_real(model)
+    check_real(model)
     outputs, pullback, _ = backend.vjp(
         lambda x: (units.first_output(model(x, training=False)), ()), inputs
     )
     return units.maps_of_units(
         outputs, indices, lambda one: each(finish, pullback(one), inputs)
     )
-
-
-def _check_real(model: Model) -> None:
-    """Raise ValueError if the model looks its inputs up in a table."""
-    dtypes = [symbol.dtype for symbol in getattr(model, "inputs", None) or ()]
-    integers = [dtype for dtype in dtypes if dtype in ("int32", "int64")]
-    if integers and any(
-        isinstance(layer, keras.layers.Embedding)
-        for layer in layers_from_the_end(model)
-    ):
-        raise ValueError(
-            "`model` must have inputs of real numbers to differentiate by; received "
-            f"{integers[0]} for an Embedding. `ke.explain` takes the vectors that it "
-            "looks up, if it can (`ke.inspection.embedded_model`)."
-        )
 
 
 def reduced(
