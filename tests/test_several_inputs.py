@@ -206,7 +206,7 @@ def test_methods_for_one_input_say_so(model, x, name):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x: x["image"], "one array for each of the model's inputs"),
+        (lambda x: x["image"], "a value for each of the model's inputs"),
         (lambda x: {"image": x["image"]}, r"received \['image'\]"),
         (lambda x: x | {"more": x["a_row"]}, "received .*'more'"),
         (lambda x: x | {"a_row": x["a_row"][:2]}, "as many rows"),
@@ -220,7 +220,7 @@ def test_inputs_that_do_not_fit(model, x, change, message):
 
 
 def test_noise_for_an_input_that_is_not_there(model, x):
-    with pytest.raises(ValueError, match="inputs"):
+    with pytest.raises(ValueError, match="`noise` must have a value for each"):
         ke.smoothgrad(model, x, Y, noise={"image": 0.1}, verbose=0)
 
 

@@ -56,8 +56,10 @@ def for_each_input(model: Model, function: Any, inputs: Any) -> Tree:
         return {name: function(None, x) for name, x in inputs.items()}
     if symbols is None or not keras.tree.is_nested(symbols):
         named = symbols is not None and isinstance(inputs, dict)
-        return function(symbols, _in_order(symbols, inputs)[0] if named else inputs)
-    pairs = zip(leaves(symbols), _in_order(symbols, inputs), strict=True)
+        return function(
+            symbols, _in_order("x", symbols, inputs)[0] if named else inputs
+        )
+    pairs = zip(leaves(symbols), _in_order("x", symbols, inputs), strict=True)
     return keras.tree.pack_sequence_as(symbols, [function(*pair) for pair in pairs])
 
 
@@ -93,15 +95,16 @@ def in_structure(model: Model, given: Any) -> Any:
     symbols = symbolic_inputs(model)
     if not isinstance(given, dict) or not keras.tree.is_nested(symbols):
         return given
-    return keras.tree.pack_sequence_as(symbols, _in_order(symbols, given))
+    return keras.tree.pack_sequence_as(symbols, _in_order("x", symbols, given))
 
 
-def with_each(model: Model, function: Any, given: Any, *trees: Tree) -> Tree:
+def with_each(model: Model, function: Any, name: str, given: Any, *trees: Tree) -> Tree:
     """Return ``function(its part of given, x, ...)`` for each input.
 
     Args:
         model: what the inputs are of.
         function: of a parameter, and of what the trees have for an input.
+        name: what the parameter is called.
         given: the parameter: a dictionary by the names of inputs, or the same for all.
         *trees: in the structure of the inputs.
 
@@ -112,12 +115,12 @@ def with_each(model: Model, function: Any, given: Any, *trees: Tree) -> Tree:
     named = isinstance(given, dict)
     symbols = symbolic_inputs(model)
     symbols = trees[0] if symbols is None else symbols
-    parts = _in_order(symbols, given) if named else [given] * len(flat[0])
+    parts = _in_order(name, symbols, given) if named else [given] * len(flat[0])
     found = [function(*each) for each in zip(parts, *flat, strict=True)]
     return keras.tree.pack_sequence_as(trees[0], found)
 
 
-def _in_order(symbols: Tree, given: Any) -> list[Any]:
+def _in_order(name: str, symbols: Tree, given: Any) -> list[Any]:
     names = _names(symbols)
     if isinstance(given, dict) and {*given} == {*names}:
         return [given[name] for name in names]
@@ -125,8 +128,8 @@ def _in_order(symbols: Tree, given: Any) -> list[Any]:
         return list(given)
     received = sorted(given) if isinstance(given, dict) else type(given).__name__
     raise ValueError(
-        f"`x` must have one array for each of the model's inputs {names}, as a "
-        f"dictionary or a list; received {received}."
+        f"`{name}` must have a value for each of the model's inputs {names}, by name "
+        f"or in a list; received {received}."
     )
 
 
@@ -134,7 +137,7 @@ def _names(symbols: Tree) -> list[str]:
     """Return what inputs are called, in the order of their symbols."""
     if isinstance(symbols, dict):
         return sorted(symbols)  # As trees are flattened.
-    return [symbol.name for symbol in leaves(symbols)]
+    return [getattr(symbol, "name", "x") for symbol in leaves(symbols)]
 
 
 def _as_input(symbol: Any, x: Any) -> Tensor:

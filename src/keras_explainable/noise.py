@@ -83,7 +83,8 @@ class Noise:
         It is the amount itself, or the level times the range of each row (B,).
         """
         amount = self.amount if self.level is None else self.level
-        return with_each(model, self._scale, amount, inputs, spans)
+        name = "noise" if self.level is None else "noise_level"
+        return with_each(model, self._scale, name, amount, inputs, spans)
 
     def _scale(self, amount: Any, inputs: Tensor, spans: np.ndarray) -> np.ndarray:
         asked, channels = np.atleast_1d(amount), inputs.shape[-1]

@@ -7,6 +7,7 @@ from equal_models import SIGNED, count, distances
 from keras import ops
 from small_models import numpy
 
+import keras_explainable as ke
 from keras_explainable import units
 from keras_explainable.compilation import call_method
 from keras_explainable.lowering import lower
@@ -27,6 +28,7 @@ FAMILIES = {
     "ConvNeXtTiny": (32, BOTH),
     "DenseNet121": (32, TORCH),
     "InceptionV3": (75, TORCH),
+    "InceptionResNetV2": (75, TORCH),
     "NASNetMobile": (32, TENSORFLOW),
 }
 EXPLAINED = ["MobileNet", "MobileNetV2"]
@@ -58,6 +60,17 @@ def case(name):
     return model, ops.convert_to_tensor(x)
 
 
+def assert_explained(model, x):
+    """By one method of derivatives and one of activations."""
+    for explain in (ke.gradients, ke.gradcam):
+        logits, maps = explain(model, x, [0, 1], verbose=0)
+        assert logits.shape == (2, 1)
+        assert maps.shape == (*x.shape[:3], 1)
+        assert np.isfinite(maps).all()
+        if explain is ke.gradients:  # All of it positive, and not blank.
+            np.testing.assert_allclose(np.ptp(maps, axis=(1, 2)), 1, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_outputs(name):
     model, x = case(name)
@@ -67,6 +80,8 @@ def test_outputs(name):
     assert expected.std() > 1e-6
     off = np.linalg.norm(found - expected) / np.linalg.norm(expected)
     assert off < 1e-4
+    if keras.backend.backend() == "torch":
+        assert_explained(model, x)
     if name not in EXPLAINED:
         return
     chosen = ops.convert_to_tensor([[0], [1]])

@@ -185,7 +185,7 @@ def _rule(rule: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _baselines(baseline: Baseline, model: Model, inputs: Tree) -> Tree:
     """Return a baseline for each input, in their shape."""
-    return with_each(model, _baseline, baseline, inputs)
+    return with_each(model, _baseline, "baseline", baseline, inputs)
 
 
 def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
