@@ -109,7 +109,8 @@ class Unfinished:
         return self.path / f"{key}.npz"
 
     def _load(self, key: str) -> dict[str, NDArray[Any]]:
-        with np.load(self._file(key)) as arrays:
+        # Opened here: NumPy forgets to close a file that turns out to be damaged.
+        with self._file(key).open("rb") as file, np.load(file) as arrays:
             return {name: arrays[name] for name in arrays}
 
 
