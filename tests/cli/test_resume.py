@@ -44,11 +44,8 @@ def stop_after(monkeypatch):
 
 
 def facts_of(manifest):
-    return {
-        key: value
-        for key, value in manifest().items()
-        if key not in ("started", "seconds")
-    }
+    times = ("started", "seconds")
+    return {key: value for key, value in manifest().items() if key not in times}
 
 
 def test_a_resumed_run_is_as_one_that_was_never_stopped(
@@ -172,16 +169,6 @@ def test_with_nothing_to_resume_a_run_starts(explain, pictures, manifest):
     assert len(manifest()["images"]) == 6
 
 
-def started(arguments, **options):
-    return subprocess.Popen(
-        [sys.executable, "-c", START, "explain", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
-
-
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
 def test_a_killed_run_leaves_complete_images_and_goes_on(
     explain, pictures, here, model_file, manifest, maps, stop_after, monkeypatch
@@ -189,13 +176,15 @@ def test_a_killed_run_leaves_complete_images_and_goes_on(
     explain(*pictures[:1])
     old = {p: p.read_bytes() for p in (here / "out").rglob("*") if p.is_file()}
     options = ["--repetitions", 40, "--batch-size", 1, "--model", model_file]
-    process = started([*pictures, *options, "--out", "out"], cwd=here)
+    command = [sys.executable, "-c", START, "explain", *pictures, *options]
+    command = [*map(str, command), "--out", "out"]
+    process = subprocess.Popen(command, cwd=here, stderr=subprocess.DEVNULL)
     parts = here / "out" / "unfinished"
     while len(list(parts.glob("*.npz"))) < 2:
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
     assert {path: path.read_bytes() for path in old} == old
     complete = list(parts.glob("*.npz"))
     for path in complete:
