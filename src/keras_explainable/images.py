@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import stat
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +50,8 @@ _TURNS = {
 
 _MANY_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
+_STRIP = 1 << 20  # pixels whose colours are converted at once
+
 #: From float32 RGB in 0..255, (..., 3), to the range a model was trained on.
 PREPROCESSING: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
     "none": lambda x: x,
@@ -77,9 +81,7 @@ def find(
     """
     found: dict[pathlib.Path, None] = {}
     for path in map(pathlib.Path, paths):
-        if skip.is_dir() and _inside(path, skip):
-            raise ValueError(f"{path} is in the output folder; choose another --out.")
-        found.update(dict.fromkeys(_pictures(path, skip)))
+        found.update(dict.fromkeys(_listed(path, skip)))
     return list(found)
 
 
@@ -91,7 +93,7 @@ def read(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> P
     animation the first frame is taken.
 
     Args:
-        path: a file of any kind Pillow reads.
+        path: a file of any kind Pillow reads by itself.
         size: (height, width) in pixels; ``None`` keeps the picture's own, scaled
             down to ``LONGEST_SIDE`` where it is longer.
 
@@ -103,9 +105,8 @@ def read(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> P
             or has more pixels than is safe to unpack.
     """
     try:
-        with _quiet(), Image.open(path) as image:
-            image.load()
-            return np.array(_fit(_rgb(_upright(image)), size))
+        with _quiet(), _regular(path).open("rb") as file:
+            return _pixels(file, size)
     except (Image.DecompressionBombError, MemoryError):
         raise ValueError("has more pixels than is safe to unpack") from None
     except FileNotFoundError:
@@ -115,8 +116,7 @@ def read(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> P
     except UnidentifiedImageError:
         raise ValueError("is not a picture, or of an unknown kind") from None
     except Exception as error:  # Damaged files make decoders raise almost anything.
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"cannot be read as a picture ({reason})") from error
+        raise ValueError(f"cannot be read as a picture ({_reason(error)})") from error
 
 
 def preprocess(
@@ -156,7 +156,18 @@ def preprocess(
 
 
 def _inside(path: pathlib.Path, folder: pathlib.Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
+    # Not `Path.resolve`: a link to itself makes that fail.
+    real = pathlib.Path(os.path.realpath(path))
+    return real.is_relative_to(os.path.realpath(folder))
+
+
+def _listed(path: pathlib.Path, skip: pathlib.Path) -> list[pathlib.Path]:
+    try:
+        if skip.is_dir() and _inside(path, skip):
+            raise ValueError(f"{path} is in the output folder; choose another --out.")
+        return _pictures(path, skip)
+    except OSError as error:  # A name too long to look it up, say.
+        raise ValueError(f"{path} cannot be found ({error.strerror}).") from error
 
 
 def _pictures(path: pathlib.Path, skip: pathlib.Path) -> list[pathlib.Path]:
@@ -180,6 +191,31 @@ def _walk(folder: pathlib.Path) -> Iterator[pathlib.Path]:
                 yield path
 
 
+def _regular(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Return the path of a file; a pipe or a device could be read for ever."""
+    file = pathlib.Path(path)
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise ValueError("it is no file")
+    return file
+
+
+def _reason(error: Exception) -> str:
+    # The text of an `OSError` has the path in it, the whole way to it.
+    said = (isinstance(error, OSError) and error.strerror) or str(error)
+    return " ".join(said.split())[:200] or type(error).__name__
+
+
+def _pixels(file: BinaryIO, size: tuple[int, int] | None) -> Pixels:
+    """Read an open file; at most two pictures of its size are held at a time."""
+    image: Image.Image = Image.open(file)
+    if image.format == "EPS":  # A program, which Pillow has another program run.
+        raise UnidentifiedImageError
+    image.load()
+    image = _upright(image)
+    image = _rgb(image)
+    return np.array(_fit(image, size))
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Pillow's remarks about odd but readable files from the user."""
@@ -195,10 +231,23 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode in _MANY_BITS:
-        image = _eight_bits(image)
     if image.mode == "F":
         raise ValueError("it holds floating-point pixels of unknown range")
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    whole = Image.new("RGB", image.size)
+    # In strips, for large pictures: what lies between takes several times the memory.
+    rows = max(1, _STRIP // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        strip = image.crop((0, top, image.width, bottom))
+        whole.paste(_strip_to_rgb(strip), (0, top))
+    return whole
+
+
+def _strip_to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _MANY_BITS:
+        image = _eight_bits(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")

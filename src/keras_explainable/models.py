@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import hashlib
 import inspect
+import io
 import pathlib
+import zipfile
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -19,6 +22,9 @@ from keras_explainable import images
 __all__ = ["Subject", "check_name", "load"]
 
 _FILES = (".keras", ".h5", ".hdf5")
+
+# A file may unpack to so many times its size, or to so many bytes if that is more.
+_EXPANSION, _HARMLESS = 100, 1 << 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +50,14 @@ class Subject:
         """Return the (height, width) the model takes, ``None`` if it takes any."""
         _, height, width, _ = self.model.inputs[0].shape
         return (height or width, width or height) if height or width else None
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """Return what tells the network, its weights too, from any other."""
+        known = hashlib.sha256(self.model.to_json().encode())
+        for weight in self.model.weights:
+            known.update(weight.numpy().tobytes())
+        return known.hexdigest()
 
 
 def check_name(name: str, preprocess: str | None) -> None:
@@ -101,7 +115,8 @@ def _from_file(name: str, kind: str) -> Subject:
     import keras
 
     try:
-        model = keras.models.load_model(name, compile=False)
+        _check_packing(name)
+        model = keras.models.load_model(name, compile=False, safe_mode=True)
     except Exception as error:  # A file from anywhere may fail in any way.
         raise ValueError(f"Model file {name} {_why_not_loaded(error)}") from error
     channels = _check(name, model)
@@ -110,12 +125,47 @@ def _from_file(name: str, kind: str) -> Subject:
     return Subject(name, model, kind, prepare, _numbered(model))
 
 
+def _check_packing(name: str) -> None:
+    """Raise ValueError if a small file says that it unpacks to much."""
+    if not zipfile.is_zipfile(name):
+        unpacked = _array_bytes(name)
+    else:
+        with zipfile.ZipFile(name) as archive:
+            unpacked = _member_bytes(archive)
+    if unpacked > max(_HARMLESS, _EXPANSION * pathlib.Path(name).stat().st_size):
+        raise ValueError(f"it would unpack to {unpacked / 1e9:.1f} GB")
+
+
+def _member_bytes(archive: zipfile.ZipFile) -> int:
+    sizes = {info.filename: info.file_size for info in archive.infolist()}
+    if sizes.get("config.json", 0) > _HARMLESS:  # Parsed, it takes far more.
+        raise ValueError("its config.json is too large to be one")
+    total, weights = sum(sizes.values()), "model.weights.h5"
+    if total > max(_HARMLESS, _EXPANSION * _size(archive)) or weights not in sizes:
+        return total
+    return max(total, _array_bytes(io.BytesIO(archive.read(weights))))
+
+
+def _size(archive: zipfile.ZipFile) -> int:
+    return sum(info.compress_size for info in archive.infolist())
+
+
+def _array_bytes(file: str | io.BytesIO) -> int:
+    """Return how much memory the arrays of an HDF5 file ask for."""
+    import h5py  # type: ignore[import-untyped]
+
+    sizes = []
+    with h5py.File(file) as opened:
+        opened.visititems(lambda _, item: sizes.append(getattr(item, "nbytes", 0)))
+    return sum(sizes)
+
+
 def _why_not_loaded(error: Exception) -> str:
     text = str(error)
-    if "Lambda" in text and "safe_mode" in text:
+    if "safe_mode" in text:
         return (
-            "holds Python code (a Lambda layer), which is not run for safety's sake; "
-            "load it yourself and call `keras_explainable.smoothgrad`."
+            "holds Python code (such as a Lambda layer), which is not run for safety's "
+            "sake; load it yourself and call `keras_explainable.smoothgrad`."
         )
     if "could not be deserialized" in text or "Could not locate" in text:
         return (
@@ -123,7 +173,7 @@ def _why_not_loaded(error: Exception) -> str:
             "with `custom_objects` and call `keras_explainable.smoothgrad`."
         )
     first_line = (text.strip() or type(error).__name__).splitlines()[0]
-    return f"is not a Keras model, or a damaged one ({first_line})."
+    return f"is not a Keras model, or a damaged one ({first_line[:200]})."
 
 
 def _from_applications(name: str) -> Subject:

@@ -79,9 +79,9 @@ def test_memory_holds_one_batch(explain, picture, monkeypatch):
         most = max(most, len(read))
         return read[-1]
 
-    def counting_add(report, explanation):
+    def counting_add(report, *arguments):
         read.pop()
-        add(report, explanation)
+        add(report, *arguments)
 
     monkeypatch.setattr(images, "read", counting_load)
     monkeypatch.setattr(explaining.Report, "add", counting_add)

@@ -5,21 +5,25 @@ import typer
 
 from keras_explainable.cli import talking
 
+KEPT = "; what is done is kept for --resume."
+
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("error", "code", "said"),
     [
-        (ValueError("`x` must be good"), 2),
-        (ImportError("install it"), 2),
-        (OSError(28, "No space left on device"), 1),
+        (ValueError("`x` must be good"), 2, "`x` must be good"),
+        (ImportError("install it"), 2, "install it"),
+        (OSError(28, "No space left"), 1, f"[Errno 28] No space left{KEPT}"),
+        (MemoryError(), 1, f"Out of memory{KEPT}"),
+        (MemoryError("no room\nfor 9 GB"), 1, f"no room for 9 GB{KEPT}"),
     ],
 )
-def test_errors_become_one_sentence_and_an_exit_code(error, code, capsys):
+def test_errors_become_one_sentence_and_an_exit_code(error, code, said, capsys):
     with pytest.raises(typer.Exit) as caught, talking.briefly():
         raise error
     assert caught.value.exit_code == code
     out, err = capsys.readouterr()
-    assert (out, err) == ("", f"Error: {error}\n")
+    assert (out, err) == ("", f"Error: {said}\n")
 
 
 def test_an_early_interruption(capsys):

@@ -30,6 +30,7 @@ def explanation():
 def run():
     return Run(
         model="net.keras",
+        model_hash="5a1e",
         preprocessing="unit",
         method="smoothgrad",
         target="top1",

@@ -20,9 +20,13 @@ def manifest(folder):
     return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
 
 
+def add(report, made):
+    report.add(report.key(made.name), made)
+
+
 def test_everything_is_written(folder, run, explanation):
     with Report(folder, run) as report:
-        report.add(explanation(name="trip/cat.jpg", classes=("tabby", "tiger")))
+        add(report, explanation(name="trip/cat.jpg", classes=("tabby", "tiger")))
     written = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*"))
     assert written == [
         *("index.html", "manifest.json", "maps.npz", "panels", "panels/cat.png")
@@ -34,7 +38,7 @@ def test_everything_is_written(folder, run, explanation):
 
 def test_the_manifest_holds_all_facts(folder, run, explanation):
     with Report(folder, run) as report:
-        report.add(explanation(classes=("tabby", "tiger")))
+        add(report, explanation(classes=("tabby", "tiger")))
         report.fail("dog.jpg", "is not a picture")
     facts = manifest(folder)
     assert facts["images"] == [
@@ -95,7 +99,7 @@ def test_the_maps_are_kept_as_numbers(folder, run, explanation, rng):
     ]
     with Report(folder, run) as report:
         for one in made:
-            report.add(one)
+            add(report, one)
     with np.load(folder / "maps.npz") as maps:
         assert list(maps) == [entry["maps_key"] for entry in report.entries]
         for key, one in zip(maps, made, strict=True):
@@ -106,7 +110,7 @@ def test_the_maps_are_kept_as_numbers(folder, run, explanation, rng):
 def test_the_same_stem_twice_overwrites_nothing(folder, run, explanation):
     with Report(folder, run) as report:
         for name in ("a/cat.jpg", "b/cat.png", "b/CAT.gif"):
-            report.add(explanation(name=name))
+            add(report, explanation(name=name))
     assert len(list((folder / "panels").iterdir())) == 3
     assert len({entry["maps_key"].casefold() for entry in report.entries}) == 3
 
@@ -114,14 +118,14 @@ def test_the_same_stem_twice_overwrites_nothing(folder, run, explanation):
 @pytest.mark.parametrize("name", ["../../evil.png", "/etc/evil.png", "..\\evil.png"])
 def test_nothing_is_written_elsewhere(folder, run, explanation, name, tmp_path):
     with Report(folder, run) as report:
-        report.add(explanation(name=name))
+        add(report, explanation(name=name))
     assert list(tmp_path.iterdir()) == [folder]
     assert (folder / "panels" / "evil.png").is_file()
 
 
 def interrupted(folder, run, explanation, error):
     with Report(folder, run) as report:
-        report.add(explanation())
+        add(report, explanation())
         raise error
 
 
@@ -142,7 +146,7 @@ def test_what_was_done_before_an_interruption_is_written(
 def test_a_new_report_takes_the_place_of_an_old_one(folder, run, explanation):
     for name in ("cat.jpg", "dog.jpg"):
         with Report(folder, run) as report:
-            report.add(explanation(name=name))
+            add(report, explanation(name=name))
     assert [entry["name"] for entry in manifest(folder)["images"]] == ["dog.jpg"]
     assert "cat.jpg" not in report.page.read_text(encoding="utf-8")
     with np.load(folder / "maps.npz") as maps:
@@ -151,7 +155,7 @@ def test_a_new_report_takes_the_place_of_an_old_one(folder, run, explanation):
 
 def test_names_in_any_language_are_written(folder, run, explanation):
     with Report(folder, run) as report:
-        report.add(explanation(name="猫.jpg", classes=("chat d’été",)))
+        add(report, explanation(name="猫.jpg", classes=("chat d’été",)))
     assert manifest(folder)["images"][0]["name"] == "猫.jpg"
     assert "猫" in (folder / "manifest.json").read_text(encoding="utf-8")
     with np.load(folder / "maps.npz") as maps:

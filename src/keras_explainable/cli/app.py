@@ -94,6 +94,9 @@ def explain(
     out: Annotated[
         pathlib.Path, typer.Option(metavar="DIR", help="Folder for results.")
     ] = pathlib.Path("explanations"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an unfinished run.")
+    ] = False,
 ) -> None:
     r"""Show what a network looked at in each image.
 
@@ -119,10 +122,14 @@ def explain(
     keras-explainable explain cat.jpg trip/ --model MobileNetV2 --target top3
     keras-explainable explain scans/ --model mine.keras --preprocess unit
 
+    [bold]Unfinished runs[/] (killed, interrupted, with failures) leave their complete
+    images in unfinished/. With --resume, and the same settings and model, only
+    other images are explained; without, all are. Older results stay until the end.
+
     [bold]Exit code[/]
 
-    0: all done. 1: some images could not be explained. 2: wrong usage.
-    130: interrupted; what was done by then is kept.
+    0: all done. 1: some images could not be explained, or the disk or the memory
+    was full. 2: wrong usage. 130: interrupted. What was done by then is kept.
     """
     started = time.monotonic()
     with talking.briefly():
@@ -132,7 +139,7 @@ def explain(
         # Later than the check of the options: what they import may take seconds.
         from keras_explainable.cli import working
 
-        job = working.prepare(paths or [], model, preprocess, settings, out)
+        job = working.prepare(paths or [], model, preprocess, settings, out, resume)
         report = working.explain(job)
     talking.conclude(report, time.monotonic() - started)
     code = 130 if report.interrupted else 1 if report.failures else 0

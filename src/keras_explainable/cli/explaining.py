@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from keras_explainable.cli.predicting import predict
 from keras_explainable.cli.progress import Watcher
 from keras_explainable.cli.settings import Settings
 from keras_explainable.cli.sources import Source
+from keras_explainable.cli.text import printable
 from keras_explainable.models import Subject
 from keras_explainable.report import Explanation, Noise, Report
 
@@ -24,7 +25,14 @@ __all__ = ["explain"]
 _LISTED = 5  # predictions told for each image
 
 Floats = NDArray[np.float32]
-Picture = tuple[str, images.Pixels]
+
+
+class Picture(NamedTuple):
+    """A picture to explain, and what it is called, for people and in files."""
+
+    key: str
+    name: str
+    pixels: images.Pixels
 
 
 def explain(
@@ -37,28 +45,34 @@ def explain(
     """Explain images into a report; memory does not grow with their number.
 
     Images that cannot be read, or that the network cannot take, are recorded as
-    failures, and the others are done.
+    failures, and the others are done; those that the report resumes are not done again.
     """
     for start in range(0, len(sources), settings.batch_size):
         batch = sources[start : start + settings.batch_size]
-        pictures = list(_readable(batch, subject.size, report))
+        pictures = list(_to_explain(batch, subject.size, report))
         watcher.finished(len(batch) - len(pictures))
         # A network that takes any size gets pictures of one size at a time.
-        for _, group in itertools.groupby(pictures, lambda picture: picture[1].shape):
+        for _, group in itertools.groupby(
+            pictures, lambda picture: picture.pixels.shape
+        ):
             together = list(group)
             watcher.started(len(together))
             _explain_into(report, together, subject, settings, watcher)
             watcher.finished(len(together))
 
 
-def _readable(
+def _to_explain(
     batch: Sequence[Source], size: tuple[int, int] | None, report: Report
 ) -> Iterator[Picture]:
     for source in batch:
+        key = report.key(source.name)
         try:
-            yield source.name, source.read(size)
+            picture = Picture(key, source.name, source.read(size))
         except ValueError as error:
-            report.fail(source.name, str(error))
+            report.fail(source.name, printable(str(error)))
+            continue
+        if not report.resumes(*picture):
+            yield picture
 
 
 def _explain_into(
@@ -71,12 +85,12 @@ def _explain_into(
     try:
         explanations = _explanations(pictures, subject, settings, watcher)
     except Exception as error:  # Each backend has its own, and one for lack of memory.
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        for name, _ in pictures:
-            report.fail(name, f"could not be explained ({reason})")
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        for picture in pictures:
+            report.fail(picture.name, f"could not be explained ({printable(said)})")
         return
-    for explanation in explanations:
-        report.add(explanation)
+    for picture, explanation in zip(pictures, explanations, strict=True):
+        report.add(picture.key, explanation)
 
 
 def _explanations(
@@ -86,7 +100,7 @@ def _explanations(
     watcher: Watcher,
 ) -> list[Explanation]:
     """Return all that is known of pictures of one size."""
-    pixels = np.stack([image for _, image in pictures])
+    pixels = np.stack([picture.pixels for picture in pictures])
     inputs = subject.prepare(pixels)
     predictions = predict(subject, inputs, settings.batch_size)
     y = settings.units(predictions.logits)
@@ -94,14 +108,14 @@ def _explanations(
     maps, stats = _maps(subject.model, inputs, y, ids, settings, watcher)
     return [
         Explanation(
-            name=name,
-            image=image,
+            name=picture.name,
+            image=picture.pixels,
             maps=maps[number],
             explained=predictions.of(number, y[number]),
             predictions=predictions.best(number, _LISTED),
             noise=None if stats is None else _noise(stats, number),
         )
-        for number, (name, image) in enumerate(pictures)
+        for number, picture in enumerate(pictures)
     ]
 
 

@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Callable, Iterable
 
 from keras_explainable import images
+from keras_explainable.cli.text import printable
 
 __all__ = ["Source", "demo_sources", "file_sources", "outward"]
 
@@ -51,7 +52,4 @@ def outward(path: str | os.PathLike[str]) -> str:
         shown = absolute.relative_to(pathlib.Path.cwd())
     except ValueError:  # Not below here: no need to tell the world where.
         shown = pathlib.Path(absolute.parent.name, absolute.name)
-    text = os.fsencode(shown.as_posix()).decode("utf-8", "replace")
-    return "".join(
-        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text
-    )
+    return printable(shown.as_posix())

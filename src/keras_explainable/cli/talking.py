@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from keras_explainable.cli.text import printable
+
 if TYPE_CHECKING:
     from keras_explainable.report import Report
 
@@ -26,8 +28,8 @@ def messages() -> Console:
 
 
 def say(text: str, style: str = "") -> None:
-    """Write a line to the user; what looks like markup in file names is only text."""
-    messages().print(Text(text), style=style, soft_wrap=True)
+    """Write a line to the user; whatever file names hold is only text."""
+    messages().print(Text(printable(text)), style=style, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -40,8 +42,9 @@ def briefly() -> Iterator[None]:
     except (ValueError, ImportError) as error:
         say(f"Error: {error}", "red")
         raise typer.Exit(2) from None
-    except OSError as error:  # A full disk, say; the command itself was right.
-        say(f"Error: {error}", "red")
+    except (OSError, MemoryError) as error:  # A full disk; the command was right.
+        said = " ".join(str(error).split()) or "Out of memory"
+        say(f"Error: {said}; what is done is kept for --resume.", "red")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         say("Interrupted before the first image.")
@@ -79,7 +82,11 @@ def conclude(report: Report, seconds: float) -> None:
         [f"{done} explained", f"{failed} failed"] if failed else [f"{done} explained"]
     )
     interrupted = "Interrupted: " if report.interrupted else ""
-    line = f"{interrupted}{', '.join(parts)} in {seconds:.1f} s. See {report.page}"
+    line = f"{interrupted}{', '.join(parts)} in {seconds:.1f} s."
+    if report.written:
+        line += f" See {printable(str(report.page))}"
+    if report.interrupted:
+        say("The same command with --resume goes on from here.")
     console.print(Text(line), soft_wrap=True)
 
 

@@ -31,6 +31,7 @@ class Job:
     subject: Subject
     settings: Settings
     folder: pathlib.Path
+    resume: bool
 
 
 def prepare(
@@ -39,6 +40,7 @@ def prepare(
     preprocess: str | None,
     settings: Settings,
     out: pathlib.Path,
+    resume: bool,
 ) -> Job:
     """Find the images, make the folder and load the network, in this order.
 
@@ -56,7 +58,7 @@ def prepare(
         subject = load(model, preprocess)
     settings.check_classes(len(subject.classes))
     found = sources.file_sources(files) if paths else sources.demo_sources()
-    return Job(found, subject, settings, folder)
+    return Job(found, subject, settings, folder, resume)
 
 
 def explain(job: Job) -> Report:
@@ -64,7 +66,7 @@ def explain(job: Job) -> Report:
     from keras_explainable.cli import explaining, progress
     from keras_explainable.report import Report
 
-    report = Report(job.folder, _run(job))
+    report = Report(job.folder, _run(job), job.resume)
     watcher = progress.Watcher(talking.messages(), len(job.sources))
     with contextlib.suppress(KeyboardInterrupt), report, watcher:
         explaining.explain(job.sources, job.subject, job.settings, report, watcher)
@@ -90,6 +92,7 @@ def _run(job: Job) -> Run:
     settings, noisy = job.settings, job.settings.noisy
     return Run(
         model=sources.outward(job.subject.name),
+        model_hash=job.subject.hash,
         preprocessing=job.subject.preprocessing,
         method=settings.method,
         target=settings.target,

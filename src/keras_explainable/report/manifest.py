@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 import platform
 import sys
 import zipfile
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +25,8 @@ class MapsFile:
     array is float32 (H, W, K), one map for each of the image's ``explained`` classes.
     """
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    def __init__(self, file: BinaryIO) -> None:
+        self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
 
     def add(self, key: str, maps: NDArray[np.float32]) -> None:
         """Write one array."""

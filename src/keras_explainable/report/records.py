@@ -83,9 +83,13 @@ class Explanation:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """How all pictures of a report were explained; ``None`` where it does not apply."""
+    """How all pictures of a report were explained; ``None`` where it does not apply.
+
+    ``model_hash`` tells the network, its weights too, from another of the same name.
+    """
 
     model: str
+    model_hash: str
     preprocessing: str
     method: str
     target: str

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import io
 import json
 import pathlib
-import shutil
-import tempfile
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
-from keras_explainable.report import manifest, page, panels
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_explainable.report import files, manifest, page, panels
 from keras_explainable.report.records import Explanation, Names, Run
+from keras_explainable.report.unfinished import Part, Unfinished
 
 __all__ = ["Report"]
 
@@ -24,49 +27,67 @@ class Report:
 
     ``index.html`` shows everything and needs no other file; ``panels/`` has one PNG
     per picture; ``maps.npz`` and ``manifest.json`` are for programs. Used as a context
-    manager: what was added by the end, however the end came, is what is written.
+    manager: what was added by the end, however the end came, is what is written. Until
+    then it is in ``unfinished/``, and an older report stays as it is. If the end came
+    early, or a picture failed, it is kept there for another report to resume.
 
     Args:
         folder: a writable folder; nothing outside it is touched.
         run: how the pictures are explained.
+        resume: whether to go on with what an earlier report of the same run left.
+
+    Raises:
+        ValueError: if another run left it, or a folder is a link to elsewhere.
     """
 
-    def __init__(self, folder: pathlib.Path, run: Run) -> None:
+    def __init__(self, folder: pathlib.Path, run: Run, resume: bool = False) -> None:
         self.folder, self.run = folder, run
-        self.entries: list[dict[str, Any]] = []
         self.failures: list[dict[str, str]] = []
-        self.interrupted = False
-        self._names = Names()
+        self.interrupted = self.written = False
+        self._names, self._done = Names(), dict[str, dict[str, Any] | None]()
         self._began = datetime.datetime.now(datetime.UTC), time.monotonic()
-        (folder / "panels").mkdir(exist_ok=True)
+        files.own_folder(folder / "panels")
+        path, identity = folder / "unfinished", self._identity()
+        self._unfinished = Unfinished(path, identity, resume)
 
     @property
     def page(self) -> pathlib.Path:
         """Return the path of the page that shows everything."""
         return self.folder / "index.html"
 
-    def add(self, explanation: Explanation) -> None:
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """Return what the manifest says of each picture, in the order of the keys."""
+        return [entry for entry in self._done.values() if entry]
+
+    def key(self, name: str) -> str:
+        """Return what a picture is called in all files; each call takes a new one."""
+        key = self._names.unique(name)
+        self._done[key] = None
+        return key
+
+    def resumes(self, key: str, name: str, image: NDArray[np.uint8]) -> bool:
+        """Tell whether a picture was explained before, and take it from there."""
+        entry = self._unfinished.entry(key, name, image)
+        if entry is not None:
+            self._done[key] = entry | {"panel": _panel(key), "maps_key": key}
+        return entry is not None
+
+    def add(self, key: str, explanation: Explanation) -> None:
         """Write the panel, the maps and the part of the page for one picture."""
-        key = self._names.unique(explanation.name)
-        panel = f"panels/{key}.png"
+        entry = manifest.image_entry(explanation, key, _panel(key))
         card = page.card(explanation, key, self.run.method).encode()
-        panels.panel(explanation).save(self.folder / panel)
-        # All that takes time is done: an interruption hardly ever comes in between.
-        self._maps.add(key, explanation.maps)
-        self._cards.write(card)
-        self.entries.append(manifest.image_entry(explanation, key, panel))
+        png = io.BytesIO()
+        panels.panel(explanation).save(png, "png")
+        part = Part(entry, explanation.maps, png.getvalue(), card)
+        self._unfinished.add(key, explanation.image, part)
+        self._done[key] = entry
 
     def fail(self, name: str, reason: str) -> None:
         """Record a picture that could not be explained."""
         self.failures.append({"name": name, "reason": reason})
 
     def __enter__(self) -> Report:
-        with contextlib.ExitStack() as opened:
-            maps = manifest.MapsFile(self.folder / "maps.npz")
-            self._maps = opened.enter_context(maps)
-            cards = tempfile.TemporaryFile(dir=self.folder)
-            self._cards = opened.enter_context(cards)
-            self._opened = opened.pop_all()
         return self
 
     def __exit__(
@@ -76,18 +97,23 @@ class Report:
         trace: TracebackType | None,
     ) -> None:
         self.interrupted = kind is not None
-        with self._opened:
-            summary = self._summary()
-            text = json.dumps(summary, indent=2, ensure_ascii=False)
-            (self.folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
-            self._write_page(summary)
+        try:
+            if self.entries or not self.interrupted:
+                self._finish()
+        except KeyboardInterrupt:
+            self.interrupted = True
+            raise
+        if not (self.interrupted or self.failures):
+            self._unfinished.remove()
+
+    def _identity(self) -> dict[str, Any]:
+        return dataclasses.asdict(self.run) | {"versions": manifest.versions()}
 
     def _summary(self) -> dict[str, Any]:
         began, clock = self._began
         return {
             "format": 1,
-            **dataclasses.asdict(self.run),
-            "versions": manifest.versions(),
+            **self._identity(),
             "started": began.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - clock, 2),
             "interrupted": self.interrupted,
@@ -97,9 +123,36 @@ class Report:
             "failures": self.failures,
         }
 
-    def _write_page(self, summary: dict[str, Any]) -> None:
-        self._cards.seek(0)
-        with self.page.open("wb") as file:
-            file.write(page.head(summary).encode())
-            shutil.copyfileobj(self._cards, file)
-            file.write(page.foot(summary).encode())
+    def _finish(self) -> None:
+        """Make the files of the report from its parts, and put them in place."""
+        summary = self._summary()
+        text = json.dumps(summary, indent=2, ensure_ascii=False)
+        with contextlib.ExitStack() as opened:
+            # Put in place in the opposite order: the manifest comes last.
+            manifest_, page_, maps_ = (
+                opened.enter_context(self._replacing(name))
+                for name in ("manifest.json", "index.html", "maps.npz")
+            )
+            manifest_.write(f"{text}\n".encode())
+            page_.write(page.head(summary).encode())
+            maps = opened.enter_context(manifest.MapsFile(maps_))
+            self._write_parts(summary["images"], maps, page_)
+            page_.write(page.foot(summary).encode())
+        self.written = True
+
+    def _write_parts(
+        self, entries: list[dict[str, Any]], maps: manifest.MapsFile, cards: BinaryIO
+    ) -> None:
+        for entry in entries:
+            part = self._unfinished.part(entry)
+            maps.add(entry["maps_key"], part.maps)
+            cards.write(part.card)
+            with self._replacing(entry["panel"]) as file:
+                file.write(part.panel)
+
+    def _replacing(self, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+        return files.replacing(self.folder / name, self._unfinished.path)
+
+
+def _panel(key: str) -> str:
+    return f"panels/{key}.png"

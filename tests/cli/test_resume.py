@@ -1,0 +1,299 @@
+"""Runs that end before their end, and those that go on from there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from keras_explainable.cli import explaining
+from keras_explainable.report import Report, files
+
+NAMES = [f"{number}.png" for number in range(6)]
+START = "from keras_explainable.cli import main; main()"
+
+
+@pytest.fixture
+def pictures(picture):
+    return [picture(name, number) for number, name in enumerate(NAMES)]
+
+
+@pytest.fixture
+def stop_after(monkeypatch):
+    """Have the maps of a later batch fail; returns the sizes of those before."""
+
+    def stop(calls, error=KeyboardInterrupt):
+        monkeypatch.undo()
+        whole, done = explaining._maps, []
+
+        def stopping(model, inputs, *arguments):
+            if len(done) == calls:
+                raise error
+            done.append(len(inputs))
+            return whole(model, inputs, *arguments)
+
+        monkeypatch.setattr(explaining, "_maps", stopping)
+        return done
+
+    return stop
+
+
+def facts_of(manifest):
+    times = ("started", "seconds")
+    return {key: value for key, value in manifest().items() if key not in times}
+
+
+def test_a_resumed_run_is_as_one_that_was_never_stopped(
+    explain, pictures, here, manifest, maps, stop_after, monkeypatch
+):
+    monkeypatch.chdir(here)
+    options = ("--batch-size", 2, "--seed", 3)
+    assert explain(*pictures, *options)[0] == 0
+    expected, arrays = facts_of(manifest), maps()
+    panels = {p.name: p.read_bytes() for p in (here / "out/panels").iterdir()}
+    assert not (here / "out" / "unfinished").exists()
+    stop_after(2)
+    monkeypatch.chdir(here)
+    assert explain(*pictures, *options)[0] == 130
+    assert len(manifest()["images"]) == 4
+    done = stop_after(-1)
+    monkeypatch.chdir(here)
+    code, out, _ = explain(*pictures, *options, "--resume")
+    assert (code, done) == (0, [2])  # The last two of six.
+    assert "6 explained" in out
+    assert facts_of(manifest) == expected
+    assert list(maps()) == list(arrays)
+    for key, array in maps().items():
+        np.testing.assert_array_equal(array, arrays[key])
+    assert panels == {p.name: p.read_bytes() for p in (here / "out/panels").iterdir()}
+    page = (here / "out" / "index.html").read_text("utf-8")
+    assert page.count("<article") == 6
+    assert "interrupted" not in page
+    assert not (here / "out" / "unfinished").exists()
+
+
+@pytest.fixture
+def stopped(explain, pictures, here, stop_after, monkeypatch):
+    """A run that was stopped after four of six pictures; count what comes then."""
+    stop_after(4)
+    monkeypatch.chdir(here)
+    assert explain(*pictures, "--batch-size", 1)[0] == 130
+    done = stop_after(-1)
+    monkeypatch.chdir(here)
+    return done
+
+
+def test_without_resume_all_is_done_again(explain, pictures, stopped):
+    assert explain(*pictures, "--batch-size", 1)[0] == 0
+    assert len(stopped) == 6
+
+
+def test_pictures_that_changed_are_done_again(explain, pictures, picture, stopped):
+    picture(NAMES[1], 77)
+    assert explain(*pictures, "--batch-size", 1, "--resume")[0] == 0
+    assert len(stopped) == 3
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "gone"])
+def test_damaged_parts_are_done_again(explain, pictures, stopped, here, damage):
+    part = here / "out" / "unfinished" / "2.npz"
+    content = bytearray(part.read_bytes())
+    place = content.index(b"panel.npy") + 500
+    content[place] ^= 1
+    damaged = {"cut": content[: len(content) // 2], "flip": content, "empty": b""}
+    part.write_bytes(damaged.get(damage, b""))
+    if damage == "gone":
+        part.unlink()
+    assert explain(*pictures, "--batch-size", 1, "--resume")[0] == 0
+    assert len(stopped) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        (("--seed", 5), "seed"),
+        (("--target", "top2"), "target"),
+        (("--method", "gradients"), "method, noise_level, repetitions, seed"),
+    ],
+)
+def test_other_settings_are_refused(
+    explain, pictures, stopped, manifest, options, changed
+):
+    before = manifest()
+    code, out, err = explain(*pictures, "--batch-size", 1, *options, "--resume")
+    assert (code, out, stopped) == (2, "", [])
+    assert "--resume must go on with the settings of the unfinished run in out" in err
+    assert err.endswith(f"; changed: {changed}.\n")
+    assert manifest() == before
+
+
+def test_other_weights_are_refused(explain, pictures, stopped, model_file, here):
+    model = keras.models.load_model(model_file)
+    model.layers[-1].kernel.assign(model.layers[-1].kernel + 0.1)
+    model.save(here / "net.keras")
+    more = ("--batch-size", 1, "--model", here / "net.keras", "--resume")
+    code, _, err = explain(*pictures, *more)
+    assert (code, stopped) == (2, [])
+    assert "model_hash" in err
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"[1]", b"\xff", b"[" * 99999])
+def test_a_damaged_record_of_the_run_is_one_sentence(
+    explain, pictures, stopped, here, content
+):
+    (here / "out" / "unfinished" / "run.json").write_bytes(content)
+    code, out, err = explain(*pictures, "--batch-size", 1, "--resume")
+    assert (code, out) == (2, "")
+    assert "--resume" in err.splitlines()[-1]
+    assert explain(*pictures, "--batch-size", 1)[0] == 0
+
+
+def test_failures_are_tried_again(explain, picture, here, manifest, stop_after):
+    picture("good.png", 1)
+    (here / "bad.png").write_bytes(b"no picture")
+    assert explain("bad.png", "good.png")[0] == 1
+    assert (here / "out" / "unfinished").exists()
+    picture("bad.png", 2)
+    code, out, _ = explain("bad.png", "good.png", "--resume")
+    assert (code, "2 explained" in out) == (0, True)
+    assert [entry["name"] for entry in manifest()["images"]] == ["bad.png", "good.png"]
+
+
+def test_with_nothing_to_resume_a_run_starts(explain, pictures, manifest):
+    assert explain(*pictures, "--resume")[0] == 0
+    assert len(manifest()["images"]) == 6
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_a_killed_run_leaves_complete_images_and_goes_on(
+    explain, pictures, here, model_file, manifest, maps, stop_after, monkeypatch
+):
+    explain(*pictures[:1])
+    old = {p: p.read_bytes() for p in (here / "out").rglob("*") if p.is_file()}
+    options = ["--repetitions", 40, "--batch-size", 1, "--model", model_file]
+    command = [sys.executable, "-c", START, "explain", *pictures, *options]
+    command = [*map(str, command), "--out", "out"]
+    process = subprocess.Popen(command, cwd=here, stderr=subprocess.DEVNULL)
+    parts = here / "out" / "unfinished"
+    while len(list(parts.glob("*.npz"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert {path: path.read_bytes() for path in old} == old
+    complete = list(parts.glob("*.npz"))
+    for path in complete:
+        with np.load(path) as arrays:
+            assert arrays["maps"].shape == (12, 12, 1)
+    resumed = [*pictures, "--batch-size", 1, "--resume"]
+    done = stop_after(-1)
+    monkeypatch.chdir(here)
+    assert explain(*resumed, repetitions=40)[0] == 0
+    assert len(done) == 6 - len(complete)
+    assert [entry["name"] for entry in manifest()["images"]] == NAMES
+    assert len(maps()) == 6
+    assert not parts.exists()
+
+
+LIMITED = """
+import resource, sys
+from keras_explainable.cli import main, sources, explaining
+whole = explaining.explain
+def limited(*arguments):  # A file may not grow beyond this: as if the disk were full.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+    whole(*arguments)
+explaining.explain = limited
+main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs resource limits")
+def test_a_disk_that_is_really_full(explain, pictures, here, model_file):
+    explain(*pictures[:1])
+    old = {p: p.read_bytes() for p in (here / "out").rglob("*") if p.is_file()}
+    options = ["--out", "out", "--repetitions", "2", "--model", model_file]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, "explain", *pictures, *options],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[-1].endswith("what is done is kept for --resume.")
+    assert "Traceback" not in done.stderr
+    assert {path: path.read_bytes() for path in old} == old
+    assert not list((here / "out").rglob("*.part"))
+    assert explain(*pictures, "--resume")[0] == 0
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError])
+@pytest.mark.parametrize("file", ["4.npz", "maps.npz", "index.html", "manifest.json"])
+def test_a_full_disk_at_any_file_leaves_the_old_ones_or_new(
+    explain, pictures, here, manifest, monkeypatch, error, file
+):
+    explain(*pictures[:1])
+    old = (here / "out" / "manifest.json").read_bytes()
+    whole = files.replacing
+
+    def full(path, workshop):
+        if path.name == file:
+            raise error
+        return whole(path, workshop)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "replacing", full)
+        code, out, err = explain(*pictures)
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].endswith("; what is done is kept for --resume.")
+    if file == "4.npz":  # The others are complete, and shown.
+        assert len(manifest()["images"]) == 4
+        assert manifest()["interrupted"] is True
+    else:
+        assert (here / "out" / "manifest.json").read_bytes() == old
+    assert not list((here / "out").rglob("*.part"))
+    assert explain(*pictures, "--resume")[0] == 0
+    assert [entry["name"] for entry in manifest()["images"]] == NAMES
+
+
+def test_no_memory_for_a_batch_fails_its_images_only(
+    explain, pictures, manifest, here, stop_after, monkeypatch
+):
+    stop_after(2, MemoryError("no room"))
+    monkeypatch.chdir(here)
+    code, _, err = explain(*pictures, "--batch-size", 2)
+    assert code == 1
+    assert "5.png could not be explained (no room)" in err
+    assert len(manifest()["images"]) == 4
+    stop_after(-1)
+    monkeypatch.chdir(here)
+    assert explain(*pictures, "--batch-size", 2, "--resume")[0] == 0
+
+
+def test_an_interruption_before_the_first_image_keeps_the_old_results(
+    explain, pictures, here, stop_after, monkeypatch
+):
+    explain(*pictures)
+    old = (here / "out" / "manifest.json").read_bytes()
+    stop_after(0)
+    monkeypatch.chdir(here)
+    code, out, _ = explain(*pictures)
+    assert code == 130
+    assert "See" not in out
+    assert (here / "out" / "manifest.json").read_bytes() == old
+
+
+def test_an_interruption_at_the_very_end(explain, pictures, monkeypatch, here):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Report, "_finish", interrupted)
+        assert explain(*pictures)[0] == 130
+    assert explain(*pictures, "--resume")[0] == 0
+    assert len(json.loads((here / "out/manifest.json").read_text())["images"]) == 6
