@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from small_models import images, numpy
+from small_models import images, linear, numpy
 
 from keras_explainable import backend, noise
 
@@ -63,10 +63,10 @@ def test_derived_ids_mark_padding():
 
 def test_scale():
     x = images(3)
-    spans, channels = noise.ranges(x), x.shape[-1]
+    spans, model = noise.ranges(x), linear()
     np.testing.assert_allclose(spans, [np.ptp(image) for image in x], rtol=1e-6)
-    np.testing.assert_allclose(noise.Noise(0.5).scale(spans, channels), [[0.5]] * 3)
-    found = noise.Noise(noise.Default(0.5), 0.1).scale(spans, channels)
+    np.testing.assert_allclose(noise.Noise(0.5).scales(model, x, spans), [[0.5]] * 3)
+    found = noise.Noise(noise.DEFAULT, 0.1).scales(model, x, spans)
     np.testing.assert_allclose(found[:, 0], 0.1 * spans, rtol=1e-6)
 
 
