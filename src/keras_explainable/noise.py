@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import keras
@@ -172,7 +172,7 @@ def noisy_copies(
     return each(noisy, inputs, sigma, numbers)
 
 
-@cache
+@lru_cache(32)
 def _add_noise(pairs: bool, clip: tuple[float, float] | None) -> Any:
     return backend.jit(partial(_noisy, pairs, clip))
 

@@ -1,7 +1,7 @@
 """Units of a model: made into tensors, checked, computed, gathered."""
 
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial, wraps
 from typing import Any
 
@@ -129,11 +129,9 @@ def _with_outputs(
     method: Method, model: Model, inputs: Tensor, *args: Any, **params: Any
 ) -> tuple[Tensor, ...]:
     seen: list[Tensor] = []
-    token = _seen.set(seen)
-    try:
-        logits, maps = method(model, inputs, *args, **params)
-    finally:
-        _seen.reset(token)
+    context = copy_context()  # So that nothing has to be set back.
+    context.run(_seen.set, seen)
+    logits, maps = context.run(method, model, inputs, *args, **params)
     return logits, maps, seen[-1] if seen else _forward(model, inputs)
 
 

@@ -1,19 +1,15 @@
 """The user's model, and the world around it, are as they were."""
 
-import hashlib
-import random
-
 import keras
 import numpy as np
 import pytest
 from keras import layers
 from small_models import network
+from unchanged import BACKEND, facts, world
 
 import keras_explainable as ke
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.meta import smooth
-
-BACKEND = keras.backend.backend()
 
 
 def nested():
@@ -50,54 +46,6 @@ def compiled():
 
 
 MODELS = [nested, sequential, subclassed, compiled]
-
-
-def all_layers(model):
-    for layer in model.layers:
-        yield layer
-        yield from all_layers(layer) if hasattr(layer, "layers") else ()
-
-
-def facts(model):
-    """Everything about a model that a call could change."""
-    found = {"losses": len(model.losses), "compiled": model.compiled}
-    for layer in [model, *all_layers(model)]:
-        found[id(layer)] = (
-            layer.name,
-            layer.trainable,
-            layer.built,
-            id(getattr(layer, "activation", None)),
-            sorted(vars(layer)),
-            [len(getattr(layer, name, ())) for name in ("_inbound_nodes", "_layers")],
-            [len(node) for node in _outbound(layer)],
-            [id(variable) for variable in layer.variables],
-        )
-    for variable in model.variables:
-        values = keras.ops.convert_to_numpy(variable.value)
-        digest = hashlib.sha256(values.tobytes()).hexdigest()
-        found[id(variable)] = (variable.path, variable.trainable, digest)
-    return found
-
-
-def _outbound(layer):
-    return [node.operation._outbound_nodes for node in layer._inbound_nodes]
-
-
-def world():
-    state = {
-        "python": hash(random.getstate()),
-        "numpy": np.random.get_state()[1].tobytes(),  # noqa: NPY002
-        "policy": keras.config.dtype_policy().name,
-        "format": keras.config.image_data_format(),
-        "floatx": keras.config.floatx(),
-    }
-    if BACKEND == "torch":
-        import torch
-
-        state["seed"] = torch.get_rng_state().numpy().tobytes()
-        state["grad"] = torch.is_grad_enabled()
-        state["threads"] = torch.get_num_threads()
-    return state
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -10,6 +11,9 @@ import keras
 import numpy as np
 
 from keras_explainable.backend import jax_convolution
+
+#: For how many shapes a compiled function is kept; the least recently used goes first.
+KEPT_SHAPES = 32
 
 # Beyond this many units a loop compiles sooner than the unrolled program.
 UNROLLED_UNITS = 8
@@ -40,22 +44,38 @@ def stack_units(function: Callable[[Any], Any], count: int) -> Any:
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    return jax.jit(function)
+    # One for each shape: JAX itself keeps thousands.
+    @lru_cache(KEPT_SHAPES)
+    def made(shapes: Any) -> Any:
+        return jax.jit(partial(function))
+
+    def run(*tensors: Any) -> Any:
+        return made(_shapes(tensors))(*tensors)
+
+    return run
+
+
+def _shapes(tensors: Any) -> Any:
+    return tuple((jnp.shape(x), jnp.result_type(x)) for x in jax.tree.leaves(tensors))
 
 
 def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     reference = weakref.ref(model)
 
-    @jax.jit
     def run(values: list[Any], *tensors: Any) -> Any:
         model = reference()
         weights = getattr(model, "variables", ())
         with keras.StatelessScope(list(zip(weights, values, strict=True))):
             return function(model, *tensors)
 
+    @lru_cache(KEPT_SHAPES)
+    def made(shapes: Any) -> Any:
+        return jax.jit(partial(run))
+
     def call(*tensors: Any) -> Any:
         weights = getattr(reference(), "variables", ())
-        return run([weight.value for weight in weights], *tensors)
+        values = [weight.value for weight in weights]
+        return made(_shapes(tensors))(values, *tensors)
 
     return call
 

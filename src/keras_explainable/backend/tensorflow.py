@@ -3,12 +3,15 @@
 import math
 import weakref
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import tensorflow as tf
 
 from keras_explainable.pads import pads
+
+#: For how many shapes a compiled function is kept; the least recently used goes first.
+KEPT_SHAPES = 32
 
 _each = tf.nest.map_structure
 
@@ -65,17 +68,16 @@ def _joined(first: Any, others: Any) -> Any:
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     # XLA's CPU convolutions are many times slower than TensorFlow's own.
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
-    made: dict[Any, Any] = {}
+
+    # One for each shape: TensorFlow warns of one function that is traced often.
+    @lru_cache(KEPT_SHAPES)
+    def made(shapes: Any) -> Any:
+        return tf.function(partial(function), autograph=False, jit_compile=on_gpu)
 
     def run(*tensors: Any) -> Any:
         if not tf.executing_eagerly():
             return function(*tensors)
-        # One for each shape: TensorFlow warns of one function that is traced often.
-        shapes = tuple(map(_kind, tf.nest.flatten(tensors)))
-        if shapes not in made:
-            once = partial(function)
-            made[shapes] = tf.function(once, autograph=False, jit_compile=on_gpu)
-        return made[shapes](*tensors)
+        return made(tuple(map(_kind, tf.nest.flatten(tensors))))(*tensors)
 
     return run
 

@@ -2,6 +2,7 @@
 
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
@@ -40,7 +41,10 @@ def runnable_model(model: Model) -> Model:
     return rewritten(model, _with_activations_resolved)
 
 
-_models: weakref.WeakKeyDictionary[Model, dict[Hashable, Any]]
+#: Models made of one model that are kept; the least recently used goes first.
+KEPT_PER_MODEL = 32
+
+_models: weakref.WeakKeyDictionary[Model, OrderedDict[Hashable, Any]]
 _models = weakref.WeakKeyDictionary()
 _lock = threading.RLock()
 
@@ -60,12 +64,15 @@ def rewritten(
         return model
     key, now = (rewrite, args, kind), structure(model)
     with _lock:
-        made = _models.setdefault(model, {})
+        made = _models.setdefault(model, OrderedDict())
         if key in made and made[key][0] != now:
             forget(model)  # What was compiled has the old structure in it.
             del made[key]
         if key not in made:
             made[key] = now, _rewritten(model, rewrite, args, kind)
+        made.move_to_end(key)
+        while len(made) > KEPT_PER_MODEL:
+            made.popitem(last=False)
         return made[key][1] or model
 
 

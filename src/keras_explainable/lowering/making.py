@@ -30,14 +30,15 @@ class Lowered(GraphModel):
         super().__init__(with_copies(original, precision), name)
         self.original, self.precision = original, precision
         self.agrees: bool | None = None
-        self._seen = self._snapshot()
+        self._seen: Snapshot | None = self._snapshot()
 
     def refresh(self) -> None:
         """Copy the weights again, and forget the check, if the original's changed."""
-        if not self._seen.is_current():
+        if self._seen is None or not self._seen.is_current():
+            self._seen = self.agrees = None  # Should the copying be interrupted.
             for copy in self._copies():
                 copy.refresh()
-            self._seen, self.agrees = self._snapshot(), None
+            self._seen = self._snapshot()
 
     def _copies(self) -> list[Copy]:
         return [layer for layer in self.layers_used if isinstance(layer, Copy)]

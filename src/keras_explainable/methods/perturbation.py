@@ -1,7 +1,7 @@
 """Methods that hide parts of the input, and see what the network says."""
 
 import math
-from functools import cache, partial
+from functools import lru_cache, partial
 from statistics import NormalDist
 from typing import Any
 
@@ -202,7 +202,7 @@ def _shifts(keys: np.ndarray) -> list[np.ndarray]:
     return [(part / 2.0**16).astype("float32") for part in parts]
 
 
-@cache
+@lru_cache(32)
 def _masks(shape: tuple[int, ...], cells: int, probability: float) -> Any:
     return backend.jit(partial(_made_masks, shape, cells, probability))
 

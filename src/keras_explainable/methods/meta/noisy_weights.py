@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import get_ident
 from typing import Any
 
 import keras
@@ -38,9 +39,9 @@ class NoisyWeights(GraphModel):
         """Have noise on all weights, anew for each ``draw``, and none afterwards."""
         numbers = np.arange(len(self.noisy))
         keys = sampling.keys(numbers, np.full(len(numbers), draw))
-        self.keys.assign((keys >> 1).astype("int32"))
-        self.sigma.assign(sigma)
         try:
+            self.keys.assign((keys >> 1).astype("int32"))
+            self.sigma.assign(sigma)
             yield
         finally:
             self.sigma.assign(0)
@@ -79,13 +80,19 @@ def _noisy(model: Model, method: Method, params: dict[str, Any]) -> Model:
     if isinstance(model, NoisyWeights):
         return model
     model = prepared(method, model, params)
-    noisy = rewritten(model, replace, kind=NoisyWeights)
+    # One for each thread, as the draw is in variables of its own.
+    noisy = rewritten(model, _for_thread, get_ident(), kind=NoisyWeights)
     if noisy is model:
         raise ValueError(
             "`model` must be Functional or Sequential for noise on its weights; "
             f"received {type(model).__name__}."
         )
+    noisy.sigma.assign(0)  # Ctrl-C may have come before that was done.
     return noisy
+
+
+def _for_thread(graph: Graph, thread: int) -> Graph:
+    return replace(graph)
 
 
 def noise_grad(

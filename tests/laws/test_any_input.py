@@ -1,0 +1,220 @@
+"""Whatever is given: finite maps of the promised shape, or an error that says why."""
+
+import re
+import warnings
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from keras import layers
+
+import keras_explainable as ke
+from keras_explainable.methods import cams, gradient, meta, perturbation
+
+SHAPE = (4, 5, 2)
+
+
+def _network():
+    inputs = keras.Input(SHAPE)
+    x = layers.Conv2D(3, 2, activation="tanh", name="conv")(inputs)
+    outputs = layers.Dense(3, activation="softmax")(layers.Flatten()(x))
+    return keras.Model(inputs, outputs)
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return _network()
+
+
+GOOD = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype("float32")
+
+#: What people give by mistake for a number or an option.
+WRONG = [0, -1, 1.5, 2.0, True, "3", "", None, float("nan"), float("inf"), 1e30, 2, 3]
+WRONG += [[], [1], (1, 2), (2, 1), {}, {"a": 1}, object, 1j, b"x", np.float32(2)]
+WRONG += [np.int64(2), np.array(2), np.array([1, 2]), np.array([0.1, 0.2]), 2**70]
+
+anything = st.sampled_from(WRONG)
+
+_VALUES = [0.0, 1.0, -3.5, 1e38, -1e38, 1e-38, np.nan, np.inf, 255.0]
+_DTYPES = ["float16", "float32", "float64", "int8", "int64", "uint8", "bool"]
+_DTYPES += ["complex64", "object", "U3", "datetime64[s]"]
+
+
+@st.composite
+def arrays(draw):
+    """Arrays of shapes that fit and do not, of any dtype, of values that are extreme."""
+    count = draw(st.sampled_from([2, 1, 0]))
+    shape = draw(st.sampled_from([SHAPE, SHAPE, SHAPE, (4, 5), (5, 4, 2), (), (2,)]))
+    x = np.resize(GOOD, (count, *shape)).astype("float64")
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if draw(st.booleans()):
+            x[...] = draw(st.sampled_from(_VALUES))
+        return x.astype(draw(st.sampled_from(["float32", *_DTYPES])))
+
+
+inputs = st.one_of(
+    arrays(),
+    anything,
+    arrays().map(lambda x: x.tolist()),
+    st.just([GOOD[0], GOOD[1]]),
+    st.just([GOOD[0], GOOD[1][:3]]),
+    st.just(iter([])),
+)
+
+targets = st.one_of(
+    anything,
+    st.sampled_from(["predicted", "top2", "top9", "top0", "best", [0, 2], [[0, 1]] * 2]),
+    st.sampled_from([[0, 3], [-1, 0], [0.0, 1.0], [True, False], ["a", "b"], [[0], []]]),
+    st.sampled_from([lambda o: o[:, 0], lambda o: o, lambda o: None, lambda: 1]),
+)
+
+OPTIONS = {
+    "batch_size": [1, 2],
+    "steps": [1, 2],
+    "verbose": [0],
+    "resizing": [True, (3, 3)],
+    "ids": [[0, 7]],
+    "postprocessing": [ke.filters.normalize, lambda maps: maps],
+    "precision": ["float32"],
+}
+
+SMOOTH = {
+    "repetitions": [1, 2],
+    "noise": [0.1, [0.1, 0.2]],
+    "noise_level": [0.1],
+    "seed": [0, 5],
+    "statistic": ["square", "variance"],
+    "tolerance": [0.5],
+    "start": [2],
+    "clip": [(-1, 1)],
+    "preprocess": [lambda x: x / 2],
+    "antithetic": [True],
+}
+
+#: Methods, and the parameters of theirs that are given wrongly.
+METHODS = {
+    "gradients": (lambda: gradient.gradients, {}),
+    "smooth": (partial(meta.smooth, gradient.gradients), SMOOTH),
+    "integrated": (
+        lambda: gradient.integrated_gradients,
+        {"n_steps": [3], "baseline": [0.5, "blur"], "rule": ["middle"]},
+    ),
+    "expected": (
+        lambda: partial(gradient.expected_gradients, data=GOOD, repetitions=2),
+        {"data": [GOOD], "repetitions": [2], "seed": [0], "tolerance": [0.1]},
+    ),
+    "gradcam": (lambda: cams.gradcam, {"layer": ["conv"]}),
+    "occlusion": (
+        lambda: perturbation.occlusion,
+        {"size": [2, (2, 3)], "stride": [1], "fill": [0.5]},
+    ),
+    "rise": (
+        lambda: partial(perturbation.rise, repetitions=2),
+        {"cells": [2], "probability": [0.5], "seed": [0], "repetitions": [2]},
+    ),
+    "tta": (
+        partial(meta.tta, gradient.gradients, ()),
+        {"scales": [()], "hflip": [True]},
+    ),
+    "noise_grad": (
+        partial(meta.noise_grad, gradient.gradients, 2),
+        {"repetitions": [1], "noise_level": [0.1], "seed": [0]},
+    ),
+}
+
+#: Methods whose parameters are given to what makes them.
+MADE = ("smooth", "tta", "noise_grad")
+
+quick = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def explained(name, model, x, y, own, options):
+    make, _ = METHODS[name]
+    made = name in MADE
+    return ke.explain(
+        make(**own) if made else make(),
+        model,
+        x,
+        y,
+        **({} if made else own),
+        **{"verbose": 0, **options},
+    )
+
+
+def check(name, model, x, y, own, options):
+    """Maps, or a refusal; zero maps come with a warning."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            logits, maps = explained(name, model, x, y, own, options)
+        except (TypeError, ValueError) as error:
+            assert re.search(r"`\w+(=.*)?`", str(error)), error
+            assert re.search("received|but|returned|;", str(error)), error
+            return
+    assert logits.ndim == 2
+    assert maps.ndim == 4
+    assert (len(maps), maps.shape[-1]) == logits.shape
+    assert np.isfinite(maps).all()
+    if not maps.any(axis=(1, 2)).all():
+        assert any("zero everywhere" in str(warning.message) for warning in told)
+
+
+@pytest.mark.parametrize("name", ["gradients", "smooth", "occlusion"])
+def test_any_input(name, model):
+    few = {"repetitions": 2, "seed": 0} if name == "smooth" else {}
+
+    @quick
+    @given(inputs)
+    def run(x):
+        check(name, model, x, None, few, {})
+
+    run()
+
+
+@pytest.mark.parametrize("name", ["gradients", "gradcam"])
+def test_any_target(name, model):
+    @quick
+    @given(targets)
+    def run(y):
+        check(name, model, GOOD, y, {}, {})
+
+    run()
+
+
+def parameters(known):
+    """One or two parameters, rightly or wrongly given."""
+    pairs = [
+        st.tuples(st.just(name), st.one_of(anything, st.sampled_from(right)))
+        for name, right in known.items()
+    ]
+    return st.lists(st.one_of(pairs), min_size=1, max_size=2).map(dict)
+
+
+def test_any_option(model):
+    @quick
+    @given(parameters(OPTIONS))
+    def run(options):
+        check("gradients", model, GOOD, [0, 1], {}, options)
+
+    run()
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if METHODS[name][1]])
+def test_any_parameter(name, model):
+    @quick
+    @given(parameters(METHODS[name][1]))
+    def run(own):
+        few = {"repetitions": 2} if name == "smooth" else {}
+        check(name, model, GOOD, [0, 1], few | own, {})
+
+    run()
