@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+#: The largest integer where none is said: what all backends count up to.
+MOST = 2**31 - 1
+
 
 def is_callable(name: str, value: Any) -> None:
     """Raise TypeError unless ``value`` can be called."""
@@ -13,12 +16,26 @@ def is_callable(name: str, value: Any) -> None:
         raise TypeError(f"`{name}` must be callable; received {value!r}.")
 
 
-def integer(name: str, value: Any, least: int) -> None:
-    """Raise unless ``value`` is an integer of at least ``least``."""
+def boolean(name: str, value: Any) -> None:
+    """Raise TypeError unless ``value`` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"`{name}` must be True or False; received {value!r}.")
+
+
+def one_of(name: str, value: Any, texts: tuple[str, ...]) -> None:
+    """Raise ValueError unless ``value`` is one of the texts."""
+    if not isinstance(value, str) or value not in texts:
+        raise ValueError(f"`{name}` must be one of {texts}; received {value!r}.")
+
+
+def integer(name: str, value: Any, least: int, most: int | None = MOST) -> None:
+    """Raise unless ``value`` is an integer from ``least`` to ``most``."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
         raise TypeError(f"`{name}` must be an integer; received {value!r}.")
     if value < least:
         raise ValueError(f"`{name}` must be at least {least}; received {value!r}.")
+    if most is not None and int(value) > most:
+        raise ValueError(f"`{name}` must be at most {most}; received {value!r}.")
 
 
 def number(name: str, value: Any, least: float) -> None:

@@ -167,13 +167,13 @@ def as_array(name: str, x: Any) -> Any:
     return x
 
 
-def check_finite(x: Any) -> None:
-    """Raise ValueError if ``x`` holds NaN or infinite values."""
+def check_finite(x: Any, name: str = "x") -> None:
+    """Raise ValueError if ``x``, called ``name``, holds NaN or infinite values."""
     if backend.is_symbolic(x):
         return
     finite = ops.all(ops.isfinite(x)) if ops.is_tensor(x) else np.isfinite(x).all()
     if not finite:
-        raise ValueError("`x` must be finite; received NaN or infinite values.")
+        raise ValueError(f"`{name}` must be finite; received NaN or infinite values.")
 
 
 def _check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:

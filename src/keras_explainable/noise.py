@@ -52,6 +52,7 @@ class Noise:
                     "`noise` and `noise_level` must not both be given; received "
                     f"noise={self.amount!r} and noise_level={self.level!r}."
                 )
+        checks.boolean("antithetic", self.antithetic)
         if self.preprocess is not None:
             checks.is_callable("preprocess", self.preprocess)
         if self.clip is not None and not _is_range(self.clip):

@@ -33,11 +33,8 @@ class Sampling:
         checks.integer("repetitions", self.repetitions, 1)
         checks.integer("start", self.start, 0)
         if self.seed is not None:
-            checks.integer("seed", self.seed, 0)
-        if self.statistic not in STATISTICS:
-            raise ValueError(
-                f"`statistic` must be one of {STATISTICS}; received {self.statistic!r}."
-            )
+            checks.integer("seed", self.seed, 0, None)
+        checks.one_of("statistic", self.statistic, STATISTICS)
         if self.tolerance is not None:
             checks.number("tolerance", self.tolerance, 0)
         if self.copies == 2:

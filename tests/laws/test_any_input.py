@@ -34,7 +34,7 @@ GOOD = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype("float32")
 
 #: What people give by mistake for a number or an option.
 WRONG = [0, -1, 1.5, 2.0, True, "3", "", None, float("nan"), float("inf"), 1e30, 2, 3]
-WRONG += [[], [1], (1, 2), (2, 1), {}, {"a": 1}, object, 1j, b"x", np.float32(2)]
+WRONG += [[], [1], (1, 2), (2, 1), {}, {"a": 1}, object(), 1j, b"x", np.float32(2)]
 WRONG += [np.int64(2), np.array(2), np.array([1, 2]), np.array([0.1, 0.2]), 2**70]
 
 anything = st.sampled_from(WRONG)
@@ -46,7 +46,7 @@ _DTYPES += ["complex64", "object", "U3", "datetime64[s]"]
 
 @st.composite
 def arrays(draw):
-    """Arrays of shapes that fit and do not, of any dtype, of values that are extreme."""
+    """Arrays of shapes that fit and do not, of any dtype, of extreme values."""
     count = draw(st.sampled_from([2, 1, 0]))
     shape = draw(st.sampled_from([SHAPE, SHAPE, SHAPE, (4, 5), (5, 4, 2), (), (2,)]))
     x = np.resize(GOOD, (count, *shape)).astype("float64")
@@ -68,8 +68,12 @@ inputs = st.one_of(
 
 targets = st.one_of(
     anything,
-    st.sampled_from(["predicted", "top2", "top9", "top0", "best", [0, 2], [[0, 1]] * 2]),
-    st.sampled_from([[0, 3], [-1, 0], [0.0, 1.0], [True, False], ["a", "b"], [[0], []]]),
+    st.sampled_from(
+        ["predicted", "top2", "top9", "top0", "best", [0, 2], [[0, 1]] * 2]
+    ),
+    st.sampled_from(
+        [[0, 3], [-1, 0], [0.0, 1.0], [True, False], ["a", "b"], [[0], []]]
+    ),
     st.sampled_from([lambda o: o[:, 0], lambda o: o, lambda o: None, lambda: 1]),
 )
 
@@ -118,11 +122,11 @@ METHODS = {
         {"cells": [2], "probability": [0.5], "seed": [0], "repetitions": [2]},
     ),
     "tta": (
-        partial(meta.tta, gradient.gradients, ()),
+        partial(meta.tta, gradient.gradients, scales=()),
         {"scales": [()], "hflip": [True]},
     ),
     "noise_grad": (
-        partial(meta.noise_grad, gradient.gradients, 2),
+        partial(meta.noise_grad, gradient.gradients, repetitions=2),
         {"repetitions": [1], "noise_level": [0.1], "seed": [0]},
     ),
 }
@@ -151,6 +155,12 @@ def explained(name, model, x, y, own, options):
     )
 
 
+def assert_clear(message):
+    """It names a parameter, and says what was received."""
+    assert re.search(r"`\w+(=.*)?`", message), message
+    assert re.search("received|but|returned|;", message), message
+
+
 def check(name, model, x, y, own, options):
     """Maps, or a refusal; zero maps come with a warning."""
     with warnings.catch_warnings(record=True) as told:
@@ -158,8 +168,7 @@ def check(name, model, x, y, own, options):
         try:
             logits, maps = explained(name, model, x, y, own, options)
         except (TypeError, ValueError) as error:
-            assert re.search(r"`\w+(=.*)?`", str(error)), error
-            assert re.search("received|but|returned|;", str(error)), error
+            assert_clear(str(error))
             return
     assert logits.ndim == 2
     assert maps.ndim == 4

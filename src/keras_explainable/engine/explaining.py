@@ -99,6 +99,8 @@ def explain(
     """
     _check_options(method, batch_size, steps, lower, precision, return_stats)
     check_resizing(resizing)
+    if postprocessing is not None:
+        checks.is_callable("postprocessing", postprocessing)
     check_model(model)
     asked, best = _asked(model, y, logits), count_of_best(y)
     embedded, look_up = embedded_model(asked)

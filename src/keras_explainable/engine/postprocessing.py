@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_explainable import checks
 from keras_explainable.compilation import accepts
 from keras_explainable.inputs import map_shape
 from keras_explainable.resizing import resized
@@ -21,6 +22,7 @@ def postprocess(maps: Tensor, postprocessing: Postprocessing | None) -> Tensor:
     """
     if postprocessing is None:
         return maps
+    checks.is_callable("postprocessing", postprocessing)
     if accepts(postprocessing, "axis"):
         return postprocessing(maps, axis=tuple(range(1, len(maps.shape) - 1)))
     return postprocessing(maps)

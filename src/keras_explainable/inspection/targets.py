@@ -35,11 +35,21 @@ def target_model(model: Model, target: Target) -> Model:
     if graph is None:
         return _Targeted(model, target)
     layer = _Target(target)
-    symbol = layer.compute_output_spec(graph.outputs)
+    symbol = _symbol(layer, graph.outputs)
     step = Step(layer, (graph.outputs,), {}, symbol)
     return GraphModel(
         Graph(graph.inputs, (*graph.steps, step), symbol).pruned(), model.name
     )
+
+
+def _symbol(layer: "_Target", outputs: Any) -> Any:
+    try:
+        return layer.compute_output_spec(outputs)
+    except Exception as error:  # Of any kind: the function is the user's.
+        raise ValueError(
+            "`y` must be a function of the model's outputs to (B,) or (B, units); "
+            f"received one that does not take them: {error}"
+        ) from error
 
 
 def output_model(model: Model, output: str | int) -> Model:
@@ -86,6 +96,8 @@ class _Target(keras.layers.Layer):
     def call(self, outputs: Any) -> Tensor:
         """Return what is to be explained (B, units)."""
         found = self.target(outputs)
+        if len(getattr(found, "shape", ())) not in (1, 2):
+            raise ValueError(f"not a tensor (B,) or (B, units), but {found!r}")
         return ops.expand_dims(found, -1) if len(found.shape) == 1 else found
 
 
@@ -115,4 +127,9 @@ def count_of_best(y: Any) -> int:
 
 def best_units(outputs: Tensor, count: int) -> Tensor:
     """Return the units of the largest outputs (B, count), the largest first."""
+    if count > outputs.shape[-1]:
+        raise ValueError(
+            f"`y` must ask for at most the {outputs.shape[-1]} units of the model; "
+            f"received 'top{count}'."
+        )
     return ops.cast(ops.top_k(outputs, count)[1], "int32")

@@ -11,7 +11,7 @@ from keras import ops
 from keras_explainable import backend, checks, units
 from keras_explainable.averaging import Call, averaged, looping, result
 from keras_explainable.batching import Copies
-from keras_explainable.inputs import as_array, map_shape
+from keras_explainable.inputs import as_array, check_finite, map_shape
 from keras_explainable.inspection.embeddings import check_real
 from keras_explainable.sampling import Sampling
 from keras_explainable.types import Model, Tensor
@@ -180,6 +180,7 @@ def _fill(fill: Any, inputs: Tensor) -> Tensor:
             f"`fill` must be a number, one for each channel or an image of {shape}; "
             f"received shape {tuple(given.shape)}."
         )
+    check_finite(given, "fill")
     return ops.cast(ops.convert_to_tensor(given), inputs.dtype)
 
 

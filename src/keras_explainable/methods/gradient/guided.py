@@ -55,7 +55,7 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
     Raises:
         ValueError: if it has no ReLU, or its layers are not known.
     """
-    graph = getattr(model, "original", getattr(model, "graph", None))
+    graph: Any = getattr(model, "original", getattr(model, "graph", None))
     if isinstance(model, GraphModel) and any(map(_is_guided, graph.steps)):
         return model
     guided = rewritten(model, _guided)

@@ -11,7 +11,7 @@ from keras_explainable import checks, filters, noise, units
 from keras_explainable.averaging import ROWS, Call, averaged, looping, result
 from keras_explainable.batching import Copies
 from keras_explainable.compilation import describe
-from keras_explainable.inputs import as_array, as_inputs, with_each
+from keras_explainable.inputs import as_array, as_inputs, check_finite, with_each
 from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS, reduced
 from keras_explainable.sampling import Sampling
 from keras_explainable.trees import Tree, each, leaves, length, taken
@@ -175,8 +175,7 @@ def expected_gradients(
 
 def _rule(rule: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
     checks.integer("n_steps", n_steps, 1)
-    if rule not in RULES:
-        raise ValueError(f"`rule` must be one of {RULES}; received {rule!r}.")
+    checks.one_of("rule", rule, RULES)
     if rule == "middle":
         return (np.arange(n_steps) + 0.5) / n_steps, np.full(n_steps, 1 / n_steps)
     points, weights = np.polynomial.legendre.leggauss(n_steps)
@@ -202,6 +201,7 @@ def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
             f"`baseline` must be a number or have the inputs' shape {shape}; received "
             f"shape {tuple(given.shape)}."
         )
+    check_finite(given, "baseline")
     given = ops.cast(ops.convert_to_tensor(given), inputs.dtype)
     return ops.broadcast_to(given, inputs.shape)
 
@@ -213,6 +213,7 @@ def _as_data(data: Any, inputs: Tensor) -> Tensor:
             f"`data` must have shape (M, ...) with images of {tuple(inputs.shape[1:])};"
             f" received {tuple(data.shape)}."
         )
+    check_finite(data, "data")
     return data
 
 

@@ -45,11 +45,13 @@ def tta(
 
     Raises:
         ValueError: if a scale is not above 0, or the model takes one size only.
-        TypeError: if ``method`` cannot be called.
+        TypeError: if ``method`` cannot be called, or a parameter is of another type.
     """
     checks.is_callable("method", method)
-    for scale in scales:
-        checks.number("scales", scale, 1e-6)
+    if not isinstance(scales, list | tuple):
+        raise TypeError(f"`scales` must be a list or tuple; received {scales!r}.")
+    checks.numbers_of("scales", scales, 1e-6)
+    checks.boolean("hflip", hflip)
     flips = (False, True) if hflip else (False,)
 
     def ready(model: Model, params: dict[str, Any]) -> Model:
