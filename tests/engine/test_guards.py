@@ -143,5 +143,16 @@ def test_nobody_asks_why_where_nothing_is_blank(model, x, monkeypatch):
     ke.gradients(model, x, verbose=0)
 
 
+def test_maps_are_not_lost_for_the_reason(x, monkeypatch):
+    def fails(*args):
+        raise RuntimeError("while looking for it")
+
+    monkeypatch.setattr(guards, "why_silent", fails)
+    model, _ = dead()
+    with pytest.warns(UserWarning, match="6 of 6 maps are zero everywhere"):
+        _, maps = ke.gradients(model, images(), some_units(k=1), verbose=0)
+    assert len(maps) == 6
+
+
 def test_inputs_that_do_get_derivatives(model, x):
     assert why_silent(model, ops.convert_to_tensor(x[:1]), 0) is None

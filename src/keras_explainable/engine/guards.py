@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_explainable.inputs import map_shape
 from keras_explainable.inspection.finding import layers_from_the_end
-from keras_explainable.inspection.silence import why_silent
+from keras_explainable.inspection.silence import UNKNOWN, why_silent
 from keras_explainable.memory import free_host_memory
 from keras_explainable.trees import Tree, leaves, taken
 from keras_explainable.types import Model
@@ -84,7 +84,7 @@ class Blanks:
                 row, place = np.argwhere(blank)[0]
                 unit = place if indices is None else indices[row, place]
                 one = taken(inputs, np.array([row]))
-                self.reason = why_silent(model, one, int(unit), number) or NOTHING_LEFT
+                self.reason = _why(model, one, int(unit), number)
             self.maps += blank.size
             self.blank += int(blank.sum())
 
@@ -95,3 +95,10 @@ class Blanks:
                 f"{self.blank} of {self.maps} maps are zero everywhere. In the first "
                 f"one, {self.reason}."
             )
+
+
+def _why(model: Model, inputs: Tree, unit: int, number: int) -> str:
+    try:
+        return why_silent(model, inputs, unit, number) or NOTHING_LEFT
+    except Exception:  # The reason is a courtesy: maps are not to be lost for it.
+        return UNKNOWN
