@@ -17,7 +17,8 @@ def facts(model):
             layer.name,
             layer.trainable,
             layer.built,
-            {name: id(value) for name, value in vars(layer).items()},
+            # `_called` is Keras' own note that the layer was called, by anybody.
+            {name: id(each) for name, each in vars(layer).items() if name != "_called"},
             [len(getattr(layer, name, ())) for name in ("_inbound_nodes", "_layers")],
             [len(node) for node in _outbound(layer)],
             [id(variable) for variable in layer.variables],

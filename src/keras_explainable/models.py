@@ -54,10 +54,18 @@ class Subject:
     @functools.cached_property
     def hash(self) -> str:
         """Return what tells the network, its weights too, from any other."""
-        known = hashlib.sha256(self.model.to_json().encode())
-        for weight in self.model.weights:
-            known.update(weight.numpy().tobytes())
-        return known.hexdigest()
+        from keras_explainable.inspection.finding import layers_from_the_end
+        from keras_explainable.inspection.fingerprints import fingerprint
+
+        # Not by `to_json`: with any backend, it imports TensorFlow where there is one.
+        layers = map(_described, layers_from_the_end(self.model))
+        known = "\n".join([*layers, fingerprint(self.model)])
+        return hashlib.sha256(known.encode()).hexdigest()
+
+
+def _described(layer: Any) -> str:
+    activation = getattr(getattr(layer, "activation", None), "__name__", "")
+    return f"{type(layer).__name__} {layer.name} {activation}"
 
 
 def check_name(name: str, preprocess: str | None) -> None:
