@@ -179,5 +179,5 @@ def result(
     if not call.return_stats:
         return tally.logits, tally.maps
     if sigma is None:
-        sigma = each(lambda maps: np.zeros((len(call.ids), 1)), tally.maps)
+        sigma = each(lambda part: np.zeros((len(call.ids), 1)), tally.parts)
     return tally.logits, tally.maps, tally.stats(sigma, call.ids, facts)

@@ -14,6 +14,7 @@ from keras_explainable.batching import Copies
 from keras_explainable.inputs import as_array, check_finite, map_shape
 from keras_explainable.inspection.embeddings import check_real
 from keras_explainable.sampling import Sampling
+from keras_explainable.trees import taken
 from keras_explainable.types import Model, Tensor
 
 __all__ = ["occlusion", "rise"]
@@ -55,11 +56,11 @@ def occlusion(
 
     def views(copies: Copies) -> tuple[Tensor, Any]:
         hidden = _as_inputs(windows[copies.draw], call.inputs)
-        inputs = ops.take(call.inputs, copies.image.astype("int32"), axis=0)
+        inputs = taken(call.inputs, copies.image)
         return inputs + hidden * (fill - inputs), None
 
     def counted(scores: Tensor, copies: Copies) -> Tensor:
-        clean = ops.take(logits, copies.image.astype("int32"), axis=0)
+        clean = taken(logits, copies.image)
         covered = ops.cast(windows[copies.draw] * scale, scores.dtype)[..., None]
         return covered * (_as_maps(clean, shape) - scores)
 
@@ -116,7 +117,7 @@ def rise(
         return _masks(shape, cells, probability)(keys, *_shifts(keys))
 
     def views(copies: Copies) -> tuple[Tensor, Any]:
-        inputs = ops.take(call.inputs, copies.image.astype("int32"), axis=0)
+        inputs = taken(call.inputs, copies.image)
         return inputs * _as_inputs(masks(copies), inputs), None
 
     def counted(scores: Tensor, copies: Copies) -> Tensor:
