@@ -48,14 +48,14 @@ def units():
 
 
 @pytest.fixture(scope="session")
-def noises(images):
+def noises(model, images):
     """Returns sigma times our own noise (repetitions, B, ...), for sigma or a level."""
 
     def make(**level):
         amount = noise.Noise(
-            level.get("noise", noise.Default()), level.get("noise_level")
+            level.get("noise", noise.DEFAULT), level.get("noise_level")
         )
-        sigma = amount.scale(noise.ranges(images), images.shape[-1])
+        sigma = amount.scales(model, images, noise.ranges(images))
         count = len(images)
         rows = [
             noise.noisy_copies(
