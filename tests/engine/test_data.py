@@ -1,6 +1,8 @@
 """Data in every form that people have it in."""
 
+import gc
 import itertools
+import threading
 
 import keras
 import numpy as np
@@ -92,9 +94,50 @@ class Sequence(keras.utils.PyDataset):
         return self.x[rows], self.y[rows]
 
 
-def test_a_data_set_with_several_workers(model, x, y):
-    data = Sequence(x, y, workers=2, use_multiprocessing=False, max_queue_size=4)
+class Waiting(Sequence):
+    """Its first batch is only there when its second one was read."""
+
+    def __init__(self, *args, length=3, broken=None, **options):
+        super().__init__(*args, **options)
+        self.second, self.length, self.broken = threading.Event(), length, broken
+        self.read = []
+
+    @property
+    def num_batches(self):
+        return self.length
+
+    def __getitem__(self, index):
+        self.read.append(index)
+        if index == self.broken:
+            raise OSError("the disk is gone")
+        if index == 0:
+            assert self.second.wait(60)
+        if index == 1:
+            self.second.set()
+        return super().__getitem__(index % 3)
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_a_data_set_with_several_workers(model, x, y, processes):
+    threads = threading.active_count()
+    data = Waiting(x, y, workers=2, use_multiprocessing=processes)
     assert_same(explain(model, data), explain(model, x, y))
+    assert sorted(data.read) == [0, 1, 2]
+    assert threading.active_count() == threads
+
+
+def test_several_workers_that_never_end(model, x, y):
+    data = Waiting(x, y, workers=2, length=None)
+    assert_same(explain(model, data, steps=2), explain(model, x[:6], y[:6]))
+    assert max(data.read) < 5
+
+
+def test_a_worker_that_fails(model, x, y):
+    threads = threading.active_count()
+    with pytest.raises(OSError, match="the disk is gone"):
+        explain(model, Waiting(x, y, workers=2, broken=2))
+    gc.collect()
+    assert threading.active_count() == threads
 
 
 @pytest.mark.parametrize(

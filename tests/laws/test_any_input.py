@@ -85,6 +85,10 @@ OPTIONS = {
     "ids": [[0, 7]],
     "postprocessing": [ke.filters.normalize, lambda maps: maps],
     "precision": ["float32"],
+    "callbacks": [[], [keras.callbacks.Callback()]],
+    "lower": [False],
+    "logits": [False],
+    "return_stats": [False],
 }
 
 SMOOTH = {

@@ -77,7 +77,7 @@ def test_one_model_many_calls():
 @pytest.mark.parametrize("explain", METHODS)
 def test_all_that_is_made_of_a_model_goes_with_it(explain, copies):
     models = weakref.WeakSet()
-    for _ in range(3):
+    for _ in range(2):
         model = made()
         models.add(model)
         explain(model, images(), [0], verbose=0)
@@ -89,7 +89,7 @@ def test_all_that_is_made_of_a_model_goes_with_it(explain, copies):
 
 def test_changing_functions_of_the_outputs(copies):
     model, counts = made(), []
-    for number in range(6):
+    for number in range(4):
         target = lambda outputs, n=number: outputs[:, 0] * (n + 1)  # noqa: E731
         ke.explain(gradient.gradients, model, images(), target, verbose=0)
         del target

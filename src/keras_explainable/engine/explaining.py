@@ -97,7 +97,8 @@ def explain(
             memory.
         TypeError: if one is of the wrong type.
     """
-    _check_options(method, batch_size, steps, lower, precision, return_stats)
+    switches = {"logits": logits, "lower": lower, "return_stats": return_stats}
+    _check_options(method, batch_size, steps, precision, **switches)
     check_resizing(resizing)
     if postprocessing is not None:
         checks.is_callable("postprocessing", postprocessing)
@@ -129,24 +130,21 @@ def explain(
 
 
 def _check_options(
-    method: Method,
-    batch_size: Any,
-    steps: Any,
-    lower: bool,
-    precision: str,
-    return_stats: bool,
+    method: Method, batch_size: Any, steps: Any, precision: str, **switches: bool
 ) -> None:
     checks.is_callable("method", method)
+    for name, value in switches.items():
+        checks.boolean(name, value)
     if batch_size is not None:
         checks.integer("batch_size", batch_size, 1)
     if steps is not None:
         checks.integer("steps", steps, 1)
-    if not lower and precision != "float32":
+    if not switches["lower"] and precision != "float32":
         raise ValueError(
             "`lower` must be True for another `precision` than 'float32'; received "
-            f"lower={lower!r} and precision={precision!r}."
+            f"lower=False and precision={precision!r}."
         )
-    if return_stats and not accepts(method, "return_stats"):
+    if switches["return_stats"] and not accepts(method, "return_stats"):
         raise ValueError(
             "`method` must be one that samples, such as `smooth(...)`, for "
             f"`return_stats`; received {name_of(method)!r}."

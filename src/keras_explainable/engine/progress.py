@@ -32,6 +32,7 @@ class Progress:
                 f"`verbose` must be 'auto', 0, 1 or 2; received {verbose!r}."
             )
         verbose = 1 if verbose == "auto" else int(verbose)
+        _check_callbacks(callbacks)
         self.bar = keras.utils.Progbar(None, verbose=verbose, unit_name="sample")
         self.callbacks = keras.callbacks.CallbackList(
             callbacks, model=model, verbose=verbose, epochs=1, steps=steps
@@ -63,3 +64,12 @@ class Progress:
             tell = getattr(callback, "on_explain_progress", None)
             if tell is not None:
                 tell(self.done, self.total)
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    known = (keras.callbacks.Callback, keras.callbacks.CallbackList)
+    for each in callbacks if isinstance(callbacks, list | tuple) else [callbacks]:
+        if not (callbacks is None or isinstance(each, known)):
+            raise TypeError(
+                f"`callbacks` must be Keras callbacks; received {type(each).__name__}."
+            )

@@ -1,7 +1,9 @@
 """What yields data: data sets, loaders, generators."""
 
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -26,9 +28,29 @@ def is_stream(x: Any) -> bool:
 def elements(x: Any) -> Iterator[Element]:
     """Return the (x, y) that a stream yields."""
     if isinstance(x, keras.utils.PyDataset):
-        steps = itertools.count() if x.num_batches is None else range(x.num_batches)
-        return (_unpacked(x[step]) for step in steps)
+        return map(_unpacked, _read(x))
     return map(_unpacked, x)
+
+
+def _read(data: keras.utils.PyDataset) -> Iterator[Any]:
+    """Yield the batches in order, read ahead by as many threads as it has workers.
+
+    Threads also where it asks for processes, which need not be able to start here.
+    """
+    count = data.num_batches
+    steps = iter(itertools.count() if count is None else range(count))
+    if data.workers < 2:
+        yield from map(data.__getitem__, steps)
+        return
+    pool = ThreadPoolExecutor(data.workers)
+    ahead = (pool.submit(data.__getitem__, step) for step in steps)
+    try:
+        waiting = deque(itertools.islice(ahead, data.workers))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(itertools.islice(ahead, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def length_of(x: Any) -> int | None:
