@@ -29,6 +29,7 @@ docs: $(VENV)/installed-docs
 benchmark: $(VENV)/installed-backends $(PEERS)/installed
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/flat.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/compare.py --peers $(PEERS)/bin/python
 	$(BIN)/python benchmarks/methods.py --peers $(PEERS)/bin/python

@@ -165,6 +165,20 @@ def test_a_dictionary_of_the_one_input(model, x, y):
     assert_same(explain(model, {name: x}, y), explain(model, x, y))
 
 
+@pytest.mark.parametrize("structure", [dict, list])
+@pytest.mark.parametrize("lower", [True, False])
+def test_a_model_of_a_dictionary_or_list_of_one(model, x, y, structure, lower):
+    """Keras would warn of the structure of the inputs, which fails a test here."""
+    one = model.inputs[0]
+    own = {one.name: one} if structure is dict else [one]
+    nested = keras.Model(own, model.outputs)
+    expected = explain(model, x, y)
+    given = [x, {one.name: x}] if structure is dict else [x]
+    for each in given:
+        assert_same(explain(nested, each, y, lower=lower), expected)
+    ke.inspection.logits_model(nested)(x)
+
+
 @pytest.fixture(scope="module")
 def of_any_size():
     inputs = keras.Input((None, None, 3))

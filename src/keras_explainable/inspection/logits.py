@@ -93,9 +93,19 @@ def _rewritten(
 ) -> GraphModel | None:
     """Return the rewritten model, or None, which keeps nothing alive, if equal."""
     graph = trace(model)
-    if graph is None or (changed := rewrite(graph, *args)) is graph:
+    if graph is None:
+        return None
+    changed = rewrite(graph, *args)
+    if changed is graph and not _is_particular(model):
         return None
     return kind(changed, model.name)
+
+
+def _is_particular(model: Model) -> bool:
+    """Whether Keras warns when the one input is given, not a dictionary of it."""
+    if isinstance(model, GraphModel) or len(model.inputs) > 1:
+        return False
+    return keras.tree.is_nested(getattr(model, "input", None))
 
 
 def _without_probabilities(graph: Graph) -> Graph:
