@@ -80,7 +80,7 @@ class Stats:
         """Return a table, a row for each map, for notebooks."""
         count = self.units.shape[1]
         sigma = [", ".join(f"{each:.3g}" for each in row) for row in self.sigma]
-        columns = {
+        columns: dict[str, Any] = {
             "image": self.ids.repeat(count),
             "unit": self.units.ravel(),
             "logit": self.logits.ravel(),
