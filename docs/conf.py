@@ -33,6 +33,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 240
+nb_execution_in_temp = True  # Pages may write files.
 nb_merge_streams = True
 nb_output_stderr = "remove"  # What TensorFlow says when it starts; cells may show it.
 nb_ipywidgets_js = {}  # They would come from elsewhere.
