@@ -24,7 +24,7 @@ lint: $(VENV)/installed-lint
 	$(BIN)/lint-imports
 
 docs: $(VENV)/installed-docs
-	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q -j 2 docs docs/_build/html
 
 benchmark: $(VENV)/installed-backends $(PEERS)/installed
 	$(BIN)/python benchmarks/start.py

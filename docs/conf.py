@@ -1,6 +1,13 @@
 """Sphinx configuration: `make docs`; no network is needed."""
 
 import importlib.metadata
+import os
+import re
+from pathlib import Path
+
+# Of the kernels that run the pages.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 project = "keras-explainable"
 author = "The keras-explainable developers"
@@ -8,14 +15,44 @@ copyright = "2026, " + author
 release = importlib.metadata.version("keras-explainable")
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
 html_theme = "furo"
 html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_title = "keras-explainable"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+myst_heading_anchors = 3
+
+# Each build runs each page: a cache would not know of changes in the package.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 240
+nb_execution_in_temp = True  # Pages may write files.
+nb_merge_streams = True
+nb_output_stderr = "remove"  # What TensorFlow says when it starts; cells may show it.
+nb_ipywidgets_js = {}  # They would come from elsewhere.
+
+FETCHED = re.compile(r'<(?:script|img|iframe)[^>]+src="(?:https?:)?//[^"]*"')
+STYLED = re.compile(r'<link[^>]+rel="stylesheet"[^>]+href="(?:https?:)?//[^"]*"')
+
+
+def refuse_what_is_fetched(app, error):
+    """Fail if a page needs anything that is not in its folder."""
+    if error or app.builder.name != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        text = page.read_text("utf-8")
+        found = [*FETCHED.findall(text), *STYLED.findall(text)]
+        if found:
+            raise ValueError(f"{page} fetches {found[0]}")
+
+
+def setup(app):
+    """Check the pages when they are built."""
+    app.connect("build-finished", refuse_what_is_fetched)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_explainable import moments, shrinkage
+from keras_explainable import moments, shrinkage, tables
 
 #: What is estimated from the repetitions' maps.
 STATISTICS = ("mean", "square", "variance")
@@ -75,6 +75,23 @@ class Stats:
     def score_drift(self) -> np.ndarray:
         """The mean change of the logits under the noise (N, K)."""
         return self.drifts / self.repetitions[:, None]
+
+    def _repr_html_(self) -> str:
+        """Return a table, a row for each map, for notebooks."""
+        count = self.units.shape[1]
+        sigma = [", ".join(f"{each:.3g}" for each in row) for row in self.sigma]
+        columns: dict[str, Any] = {
+            "image": self.ids.repeat(count),
+            "unit": self.units.ravel(),
+            "logit": self.logits.ravel(),
+            "relative error": self.relative_error.ravel(),
+            "repetitions": self.repetitions.repeat(count),
+            "sigma": np.repeat(sigma, count).tolist(),
+            "flip rate": self.flip_rate.repeat(count),
+            "score drift": self.score_drift.ravel(),
+        }
+        caption = f"{self.facts['statistic']} of {self.facts['method']}"
+        return tables.html(caption, columns)
 
     @property
     def _parts(self) -> tuple[moments.State, np.ndarray, str]:

@@ -6,7 +6,7 @@ a good explanation of its answer should light up inside them.
 
     >>> model = ke.demo.load_model()
     >>> images, labels, masks = ke.demo.load_samples()
-    >>> predictions = model.predict(images).argmax(axis=-1)
+    >>> predictions = model.predict(images, verbose=0).argmax(axis=-1)
 
 ``tools/train_demo.py`` trained it from scratch: 208,970 parameters, 98.0 % right on
 3,000 scenes made of handwriting that training never saw.
