@@ -68,7 +68,7 @@ def test_sampled_is_smooth_around_signed_gradients():
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_linear_network_gives_its_weights(estimator):
-    model, x = network(layers.Conv2D(4, 3), layers.AveragePooling2D()), pictures()
+    model, x = network(layers.Conv2D(4, 3), layers.AveragePooling2D(2)), pictures()
     _, expected = ke.explain(signed, model, x, [[0, 2], [1, 0]], verbose=0)
     found = explained(model, x, [[0, 2], [1, 0]], estimator)
     assert found.shape == (2, 8, 8, 3, 2)
@@ -129,7 +129,7 @@ def test_nested_network_is_taken_apart():
 
 def test_hybrid_converges_to_the_samples():
     convolutions = [layers.Conv2D(6, 3, activation="relu") for _ in range(2)]
-    model = network(*convolutions, layers.MaxPooling2D())
+    model = network(*convolutions, layers.MaxPooling2D(2))
     agrees_in_the_limit(model, "hybrid", 0.06, 4096)
 
 
@@ -154,7 +154,7 @@ def test_every_unit_by_itself_is_every_unit_at_once():
 def test_unknown_layers_are_named_and_linearised_at_the_mean():
     model, x = network(layers.LayerNormalization(name="strange")), pictures()
     with pytest.warns(UserWarning, match="strange"):
-        found = explained(model, x, [0, 1], "slopes", 2, noise=1e-3, noise_level=0)
+        found = explained(model, x, [0, 1], "slopes", 2, noise=0.02)
     _, expected = ke.explain(signed, model, x, [0, 1], verbose=0)
     assert distance(found, expected) < 0.02
 

@@ -68,6 +68,8 @@ def _relu(operation: Any) -> tuple[float, float, float] | None:
         limit = 6.0 if type(operation).__name__ == "Relu6" else math.inf
     if limit is not None:
         return 0.0, 0.0, limit
+    if getattr(operation, "activation", None) is keras.activations.leaky_relu:
+        return 0.2, 0.0, math.inf  # Keras' default.
     if isinstance(operation, layers.LeakyReLU):
         return float(operation.negative_slope), 0.0, math.inf
     if type(operation) is layers.ReLU and not operation.threshold:

@@ -34,7 +34,7 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
     return slopes.exposed_model(model) or model
 
 
-def _smooth_gradients(
+def _smooth_gradients(  # noqa: D417
     call: Call,
     *,
     repetitions: int = 50,
