@@ -226,12 +226,15 @@ def _blend(call: Call, tally: _Statistics) -> Tensor:
         [_merged(*pair) for pair in zip(*some, strict=True)]
         for some in zip(*both, strict=True)
     ]
-    halves = [
-        Half(*part[0][0], _maps(call, _statistics(part[1:]))) for part in (*both, whole)
-    ]
+    halves = [_half(call, part) for part in (*both, whole)]
     return blended(*halves)
 
 
 def _merged(first: Any, second: Any) -> tuple[moments.State, np.ndarray]:
     state = moments.merged(first[0], first[1], second[0], second[1])
     return state, first[1] + second[1]
+
+
+def _half(call: Call, parts: Any) -> Half:
+    [(state, counts)], *rest = parts
+    return Half(state, counts, _maps(call, _statistics(rest)))
