@@ -120,6 +120,34 @@ def _signature(
     return inspect.Signature(sorted([*common, *own], key=lambda each: each.kind))
 
 
+def noisy_views(
+    call: Call, noisy: noise.Noise, sampling: Sampling, sigma: Tree
+) -> Callable[[Copies], tuple[Tree, Any]]:
+    """Return the views of ``averaged`` that are noisy copies.
+
+    Args:
+        call: whose inputs are copied.
+        noisy: of which kind the noise is.
+        sampling: with a seed.
+        sigma: of each input, as ``Noise.scales`` gives it.
+    """
+
+    def views(copies: Copies) -> tuple[Tree, Any]:
+        keys = sampling.keys(call.ids[copies.image], copies.draw)
+        inputs = noise.noisy_copies(
+            call.inputs,
+            sigma,
+            keys,
+            copies.image,
+            pairs=noisy.antithetic,
+            clip=noisy.clip,
+        )
+        ids = noise.derived_ids(keys, copies.used)
+        return noisy.prepared(inputs), np.tile(ids, noisy.copies)
+
+    return views
+
+
 def averaged(
     call: Call,
     method: Method,

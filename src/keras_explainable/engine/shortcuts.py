@@ -54,6 +54,7 @@ def smoothgrad(
     repetitions: int = 50,
     noise_level: float = 0.15,
     seed: int | None = 0,
+    estimator: str = "sampled",
     postprocessing: Postprocessing | None = filters.normalize,
     **params: Any,
 ) -> Result:
@@ -71,6 +72,9 @@ def smoothgrad(
         repetitions: number of noisy copies of each image.
         noise_level: sigma as a fraction of each image's own maximum - minimum.
         seed: integer >= 0, or None for fresh noise.
+        estimator: "sampled"; or "slopes" or "hybrid", which need fewer repetitions, as
+            ``ke.methods.gradient.smooth_gradients`` says. Of ``smooth``'s parameters
+            these take ``noise`` alone.
         postprocessing: applied to the maps (N, H, W, K); None leaves them in units of
             logit per unit of input.
         **params: as in ``ke.methods.meta.smooth`` and ``explain``.
@@ -84,11 +88,23 @@ def smoothgrad(
     sampling = {name: params.pop(name) for name in names}
     if "noise" not in sampling:
         sampling["noise_level"] = noise_level
-    method = meta.smooth(
-        SIGNED_GRADIENTS, repetitions=repetitions, seed=seed, **sampling
-    )
-    finish = partial(_finish, postprocessing)
-    return explain(method, model, x, y, postprocessing=finish, **params)
+    sampling |= {"repetitions": repetitions, "seed": seed}
+    params["postprocessing"] = partial(_finish, postprocessing)
+    if estimator == "sampled":
+        method = meta.smooth(SIGNED_GRADIENTS, **sampling)
+        return explain(method, model, x, y, **params)
+    _check_estimated(sampling)
+    method = partial(gradient.smooth_gradients, estimator=estimator, **sampling)
+    return explain(method, model, x, y, **params)
+
+
+def _check_estimated(sampling: dict[str, Any]) -> None:
+    known = inspect.signature(gradient.smooth_gradients).parameters
+    if refused := sorted(sampling.keys() - known):
+        raise ValueError(
+            "`estimator` must be 'sampled' with parameters of `smooth` that no other "
+            f"takes; received {', '.join(refused)}."
+        )
 
 
 def smoothgrad_squared(model: Model, x: Any, y: Any = None, **params: Any) -> Result:

@@ -8,6 +8,7 @@ from keras_explainable.methods.gradient.path import (
     integrated_gradients,
 )
 from keras_explainable.methods.gradient.plain import gradients, input_x_gradient
+from keras_explainable.methods.gradient.smoothed import smooth_gradients
 
 __all__ = [
     "completeness_gap",
@@ -17,4 +18,5 @@ __all__ = [
     "guided_gradients",
     "input_x_gradient",
     "integrated_gradients",
+    "smooth_gradients",
 ]

@@ -225,9 +225,14 @@ def _plain_name(function: Any) -> str:
 
 
 def _parted(step: Step) -> list[Step]:
-    """Return the step with its activation as a step of its own."""
+    """Return the step with its activation as a step of its own, if it has a bias."""
+    return split(step) if has_bias(step.operation) else [step]
+
+
+def split(step: Step) -> list[Step]:
+    """Return the step of a layer with its activation as a step of its own."""
     activation = activation_of(step.operation)
-    if not has_bias(step.operation) or activation in (None, keras.activations.linear):
+    if activation in (None, keras.activations.linear):
         return [step]
     between = keras.KerasTensor(step.outputs.shape, dtype=step.outputs.dtype)
     linear = with_activation(step.operation, keras.activations.linear)

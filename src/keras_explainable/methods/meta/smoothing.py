@@ -4,17 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from keras_explainable import checks
 from keras_explainable import noise as noises
-from keras_explainable.averaging import Call, averaged, looping, result
-from keras_explainable.batching import Copies
+from keras_explainable.averaging import Call, averaged, looping, noisy_views, result
 from keras_explainable.compilation import describe, name_of
 from keras_explainable.noise import DEFAULT, Amount, Noise
 from keras_explainable.preparing import prepared, prepares
 from keras_explainable.sampling import Sampling
-from keras_explainable.trees import Tree, each, leaves
+from keras_explainable.trees import each, leaves
 from keras_explainable.types import Method, Tensor
 from keras_explainable.warning import Once
 
@@ -100,14 +97,7 @@ def smooth(
         for pair in zip(leaves(sigma), leaves(spans), strict=True):
             once.warn("noise", noises.negligible(*pair))
 
-        def views(copies: Copies) -> tuple[Tree, Any]:
-            keys = sampling.keys(call.ids[copies.image], copies.draw)
-            inputs = noises.noisy_copies(
-                call.inputs, sigma, keys, copies.image, pairs=antithetic, clip=clip
-            )
-            ids = noises.derived_ids(keys, copies.used)
-            return noisy.prepared(inputs), np.tile(ids, noisy.copies)
-
+        views = noisy_views(call, noisy, sampling, sigma)
         tally = averaged(call, method, views, sampling, params=params)
         once.warn("error", tally.unsure(call.ids != noises.PADDING))
         facts = {

@@ -1,0 +1,214 @@
+"""Laws of gradients smoothed by samples, by slopes, and by both."""
+
+import math
+import warnings
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_explainable as ke
+
+ESTIMATORS = ("sampled", "slopes", "hybrid")
+smooth_gradients = ke.methods.gradient.smooth_gradients
+signed = partial(
+    ke.methods.gradient.gradients, gradient_filter=None, channel_reduction=None
+)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.utils.set_random_seed(7)
+
+
+def pictures(count=2, size=8):
+    return np.random.default_rng(3).normal(size=(count, size, size, 3)).astype("f4")
+
+
+def explained(model, x, y, estimator, repetitions=8, **params):
+    params = {"noise": 0.5, **params}
+    return ke.explain(
+        smooth_gradients,
+        model,
+        x,
+        y,
+        verbose=0,
+        estimator=estimator,
+        repetitions=repetitions,
+        **params,
+    )[1]
+
+
+def network(*inner, units=3, size=8):
+    return keras.Sequential(
+        [keras.Input((size, size, 3)), *inner, layers.Flatten(), layers.Dense(units)]
+    )
+
+
+def distance(found, expected):
+    return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+
+
+def agrees_in_the_limit(model, estimator="slopes", within=0.05, repetitions=2000):
+    """Hold an estimator of many copies against many samples."""
+    x = pictures(1)
+    found = explained(model, x, [0], estimator, repetitions, seed=1)
+    expected = explained(model, x, [0], "sampled", 8000, batch_size=500)
+    assert distance(found, expected) < within
+
+
+def test_sampled_is_smooth_around_signed_gradients():
+    model, x = network(layers.Conv2D(4, 3, activation="relu")), pictures()
+    smooth = ke.methods.meta.smooth(signed, 8, 0.5, seed=0)
+    _, expected = ke.explain(smooth, model, x, [0, 1], verbose=0)
+    np.testing.assert_array_equal(explained(model, x, [0, 1], "sampled"), expected)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_linear_network_gives_its_weights(estimator):
+    model, x = network(layers.Conv2D(4, 3), layers.AveragePooling2D(2)), pictures()
+    _, expected = ke.explain(signed, model, x, [[0, 2], [1, 0]], verbose=0)
+    found = explained(model, x, [[0, 2], [1, 0]], estimator)
+    assert found.shape == (2, 8, 8, 3, 2)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_one_hidden_layer_has_the_closed_form():
+    hidden, head = layers.Dense(6, activation="relu"), layers.Dense(2)
+    model = keras.Sequential([keras.Input((5,)), hidden, head])
+    x = np.random.default_rng(0).normal(size=(1, 5)).astype("f4")
+    kernel, out = (a.get_weights()[0] for a in (hidden, head))
+    ratio = (x[0] @ kernel) / (0.5 * np.linalg.norm(kernel, axis=0))
+    share = np.array([(1 + math.erf(r / math.sqrt(2))) / 2 for r in ratio])
+    found = explained(model, x, [1], "slopes", 4000, batch_size=500)
+    assert distance(found[0, :, 0], kernel @ (share * out[:, 1])) < 0.03
+
+
+def test_quadratic_network_is_exact_in_expectation():
+    """The slope 2 z is linear, and pairs have the mean of z without error."""
+    inputs = keras.Input((5,))
+    hidden = layers.Dense(4)
+    squares = keras.ops.square(hidden(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(squares))
+    x = np.random.default_rng(0).normal(size=(2, 5)).astype("f4")
+    _, expected = ke.explain(signed, model, x, [0, 1], verbose=0)
+    found = explained(model, x, [0, 1], "slopes", 2)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["relu6", "leaky_relu", "gelu", "silu", "tanh", "elu"])
+def test_activations_of_one_hidden_layer(name):
+    agrees_in_the_limit(network(layers.Dense(8, activation=name), size=8))
+
+
+def test_batch_norm_is_linear():
+    norm = layers.BatchNormalization()
+    model = network(layers.Conv2D(4, 3), norm, layers.ReLU())
+    norm.moving_variance.assign([0.5, 2, 1, 3])
+    norm.gamma.assign([1, -2, 1, 0.5])
+    agrees_in_the_limit(model)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_max_pooling_by_how_often_each_place_wins(padding):
+    agrees_in_the_limit(network(layers.MaxPooling2D(3, 2, padding)))
+
+
+def test_nested_network_is_taken_apart():
+    backbone = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.ReLU()]
+    )
+    flat, x = network(*backbone.layers), pictures()
+    nested = network(backbone)
+    nested.set_weights(flat.get_weights())
+    found, expected = (explained(m, x, [0, 1], "slopes") for m in (nested, flat))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_hybrid_converges_to_the_samples():
+    convolutions = [layers.Conv2D(6, 3, activation="relu") for _ in range(2)]
+    model = network(*convolutions, layers.MaxPooling2D(2))
+    agrees_in_the_limit(model, "hybrid", 0.06, 4096)
+
+
+@pytest.mark.parametrize("estimator", ["slopes", "hybrid"])
+def test_the_same_seed_gives_the_same_maps(estimator):
+    model = network(layers.Conv2D(4, 3, activation="relu"))
+    x = pictures(3)
+    first = explained(model, x, [0, 1, 2], estimator, seed=4)
+    again = explained(model, x, [0, 1, 2], estimator, seed=4, batch_size=4)
+    other = explained(model, x, [0, 1, 2], estimator, seed=5)
+    np.testing.assert_allclose(first, again, rtol=1e-3, atol=1e-5)
+    assert not np.allclose(first, other)
+
+
+def test_every_unit_by_itself_is_every_unit_at_once():
+    model, x = network(layers.Conv2D(4, 3, activation="relu")), pictures(1)
+    both = explained(model, x, None, "hybrid")
+    one = [explained(model, x, [unit], "hybrid")[..., 0] for unit in range(3)]
+    np.testing.assert_allclose(both, np.stack(one, -1), rtol=1e-3, atol=1e-5)
+
+
+def test_unknown_layers_are_named_and_linearised_at_the_mean():
+    model, x = network(layers.LayerNormalization(name="strange")), pictures()
+    with pytest.warns(UserWarning, match="strange"):
+        found = explained(model, x, [0, 1], "slopes", 2, noise=0.02)
+    _, expected = ke.explain(signed, model, x, [0, 1], verbose=0)
+    assert distance(found, expected) < 0.02
+
+
+def test_products_need_no_warning():
+    inputs = keras.Input((8, 8, 3))
+    gate = layers.Dense(3, activation="sigmoid")(
+        layers.GlobalAveragePooling2D()(inputs)
+    )
+    gated = layers.Multiply()([inputs, layers.Reshape((1, 1, 3))(gate)])
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(gated)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        agrees_in_the_limit(model, within=0.1)
+
+
+class Subclassed(keras.Model):
+    """A model whose layers are not known."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = layers.Dense(2)
+
+    def call(self, inputs):
+        return self.head(keras.ops.relu(keras.ops.reshape(inputs, (-1, 192))))
+
+
+def test_subclassed_model_is_sampled_and_says_so():
+    model, x = Subclassed(), pictures()
+    model(x)
+    with pytest.warns(UserWarning, match="sampled"):
+        found = explained(model, x, [0, 1], "hybrid")
+    np.testing.assert_array_equal(found, explained(model, x, [0, 1], "sampled"))
+
+
+def test_smoothgrad_passes_it_on():
+    model, x = network(layers.Conv2D(4, 3, activation="relu")), pictures()
+    options = {"repetitions": 8, "noise": 0.5, "estimator": "slopes", "verbose": 0}
+    _, maps = ke.smoothgrad(model, x, [0, 1], postprocessing=None, **options)
+    expected = np.abs(explained(model, x, [0, 1], "slopes")).mean(axis=-2)
+    np.testing.assert_allclose(maps, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"estimator": "magic"}, "estimator"),
+        ({"estimator": "slopes", "repetitions": 5}, "even"),
+        ({"estimator": "hybrid", "repetitions": 2}, "at least 4"),
+        ({"estimator": "slopes", "tolerance": 0.1}, "tolerance"),
+        ({"estimator": "slopes", "return_stats": True}, "return_stats"),
+    ],
+)
+def test_what_cannot_be_is_refused(params, message):
+    model = network(layers.Conv2D(4, 3, activation="relu"))
+    with pytest.raises(ValueError, match=message):
+        ke.smoothgrad(model, pictures(), [0, 1], verbose=0, **params)
