@@ -60,7 +60,7 @@ def explain(
         str, typer.Option(metavar="NAME", help="demo, a file, or a name.")
     ] = "demo",
     method: Annotated[
-        str, typer.Option(metavar="NAME", help="One of those above.")
+        str, typer.Option(metavar="NAMES", help="Of those above; commas.")
     ] = "smoothgrad",
     target: Annotated[
         str, typer.Option(metavar="WHAT", help="top1, top3, or a class index.")
@@ -114,12 +114,13 @@ def explain(
     [bold]Methods[/] are smoothgrad, smoothgrad_squared, vargrad (these take copies,
     noise and tolerance), gradients, input_x_gradient, integrated_gradients,
     guided_gradients, full_gradients, cam, gradcam, gradcampp, hirescam, layercam,
-    scorecam, occlusion and rise.
+    scorecam, occlusion and rise. Several with commas are shown side by side.
 
     [bold]Examples[/]
 
     keras-explainable explain
     keras-explainable explain cat.jpg trip/ --model MobileNetV2 --target top3
+    keras-explainable explain trip/ --method smoothgrad,gradients,gradcam
     keras-explainable explain scans/ --model mine.keras --preprocess unit
 
     [bold]Unfinished runs[/] (killed, interrupted, with failures) leave their complete

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,11 +15,11 @@ import keras_explainable as ke
 from keras_explainable import images
 from keras_explainable.cli.predicting import predict
 from keras_explainable.cli.progress import Watcher
-from keras_explainable.cli.settings import Settings
+from keras_explainable.cli.settings import NOISY, SIGNED, Settings
 from keras_explainable.cli.sources import Source
 from keras_explainable.cli.text import printable
 from keras_explainable.models import Subject
-from keras_explainable.report import Explanation, Noise, Report
+from keras_explainable.report import Explanation, Maps, Noise, Report
 
 __all__ = ["explain"]
 
@@ -56,7 +57,6 @@ def explain(
             pictures, lambda picture: picture.pixels.shape
         ):
             together = list(group)
-            watcher.started(len(together))
             _explain_into(report, together, subject, settings, watcher)
             watcher.finished(len(together))
 
@@ -105,15 +105,17 @@ def _explanations(
     predictions = predict(subject, inputs, settings.batch_size)
     y = settings.units(predictions.logits)
     ids = [zlib.crc32(image.tobytes()) for image in pixels]
-    maps, stats = _maps(subject.model, inputs, y, ids, settings, watcher)
+    found = _maps(subject.model, inputs, y, ids, settings, watcher)
     return [
         Explanation(
             name=picture.name,
             image=picture.pixels,
-            maps=maps[number],
             explained=predictions.of(number, y[number]),
             predictions=predictions.best(number, _LISTED),
-            noise=None if stats is None else _noise(stats, number),
+            maps=tuple(
+                Maps(method, maps[number], stats and _noise(stats, number))
+                for method, (maps, stats) in found.items()
+            ),
         )
         for number, picture in enumerate(pictures)
     ]
@@ -126,33 +128,42 @@ def _maps(
     ids: list[int],
     settings: Settings,
     watcher: Watcher,
-) -> tuple[Floats, ke.Stats | None]:
-    """Return normalised maps (N, H, W, K), and how sure they are.
+) -> dict[str, tuple[Floats, ke.Stats | None]]:
+    """Return normalised maps (N, H, W, K) of each method, and how sure they are."""
+    found = {}
+    for step, method in enumerate(settings.methods):
+        watcher.started(len(inputs), step, len(settings.methods))
+        params = _params(method, ids, settings) | {"callbacks": [watcher]}
+        _, maps, *stats = getattr(ke, method)(model, inputs, y, **params)
+        found[method] = maps, next(iter(stats), None)
+    return found
+
+
+def _params(method: str, ids: list[int], settings: Settings) -> dict[str, Any]:
+    """Return how to call a method.
 
     The noise of an image follows from its pixels (``ids``): its map is the same
     whatever other images are explained with it, and in whatever order.
     """
-    common: dict[str, Any] = {
-        "batch_size": settings.batch_size,
-        "verbose": 0,
-        "callbacks": [watcher],
-    }
-    method = getattr(ke, settings.method)
-    if not settings.noisy:
-        return method(model, inputs, y, **common)[1], None
-    _, maps, stats = method(
-        model,
-        inputs,
-        y,
-        repetitions=settings.repetitions,
-        noise_level=settings.noise_level,
-        tolerance=settings.tolerance,
-        seed=settings.seed,
-        ids=ids,
-        return_stats=True,
-        **common,
-    )
-    return maps, stats
+    params: dict[str, Any] = {"batch_size": settings.batch_size, "verbose": 0}
+    if method in SIGNED:
+        params["postprocessing"] = _signed
+    if method in NOISY:
+        params |= {
+            "repetitions": settings.repetitions,
+            "noise_level": settings.noise_level,
+            "tolerance": settings.tolerance,
+            "seed": settings.seed,
+            "ids": ids,
+            "return_stats": True,
+        }
+    return params
+
+
+def _signed(maps: Any, axis: tuple[int, ...]) -> Any:
+    """Return maps from -1 to 1, with 0 where it was."""
+    largest = keras.ops.max(keras.ops.abs(maps), axis=axis, keepdims=True)
+    return maps / keras.ops.where(largest > 0, largest, 1)
 
 
 def _noise(stats: ke.Stats, number: int) -> Noise:

@@ -31,7 +31,8 @@ class Watcher(keras.callbacks.Callback):
     def __init__(self, console: Console, images: int) -> None:
         super().__init__()
         self._console, self._images = console, images
-        self._finished = self._lines = self._together = 0
+        self._finished = self._lines = self._together = self._step = 0
+        self._steps = 1
         self._bar = Progress(
             TextColumn("Explaining"),
             BarColumn(),
@@ -44,14 +45,15 @@ class Watcher(keras.callbacks.Callback):
         )
         self._task = self._bar.add_task("", total=images)
 
-    def started(self, count: int) -> None:
-        """Take note of images that are explained together."""
-        self._together = count
+    def started(self, count: int, step: int = 0, steps: int = 1) -> None:
+        """Take note of images that are explained together, in so many steps."""
+        self._together, self._step, self._steps = count, step, steps
 
     def on_explain_progress(self, done: int, total: int | None) -> None:
         """Move the bar within the images that are being explained."""
-        part = self._together * done / total if total else 0
-        self._bar.update(self._task, completed=self._finished + part)
+        part = (self._step + (done / total if total else 0)) / self._steps
+        completed = self._finished + self._together * part
+        self._bar.update(self._task, completed=completed)
 
     def finished(self, count: int) -> None:
         """Take note of images that are done, or failed."""

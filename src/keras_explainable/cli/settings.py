@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["METHODS", "Settings"]
+__all__ = ["METHODS", "NOISY", "SIGNED", "Settings"]
 
 #: Shortcuts of the package that average over noisy copies of the image.
 NOISY = ("smoothgrad", "smoothgrad_squared", "vargrad")
+
+#: Those whose maps tell what speaks for a class from what speaks against it.
+SIGNED = ("input_x_gradient", "integrated_gradients", "occlusion")
 
 METHODS = (
     *NOISY,
@@ -38,7 +41,7 @@ class Settings:
     """The options of ``explain`` that decide the maps, checked when made.
 
     Attributes:
-        method: one of ``METHODS``.
+        method: one of ``METHODS``, or several of them with commas.
         target: ``top1``, ``top3``, ... for the best classes, or the index of one.
         repetitions: noisy copies of each image.
         noise_level: sigma as a fraction of each image's range.
@@ -56,8 +59,10 @@ class Settings:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
-        known = "one of " + ", ".join(METHODS)
-        _must(self.method in METHODS, "--method", known, self.method)
+        known = "one of " + ", ".join(METHODS) + "; or several with commas"
+        _must({*self.methods} <= {*METHODS}, "--method", known, self.method)
+        once = len({*self.methods}) == len(self.methods)
+        _must(once, "--method", "different ones", self.method)
         form = re.fullmatch(r"top[1-9][0-9]{0,8}|[0-9]{1,9}", self.target)
         _must(form, "--target", "top1, top3 or the index of a class", self.target)
         _must(self.repetitions >= 1, "--repetitions", "at least 1", self.repetitions)
@@ -70,9 +75,14 @@ class Settings:
         _must(self.batch_size >= 1, "--batch-size", "at least 1", self.batch_size)
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the names of the methods."""
+        return tuple(self.method.split(","))
+
+    @property
     def noisy(self) -> bool:
-        """Return whether the method adds noise."""
-        return self.method in NOISY
+        """Return whether a method adds noise."""
+        return not {*self.methods}.isdisjoint(NOISY)
 
     def check_classes(self, count: int) -> None:
         """Raise ValueError if the target is none of a model's classes."""

@@ -94,7 +94,7 @@ def _run(job: Job) -> Run:
         model=sources.outward(job.subject.name),
         model_hash=job.subject.hash,
         preprocessing=job.subject.preprocessing,
-        method=settings.method,
+        methods=settings.methods,
         target=settings.target,
         repetitions=settings.repetitions if noisy else None,
         noise_level=settings.noise_level if noisy else None,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import secrets
 from collections.abc import Iterator
 from typing import BinaryIO
 
-__all__ = ["own_folder", "replacing"]
+import filelock
+
+__all__ = ["held", "own_folder", "replacing"]
 
 
 @contextlib.contextmanager
@@ -25,9 +28,27 @@ def replacing(path: pathlib.Path, workshop: pathlib.Path) -> Iterator[BinaryIO]:
     try:
         with part.open("xb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())  # Else a power cut may leave an empty file.
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def held(path: pathlib.Path) -> filelock.BaseFileLock:
+    """Return a lock on a folder that nobody else holds, however others end.
+
+    Raises:
+        ValueError: if another run holds it.
+    """
+    lock = filelock.FileLock(path / "lock", blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise ValueError(
+            f"{path.parent} must not be in use; another run is writing there."
+        ) from None
+    return lock
 
 
 def own_folder(path: pathlib.Path) -> pathlib.Path:

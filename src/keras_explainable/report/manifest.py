@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable import __version__
-from keras_explainable.report.records import Explanation
+from keras_explainable.report.records import Explanation, Maps
 
-__all__ = ["MapsFile", "image_entry", "versions"]
+__all__ = ["MapsFile", "image_entry", "maps_key", "versions"]
 
 
 class MapsFile:
     """An .npz file that grows map by map, so that memory need not.
 
-    ``numpy.load`` reads it. Each key is an image's ``maps_key`` in the manifest; each
-    array is float32 (H, W, K), one map for each of the image's ``explained`` classes.
+    ``numpy.load`` reads it. The keys are in the manifest, one for each image and method;
+    each array is float32 (H, W, K), a map for each of the image's ``explained`` classes.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -50,13 +50,26 @@ def image_entry(explanation: Explanation, key: str, panel: str) -> dict[str, Any
     return {
         "name": explanation.name,
         "panel": panel,
-        "maps_key": key,
-        "maps_shape": list(explanation.maps.shape),
         "explained": [class_.unit for class_ in explanation.explained],
         "predictions": [
             dataclasses.asdict(class_) for class_ in explanation.predictions
         ],
-        "noise": explanation.noise and dataclasses.asdict(explanation.noise),
+        "maps": [_maps_entry(maps, key) for maps in explanation.maps],
+    }
+
+
+def maps_key(key: str, method: str) -> str:
+    """Return what the maps of an image by a method are called in ``maps.npz``."""
+    return f"{key}.{method}"
+
+
+def _maps_entry(maps: Maps, key: str) -> dict[str, Any]:
+    return {
+        "method": maps.method,
+        "key": maps_key(key, maps.method),
+        "shape": list(maps.values.shape),
+        "signed": maps.signed,
+        "noise": maps.noise and dataclasses.asdict(maps.noise),
     }
 
 

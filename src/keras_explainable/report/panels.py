@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_explainable import colors
-from keras_explainable.report.records import Explanation
+from keras_explainable.report.records import METHODS, Explanation, Maps
 
-__all__ = ["CAPTIONS", "enlarged", "panel", "views"]
+__all__ = ["clipped", "enlarged", "panel", "views"]
 
 Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
-CAPTIONS = ("image", "map", "overlay")
+_CAPTIONS = ("image", "map", "overlay")
 
 _BRIGHTEST = 99  # percentile of a map from where on its colour is the brightest
 _COVER = 0.95  # share of the map in the overlay where it is brightest
@@ -27,21 +28,22 @@ _GAP = 16
 _INK, _GREY, _PAPER = "#1b1b1f", "#6b6b76", "#ffffff"
 
 
-def views(explanation: Explanation, number: int) -> tuple[Pixels, Pixels, Pixels]:
+def views(image: Pixels, map_: Floats) -> tuple[Pixels, Pixels, Pixels]:
     """Return the image, the map, and both on top of each other, as uint8 RGB.
 
     The brightest percent of the map is shown alike: else a single pixel would leave
     the rest in the dark. Under the map the image is muted, so that the map stands out.
 
     Args:
-        explanation: a picture with its maps.
-        number: which of its maps.
+        image: (H, W, 3).
+        map_: (H, W).
     """
-    image, map_ = explanation.image, _clipped(explanation.maps[..., number])
+    map_ = clipped(map_)
     return image, colors.colorize(map_), colors.overlay(_muted(image), map_, _COVER)
 
 
-def _clipped(map_: NDArray[np.float32]) -> NDArray[np.float32]:
+def clipped(map_: Floats) -> Floats:
+    """Return a map whose brightest percent is alike."""
     magnitude = np.abs(map_)
     # A sparse map, with less than one percent of it above zero, is shown as it is.
     limit = np.percentile(magnitude, _BRIGHTEST) or magnitude.max()
@@ -65,13 +67,16 @@ def enlarged(pixels: Pixels, side: int = _TILE) -> Image.Image:
 
 
 def panel(explanation: Explanation) -> Image.Image:
-    """Return image, map and overlay side by side, a row for each explained class.
+    """Return image, map and overlay side by side, a row for each class and method.
 
-    Each row is headed by the class with its score; the first one by the picture's
-    name, too.
+    Each row is headed by the class with its score, and the method if there are several;
+    the first one by the picture's name, too.
     """
-    count = len(explanation.explained)
-    rows = [_row(explanation, number) for number in range(count)]
+    rows = [
+        _row(explanation, number, maps)
+        for number in range(len(explanation.explained))
+        for maps in explanation.maps
+    ]
     width = rows[0].width
     head = _text_line(explanation.name, width, 15, _GREY)
     parts = [head, *rows]
@@ -83,15 +88,19 @@ def panel(explanation: Explanation) -> Image.Image:
     return canvas
 
 
-def _row(explanation: Explanation, number: int) -> Image.Image:
-    tiles = [enlarged(pixels) for pixels in views(explanation, number)]
+def _row(explanation: Explanation, number: int, maps: Maps) -> Image.Image:
+    shown = views(explanation.image, maps.values[..., number])
+    tiles = [enlarged(pixels) for pixels in shown]
     wide, high = tiles[0].size
     class_ = explanation.explained[number]
     canvas_width = _GAP + len(tiles) * (wide + _GAP)
-    title = _text_line(f"{class_.label}   {class_.shown}", canvas_width, 22, _INK)
+    words = [class_.label, class_.shown]
+    if len(explanation.maps) > 1:
+        words.append(METHODS.get(maps.method, maps.method))
+    title = _text_line("   ".join(words), canvas_width, 22, _INK)
     canvas = Image.new("RGB", (canvas_width, title.height + high + 2 * _GAP), _PAPER)
     canvas.paste(title, (0, 0))
-    for place, (tile, caption) in enumerate(zip(tiles, CAPTIONS, strict=True)):
+    for place, (tile, caption) in enumerate(zip(tiles, _CAPTIONS, strict=True)):
         left = _GAP + place * (wide + _GAP)
         canvas.paste(tile, (left, title.height))
         caption_line = _text_line(caption, wide, 13, _GREY, margin=0)

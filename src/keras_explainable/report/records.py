@@ -9,7 +9,27 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Explanation", "Names", "Noise", "Prediction", "Run"]
+__all__ = ["METHODS", "Explanation", "Maps", "Names", "Noise", "Prediction", "Run"]
+
+#: Names of the methods as people write them.
+METHODS = {
+    "smoothgrad": "SmoothGrad",
+    "smoothgrad_squared": "SmoothGrad-squared",
+    "vargrad": "VarGrad",
+    "gradients": "Gradients",
+    "input_x_gradient": "Input x gradient",
+    "integrated_gradients": "Integrated gradients",
+    "guided_gradients": "Guided gradients",
+    "full_gradients": "Full gradients",
+    "cam": "CAM",
+    "gradcam": "Grad-CAM",
+    "gradcampp": "Grad-CAM++",
+    "hirescam": "HiResCAM",
+    "layercam": "LayerCAM",
+    "scorecam": "Score-CAM",
+    "occlusion": "Occlusion",
+    "rise": "RISE",
+}
 
 _LONGEST_NAME = 60  # characters; at 4 bytes each still below every system's 255
 
@@ -61,24 +81,42 @@ class Noise:
 
 
 @dataclasses.dataclass(frozen=True)
+class Maps:
+    """What one method found in one picture.
+
+    Attributes:
+        method: its name.
+        values: float (H, W, K), one map per explained class; 0..1, or -1..1 if signed.
+        noise: what noise it had; None if the method has none.
+    """
+
+    method: str
+    values: NDArray[np.float32]
+    noise: Noise | None = None
+
+    @property
+    def signed(self) -> bool:
+        """Return whether something speaks against a class."""
+        return bool((self.values < 0).any())
+
+
+@dataclasses.dataclass(frozen=True)
 class Explanation:
     """One picture, what the network said, and what it looked at.
 
     Attributes:
         name: what the user knows the picture by.
         image: uint8 RGB (H, W, 3), as the network saw it.
-        maps: float (H, W, K), one map per explained class.
         explained: the K explained classes.
         predictions: the classes with the highest scores, best first.
-        noise: what noise it had; None if the method has none.
+        maps: of each method.
     """
 
     name: str
     image: NDArray[np.uint8]
-    maps: NDArray[np.float32]
     explained: tuple[Prediction, ...]
     predictions: tuple[Prediction, ...]
-    noise: Noise | None = None
+    maps: tuple[Maps, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +129,7 @@ class Run:
     model: str
     model_hash: str
     preprocessing: str
-    method: str
+    methods: tuple[str, ...]
     target: str
     repetitions: int | None
     noise_level: float | None

@@ -21,6 +21,7 @@ from keras_explainable.report import files
 __all__ = ["Part", "Unfinished"]
 
 _IDENTITY = "run.json"
+_MAPS = "maps_"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +30,13 @@ class Part:
 
     Attributes:
         entry: what the manifest says of it.
-        maps: float32 (H, W, K).
+        maps: float32 (H, W, K) of each method.
         panel: a PNG.
         card: its part of the page, as UTF-8.
     """
 
     entry: dict[str, Any]
-    maps: NDArray[np.float32]
+    maps: dict[str, NDArray[np.float32]]
     panel: bytes
     card: bytes
 
@@ -49,13 +50,15 @@ class Unfinished:
         resume: whether to go on with the parts that are there; else they are removed.
 
     Raises:
-        ValueError: if the parts that are there depend on something else.
+        ValueError: if the parts that are there depend on something else, or another run
+            is at work on them.
     """
 
     def __init__(
         self, path: pathlib.Path, identity: dict[str, Any], resume: bool
     ) -> None:
         self.path = files.own_folder(path)
+        self._lock = files.held(path)
         if resume and (path / _IDENTITY).exists():
             _check(path / _IDENTITY, identity)
             return
@@ -70,8 +73,9 @@ class Unfinished:
         arrays: dict[str, Any] = {
             name: np.frombuffer(text, "uint8") for name, text in texts.items()
         }
+        maps = {f"{_MAPS}{method}": array for method, array in part.maps.items()}
         with files.replacing(self._file(key), self.path) as file:
-            np.savez(file, maps=np.asarray(part.maps, "float32"), **arrays)
+            np.savez(file, **maps, **arrays)
 
     def entry(
         self, key: str, name: str, image: NDArray[np.uint8]
@@ -84,17 +88,26 @@ class Unfinished:
         except Exception:  # There is none, or a damaged one: either is made anew.
             return None
 
-    def part(self, entry: dict[str, Any]) -> Part:
+    def part(self, key: str, entry: dict[str, Any]) -> Part:
         """Return the part of a picture."""
-        arrays = self._load(entry["maps_key"])
+        arrays = self._load(key)
         panel, card = (arrays[name].tobytes() for name in ("panel", "card"))
-        return Part(entry, arrays["maps"], panel, card)
+        maps = {
+            one["method"]: arrays[f"{_MAPS}{one['method']}"] for one in entry["maps"]
+        }
+        return Part(entry, maps, panel, card)
 
     def remove(self) -> None:
         """Remove all parts, for they are not needed any more."""
         self._clear()
+        self._lock.release()
         with contextlib.suppress(OSError):  # Somebody put files of their own there.
+            pathlib.Path(self._lock.lock_file).unlink(missing_ok=True)
             self.path.rmdir()
+
+    def release(self) -> None:
+        """Let others go on with what is left."""
+        self._lock.release()
 
     def _clear(self) -> None:
         identity = self.path / _IDENTITY

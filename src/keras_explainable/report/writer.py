@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_explainable.report import files, manifest, page, panels
+from keras_explainable.report import cards, files, manifest, page, panels
 from keras_explainable.report.records import Explanation, Names, Run
 from keras_explainable.report.unfinished import Part, Unfinished
 
@@ -58,7 +58,7 @@ class Report:
     @property
     def entries(self) -> list[dict[str, Any]]:
         """Return what the manifest says of each picture, in the order of the keys."""
-        return [entry for entry in self._done.values() if entry]
+        return [*self._entries().values()]
 
     def key(self, name: str) -> str:
         """Return what a picture is called in all files; each call takes a new one."""
@@ -70,16 +70,17 @@ class Report:
         """Tell whether a picture was explained before, and take it from there."""
         entry = self._unfinished.entry(key, name, image)
         if entry is not None:
-            self._done[key] = entry | {"panel": _panel(key), "maps_key": key}
+            self._done[key] = _placed(entry, key)
         return entry is not None
 
     def add(self, key: str, explanation: Explanation) -> None:
         """Write the panel, the maps and the part of the page for one picture."""
         entry = manifest.image_entry(explanation, key, _panel(key))
-        card = page.card(explanation, key, self.run.method).encode()
+        card = cards.card(explanation, key).encode()
         png = io.BytesIO()
         panels.panel(explanation).save(png, "png")
-        part = Part(entry, explanation.maps, png.getvalue(), card)
+        maps = {maps.method: maps.values for maps in explanation.maps}
+        part = Part(entry, maps, png.getvalue(), card)
         self._unfinished.add(key, explanation.image, part)
         self._done[key] = entry
 
@@ -103,6 +104,8 @@ class Report:
         except KeyboardInterrupt:
             self.interrupted = True
             raise
+        finally:
+            self._unfinished.release()
         if not (self.interrupted or self.failures):
             self._unfinished.remove()
 
@@ -112,7 +115,7 @@ class Report:
     def _summary(self) -> dict[str, Any]:
         began, clock = self._began
         return {
-            "format": 1,
+            "format": 2,
             **self._identity(),
             "started": began.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - clock, 2),
@@ -136,17 +139,19 @@ class Report:
             manifest_.write(f"{text}\n".encode())
             page_.write(page.head(summary).encode())
             maps = opened.enter_context(manifest.MapsFile(maps_))
-            self._write_parts(summary["images"], maps, page_)
+            self._write_parts(maps, page_)
             page_.write(page.foot(summary).encode())
         self.written = True
 
-    def _write_parts(
-        self, entries: list[dict[str, Any]], maps: manifest.MapsFile, cards: BinaryIO
-    ) -> None:
-        for entry in entries:
-            part = self._unfinished.part(entry)
-            maps.add(entry["maps_key"], part.maps)
-            cards.write(part.card)
+    def _entries(self) -> dict[str, dict[str, Any]]:
+        return {key: entry for key, entry in self._done.items() if entry}
+
+    def _write_parts(self, maps: manifest.MapsFile, page_: BinaryIO) -> None:
+        for key, entry in self._entries().items():
+            part = self._unfinished.part(key, entry)
+            for method, values in part.maps.items():
+                maps.add(manifest.maps_key(key, method), values)
+            page_.write(part.card)
             with self._replacing(entry["panel"]) as file:
                 file.write(part.panel)
 
@@ -156,3 +161,11 @@ class Report:
 
 def _panel(key: str) -> str:
     return f"panels/{key}.png"
+
+
+def _placed(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return an entry that leads to this report's files, whatever it led to before."""
+    maps = [
+        one | {"key": manifest.maps_key(key, one["method"])} for one in entry["maps"]
+    ]
+    return entry | {"panel": _panel(key), "maps": maps}
