@@ -85,8 +85,10 @@ def manifest(here):
 
 @pytest.fixture
 def maps(here):
+    """Load the maps of one method, by image."""
+
     def load(folder="out"):
         with np.load(here / folder / "maps.npz") as file:
-            return dict(file)
+            return {key.rpartition(".")[0]: file[key] for key in file}
 
     return load

@@ -3,15 +3,17 @@
 import html
 import zlib
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 import keras_explainable as ke
+from keras_explainable import images
 from keras_explainable.cli import explaining, main
 from keras_explainable.cli.app import app
-from keras_explainable.cli.settings import METHODS
+from keras_explainable.cli.settings import METHODS, SIGNED
 
 
 def test_the_help_fits_a_narrow_terminal_a_line_for_each_option(monkeypatch):
@@ -29,7 +31,7 @@ def test_the_help_fits_a_narrow_terminal_a_line_for_each_option(monkeypatch):
     ):
         assert any(f" {option} " in x and f"[default: {default}]" in x for x in lines)
     examples = [x.strip() for x in lines if x.startswith(" keras-explainable explain")]
-    assert len(examples) == 3
+    assert len(examples) == 4
 
 
 def test_the_version(command):
@@ -67,7 +69,7 @@ def test_a_folder_of_pictures(explain, picture, here, manifest, maps):
         assert f"{100 * best['score']:.1f} %" in out
         assert entry["explained"] == [one["unit"] for one in entry["predictions"][:3]]
         assert sum(one["score"] for one in entry["predictions"]) == pytest.approx(1)
-        assert maps()[entry["maps_key"]].shape == (12, 12, 3)
+        assert maps()[entry["name"][5:6]].shape == (12, 12, 3)
         with Image.open(here / "out" / entry["panel"]) as panel:
             assert panel.width > 3 * 320
     assert facts["seed"] == 4
@@ -75,18 +77,18 @@ def test_a_folder_of_pictures(explain, picture, here, manifest, maps):
 
 
 def test_the_noise_follows_from_the_picture(explain, picture, manifest):
-    from keras_explainable import images
-
     name = picture("a.png")
     explain(name)
     pixels = images.read(name, (12, 12))
-    assert manifest()["images"][0]["noise"]["id"] == zlib.crc32(pixels.tobytes())
+    assert manifest()["images"][0]["maps"][0]["noise"]["id"] == zlib.crc32(
+        pixels.tobytes()
+    )
 
 
 def test_a_tolerance_needs_fewer_copies(explain, picture, manifest):
     name = picture("a.png")
     assert explain(name, "--tolerance", 0.9, repetitions=400)[0] == 0
-    noise = manifest()["images"][0]["noise"]
+    noise = manifest()["images"][0]["maps"][0]["noise"]
     assert 4 <= noise["repetitions"] < 400
     assert noise["relative_error"][0] <= 0.9
     assert manifest()["tolerance"] == 0.9
@@ -94,7 +96,7 @@ def test_a_tolerance_needs_fewer_copies(explain, picture, manifest):
 
 def test_the_error_of_one_copy_is_null(explain, picture, manifest):
     explain(picture("a.png"), repetitions=1)
-    assert manifest()["images"][0]["noise"]["relative_error"] == [None]
+    assert manifest()["images"][0]["maps"][0]["noise"]["relative_error"] == [None]
 
 
 def test_gradients_need_no_noise(explain, picture, manifest, maps):
@@ -102,7 +104,7 @@ def test_gradients_need_no_noise(explain, picture, manifest, maps):
     facts = manifest()
     for name in ("repetitions", "noise_level", "seed"):
         assert facts[name] is None
-    assert facts["images"][0]["noise"] is None
+    assert facts["images"][0]["maps"][0]["noise"] is None
     assert maps()["a"].max() == 1
 
 
@@ -115,9 +117,40 @@ def test_every_method(explain, picture, maps, method):
     else:
         assert code == 0
         assert maps()["a"].shape == (12, 12, 1)
-        assert 0 <= maps()["a"].min() <= maps()["a"].max() <= 1.001
+        assert np.abs(maps()["a"]).max() <= 1.001
+        assert maps()["a"].min() >= 0 or method in SIGNED
         # All of this network's channels may speak against the class.
         assert maps()["a"].max() > 0 or method == "scorecam"
+
+
+def test_several_methods_at_once(explain, picture, manifest, here):
+    names = [picture("a.png", 1), picture("b.png", 2)]
+    methods = "vargrad,gradcam,integrated_gradients"
+    assert explain(*names, "--method", methods, "--target", "top2")[0] == 0
+    facts = manifest()
+    assert facts["methods"] == methods.split(",")
+    assert facts["repetitions"] == 2
+    with np.load(here / "out" / "maps.npz") as file:
+        together = dict(file)
+    for entry in facts["images"]:
+        assert [maps["method"] for maps in entry["maps"]] == methods.split(",")
+        assert [maps["noise"] is None for maps in entry["maps"]] == [False, True, True]
+        assert [maps["signed"] for maps in entry["maps"]] == [False, False, True]
+    assert [*together] == [m["key"] for e in facts["images"] for m in e["maps"]]
+    assert explain(*names, "--method", "gradcam", "--target", "top2")[0] == 0
+    with np.load(here / "out" / "maps.npz") as file:
+        np.testing.assert_array_equal(file["b.gradcam"], together["b.gradcam"])
+
+
+def test_the_magnitude_of_signed_maps_is_the_map_of_the_library(
+    explain, picture, maps, model_file
+):
+    name = picture("a.png")
+    assert explain(name, "--method", "input_x_gradient", "--target", "1")[0] == 0
+    x = np.asarray(images.read(name, (12, 12)), "float32")[None]
+    model = keras.models.load_model(model_file)
+    raw = ke.explain(ke.methods.gradient.input_x_gradient, model, x, [1], verbose=0)[1]
+    np.testing.assert_allclose(maps()["a"], (raw / np.abs(raw).max())[0], atol=1e-5)
 
 
 def test_one_class_by_its_index(explain, picture, manifest):

@@ -22,12 +22,12 @@ def test_the_maps_are_those_of_the_library(
     noise = {"repetitions": 3, "noise_level": 0.2, "seed": 5}
     params = {}
     if method == "smoothgrad":
-        params = noise | {"ids": [entry["noise"]["id"] for entry in entries]}
+        params = noise | {"ids": [entry["maps"][0]["noise"]["id"] for entry in entries]}
     _, expected = getattr(ke, method)(model, x, y, verbose=0, **params)
     np.testing.assert_allclose(maps()["a"], expected[0], atol=1e-4)
     np.testing.assert_allclose(maps()["b"], expected[1], atol=1e-4)
     if method == "smoothgrad":
-        sigmas = [entry["noise"]["sigma"] for entry in entries]
+        sigmas = [entry["maps"][0]["noise"]["sigma"] for entry in entries]
         np.testing.assert_allclose(sigmas, 0.2 * np.ptp(x, axis=(1, 2, 3)), rtol=1e-5)
 
 

@@ -24,6 +24,15 @@ def test_on_a_terminal_a_bar_moves_within_a_batch():
     assert "75%" in text
 
 
+def test_several_methods_share_the_time_of_a_batch():
+    screen = console(terminal=True)
+    with Watcher(screen, images=4) as watcher:
+        watcher.started(4, 1, 2)
+        watcher.on_explain_progress(1, 2)
+        watcher._bar.refresh()
+        assert "75%" in screen.file.getvalue()
+
+
 def test_in_a_log_a_short_line_at_most_for_each_tenth():
     log = console(terminal=False)
     with Watcher(log, images=95) as watcher:

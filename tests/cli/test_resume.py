@@ -118,7 +118,7 @@ def test_damaged_parts_are_done_again(explain, pictures, stopped, here, damage):
     [
         (("--seed", 5), "seed"),
         (("--target", "top2"), "target"),
-        (("--method", "gradients"), "method, noise_level, repetitions, seed"),
+        (("--method", "gradients"), "methods, noise_level, repetitions, seed"),
     ],
 )
 def test_other_settings_are_refused(
@@ -189,7 +189,7 @@ def test_a_killed_run_leaves_complete_images_and_goes_on(
     complete = list(parts.glob("*.npz"))
     for path in complete:
         with np.load(path) as arrays:
-            assert arrays["maps"].shape == (12, 12, 1)
+            assert arrays["maps_smoothgrad"].shape == (12, 12, 1)
     resumed = [*pictures, "--batch-size", 1, "--resume"]
     done = stop_after(-1)
     monkeypatch.chdir(here)

@@ -3,7 +3,7 @@ import pytest
 
 import keras_explainable as ke
 from keras_explainable.cli.settings import METHODS, Settings
-from keras_explainable.report import page
+from keras_explainable.report import records
 
 LOGITS = np.array([[1, 4, 2, 3], [9, 0, 9, 1]], "float32")
 
@@ -29,6 +29,8 @@ def test_units(target, units):
             {"method": "lime"},
             "--method must be one of smoothgrad, .*; received lime.",
         ),
+        ({"method": "rise,"}, "or several with commas; received rise,."),
+        ({"method": "rise,rise"}, "--method must be different ones"),
         ({"target": "best"}, "--target must be top1, top3 or the index of a class"),
         ({"target": "top0"}, "--target must be"),
         ({"target": "-1"}, "--target must be .*received -1"),
@@ -60,9 +62,15 @@ def test_the_target_must_be_a_class_of_the_model():
 def test_which_methods_are_noisy():
     assert Settings(method="vargrad").noisy
     assert not Settings(method="gradients").noisy
+    assert Settings(method="gradients,smoothgrad").noisy
+
+
+def test_several_methods_have_commas_between_them():
+    assert Settings(method="rise").methods == ("rise",)
+    assert Settings(method="gradients,rise").methods == ("gradients", "rise")
 
 
 def test_every_method_is_a_shortcut_with_a_name_to_show():
-    assert {*METHODS} == {*page.METHODS}
+    assert {*METHODS} == {*records.METHODS}
     for name in METHODS:
         assert callable(getattr(ke, name))

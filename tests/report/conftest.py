@@ -1,14 +1,21 @@
 import numpy as np
 import pytest
 
-from keras_explainable.report import Explanation, Noise, Prediction, Run
+from keras_explainable.report import Explanation, Maps, Noise, Prediction, Run
 
 
 @pytest.fixture
 def explanation():
     """Make explanations: a red picture, a map with one bright pixel for each class."""
 
-    def make(name="cat.jpg", classes=("tabby",), size=(4, 6), scores=None, **changes):
+    def make(
+        name="cat.jpg",
+        classes=("tabby",),
+        size=(4, 6),
+        scores=None,
+        methods=("smoothgrad",),
+        **changes,
+    ):
         maps = np.zeros((*size, len(classes)), "float32")
         maps[1, 2] = 1
         image = np.zeros((*size, 3), "uint8")
@@ -18,10 +25,12 @@ def explanation():
             Prediction(unit, label, score)
             for unit, (label, score) in enumerate(zip(classes, scores, strict=True))
         )
-        facts = {"maps": maps, "explained": found, "predictions": found}
         noise = Noise(30.0, 7, 50, tuple(0.4 for _ in classes), 0.25)
-        facts |= {"noise": noise} | changes
-        return Explanation(name, image, **facts)
+        maps, noise = changes.pop("maps", maps), changes.pop("noise", noise)
+        image = changes.pop("image", image)
+        facts = {"explained": found, "predictions": found} | changes
+        made = tuple(Maps(method, maps, noise) for method in methods)
+        return Explanation(name, image, maps=made, **facts)
 
     return make
 
@@ -32,7 +41,7 @@ def run():
         model="net.keras",
         model_hash="5a1e",
         preprocessing="unit",
-        method="smoothgrad",
+        methods=("smoothgrad",),
         target="top1",
         repetitions=50,
         noise_level=0.15,

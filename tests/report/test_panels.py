@@ -5,8 +5,12 @@ from keras_explainable import colors
 from keras_explainable.report import panels
 
 
+def views(explanation):
+    return panels.views(explanation.image, explanation.maps[0].values[..., 0])
+
+
 def test_the_map_and_the_overlay_light_up_where_the_map_is_bright(explanation):
-    image, map_, overlay = panels.views(explanation(), 0)
+    image, map_, overlay = views(explanation())
     np.testing.assert_array_equal(image, explanation().image)
     brightest = colors.colorize(np.array([[0.0, 1.0]]))[0, 1]
     np.testing.assert_array_equal(map_[1, 2], brightest)
@@ -19,14 +23,14 @@ def test_the_map_and_the_overlay_light_up_where_the_map_is_bright(explanation):
 def test_the_brightest_percent_is_shown_alike(explanation):
     maps = np.linspace(0, 1, 1000, dtype="float32").reshape(20, 50, 1)
     maps[0, 0] = 1000
-    _, map_, _ = panels.views(explanation(size=(20, 50), maps=maps), 0)
+    _, map_, _ = views(explanation(size=(20, 50), maps=maps))
     np.testing.assert_array_equal(map_[0, 0], map_[-1, -1])
     halfway = colors.colorize(np.array([[0.5, 1.0]]))[0, 0]
     np.testing.assert_allclose(map_[10, 0].astype(int), halfway, atol=8)
 
 
 def test_a_map_of_zeros_is_dark(explanation):
-    _, map_, overlay = panels.views(explanation(maps=np.zeros((4, 6, 1), "float32")), 0)
+    _, map_, overlay = views(explanation(maps=np.zeros((4, 6, 1), "float32")))
     assert map_.max() < 10
     assert np.isfinite(overlay).all()
 
@@ -54,7 +58,7 @@ def test_small_pictures_are_enlarged_in_whole_steps(shape, enlarged, rng):
 def test_a_panel_has_image_map_and_overlay_side_by_side(explanation):
     made = explanation()
     pixels = np.asarray(panels.panel(made))
-    for view in panels.views(made, 0):
+    for view in views(made):
         tile = np.asarray(panels.enlarged(view))
         assert holds(pixels, tile)
 
@@ -65,6 +69,12 @@ def test_a_panel_has_a_row_for_each_class(explanation):
     assert three.width == one.width
     head = (3 * one.height - three.height) / 2
     assert 0 < head < 60  # the name of the picture is there only once
+
+
+def test_a_panel_has_a_row_for_each_method(explanation):
+    one = panels.panel(explanation(classes=("a", "b")))
+    two = panels.panel(explanation(classes=("a", "b"), methods=("gradcam", "rise")))
+    assert 2 * one.height - 60 < two.height < 2 * one.height
 
 
 def test_titles_say_class_and_score(explanation):

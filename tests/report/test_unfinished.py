@@ -8,8 +8,8 @@ from keras_explainable.report.unfinished import Part, Unfinished
 
 IMAGE = np.arange(12, dtype="uint8").reshape(2, 2, 3)
 PART = Part(
-    {"name": "cat.jpg", "maps_key": "cat"},
-    np.ones((2, 2, 1), "float32"),
+    {"name": "cat.jpg", "maps": [{"method": "rise", "key": "cat.rise"}]},
+    {"rise": np.ones((2, 2, 1), "float32")},
     b"panel",
     "Füße".encode(),
 )
@@ -25,9 +25,9 @@ def parts(tmp_path):
 def test_a_part_comes_back_as_it_was(parts):
     entry = parts.entry("cat", "cat.jpg", IMAGE)
     assert entry == PART.entry
-    again = parts.part(entry)
+    again = parts.part("cat", entry)
     assert (again.panel, again.card) == (PART.panel, PART.card)
-    np.testing.assert_array_equal(again.maps, PART.maps)
+    np.testing.assert_array_equal(again.maps["rise"], PART.maps["rise"])
 
 
 def test_it_is_of_one_picture_of_one_name(parts):
@@ -43,9 +43,9 @@ def test_every_damaged_byte_is_noticed_or_does_no_harm(parts):
     for place in range(0, len(whole), 3):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
         if entry := parts.entry("cat", "cat.jpg", IMAGE):
-            again = parts.part(entry)
+            again = parts.part("cat", entry)
             assert (again.entry, again.panel) == (PART.entry, PART.panel)
-            np.testing.assert_array_equal(again.maps, PART.maps)
+            np.testing.assert_array_equal(again.maps["rise"], PART.maps["rise"])
         path.write_bytes(whole[:place])
         assert parts.entry("cat", "cat.jpg", IMAGE) is None
 
@@ -67,8 +67,9 @@ def test_a_part_cannot_choose_where_it_goes(tmp_path, run, explanation):
         key = report.key("cat.jpg")
         report.add(key, made)
         parts = report._unfinished
-        part = parts.part(report.entries[0])
-        astray = part.entry | {"panel": "../evil.png", "maps_key": "../evil"}
+        part = parts.part(key, report.entries[0])
+        maps = [part.entry["maps"][0] | {"key": "../evil"}]
+        astray = part.entry | {"panel": "../evil.png", "maps": maps}
         parts.add(key, made.image, dataclasses.replace(part, entry=astray))
         report.fail("dog.jpg", "is missing")
     with Report(out, run, resume=True) as again:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 
@@ -45,29 +46,35 @@ def test_the_manifest_holds_all_facts(folder, run, explanation):
         {
             "name": "cat.jpg",
             "panel": "panels/cat.png",
-            "maps_key": "cat",
-            "maps_shape": [4, 6, 2],
             "explained": [0, 1],
             "predictions": [
                 {"unit": 0, "label": "tabby", "score": 0.75, "probability": True},
                 {"unit": 1, "label": "tiger", "score": 0.375, "probability": True},
             ],
-            "noise": {
-                "sigma": 30.0,
-                "id": 7,
-                "repetitions": 50,
-                "relative_error": [0.4, 0.4],
-                "flip_rate": 0.25,
-            },
+            "maps": [
+                {
+                    "method": "smoothgrad",
+                    "key": "cat.smoothgrad",
+                    "shape": [4, 6, 2],
+                    "signed": False,
+                    "noise": {
+                        "sigma": 30.0,
+                        "id": 7,
+                        "repetitions": 50,
+                        "relative_error": [0.4, 0.4],
+                        "flip_rate": 0.25,
+                    },
+                }
+            ],
         }
     ]
     assert facts["failures"] == [{"name": "dog.jpg", "reason": "is not a picture"}]
+    assert facts["methods"] == ["smoothgrad"]
     assert facts["interrupted"] is False
     assert facts["seconds"] >= 0
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", facts["started"])
     for name in (
         "model",
-        "method",
         "repetitions",
         "noise_level",
         "tolerance",
@@ -101,10 +108,10 @@ def test_the_maps_are_kept_as_numbers(folder, run, explanation, rng):
         for one in made:
             add(report, one)
     with np.load(folder / "maps.npz") as maps:
-        assert list(maps) == [entry["maps_key"] for entry in report.entries]
+        assert list(maps) == [entry["maps"][0]["key"] for entry in report.entries]
         for key, one in zip(maps, made, strict=True):
             assert maps[key].dtype == "float32"
-            np.testing.assert_array_equal(maps[key], one.maps)
+            np.testing.assert_array_equal(maps[key], one.maps[0].values)
 
 
 def test_the_same_stem_twice_overwrites_nothing(folder, run, explanation):
@@ -112,7 +119,7 @@ def test_the_same_stem_twice_overwrites_nothing(folder, run, explanation):
         for name in ("a/cat.jpg", "b/cat.png", "b/CAT.gif"):
             add(report, explanation(name=name))
     assert len(list((folder / "panels").iterdir())) == 3
-    assert len({entry["maps_key"].casefold() for entry in report.entries}) == 3
+    assert len({entry["maps"][0]["key"].casefold() for entry in report.entries}) == 3
 
 
 @pytest.mark.parametrize("name", ["../../evil.png", "/etc/evil.png", "..\\evil.png"])
@@ -139,7 +146,7 @@ def test_what_was_done_before_an_interruption_is_written(
     assert facts["interrupted"] is True
     assert len(facts["images"]) == 1
     with np.load(folder / "maps.npz") as maps:
-        assert list(maps) == ["cat"]
+        assert list(maps) == ["cat.smoothgrad"]
     assert "The run was interrupted" in (folder / "index.html").read_text("utf-8")
 
 
@@ -150,7 +157,7 @@ def test_a_new_report_takes_the_place_of_an_old_one(folder, run, explanation):
     assert [entry["name"] for entry in manifest(folder)["images"]] == ["dog.jpg"]
     assert "cat.jpg" not in report.page.read_text(encoding="utf-8")
     with np.load(folder / "maps.npz") as maps:
-        assert list(maps) == ["dog"]
+        assert list(maps) == ["dog.smoothgrad"]
 
 
 def test_names_in_any_language_are_written(folder, run, explanation):
@@ -159,4 +166,36 @@ def test_names_in_any_language_are_written(folder, run, explanation):
     assert manifest(folder)["images"][0]["name"] == "猫.jpg"
     assert "猫" in (folder / "manifest.json").read_text(encoding="utf-8")
     with np.load(folder / "maps.npz") as maps:
-        assert list(maps) == ["猫"]
+        assert list(maps) == ["猫.smoothgrad"]
+
+
+def test_maps_of_several_methods_have_names_of_their_own(folder, run, explanation):
+    methods = ("gradients", "gradcam")
+    with Report(folder, dataclasses.replace(run, methods=methods)) as report:
+        add(report, explanation(name="cat.gradcam.jpg", methods=methods))
+        add(report, explanation(name="cat.jpg", methods=methods))
+    with np.load(folder / "maps.npz") as maps:
+        assert [*maps] == [
+            *("cat.gradcam.gradients", "cat.gradcam.gradcam"),
+            *("cat.gradients", "cat.gradcam"),
+        ]
+
+
+def test_two_reports_cannot_be_written_into_one_folder(folder, run, explanation):
+    with Report(folder, run) as first:
+        add(first, explanation())
+        for resume in (False, True):
+            with pytest.raises(ValueError, match="must not be in use; another run"):
+                Report(folder, run, resume)
+    assert len(manifest(folder)["images"]) == 1
+    with Report(folder, run) as second:
+        add(second, explanation())
+    assert not (folder / "unfinished").exists()
+
+
+def test_a_failed_report_lets_the_next_one_in(folder, run, explanation):
+    with Report(folder, run) as report:
+        report.fail("dog.jpg", "is not a picture")
+    with Report(folder, run, resume=True) as report:
+        add(report, explanation())
+    assert not (folder / "unfinished").exists()

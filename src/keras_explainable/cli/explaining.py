@@ -113,7 +113,7 @@ def _explanations(
             explained=predictions.of(number, y[number]),
             predictions=predictions.best(number, _LISTED),
             maps=tuple(
-                Maps(method, maps[number], stats and _noise(stats, number))
+                Maps(method, maps[number], _noise(stats, number))
                 for method, (maps, stats) in found.items()
             ),
         )
@@ -135,7 +135,7 @@ def _maps(
         watcher.started(len(inputs), step, len(settings.methods))
         params = _params(method, ids, settings) | {"callbacks": [watcher]}
         _, maps, *stats = getattr(ke, method)(model, inputs, y, **params)
-        found[method] = maps, next(iter(stats), None)
+        found[method] = maps, stats[0] if stats else None
     return found
 
 
@@ -166,8 +166,10 @@ def _signed(maps: Any, axis: tuple[int, ...]) -> Any:
     return maps / keras.ops.where(largest > 0, largest, 1)
 
 
-def _noise(stats: ke.Stats, number: int) -> Noise:
+def _noise(stats: ke.Stats | None, number: int) -> Noise | None:
     """Return what is known of the noise of one picture."""
+    if stats is None:
+        return None
     return Noise(
         sigma=float(stats.sigma[number, 0]),
         id=int(stats.ids[number]),

@@ -21,8 +21,9 @@ __all__ = ["MapsFile", "image_entry", "maps_key", "versions"]
 class MapsFile:
     """An .npz file that grows map by map, so that memory need not.
 
-    ``numpy.load`` reads it. The keys are in the manifest, one for each image and method;
-    each array is float32 (H, W, K), a map for each of the image's ``explained`` classes.
+    ``numpy.load`` reads it. The keys are in the manifest, one for each image and
+    method; each array is float32 (H, W, K), a map for each of the image's
+    ``explained`` classes.
     """
 
     def __init__(self, file: BinaryIO) -> None:

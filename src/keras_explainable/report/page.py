@@ -98,8 +98,8 @@ def _legend(summary: dict[str, Any]) -> str:
         meaning = "Where a small change of a pixel changes the score of the class"
     against = ""
     if _is_signed(summary):
-        against = """<br>Where both signs are shown: what speaks <em>against</em> the class
-<span class="scale signed"></span> and <em>for</em> it."""
+        against = """<br>Where both signs are shown: what speaks <em>against</em> the
+class <span class="scale signed"></span> and <em>for</em> it."""
     return f"""<p class="legend">{meaning} <em>little</em>
 <span class="scale"></span> <em>much</em>.
 The brightest percent of each map is shown alike.{against}</p>"""

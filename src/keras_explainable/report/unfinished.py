@@ -59,11 +59,19 @@ class Unfinished:
     ) -> None:
         self.path = files.own_folder(path)
         self._lock = files.held(path)
-        if resume and (path / _IDENTITY).exists():
-            _check(path / _IDENTITY, identity)
+        try:
+            self._begin(identity, resume)
+        except BaseException:
+            self.release()
+            raise
+
+    def _begin(self, identity: dict[str, Any], resume: bool) -> None:
+        path = self.path / _IDENTITY
+        if resume and path.exists():
+            _check(path, identity)
             return
         self._clear()
-        with files.replacing(path / _IDENTITY, path) as file:
+        with files.replacing(path, self.path) as file:
             file.write(json.dumps(identity, indent=2).encode())
 
     def add(self, key: str, image: NDArray[np.uint8], part: Part) -> None:
@@ -72,37 +80,34 @@ class Unfinished:
         texts = {"panel": part.panel, "card": part.card, "facts": facts}
         arrays: dict[str, Any] = {
             name: np.frombuffer(text, "uint8") for name, text in texts.items()
-        }
-        maps = {f"{_MAPS}{method}": array for method, array in part.maps.items()}
+        } | {f"{_MAPS}{method}": values for method, values in part.maps.items()}
         with files.replacing(self._file(key), self.path) as file:
-            np.savez(file, **maps, **arrays)
+            np.savez(file, **arrays)
 
     def entry(
         self, key: str, name: str, image: NDArray[np.uint8]
     ) -> dict[str, Any] | None:
         """Return the entry of a picture if its part is here, whole, and of it."""
         try:
-            facts = json.loads(self._load(key)["facts"].tobytes())
-            same = facts["pixels"] == _digest(image) and facts["entry"]["name"] == name
-            return facts["entry"] if same else None
+            arrays = self._load(key)
+            facts = json.loads(arrays["facts"].tobytes())
+            entry = _part(facts["entry"], arrays).entry
+            same = facts["pixels"] == _digest(image) and entry["name"] == name
+            return entry if same else None
         except Exception:  # There is none, or a damaged one: either is made anew.
             return None
 
     def part(self, key: str, entry: dict[str, Any]) -> Part:
         """Return the part of a picture."""
-        arrays = self._load(key)
-        panel, card = (arrays[name].tobytes() for name in ("panel", "card"))
-        maps = {
-            one["method"]: arrays[f"{_MAPS}{one['method']}"] for one in entry["maps"]
-        }
-        return Part(entry, maps, panel, card)
+        return _part(entry, self._load(key))
 
     def remove(self) -> None:
         """Remove all parts, for they are not needed any more."""
         self._clear()
+        with contextlib.suppress(OSError):  # Not while it is open, on some systems.
+            pathlib.Path(self._lock.lock_file).unlink()
         self._lock.release()
         with contextlib.suppress(OSError):  # Somebody put files of their own there.
-            pathlib.Path(self._lock.lock_file).unlink(missing_ok=True)
             self.path.rmdir()
 
     def release(self) -> None:
@@ -125,6 +130,13 @@ class Unfinished:
         # Opened here: NumPy forgets to close a file that turns out to be damaged.
         with self._file(key).open("rb") as file, np.load(file) as arrays:
             return {name: arrays[name] for name in arrays}
+
+
+def _part(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Part:
+    panel, card = (arrays[name].tobytes() for name in ("panel", "card"))
+    methods = [maps["method"] for maps in entry["maps"]]
+    maps = {method: arrays[f"{_MAPS}{method}"] for method in methods}
+    return Part(entry, maps, panel, card)
 
 
 def _digest(image: NDArray[np.uint8]) -> str:

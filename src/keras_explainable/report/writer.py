@@ -101,13 +101,13 @@ class Report:
         try:
             if self.entries or not self.interrupted:
                 self._finish()
+            if not (self.interrupted or self.failures):
+                self._unfinished.remove()
         except KeyboardInterrupt:
             self.interrupted = True
             raise
         finally:
             self._unfinished.release()
-        if not (self.interrupted or self.failures):
-            self._unfinished.remove()
 
     def _identity(self) -> dict[str, Any]:
         return dataclasses.asdict(self.run) | {"versions": manifest.versions()}

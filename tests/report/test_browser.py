@@ -1,0 +1,244 @@
+"""The page as a person meets it, in a real browser.
+
+Needs Chromium and Playwright; ``KE_NEEDS_BROWSER=1`` turns skipping into failing.
+"""
+
+import dataclasses
+import io
+import os
+import shutil
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_explainable import colors
+from keras_explainable.report import Noise, Prediction, Report
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+NEEDED = os.environ.get("KE_NEEDS_BROWSER") == "1"
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM or NEEDED), reason="needs Chromium, a browser"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "KE_NEEDS_BROWSER is set, and there is no Chromium"
+    quiet = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Open a page; fail on every request beyond it and every word on the console."""
+    contexts, said, asked = [], [], []
+
+    def open_(path, **settings):
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert {url.split(":")[0] for url in asked} <= {"file", "data"}
+    assert sum(url.startswith("file") for url in asked) == len(contexts)
+
+
+@pytest.fixture
+def written(tmp_path, run, explanation):
+    """Write a report of some pictures; return its page."""
+
+    def write(*pictures, methods=("smoothgrad",)):
+        with Report(tmp_path, dataclasses.replace(run, methods=methods)) as report:
+            for made in pictures:
+                report.add(report.key(made.name), made)
+        return report.page
+
+    return write
+
+
+@pytest.fixture
+def three(written, explanation):
+    def one(name, label, score, error):
+        found = (Prediction(0, label, score),)
+        noise = Noise(30.0, 7, 50, (error,), 0.0)
+        return explanation(name, explained=found, predictions=found, noise=noise)
+
+    return written(
+        one("b10.png", "lynx", 0.5, 0.3),
+        one("a.png", "tabby", 0.9, 0.1),
+        one("b9.png", "tiger cat", 0.7, None),
+    )
+
+
+def names(page):
+    return page.locator("article:visible h2").all_inner_texts()
+
+
+def pixels(locator):
+    shot = Image.open(io.BytesIO(locator.screenshot()))
+    return np.asarray(shot.convert("RGB")).astype(int)
+
+
+def test_it_finds_by_name_and_class(three, opened):
+    page = opened(three)
+    assert names(page) == ["b10.png", "a.png", "b9.png"]
+    page.fill("#find", "B")
+    assert names(page) == ["b10.png", "a.png", "b9.png"]  # "tabby" has one, too.
+    page.fill("#find", "cat b9")
+    assert names(page) == ["b9.png"]
+    assert page.inner_text("#count") == "1 of 3"
+    page.fill("#find", "nothing like it")
+    assert names(page) == []
+    page.fill("#find", "")
+    assert page.inner_text("#count") == "3 of 3"
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("name", ["a.png", "b9.png", "b10.png"]),
+        ("sure", ["a.png", "b9.png", "b10.png"]),
+        ("unsure", ["b10.png", "b9.png", "a.png"]),
+        ("error", ["b10.png", "a.png", "b9.png"]),
+        ("given", ["b10.png", "a.png", "b9.png"]),
+    ],
+)
+def test_it_sorts(three, opened, order, expected):
+    page = opened(three)
+    page.select_option("#sort", "name")
+    page.select_option("#sort", order)
+    assert names(page) == expected
+
+
+def test_keys_lead_from_picture_to_picture(three, opened):
+    page = opened(three)
+    focused = "document.activeElement.id"
+    for key, expected in (("j", "b10"), ("j", "a"), ("j", "b9"), ("j", "b9")):
+        page.keyboard.press(key)
+        assert page.evaluate(focused) == expected
+    page.keyboard.press("k")
+    assert page.evaluate(focused) == "a"
+    page.keyboard.press("/")
+    assert page.evaluate(focused) == "find"
+    page.keyboard.type("jk/")
+    assert page.input_value("#find") == "jk/"
+    page.keyboard.press("Escape")
+    assert page.evaluate(focused) != "find"
+
+
+@pytest.mark.parametrize("name", ["inferno", "viridis", "cividis", "grey"])
+def test_maps_have_the_colours_that_are_chosen(written, explanation, opened, name):
+    maps = np.linspace(0, 1, 8, dtype="float32").reshape(2, 4)
+    page = opened(written(explanation(size=(2, 4), maps=maps[..., None])))
+    page.select_option("#colors", name)
+    shown = pixels(page.locator(".map [role=img]"))
+    high, wide = shown.shape[:2]
+    cells = shown[high // 4 :: high // 2, wide // 8 :: wide // 4][:2, :4]
+    cmap = {"grey": "gray"}.get(name, name)
+    clipped = np.minimum(maps / np.percentile(maps, 99), 1)
+    np.testing.assert_allclose(cells, colors.colorize(clipped, cmap), atol=9)
+
+
+def test_signs_are_shown_or_not(written, explanation, opened):
+    maps = np.array([[-1, -1, 0, 0, 1, 1]] * 4, "float32")[..., None]
+    page = opened(written(explanation(maps=maps), methods=("occlusion",)))
+
+    def columns():
+        shown = pixels(page.locator(".map [role=img]"))
+        return shown[shown.shape[0] // 2, shown.shape[1] // 6 :: shown.shape[1] // 3][
+            :3
+        ]
+
+    against, none, for_ = columns()
+    assert against[2] > against[0] + 50  # blue
+    assert for_[0] > for_[2] + 50  # red
+    assert np.ptp(none) < 12
+    page.select_option("#signs", "absolute")
+    against, none, for_ = columns()
+    np.testing.assert_allclose(against, for_, atol=6)
+    assert none.max() < 20
+
+
+def test_the_slider_covers_the_picture(written, explanation, opened):
+    made = explanation()
+    page = opened(written(made))
+    overlay = page.locator(".overlay [role=img]")
+    page.locator("#cover").fill("0")
+    shown = pixels(overlay)
+    np.testing.assert_allclose(shown[5:-5:9, 20:-20:9], [[[200, 0, 0]]], atol=3)
+    page.locator("#cover").fill("100")
+    covered = pixels(overlay)
+    high, wide = covered.shape[:2]
+    bright = covered[int(high * 1.5 / 4), int(wide * 2.5 / 6)]
+    np.testing.assert_allclose(bright, colors.colorize([[0.0, 1.0]])[0, 1], atol=9)
+    assert covered[high // 10, wide // 10].sum() < 200  # muted
+
+
+def test_without_scripts_it_shows_all_the_same(three, opened):
+    page = opened(three, java_script_enabled=False)
+    assert names(page) == ["b10.png", "a.png", "b9.png"]
+    assert not page.locator("#tools").is_visible()
+    shown = pixels(page.locator(".map [role=img]").first)
+    assert shown.max() > 200 > 20 > shown.min()
+
+
+@pytest.mark.parametrize("width", [360, 800, 1400])
+def test_it_fits_the_window(written, explanation, opened, width):
+    methods = ("smoothgrad", "gradcam", "rise")
+    made = explanation("x" * 99 + ".png", ("a" * 99, "b"), methods=methods)
+    page = opened(written(made), viewport={"width": width, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for control in page.locator("#tools :is(input, select)").all():
+        box = control.bounding_box()
+        assert box["x"] + box["width"] <= width
+
+
+def test_controls_and_pictures_have_names_for_screen_readers(three, opened):
+    page = opened(three)
+    for name in ("Find", "Order", "Colours"):
+        assert page.get_by_label(name, exact=True).is_visible()
+    assert page.get_by_role("slider", name="Overlay").is_visible()
+    found = page.get_by_role("img", name="SmoothGrad map of a.png for tabby")
+    assert found.count() == 1
+
+
+def test_five_hundred_pictures_stay_responsive(written, explanation, opened, rng):
+    """A tenth of a second is the limit of what feels immediate; here is slack."""
+    image = rng.integers(0, 256, (224, 224, 3), "uint8")
+    maps = rng.random((224, 224, 1), "float32")
+    made = [
+        explanation(f"{number}.png", maps=maps, image=image, scores=[number / 500])
+        for number in range(500)
+    ]
+    page = opened(written(*made))
+    assert len(names(page)) == 500
+
+    def took(action):
+        began = time.perf_counter()
+        action()
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => done()))")
+        return time.perf_counter() - began
+
+    assert took(lambda: page.fill("#find", "49")) < 2
+    assert page.inner_text("#count") == "15 of 500"
+    assert took(lambda: page.fill("#find", "")) < 2
+    assert took(lambda: page.select_option("#sort", "sure")) < 2
+    assert names(page)[0] == "499.png"
+    assert took(lambda: page.select_option("#colors", "viridis")) < 2
+    assert took(lambda: page.keyboard.press("End")) < 2
