@@ -7,14 +7,13 @@ import dataclasses
 import io
 import os
 import shutil
-import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_explainable import colors
-from keras_explainable.report import Noise, Prediction, Report
+from keras_explainable.report import Noise, Prediction, Report, cards
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 NEEDED = os.environ.get("KE_NEEDS_BROWSER") == "1"
@@ -181,7 +180,8 @@ def test_the_slider_covers_the_picture(written, explanation, opened):
     overlay = page.locator(".overlay [role=img]")
     page.locator("#cover").fill("0")
     shown = pixels(overlay)
-    np.testing.assert_allclose(shown[5:-5:9, 20:-20:9], [[[200, 0, 0]]], atol=3)
+    inside = shown[20:-20, 20:-20]  # Its corners are round.
+    assert np.abs(inside - [200, 0, 0]).max() <= 3
     page.locator("#cover").fill("100")
     covered = pixels(overlay)
     high, wide = covered.shape[:2]
@@ -218,27 +218,34 @@ def test_controls_and_pictures_have_names_for_screen_readers(three, opened):
     assert found.count() == 1
 
 
-def test_five_hundred_pictures_stay_responsive(written, explanation, opened, rng):
-    """A tenth of a second is the limit of what feels immediate; here is slack."""
+@pytest.fixture
+def many(tmp_path, run, explanation, rng):
+    """A page of 500 photos, each with a map of noise, as large as they get."""
+    with Report(tmp_path, run) as report:
+        pass
     image = rng.integers(0, 256, (224, 224, 3), "uint8")
     maps = rng.random((224, 224, 1), "float32")
-    made = [
-        explanation(f"{number}.png", maps=maps, image=image, scores=[number / 500])
+    one = cards.card(explanation("NAME", maps=maps, image=image), "NAME")
+    text = report.page.read_text(encoding="utf-8")
+    made = (
+        one.replace("NAME", f"{number}.png").replace('"0.75"', f'"{number / 500}"')
         for number in range(500)
-    ]
-    page = opened(written(*made))
-    assert len(names(page)) == 500
+    )
+    report.page.write_text(text.replace("<main>", f"<main>{''.join(made)}"))
+    return report.page
 
-    def took(action):
-        began = time.perf_counter()
-        action()
-        page.evaluate("new Promise((done) => requestAnimationFrame(() => done()))")
-        return time.perf_counter() - began
 
-    assert took(lambda: page.fill("#find", "49")) < 2
+def test_what_is_off_the_screen_of_five_hundred_is_not_drawn(many, opened):
+    """Hence it stays responsive; benchmarks/page.py has the times."""
+    page = opened(many)
+    drawn = """() => [...document.querySelectorAll("article h2")]
+        .filter((head) => head.checkVisibility({ contentVisibilityAuto: true })).length
+    """
+    assert page.locator("article").count() == 500
+    assert 1 <= page.evaluate(drawn) < 20
+    page.fill("#find", "49")
     assert page.inner_text("#count") == "15 of 500"
-    assert took(lambda: page.fill("#find", "")) < 2
-    assert took(lambda: page.select_option("#sort", "sure")) < 2
-    assert names(page)[0] == "499.png"
-    assert took(lambda: page.select_option("#colors", "viridis")) < 2
-    assert took(lambda: page.keyboard.press("End")) < 2
+    page.fill("#find", "")
+    page.select_option("#sort", "sure")
+    assert page.locator("article h2").first.inner_text() == "499.png"
+    assert page.evaluate(drawn) < 20

@@ -166,7 +166,7 @@ def test_several_methods_are_side_by_side(summary, explanation):
     summary["methods"] = ["gradients", "gradcam"]
     made = explanation(methods=("gradients", "gradcam"), classes=("tabby", "tiger"))
     reader = read(summary, card(made, "a"))
-    assert "explained by Gradients, Grad-CAM." in reader.text
+    assert "explained by Gradients and Grad-CAM." in reader.text
     assert len(reader.images) == 2 * (1 + 2 * 2)
     assert "Grad-CAM map of cat.jpg for tiger" in reader.images
     assert reader.text.count("Grad-CAM overlay") == 2

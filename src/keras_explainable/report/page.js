@@ -8,8 +8,8 @@ const cards = [...main.children].map((card, place) => ({
   card,
   place,
   name: card.querySelector("h2").textContent,
-  text: [...card.querySelectorAll("h2, h3, b")]
-    .map((part) => part.textContent.toLowerCase()).join("\n"),
+  text: [...card.querySelectorAll("h2, .rows h3, b")]
+    .map((part) => part.firstChild.textContent.toLowerCase()).join("\n"),
   score: Number(card.dataset.score),
   error: card.dataset.error === "" ? -1 : Number(card.dataset.error),
 }));

@@ -84,7 +84,8 @@ def _digest(script: str) -> str:
 
 
 def _names(methods: list[str]) -> str:
-    return ", ".join(METHODS.get(method, method) for method in methods)
+    *others, last = [METHODS.get(method, method) for method in methods]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _lead(summary: dict[str, Any], method: str) -> str:
@@ -121,13 +122,21 @@ def _tools(summary: dict[str, Any]) -> str:
         ("unsure", "lowest score first"),
         *noisy,
     ]
+    palettes_ = [(name, name) for name in palettes.PALETTES]
     signs = [("signed", "for and against"), ("absolute", "absolute")]
+    controls = [
+        ("Find", "find", '<input id="find" type="search" placeholder="name or class">'),
+        ("Order", "sort", _select("sort", orders)),
+        ("Colours", "colors", _select("colors", palettes_)),
+        *([("Signs", "signs", _select("signs", signs))] if _is_signed(summary) else []),
+        ("Overlay", "cover", '<input id="cover" type="range" value="95">'),
+    ]
+    made = "\n".join(
+        f'<span><label for="{name}">{label}</label> {control}</span>'
+        for label, name, control in controls
+    )
     return f"""<form id="tools" aria-label="What is shown, and how" hidden>
-<label>Find <input id="find" type="search" placeholder="name or class"></label>
-<label>Order {_select("sort", orders)}</label>
-<label>Colours {_select("colors", [(name, name) for name in palettes.PALETTES])}</label>
-{f"<label>Signs {_select('signs', signs)}</label>" if _is_signed(summary) else ""}
-<label>Overlay <input id="cover" type="range" min="0" max="100" value="95"></label>
+{made}
 <p><output id="count"></output> <kbd>/</kbd> find <kbd>j</kbd> next <kbd>k</kbd>
 previous</p>
 </form>"""
