@@ -31,11 +31,26 @@ def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     A function that cannot be traced runs eagerly, with a warning. One that runs out of
     memory goes on with fewer rows at once: the first axis of all tensors is the rows.
     """
-    key = _identity(function)
+    return _kept_for(model, function, in_parts)
+
+
+def compiled_whole(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
+    """Return the same for tensors that cannot be cut in rows."""
+    return _kept_for(model, function, _as_it_is)
+
+
+def _as_it_is(run: Callable[..., Any]) -> Callable[..., Any]:
+    return run
+
+
+def _kept_for(
+    model: Model, function: Callable[..., Any], finish: Callable[..., Any]
+) -> Callable[..., Any]:
+    key = finish, _identity(function)
     with _lock:
         kept = _kept.setdefault(model, OrderedDict())
         if key not in kept:
-            kept[key] = in_parts(_compile(function, model))
+            kept[key] = finish(_compile(function, model))
         kept.move_to_end(key)
         while len(kept) > KEPT_PER_MODEL:
             kept.popitem(last=False)

@@ -237,6 +237,11 @@ def _numpy(x: Any) -> np.ndarray:
 
 
 def _check_mergeable(one: Stats, other: Stats) -> None:
+    if (estimator := one.facts.get("estimator", "sampled")) != "sampled":
+        raise ValueError(
+            "`estimator` must be 'sampled', for maps to be means of repetitions; "
+            f"received {estimator!r}."
+        )
     _check_same(one, other)
     _check_disjoint(one.draws, other.draws)
 

@@ -96,11 +96,12 @@ class Tally:
         self.moments.add(maps, copies.image, copies.used)
         backend.wait(self.moments.state[0])
         if outputs:
-            self._add_changes(_numpy(logits), _numpy(outputs[0]), copies)
+            self.add_changes(_numpy(logits), _numpy(outputs[0]), copies)
 
-    def _add_changes(
+    def add_changes(
         self, logits: np.ndarray, outputs: np.ndarray, copies: Copies
     ) -> None:
+        """Count in the logits (R, K) and all outputs (R, units) of a chunk."""
         image, used = (
             np.tile(part, self.sampling.copies) for part in (copies.image, copies.used)
         )
@@ -108,6 +109,21 @@ class Tally:
         np.add.at(self.flips, image, changed & used)
         drift = (logits - _numpy(self.logits)[image]) * used[:, None]
         np.add.at(self.drifts, image, drift)
+
+    def settle(self, maps: Tensor, squared: np.ndarray, draws: np.ndarray) -> None:
+        """Take maps that were estimated in another way than by counting.
+
+        Args:
+            maps: (B, ..., K).
+            squared: their squared errors (B, K), which are spread evenly.
+            draws: of each image (B,).
+        """
+        values = math.prod(maps.shape[1:-1])
+        spread = squared * (np.maximum(draws * (draws - 1), 1) / values)[:, None]
+        shape = (len(draws), *(1,) * (len(maps.shape) - 2), maps.shape[-1])
+        even = ops.cast(ops.reshape(spread, shape), maps.dtype)
+        self.moments.state = [maps, ops.broadcast_to(even, maps.shape)]
+        self.moments.counts = draws
 
     @property
     def maps(self) -> Tensor:

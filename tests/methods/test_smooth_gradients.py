@@ -204,8 +204,7 @@ def test_smoothgrad_passes_it_on():
         ({"estimator": "magic"}, "estimator"),
         ({"estimator": "slopes", "repetitions": 5}, "even"),
         ({"estimator": "hybrid", "repetitions": 2}, "at least 4"),
-        ({"estimator": "slopes", "tolerance": 0.1}, "tolerance"),
-        ({"estimator": "slopes", "return_stats": True}, "return_stats"),
+        ({"estimator": "slopes", "tolerance": 0.1}, "error is not known"),
     ],
 )
 def test_what_cannot_be_is_refused(params, message):

@@ -120,47 +120,30 @@ def _is_affine(step: Step) -> bool:
     return products or kind.__name__ in _AFFINE_OPERATIONS
 
 
-def pair_statistics(
-    model: GraphModel, values: dict[int, Tensor]
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Return what is to be averaged over pairs of copies, to know the slopes.
+def telling(model: GraphModel, values: dict[int, Tensor]) -> list[Tensor]:
+    """Return what tells the slopes by its mean over noisy copies, each (R, ...).
+
+    For each elementwise step what it reads and the square of that; who wins in a
+    pooling window; what any other step reads.
 
     Args:
         model: an exposed one.
-        values: what the nonlinear steps read, (2 R, ...) with x + e before x - e.
-
-    Returns:
-        For each elementwise step the mean of a pair (R, ...), whose variance is wanted
-        too; and other things (R, ...) for each step: the squared half difference, who
-        wins in a pooling window, or the means of what any other step reads.
+        values: what the nonlinear steps read, (R, ...).
     """
-    means, others = [], []
+    found: list[Tensor] = []
     for step in bent_steps(model):
-        inputs = [values[id(x)] for x in step.reads()]
+        inputs = [ops.cast(values[id(x)], "float32") for x in step.reads()]
         if is_elementwise(step.operation):
-            plus, minus = _halves(inputs[0])
-            means.append((plus + minus) / 2)
-            others.append(ops.square((plus - minus) / 2))
+            found += [inputs[0], ops.square(inputs[0])]
         elif is_max_pooling(step.operation):
-            others.append(pair_mean(wins(step.operation, inputs[0])))
+            found.append(wins(step.operation, inputs[0]))
         else:
-            others.extend(map(pair_mean, inputs))
-    return means, others
-
-
-def pair_mean(x: Tensor) -> Tensor:
-    """Return the mean (R, ...) of x + e and x - e, from (2 R, ...)."""
-    plus, minus = _halves(x)
-    return (plus + minus) / 2
-
-
-def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
-    half = x.shape[0] // 2
-    return x[:half], x[half:]
+            found += inputs
+    return found
 
 
 def linearised_maps(
-    model: GraphModel, inputs: Tensor, indices: Tensor, *statistics: Tensor
+    model: GraphModel, inputs: Tensor, indices: Tensor, means: Sequence[Tensor]
 ) -> Tensor:
     """Return the maps (B, ..., K) of the network with slopes for nonlinear steps.
 
@@ -168,10 +151,9 @@ def linearised_maps(
         model: an exposed one.
         inputs: (B, ...), of which the shape alone matters.
         indices: units (B, K).
-        *statistics: (B, ...) as of ``pair_statistics``: the means, their variances,
-            and the means of the others.
+        means: of what ``telling`` returns, (B, ...).
     """
-    slopes = _slopes(model, statistics)
+    slopes = _slopes(model, means)
 
     def run(x: Tensor) -> tuple[Tensor, tuple[()]]:
         values = named(model.graph.inputs, (x,))
@@ -184,23 +166,18 @@ def linearised_maps(
     return units.maps_of_units(outputs, indices, pullback)[1]
 
 
-def _slopes(
-    model: GraphModel, statistics: tuple[Tensor, ...]
-) -> dict[int, tuple[Step, Any]]:
+def _slopes(model: GraphModel, means: Sequence[Tensor]) -> dict[int, tuple[Step, Any]]:
     """Return each nonlinear step with its slopes, by the first tensor it writes."""
-    bent, found = bent_steps(model), {}
-    count = sum(is_elementwise(step.operation) for step in bent)
-    means, variances = iter(statistics[:count]), iter(statistics[count : 2 * count])
-    others = iter(statistics[2 * count :])
-    for step in bent:
-        key = id(keras.tree.flatten(step.outputs)[0])
+    left, found = iter(means), {}
+    for step in bent_steps(model):
         if is_elementwise(step.operation):
-            variance = next(variances) + next(others)
-            found[key] = step, expected_slope(step, next(means), variance)
+            mean, square = next(left), next(left)
+            slope: Any = expected_slope(step, mean, square - ops.square(mean))
         elif is_max_pooling(step.operation):
-            found[key] = step, next(others)
+            slope = next(left)
         else:
-            found[key] = step, [next(others) for _ in step.reads()]
+            slope = [next(left) for _ in step.reads()]
+        found[id(keras.tree.flatten(step.outputs)[0])] = step, slope
     return found
 
 

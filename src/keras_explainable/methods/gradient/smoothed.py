@@ -5,16 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from keras import ops
 
-from keras_explainable import backend, checks, moments, noise, units
-from keras_explainable.averaging import Call, averaged, looping, noisy_views
-from keras_explainable.batching import Schedule
-from keras_explainable.compilation import compiled
+from keras_explainable import checks
+from keras_explainable import noise as noises
+from keras_explainable.averaging import Call, averaged, looping, noisy_views, result
 from keras_explainable.methods.gradient import slopes
-from keras_explainable.methods.gradient.blending import Half, blended
+from keras_explainable.methods.gradient.estimating import by_slopes
 from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS, reduced
-from keras_explainable.moments import Moments
 from keras_explainable.noise import DEFAULT, Amount, Noise
 from keras_explainable.preparing import prepares
 from keras_explainable.sampling import Sampling
@@ -42,8 +39,9 @@ def _smooth_gradients(  # noqa: D417
     noise_level: Amount = 0.15,
     seed: int | None = 0,
     estimator: str = "sampled",
+    tolerance: float | None = None,
     channel_reduction: Callable[..., Tensor] | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Any, ...]:
     """Return the chosen units and the mean of their signed gradients under noise.
 
         maps[b, ..., k] = E[ d f_{indices[b, k]}(x_b + sigma eps) / d x_b ]
@@ -62,13 +60,18 @@ def _smooth_gradients(  # noqa: D417
             have the slopes that they have on average under the noise, with little
             variance and some bias; or "hybrid", between both by what they err by, which
             converges to "sampled" as there are more repetitions.
+        tolerance: relative error (norm of the standard error over norm of the map) at
+            which an image is finished; ``repetitions`` is then the most. Not for
+            "slopes", whose error is not known.
         channel_reduction: called with ``axis=`` of the channels, or None to keep them.
 
     Returns:
         ``logits`` (B, K) of the clean inputs, and signed ``maps`` (B, H, W, C, K) in
         units of output per unit of input. "slopes" and "hybrid" draw pairs x + e and
         x - e. A model that is not known layer by layer (a subclassed one) is sampled,
-        with a warning.
+        with a warning. With ``return_stats``, ``Stats`` come third; of "hybrid" they
+        hold an estimate of the norm of the error, bias included, spread evenly over the
+        values; of "slopes" the error is infinite, that is, not known.
 
     Raises:
         ValueError: if a parameter is not as described, or the model has several inputs.
@@ -87,19 +90,32 @@ def _smooth_gradients(  # noqa: D417
         estimator = "sampled"
     by_pairs = estimator != "sampled"
     noisy = Noise(amount, level, antithetic=by_pairs)
-    sampling = _sampling(repetitions, seed, estimator, noisy.copies).with_seed()
-    call = replace(call, model=model)
-    estimate = _by_pairs if by_pairs else _sampled
-    maps = estimate(call, noisy, sampling, estimator == "hybrid")
-    return call.logits, reduced(maps, channel_reduction, axis=-2)
+    sampling = _sampling(repetitions, seed, tolerance, estimator, noisy.copies)
+    call, sigma = replace(call, model=model), _sigma(call, noisy)
+    views = noisy_views(call, noisy, sampling, sigma)
+    if by_pairs:
+        _warn_of_unknown(model)
+        found = by_slopes(call, views, sampling, estimator == "hybrid")
+    else:
+        found = averaged(call, SIGNED_GRADIENTS, views, sampling)
+    live = call.ids != noises.PADDING
+    if (message := found.unsure(live)) is not None:
+        warn(message)
+    facts = noisy.facts | {"method": "smooth_gradients", "estimator": estimator}
+    logits, maps, *stats = result(call, found, facts, sigma)
+    return logits, reduced(maps, channel_reduction, axis=-2), *stats
 
 
-smooth_gradients = prepares(_prepare)(looping(_smooth_gradients, samples=False))
+smooth_gradients = prepares(_prepare)(looping(_smooth_gradients))
 smooth_gradients.__name__ = "smooth_gradients"
 
 
 def _sampling(
-    repetitions: int, seed: int | None, estimator: str, copies: int
+    repetitions: int,
+    seed: int | None,
+    tolerance: float | None,
+    estimator: str,
+    copies: int,
 ) -> Sampling:
     checks.integer("repetitions", repetitions, _FEWEST.get(estimator, 1))
     if repetitions % copies:
@@ -107,134 +123,26 @@ def _sampling(
             f"`repetitions` must be even with estimator={estimator!r}; received "
             f"{repetitions}."
         )
-    return Sampling(repetitions, seed, copies=copies)
+    if estimator == "slopes" and tolerance is not None:
+        raise ValueError(
+            "`tolerance` must be None with estimator='slopes', whose error is not "
+            f"known; received {tolerance}."
+        )
+    asked = Sampling(repetitions, seed, tolerance=tolerance, copies=copies)
+    return asked.with_seed()
 
 
 def _sigma(call: Call, noisy: Noise) -> np.ndarray:
-    spans = noise.ranges(call.inputs)
+    spans = noises.ranges(call.inputs)
     sigma: np.ndarray = noisy.scales(call.model, call.inputs, spans)
-    if (message := noise.negligible(sigma, spans)) is not None:
+    if (message := noises.negligible(sigma, spans)) is not None:
         warn(message)
     return sigma
 
 
-def _sampled(call: Call, noisy: Noise, sampling: Sampling, blend: bool) -> Tensor:
-    views = noisy_views(call, noisy, sampling, _sigma(call, noisy))
-    return averaged(call, SIGNED_GRADIENTS, views, sampling).maps
-
-
-def _by_pairs(call: Call, noisy: Noise, sampling: Sampling, blend: bool) -> Tensor:
-    """Return maps by slopes, and blended with those of the same samples if asked."""
-    if unknown := slopes.unknown(call.model):
+def _warn_of_unknown(model: Model) -> None:
+    if unknown := slopes.unknown(model):
         warn(
             "The slopes of these layers are taken at the mean of their inputs alone, "
             f"which adds to the bias: {', '.join(dict.fromkeys(unknown))}."
         )
-    views = noisy_views(call, noisy, sampling, _sigma(call, noisy))
-    step = compiled(_with_gradients if blend else _forward_only, call.model)
-    live = np.flatnonzero(call.ids != noise.PADDING)
-    schedule = Schedule(live, sampling.draws, max(call.rows // 2, 1), len(call.ids))
-    groups = 1 + blend
-    tally = _Statistics(len(call.ids) * groups)
-    for copies in schedule:
-        pairs = ops.stack(ops.split(views(copies)[0], 2), axis=1)
-        chosen = ops.take(call.indices, copies.image, axis=0)
-        group = copies.image * groups + copies.draw % groups
-        tally.add(step(pairs, chosen), group, copies.used)
-        call.progress(schedule.done * 2, schedule.total * 2)
-    return _blend(call, tally) if blend else _maps(call, tally.statistics())
-
-
-def _forward_only(model: Any, pairs: Tensor, indices: Tensor) -> Any:
-    found = model.run(_flat(pairs))
-    return [], *slopes.pair_statistics(model, _named(model, found))
-
-
-def _with_gradients(model: Any, pairs: Tensor, indices: Tensor) -> Any:
-    def run(x: Tensor) -> tuple[Tensor, Any]:
-        first, *others = model.run(x)
-        return first, others
-
-    outputs, pullback, others = backend.vjp(run, _flat(pairs))
-    indices = ops.concatenate([indices, indices])
-    _, maps = units.maps_of_units(outputs, indices, pullback)
-    found = _named(model, [outputs, *others])
-    return [slopes.pair_mean(maps)], *slopes.pair_statistics(model, found)
-
-
-def _flat(pairs: Tensor) -> Tensor:
-    """Return (R, 2, ...) as (2 R, ...), all the first ones first."""
-    return ops.concatenate([pairs[:, 0], pairs[:, 1]])
-
-
-def _named(model: Any, found: Any) -> dict[int, Tensor]:
-    symbols = model.graph.outputs
-    return {id(symbol): x for symbol, x in zip(symbols, found, strict=True)}
-
-
-class _Statistics:
-    """Running moments of the maps, and of what tells the slopes, in each group."""
-
-    def __init__(self, groups: int):
-        self.groups = groups
-        self.parts: list[list[Moments]] = []
-
-    def add(self, found: Any, group: np.ndarray, used: np.ndarray) -> None:
-        """Count in maps, means and others, lists of tensors (R, ...)."""
-        orders = (2, 2, 1)
-        self.parts = self.parts or [
-            [Moments(self.groups, order) for _ in some]
-            for order, some in zip(orders, found, strict=True)
-        ]
-        for some, tensors in zip(self.parts, found, strict=True):
-            for part, x in zip(some, tensors, strict=True):
-                part.add(x, group, used)
-        if (last := next(filter(None, reversed(self.parts)), None)) is not None:
-            backend.wait(last[-1].state[0])
-
-    def statistics(self) -> list[Tensor]:
-        """Return what ``slopes.linearised_maps`` wants of each group."""
-        return _statistics([[(p.state, p.counts) for p in x] for x in self.parts[1:]])
-
-    def half(self, number: int) -> Any:
-        """Return state and counts of each part, of every other group."""
-        return [[_taken(part, number) for part in some] for some in self.parts]
-
-
-def _taken(part: Moments, number: int) -> tuple[moments.State, np.ndarray]:
-    return [x[number::2] for x in part.state], part.counts[number::2]
-
-
-def _statistics(parts: Any) -> list[Tensor]:
-    means, others = parts
-    variances = [moments.variance(state, counts) for state, counts in means]
-    return [
-        *(state[0] for state, _ in means),
-        *variances,
-        *(state[0] for state, _ in others),
-    ]
-
-
-def _maps(call: Call, statistics: list[Tensor]) -> Tensor:
-    run = compiled(slopes.linearised_maps, call.model)
-    return run(ops.convert_to_tensor(call.inputs), call.indices, *statistics)
-
-
-def _blend(call: Call, tally: _Statistics) -> Tensor:
-    both = [tally.half(0), tally.half(1)]
-    whole = [
-        [_merged(*pair) for pair in zip(*some, strict=True)]
-        for some in zip(*both, strict=True)
-    ]
-    halves = [_half(call, part) for part in (*both, whole)]
-    return blended(*halves)
-
-
-def _merged(first: Any, second: Any) -> tuple[moments.State, np.ndarray]:
-    state = moments.merged(first[0], first[1], second[0], second[1])
-    return state, first[1] + second[1]
-
-
-def _half(call: Call, parts: Any) -> Half:
-    [(state, counts)], *rest = parts
-    return Half(state, counts, _maps(call, _statistics(rest)))

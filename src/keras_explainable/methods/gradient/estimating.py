@@ -1,0 +1,231 @@
+"""Sums over pairs of noisy copies, image after image, and the maps made of them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend, moments, noise, units
+from keras_explainable.averaging import Call
+from keras_explainable.batching import Copies, padded_chunks
+from keras_explainable.compilation import compiled_whole
+from keras_explainable.methods.gradient import slopes
+from keras_explainable.methods.gradient.blending import blended
+from keras_explainable.sampling import Sampling
+from keras_explainable.tally import Tallies, Tally
+from keras_explainable.types import Tensor
+
+Views = Callable[[Copies], tuple[Any, Any]]
+
+#: Growth of the number of pairs between looks at the error.
+_GROWTH = 1.5
+
+
+@dataclass
+class Found:
+    """What is known of one image.
+
+    Attributes:
+        maps: (1, ..., K).
+        squared: their squared errors (K,); infinite if nothing tells them.
+        pairs: how many there were.
+    """
+
+    maps: Tensor
+    squared: np.ndarray
+    pairs: int
+
+    @property
+    def error(self) -> float:
+        """The relative error of the worst unit."""
+        axes = tuple(range(1, len(self.maps.shape) - 1))
+        size = _numpy(ops.sum(ops.square(self.maps), axis=axes))[0]
+        return float(np.sqrt(np.max(self.squared / np.where(size > 0, size, 1))))
+
+
+def by_slopes(call: Call, views: Views, sampling: Sampling, blend: bool) -> Tallies:
+    """Return tallies of maps by slopes, or of their blend with samples.
+
+    Args:
+        call: with an exposed model.
+        views: returns noisy copies, x + e before x - e.
+        sampling: of pairs.
+        blend: whether samples are used.
+    """
+    tally = Tally(call.outputs, call.indices, sampling, spread=True)
+    live = np.flatnonzero(call.ids != noise.PADDING)
+    found: dict[int, Found] = {}
+    for image in live.tolist():
+        work = _Image(call, views, sampling, blend, image, tally)
+        before, total = 2 * sampling.draws * len(found), 2 * sampling.draws * len(live)
+        found[image] = work.done(partial(_tell, call, before, total))
+    first = found[live[0]]
+    blank = Found(ops.zeros_like(first.maps), np.zeros_like(first.squared), 2)
+    tally.settle(*_joined([found.get(i, blank) for i in range(len(call.ids))]))
+    tallies = Tallies()
+    tallies.parts = tally
+    return tallies
+
+
+def _tell(call: Call, before: int, total: int, done: int) -> None:
+    call.progress(before + done, total)
+
+
+def _joined(found: list[Found]) -> tuple[Tensor, np.ndarray, np.ndarray]:
+    maps = ops.concatenate([each.maps for each in found])
+    squared = np.stack([each.squared for each in found])
+    return maps, squared, np.array([each.pairs for each in found])
+
+
+class _Image:
+    """One image at a time, so that memory does not grow with their number."""
+
+    def __init__(
+        self,
+        call: Call,
+        views: Views,
+        sampling: Sampling,
+        blend: bool,
+        image: int,
+        tally: Tally,
+    ):
+        self.call, self.views, self.sampling = call, views, sampling
+        self.blend, self.image, self.tally = blend, image, tally
+        self.counts = np.zeros(1 + blend, "float32")
+        self.sums: list[Tensor] = []
+        self.indices = call.indices[image : image + 1]
+
+    def done(self, told: Callable[[int], None]) -> Found:
+        """Return what is found, after all pairs or when that is sure enough."""
+        tolerance, look = self.sampling.tolerance, 4.0
+        for copies in self._chunks():
+            self._add(copies)
+            told(2 * int(self.counts.sum()))
+            if tolerance is not None and self.counts.sum() >= look:
+                look = _GROWTH * self.counts.sum()
+                if (found := self._found()).error <= tolerance:
+                    return found
+        return self._found()
+
+    def _chunks(self) -> Iterator[Copies]:
+        draws, most = self.sampling.draws, max(self.call.rows // 2, 1)
+        size = -(-draws // -(-draws // most))  # Even ones, so that few rows are idle.
+        for draw, used in padded_chunks(draws, size):
+            yield Copies(np.full(size, self.image), draw, used)
+
+    def _add(self, copies: Copies) -> None:
+        groups = len(self.counts)
+        mine = copies.draw[:, None] % groups == np.arange(groups)
+        weights = (mine & copies.used[:, None]).astype("float32")
+        step = compiled_whole(partial(_pass, blend=self.blend), self.call.model)
+        rows = ops.repeat(self.indices, 2 * len(weights), axis=0)
+        outputs, new = step(self.views(copies)[0], rows, weights)
+        self.sums = _plus()(self.sums, new) if self.sums else new
+        self.counts += weights.sum(axis=0)
+        logits = units.gather_units(outputs, rows)
+        self.tally.add_changes(_numpy(logits), _numpy(outputs), copies)
+
+    def _found(self) -> Found:
+        finish = compiled_whole(partial(_finished, blend=self.blend), self.call.model)
+        inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
+        maps, squared = finish(inputs, self.indices, self.counts, self.sums)
+        pairs = int(self.counts.sum())
+        return Found(maps, _numpy(squared).astype("float64")[0], pairs)
+
+
+def _pass(
+    model: Any, copies: Tensor, indices: Tensor, weights: Tensor, *, blend: bool
+) -> tuple[Tensor, list[Tensor]]:
+    """Return outputs (2 R, units), and sums over pairs (groups, ...).
+
+    The sums are of the pairs' mean gradients and their squares, if they are blended,
+    and of what tells the slopes.
+
+    Args:
+        model: an exposed one.
+        copies: (2 R, ...), x + e before x - e.
+        indices: units (2 R, K).
+        weights: (R, groups), 1 where a pair belongs to a group.
+        blend: whether the sums of gradients are wanted.
+    """
+    sums: list[Tensor] = []
+    if blend:
+        outputs, others, maps = _gradients(model, copies, indices)
+        half = weights.shape[0]
+        mean = (maps[:half] + maps[half:]) / 2
+        sums = [_sum(weights, mean), _sum(weights, ops.square(mean))]
+    else:
+        outputs, *others = model.run(copies)
+    symbols = model.graph.outputs
+    values = {id(s): x for s, x in zip(symbols, [outputs, *others], strict=True)}
+    twice = ops.concatenate([weights, weights]) / 2
+    return outputs, [*sums, *(_sum(twice, x) for x in slopes.telling(model, values))]
+
+
+def _gradients(
+    model: Any, copies: Tensor, indices: Tensor
+) -> tuple[Tensor, list[Tensor], Tensor]:
+    def run(x: Tensor) -> tuple[Tensor, Any]:
+        first, *others = model.run(x)
+        return first, others
+
+    outputs, pullback, others = backend.vjp(run, copies)
+    return outputs, others, units.maps_of_units(outputs, indices, pullback)[1]
+
+
+def _sum(weights: Tensor, x: Tensor) -> Tensor:
+    """Return sums (groups, ...) of rows (R, ...), with weights (R, groups)."""
+    flat = ops.reshape(ops.cast(x, "float32"), (x.shape[0], -1))
+    total = ops.matmul(ops.transpose(weights), flat)
+    return ops.reshape(total, (weights.shape[1], *x.shape[1:]))
+
+
+@cache
+def _plus() -> Any:
+    return backend.jit(_added)
+
+
+def _added(one: list[Tensor], other: list[Tensor]) -> list[Tensor]:
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def _finished(
+    model: Any,
+    inputs: Tensor,
+    indices: Tensor,
+    counts: Tensor,
+    sums: list[Tensor],
+    *,
+    blend: bool,
+) -> tuple[Tensor, Tensor]:
+    """Return maps (1, ..., K) and their squared errors (1, K).
+
+    Args:
+        model: an exposed one.
+        inputs: (1, ...).
+        indices: (1, K).
+        counts: pairs in each group (groups,).
+        sums: as of ``_pass``, over all copies.
+        blend: whether there are samples.
+    """
+    if blend:
+        counts, sums = _with_whole(counts), [*map(_with_whole, sums)]
+    means = [x / moments.column(counts, x) for x in sums]
+    count = counts.shape[0]
+    inputs, indices = (ops.repeat(x, count, axis=0) for x in (inputs, indices))
+    maps = slopes.linearised_maps(model, inputs, indices, means[2 * blend :])
+    if blend:
+        return blended(means[0], means[1], maps, counts)
+    return maps, ops.full(indices.shape, np.inf, "float32")
+
+
+def _with_whole(groups: Tensor) -> Tensor:
+    return ops.concatenate([groups, ops.sum(groups, axis=0, keepdims=True)])
+
+
+def _numpy(x: Any) -> np.ndarray:
+    array: np.ndarray = ops.convert_to_numpy(x)
+    return array
