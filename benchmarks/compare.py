@@ -1,6 +1,6 @@
 """How fast is SmoothGrad, side by side with the bare loop and with other packages?
 
-    python benchmarks/compare.py [--models MobileNetV2 ...] [--images 1 8]
+    python benchmarks/compare.py [--models MobileNetV2 FILE.keras ...] [--images 1 8]
         [--peers PATH_TO_PYTHON] [--rounds 3] [--save benchmarks/results/cpu.json]
 
 Each side (see sides.py) runs in a process of its own. The sides of a group are built
@@ -118,7 +118,7 @@ def compare(names: Any, pythons: dict[str, str], work: dict, rounds: int) -> lis
     reference = sides[0].best
     return [
         {
-            "model": work["model"],
+            "model": Path(work["model"]).stem,
             "images": work["images"],
             "side": side.name,
             "ms": side.best / each,
@@ -156,6 +156,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--images", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--repetitions", type=int, default=16)
+    parser.add_argument("--side", type=int, default=224, help="of the images")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, help="rows at once, for every side")
     parser.add_argument("--sides", nargs="+", help="only these, as one group")
@@ -167,7 +168,7 @@ def main() -> None:
     for model in args.models:
         for images in args.images:
             work = {"model": model, "images": images, "rows": args.rows}
-            work["repetitions"] = args.repetitions
+            work |= {"repetitions": args.repetitions, "side": args.side}
             for group, sides in groups.items():
                 rows = compare(sides, pythons, work, args.rounds)
                 print(*map(show, rows), "", sep="\n", flush=True)

@@ -5,6 +5,7 @@ noisy copies, as its package does it; the work is the same: one forward and one
 backward pass for each copy.
 """
 
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ SIGMA = 0.2
 
 @dataclass(frozen=True)
 class Work:
-    """What is explained: a model of keras.applications, images, repetitions."""
+    """What is explained: a model of keras.applications or a file; how many images."""
 
     model: str
     images: int
@@ -38,6 +39,8 @@ def build(name: str, work: Work) -> Callable[[], Any]:
 def model_of(work: Work) -> Any:
     import keras
 
+    if work.model.endswith(".keras"):
+        return keras.models.load_model(work.model)
     keras.utils.set_random_seed(0)
     family = getattr(keras.applications, work.model)
     shape = (work.side, work.side, 3)
@@ -68,6 +71,24 @@ def ours(work: Work, **options: Any) -> Callable[[], Any]:
         )
 
     return run
+
+
+def ours_estimated(estimator: str) -> Callable[[Work], Callable[[], Any]]:
+    """Return the side of another estimator of the mean signed gradient."""
+
+    def make(work: Work) -> Callable[[], Any]:
+        import keras_explainable as ke
+
+        method = functools.partial(
+            ke.methods.gradient.smooth_gradients,
+            repetitions=work.repetitions,
+            noise=SIGMA,
+            estimator=estimator,
+        )
+        args = model_of(work), *data_of(work)
+        return lambda: ke.explain(method, *args, batch_size=work.rows, verbose=0)
+
+    return make
 
 
 def ours_unlowered(work: Work) -> Callable[[], Any]:
@@ -257,6 +278,9 @@ SIDES: dict[str, tuple[str, Callable[[Work], Callable[[], Any]]]] = {
     "ours, TensorFlow bfloat16": ("tensorflow", ours_bfloat16),
     "ours, TensorFlow unlowered": ("tensorflow", ours_unlowered),
     "bare loop, TensorFlow": ("tensorflow", bare_tensorflow),
+    "ours, sampled": ("tensorflow", ours_estimated("sampled")),
+    "ours, slopes": ("tensorflow", ours_estimated("slopes")),
+    "ours, hybrid": ("tensorflow", ours_estimated("hybrid")),
     "ours, JAX": ("jax", ours),
     "ours, JAX bfloat16": ("jax", ours_bfloat16),
     "ours, JAX unlowered": ("jax", ours_unlowered),

@@ -8,10 +8,13 @@ many independent samples, of another seed: the squared error over the squared re
 are shown (mean size over the channels) SSIM and rank correlation; all are means over
 the photos. "says" is the squared error that the estimate tells of itself, "plain" how
 many passes samples need for the same error. References are kept in the folder --cache,
-so that a run goes on where another ended. times.py measures the time of a pass.
+so that a run goes on where another ended. compare.py measures the time of a pass
+(`--sides "ours, sampled" "ours, slopes" "ours, hybrid" Xplique`).
 """
 
 import argparse
+import itertools
+import json
 import os
 import sys
 from functools import partial
@@ -116,9 +119,34 @@ def estimates(estimator, n, model, x, y, level, seed):
     return maps[..., 0], found.relative_error[:, 0] ** 2
 
 
-def needed(error, one):
-    """Return how many samples have an error, given that of one sample."""
-    return one / error if error > 0 else np.inf
+def rows(args):
+    """Yield a dictionary for each network, sigma, n and estimator."""
+    for name, model, x, y in subjects(args.networks, args.data, args.photos):
+        for level in args.levels:
+            print(f"  {name} {level}", file=sys.stderr, flush=True)
+            limit, noise = reference(
+                args.cache, name, model, x, y, level, args.reference
+            )
+            one = args.reference * (noise / _sums(limit**2)).mean()
+            for n, estimator in itertools.product(args.repetitions, ESTIMATORS):
+                maps, said = estimates(estimator, n, model, x, y, level, seed=1)
+                found = np.mean(measured(maps, limit, noise), axis=1).tolist()
+                said = (said * _sums(maps**2) / _sums(limit**2)).mean()
+                yield {
+                    "network": name,
+                    "sigma": level,
+                    "photos": len(x),
+                    "estimator": estimator,
+                    "n": n,
+                    **dict(zip(METRICS, found, strict=True)),
+                    "says": float(said) if np.isfinite(said) else None,
+                    "plain": round(one / max(found[0], 1e-9)),
+                }
+
+
+def line(values):
+    texts = (f"{v:.3f}" if isinstance(v, float) else str(v) for v in values)
+    return f"| {' | '.join(texts)} |"
 
 
 def main():
@@ -130,26 +158,18 @@ def main():
     parser.add_argument("--repetitions", nargs="+", type=int, default=REPETITIONS)
     parser.add_argument("--reference", type=int, default=4000)
     parser.add_argument("--cache", type=Path, default=Path("slopes-cache"))
+    parser.add_argument("--save", type=Path, help="write this JSON file")
     args = parser.parse_args()
     args.cache.mkdir(exist_ok=True)
     describe(args.data, args.photos)
-    titles = ["network", "sigma", "estimator", "n", *METRICS, "says", "plain"]
-    print("| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|", flush=True)
-    for name, model, x, y in subjects(args.networks, args.data, args.photos):
-        for level in args.levels:
-            print(f"  {name} {level}", file=sys.stderr, flush=True)
-            limit, noise = reference(
-                args.cache, name, model, x, y, level, args.reference
-            )
-            one = args.reference * (noise / _sums(limit**2)).mean()
-            for n in args.repetitions:
-                for estimator in ESTIMATORS:
-                    maps, said = estimates(estimator, n, model, x, y, level, seed=1)
-                    said = (said * _sums(maps**2) / _sums(limit**2)).mean()
-                    row = [*np.mean(measured(maps, limit, noise), axis=1), said]
-                    print(f"| {name} | {level:g} | {estimator} | {n} |", end="")
-                    print(*(f" {value:.3f} |" for value in row), end="")
-                    print(f" {needed(row[0], one):.0f} |", flush=True)
+    found = []
+    for row in rows(args):
+        if not found:
+            print(line(row), "|---" * len(row) + "|", sep="\n")
+        print(line(row.values()), flush=True)
+        found.append(row)
+        if args.save:
+            args.save.write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
 
 
 if __name__ == "__main__":
