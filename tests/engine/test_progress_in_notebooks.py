@@ -57,7 +57,7 @@ def test_silence_puts_out_nothing_but_the_value(outputs):
 
 def test_the_bar_is_one_line_that_ends_full(outputs):
     text = printed(outputs[2])
-    assert text.count("\r") > 2
+    assert text.count("\r") > 1  # The first chunk, and the end.
     (line,) = shown(text)
     assert re.match(r"150/150 ━{20} \d+s \S+/sample", line)
 
