@@ -10,9 +10,9 @@ README = Path(__file__).parents[1] / "README.md"
 
 @pytest.fixture
 def code():
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 2
-    return "\n".join(blocks)
+    text = README.read_text("utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return block
 
 
 def test_code_runs_as_printed(code, tmp_path, monkeypatch):

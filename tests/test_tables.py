@@ -63,6 +63,18 @@ def test_of_many_rows_the_first_are_shown():
     assert table.rows[-1] == [f"and {1000 - tables.MOST} more"]
 
 
+def test_texts_are_aligned_to_the_right():
+    text = tables.text("two", {"a": [1, 1234567], "long": ["x", 1 / 3]})
+    assert text == "two\n      a   long\n      1      x\n1234567  0.333"
+    assert tables.text("none", {"a": [], "b": []}) == "none\na  b"
+
+
+def test_of_many_rows_the_text_has_the_first():
+    lines = tables.text("", {"n": range(1000)}).splitlines()
+    assert len(lines) == 2 + tables.MOST + 1
+    assert lines[-2:] == ["19", "and 980 more"]
+
+
 def of_two_images(**params):
     keras.utils.set_random_seed(0)
     params = {"repetitions": 6, "noise": 0.25, "return_stats": True, **params}
@@ -81,6 +93,16 @@ def test_stats_have_a_row_for_each_map():
         shown = columns[name.removesuffix("s").replace("_", " ")]
         expected = getattr(stats, name).ravel()
         np.testing.assert_allclose(np.array(shown, float), expected, rtol=6e-3)
+
+
+def test_stats_are_printed_as_the_same_table():
+    stats = of_two_images()
+    caption, *lines = repr(stats).splitlines()
+    table = Cells(stats._repr_html_())
+    assert caption == table.caption
+    joined = [line.split() for line in lines]
+    assert joined == [" ".join(row).split() for row in table.rows]
+    assert str(stats) == repr(stats)
 
 
 def test_stats_with_sigma_of_each_channel_and_odd_names():

@@ -76,8 +76,15 @@ class Stats:
         """The mean change of the logits under the noise (N, K)."""
         return self.drifts / self.repetitions[:, None]
 
+    def __repr__(self) -> str:
+        return tables.text(*self._table)
+
     def _repr_html_(self) -> str:
-        """Return a table, a row for each map, for notebooks."""
+        return tables.html(*self._table)
+
+    @property
+    def _table(self) -> tuple[str, dict[str, Any]]:
+        """A caption, and columns with a row for each map."""
         count = self.units.shape[1]
         sigma = [", ".join(f"{each:.3g}" for each in row) for row in self.sigma]
         columns: dict[str, Any] = {
@@ -90,8 +97,7 @@ class Stats:
             "flip rate": self.flip_rate.repeat(count),
             "score drift": self.score_drift.ravel(),
         }
-        caption = f"{self.facts['statistic']} of {self.facts['method']}"
-        return tables.html(caption, columns)
+        return f"{self.facts['statistic']} of {self.facts['method']}", columns
 
     @property
     def _parts(self) -> tuple[moments.State, np.ndarray, str]:
