@@ -76,14 +76,19 @@ def bent_steps(model: GraphModel) -> list[Step]:
 
 def unknown(model: GraphModel) -> list[str]:
     """Return the names of the steps that are only linearised at the mean."""
-    known = {"multiply"}
     return [
         step.operation.name
         for step in bent_steps(model)
         if not is_elementwise(step.operation)
         and not is_max_pooling(step.operation)
-        and type(step.operation).__name__.lower() not in known
+        and not _is_bilinear(step)
     ]
+
+
+def _is_bilinear(step: Step) -> bool:
+    """Whether the derivatives of a step are linear, and so the same at the mean."""
+    name = type(step.operation).__name__
+    return name in ("Multiply", "Matmul", "Einsum") and len(step.reads()) <= 2
 
 
 def _exposing(graph: Graph) -> Graph:
