@@ -8,6 +8,8 @@ from pathlib import Path
 # Of the kernels that run the pages.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# They run in folders of their own, and some read what the benchmarks measured.
+os.environ["RESULTS"] = str(Path(__file__).parents[1] / "benchmarks" / "results")
 
 project = "keras-explainable"
 author = "The keras-explainable developers"
@@ -35,6 +37,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 240
 nb_execution_in_temp = True  # Pages may write files.
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # Which knows tables.
 nb_output_stderr = "remove"  # What TensorFlow says when it starts; cells may show it.
 nb_ipywidgets_js = {}  # They would come from elsewhere.
 
