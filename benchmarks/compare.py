@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--images", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--repetitions", type=int, default=16)
-    parser.add_argument("--side", type=int, default=224, help="of the images")
+    parser.add_argument("--pixels", type=int, default=224, help="of a side")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, help="rows at once, for every side")
     parser.add_argument("--sides", nargs="+", help="only these, as one group")
@@ -168,7 +168,7 @@ def main() -> None:
     for model in args.models:
         for images in args.images:
             work = {"model": model, "images": images, "rows": args.rows}
-            work |= {"repetitions": args.repetitions, "side": args.side}
+            work |= {"repetitions": args.repetitions, "pixels": args.pixels}
             for group, sides in groups.items():
                 rows = compare(sides, pythons, work, args.rounds)
                 print(*map(show, rows), "", sep="\n", flush=True)

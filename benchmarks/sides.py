@@ -23,7 +23,7 @@ class Work:
     repetitions: int
     rows: int | None = None
     units: int = 1
-    side: int = 224
+    pixels: int = 224
 
 
 def build(name: str, work: Work) -> Callable[[], Any]:
@@ -43,7 +43,7 @@ def model_of(work: Work) -> Any:
         return keras.models.load_model(work.model)
     keras.utils.set_random_seed(0)
     family = getattr(keras.applications, work.model)
-    shape = (work.side, work.side, 3)
+    shape = (work.pixels, work.pixels, 3)
     options = {"weights": None, "classifier_activation": None, "input_shape": shape}
     return family(**options)
 
@@ -52,7 +52,7 @@ def data_of(work: Work) -> tuple[Any, Any]:
     import numpy as np
 
     rng = np.random.default_rng(0)
-    shape = (work.images, work.side, work.side, 3)
+    shape = (work.images, work.pixels, work.pixels, 3)
     images = rng.uniform(-1, 1, shape).astype("float32")
     return images, rng.integers(0, 1000, (work.images, work.units))
 

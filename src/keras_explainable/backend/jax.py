@@ -80,6 +80,10 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     return call
 
 
+def fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function  # As is all that JAX compiles.
+
+
 def is_faster(layer: Any) -> bool:
     return jax.default_backend() == "cpu"
 

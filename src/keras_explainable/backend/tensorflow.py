@@ -95,6 +95,10 @@ def _called(function: Callable[..., Any], reference: Any, *tensors: Any) -> Any:
     return function(reference(), *tensors)
 
 
+def fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    return tf.function(function, autograph=False, jit_compile=True)
+
+
 def is_faster(layer: Any) -> bool:
     """Keras does grouped convolutions by XLA, slow on a CPU; here padding is free."""
     if len(layer.strides) != 2:

@@ -65,6 +65,10 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     return call
 
 
+def fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function  # Which torch runs as it is.
+
+
 def is_faster(layer: Any) -> bool:
     """Keras copies inputs and kernels to other layouts; here they are only viewed."""
     return len(layer.strides) == 2

@@ -1,7 +1,10 @@
-"""How steep a nonlinear step is on average, while its input varies."""
+"""Nonlinear steps of a network, and the straight ones that stand for them under noise.
 
-import itertools
+The straight step has the slope that the nonlinear one has on average over noisy copies.
+"""
+
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,73 +12,132 @@ import numpy as np
 from keras import layers, ops
 
 from keras_explainable import backend
-from keras_explainable.graph import Step
+from keras_explainable.graph import Step, named
 from keras_explainable.operations import relu_limit
-from keras_explainable.pads import pads
 from keras_explainable.types import Tensor
 
 #: Activations that mix values with each other, or do nothing.
 _MIXING = {"linear", "softmax", "logsoftmax", "sparsemax", "glu"}
 
 #: Names of layers, activations and operations that are done to each value by itself.
-ELEMENTWISE = {name.lower().replace("_", "") for name in dir(keras.activations)}
-ELEMENTWISE |= {"prelu", "square", "absolute", "exp", "log", "sqrt", "sin", "cos"}
-ELEMENTWISE -= _MIXING
+_ELEMENTWISE = {name.lower().replace("_", "") for name in dir(keras.activations)}
+_ELEMENTWISE |= {"absolute", "clip", "cos", "erf", "exp", "expm1", "log", "log1p"}
+_ELEMENTWISE |= {"maximum", "minimum", "power", "prelu", "reciprocal", "rsqrt", "sin"}
+_ELEMENTWISE |= {"sqrt", "square", "arctan"}
+_ELEMENTWISE -= _MIXING
 
-#: Of the quadrature by Gauss and Hermite: exact for polynomials up to degree 29.
-NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
-WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+#: Activations of straight pieces: start, end and slope of those that are not flat.
+_PIECES: dict[Any, list[tuple[float, float, float]]] = {
+    keras.activations.leaky_relu: [(-math.inf, 0, 0.2), (0, math.inf, 1)],
+    keras.activations.hard_tanh: [(-1, 1, 1)],
+    keras.activations.hard_sigmoid: [(-3, 3, 1 / 6)],
+    keras.activations.hard_shrink: [(-math.inf, -0.5, 1), (0.5, math.inf, 1)],
+    keras.activations.soft_shrink: [(-math.inf, -0.5, 1), (0.5, math.inf, 1)],
+}
+
+#: Of the trapezoidal rule for a Gaussian, better here than Gauss and Hermite's: slopes
+#: bend more than polynomials of so many places can.
+_NODES = np.arange(-10, 11) * 0.45
+_WEIGHTS = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
 
 
-def is_elementwise(operation: Any) -> bool:
-    """Whether an operation is known to be done to each value by itself."""
-    activation = getattr(operation, "activation", None)
+class Bend:
+    """A nonlinear step of which nothing is known: straight at the mean of its input."""
+
+    def __init__(self, step: Step):
+        self.step = step
+
+    def told(self, *inputs: Tensor) -> Sequence[Tensor]:
+        """Return what tells the slopes by its mean over noisy copies, each (R, ...).
+
+        Args:
+            inputs: what the step reads (R, ...), in float32.
+        """
+        return inputs
+
+    def slopes(self, *means: Tensor) -> Sequence[Tensor]:
+        """Return the slopes, given the means (B, ...) of what is told."""
+        return means
+
+    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+        """Return what the straight step writes, by the ``id`` of its symbol."""
+        # The mean in value, the tensor in its derivatives.
+        moved = {
+            id(symbol): ops.cast(mean, x.dtype) + x - ops.stop_gradient(x)
+            for symbol, mean, x in zip(self.step.reads(), slopes, inputs, strict=True)
+        }
+        return self.step.run(moved)
+
+
+class Elementwise(Bend):
+    """A step that is done to each value by itself; the values are taken for Gaussian."""
+
+    def told(self, *inputs: Tensor) -> Sequence[Tensor]:
+        """Return the values and their squares."""
+        return inputs[0], ops.square(inputs[0])
+
+    def slopes(self, *means: Tensor) -> Sequence[Tensor]:
+        """Return ``E[a'(z)]``: in closed form for some, otherwise by quadrature."""
+        mean, square = means
+        deviation = ops.sqrt(ops.maximum(square - ops.square(mean), 0))
+        if _function(self.step.operation) is keras.activations.gelu:
+            return [_slope_of_gelu(mean, deviation)]
+        pieces = _pieces(self.step.operation)
+        if pieces is None:
+            return [self._quadrature(mean, deviation)]
+        inside = [
+            slope * (_above(mean - start, deviation) - _above(mean - end, deviation))
+            for start, end, slope in pieces
+        ]
+        return [sum(inside[1:], inside[0])]
+
+    def _quadrature(self, mean: Tensor, deviation: Tensor) -> Tensor:
+        total = ops.zeros_like(mean)
+        for node, weight in zip(_NODES.tolist(), _WEIGHTS.tolist(), strict=True):
+            total = total + weight * self._derivative(mean + node * deviation)
+        return total
+
+    def _derivative(self, z: Tensor) -> Tensor:
+        [source] = self.step.reads()
+
+        def run(value: Tensor) -> tuple[Tensor, tuple[()]]:
+            return self.step.run({id(source): value})[id(self.step.outputs)], ()
+
+        outputs, pullback, _ = backend.vjp(run, z)
+        return pullback(ops.ones_like(outputs))
+
+    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+        """Return the values times their slopes."""
+        [slope], [x] = slopes, inputs
+        return named(self.step.outputs, x * ops.cast(slope, x.dtype))
+
+
+def is_elementwise(step: Step) -> bool:
+    """Whether a step is known to be done to each value by itself."""
+    name = str(getattr(_function(step.operation), "__name__", ""))
+    known = name.lower().replace("_", "") in _ELEMENTWISE
+    return known and len(step.reads()) == 1
+
+
+def _function(operation: Any) -> Any:
+    """Return the activation of a layer of it, or the class of any other operation."""
     kind = type(operation)
-    function = activation if kind is layers.Activation else kind
-    return str(getattr(function, "__name__", "")).lower().replace("_", "") in (
-        ELEMENTWISE
-    )
+    return operation.activation if kind is layers.Activation else kind
 
 
-def is_max_pooling(operation: Any) -> bool:
-    """Whether an operation is a max pooling layer of pictures, channels last."""
-    known = type(operation) is layers.MaxPooling2D
-    return known and operation.data_format == "channels_last"
-
-
-def expected_slope(step: Step, mean: Tensor, variance: Tensor) -> Tensor:
-    """Return E[a'(z)] of an elementwise step for Gaussian z, value by value.
-
-    Closed forms for ReLUs; otherwise quadrature of the derivative.
-    """
-    deviation = ops.sqrt(ops.maximum(variance, 0))
-    bend = _relu(step.operation)
-    if bend is None:
-        return _quadrature(step, mean, deviation)
-    below, start, end = bend
-    inside = _above(mean - start, deviation)
-    if below:  # Linear on its lower side, too.
-        inside = inside + below * (1 - inside)
-    if end < math.inf:
-        inside = inside - _above(mean - end, deviation)
-    return inside
-
-
-def _relu(operation: Any) -> tuple[float, float, float] | None:
-    """Return the slope below, where the ReLU starts and ends; None for others."""
+def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:
+    """Return the straight pieces of an activation that has no others."""
     limit = relu_limit(operation)
     if limit is None and type(operation).__name__ in ("Relu", "Relu6"):
         limit = 6.0 if type(operation).__name__ == "Relu6" else math.inf
     if limit is not None:
-        return 0.0, 0.0, limit
-    if getattr(operation, "activation", None) is keras.activations.leaky_relu:
-        return 0.2, 0.0, math.inf  # Keras' default.
+        return [(0, limit, 1)]
     if isinstance(operation, layers.LeakyReLU):
-        return float(operation.negative_slope), 0.0, math.inf
+        return [(-math.inf, 0, float(operation.negative_slope)), (0, math.inf, 1)]
     if type(operation) is layers.ReLU and not operation.threshold:
-        end = operation.max_value
-        return float(operation.negative_slope), 0.0, math.inf if end is None else end
-    return None
+        end = math.inf if operation.max_value is None else operation.max_value
+        return [(-math.inf, 0, float(operation.negative_slope)), (0, end, 1)]
+    return _PIECES.get(_function(operation))
 
 
 def _above(distance: Tensor, deviation: Tensor) -> Tensor:
@@ -85,47 +147,9 @@ def _above(distance: Tensor, deviation: Tensor) -> Tensor:
     return ops.where(deviation > 0, share, ops.cast(distance > 0, share.dtype))
 
 
-def _quadrature(step: Step, mean: Tensor, deviation: Tensor) -> Tensor:
-    total = ops.zeros_like(mean)
-    for node, weight in zip(NODES.tolist(), WEIGHTS.tolist(), strict=True):
-        total = total + weight * _derivative(step, mean + node * deviation)
-    return total
-
-
-def _derivative(step: Step, z: Tensor) -> Tensor:
-    source = step.reads()[0]
-
-    def run(value: Tensor) -> tuple[Tensor, tuple[()]]:
-        return step.run({id(source): value})[id(step.outputs)], ()
-
-    outputs, pullback, _ = backend.vjp(run, z)
-    return pullback(ops.ones_like(outputs))
-
-
-def windows(layer: Any, x: Tensor, fill: float) -> Tensor:
-    """Return what stands at each place of the pooling windows (B, h, w, C, places)."""
-    size, steps = layer.pool_size, layer.strides
-    around = pads(layer.padding, x.shape[1:-1], size, steps, (1, 1))
-    x = ops.pad(x, [(0, 0), *around, (0, 0)], constant_values=fill)
-    counts = [
-        (length - window) // step + 1
-        for length, window, step in zip(x.shape[1:-1], size, steps, strict=True)
-    ]
-    ends = [(count - 1) * step + 1 for count, step in zip(counts, steps, strict=True)]
-    places = [
-        x[:, i : i + ends[0] : steps[0], j : j + ends[1] : steps[1]]
-        for i, j in itertools.product(*map(range, size))
-    ]
-    return ops.stack(places, axis=-1)
-
-
-def wins(layer: Any, x: Tensor) -> Tensor:
-    """Return where each pooling window has its only largest value (B, h, w, C, places).
-
-    Values that are equal to the last bit come from ReLUs that are closed, behind which
-    derivatives are 0: nobody wins then.
-    """
-    places = windows(layer, x, -3e38)
-    best = places == ops.max(places, axis=-1, keepdims=True)
-    alone = ops.sum(ops.cast(best, x.dtype), axis=-1, keepdims=True) == 1
-    return ops.cast(ops.logical_and(best, alone), x.dtype)
+def _slope_of_gelu(mean: Tensor, deviation: Tensor) -> Tensor:
+    """Return E[P(z) + z p(z)], P and p of the standard normal distribution."""
+    wide = ops.rsqrt(1 + ops.square(deviation))
+    z = mean * wide
+    density = ops.exp(-ops.square(z) / 2) / math.sqrt(2 * math.pi)
+    return (1 + ops.erf(z / math.sqrt(2))) / 2 + z * density * ops.square(wide)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -81,7 +82,10 @@ def _joined(found: list[Found]) -> tuple[Tensor, np.ndarray, np.ndarray]:
 
 
 class _Image:
-    """One image at a time, so that memory does not grow with their number."""
+    """One image at a time, so that memory does not grow with their number.
+
+    Blends have two groups of pairs, the even and the odd ones; each chunk is of one.
+    """
 
     def __init__(
         self,
@@ -95,40 +99,47 @@ class _Image:
         self.call, self.views, self.sampling = call, views, sampling
         self.blend, self.image, self.tally = blend, image, tally
         self.counts = np.zeros(1 + blend, "float32")
-        self.sums: list[Tensor] = []
+        self.sums: list[Any] = [None] * len(self.counts)
         self.indices = call.indices[image : image + 1]
 
     def done(self, told: Callable[[int], None]) -> Found:
         """Return what is found, after all pairs or when that is sure enough."""
         tolerance, look = self.sampling.tolerance, 4.0
-        for copies in self._chunks():
-            self._add(copies)
+        for group, copies in self.chunks():
+            self.add(group, copies)
             told(2 * int(self.counts.sum()))
-            if tolerance is not None and self.counts.sum() >= look:
+            if tolerance is not None and min(self.counts) * len(self.counts) >= look:
                 look = _GROWTH * self.counts.sum()
-                if (found := self._found()).error <= tolerance:
+                if (found := self.found()).error <= tolerance:
                     return found
-        return self._found()
+        return self.found()
 
-    def _chunks(self) -> Iterator[Copies]:
-        draws, most = self.sampling.draws, max(self.call.rows // 2, 1)
-        size = -(-draws // -(-draws // most))  # Even ones, so that few rows are idle.
-        for draw, used in padded_chunks(draws, size):
-            yield Copies(np.full(size, self.image), draw, used)
+    def chunks(self) -> Iterator[tuple[int, Copies]]:
+        """Yield the group and the pairs of each chunk."""
+        draws, groups = self.sampling.draws, len(self.counts)
+        each, most = -(-draws // groups), max(self.call.rows // 2, 1)
+        size = -(-each // -(-each // most))  # Even ones, so that few rows are idle.
+        for position, used in padded_chunks(each, size):
+            for group in range(groups):
+                draw = position * groups + group
+                there = used & (draw < draws)
+                draw = np.minimum(draw, draws - 1)
+                yield group, Copies(np.full(size, self.image), draw, there)
 
-    def _add(self, copies: Copies) -> None:
-        groups = len(self.counts)
-        mine = copies.draw[:, None] % groups == np.arange(groups)
-        weights = (mine & copies.used[:, None]).astype("float32")
+    def add(self, group: int, copies: Copies) -> None:
+        """Count in a chunk."""
         step = compiled_whole(partial(_pass, blend=self.blend), self.call.model)
-        rows = ops.repeat(self.indices, 2 * len(weights), axis=0)
+        rows = ops.repeat(self.indices, 2 * len(copies.used), axis=0)
+        weights = copies.used.astype("float32")
         outputs, new = step(self.views(copies)[0], rows, weights)
-        self.sums = _plus()(self.sums, new) if self.sums else new
-        self.counts += weights.sum(axis=0)
+        old = self.sums[group]
+        self.sums[group] = new if old is None else _plus()(old, new)
+        self.counts[group] += weights.sum()
         logits = units.gather_units(outputs, rows)
         self.tally.add_changes(_numpy(logits), _numpy(outputs), copies)
 
-    def _found(self) -> Found:
+    def found(self) -> Found:
+        """Return what is known so far."""
         finish = compiled_whole(partial(_finished, blend=self.blend), self.call.model)
         inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
         maps, squared = finish(inputs, self.indices, self.counts, self.sums)
@@ -138,8 +149,8 @@ class _Image:
 
 def _pass(
     model: Any, copies: Tensor, indices: Tensor, weights: Tensor, *, blend: bool
-) -> tuple[Tensor, list[Tensor]]:
-    """Return outputs (2 R, units), and sums over pairs (groups, ...).
+) -> tuple[Tensor, tuple[list[Tensor], slopes.Sums]]:
+    """Return outputs (2 R, units), and sums over pairs, each (1, ...).
 
     The sums are of the pairs' mean gradients and their squares, if they are blended,
     and of what tells the slopes.
@@ -148,21 +159,19 @@ def _pass(
         model: an exposed one.
         copies: (2 R, ...), x + e before x - e.
         indices: units (2 R, K).
-        weights: (R, groups), 1 where a pair belongs to a group.
+        weights: of the pairs (R,).
         blend: whether the sums of gradients are wanted.
     """
     sums: list[Tensor] = []
     if blend:
-        outputs, others, maps = _gradients(model, copies, indices)
+        outputs, shown, maps = _gradients(model, copies, indices)
         half = weights.shape[0]
         mean = (maps[:half] + maps[half:]) / 2
-        sums = [_sum(weights, mean), _sum(weights, ops.square(mean))]
+        sums = [slopes.weighted(weights, x) for x in (mean, ops.square(mean))]
     else:
-        outputs, *others = model.run(copies)
-    symbols = model.graph.outputs
-    values = {id(s): x for s, x in zip(symbols, [outputs, *others], strict=True)}
+        outputs, *shown = model.run(copies)
     twice = ops.concatenate([weights, weights]) / 2
-    return outputs, [*sums, *(_sum(twice, x) for x in slopes.telling(model, values))]
+    return outputs, (sums, slopes.told(model, shown, twice))
 
 
 def _gradients(
@@ -176,20 +185,9 @@ def _gradients(
     return outputs, others, units.maps_of_units(outputs, indices, pullback)[1]
 
 
-def _sum(weights: Tensor, x: Tensor) -> Tensor:
-    """Return sums (groups, ...) of rows (R, ...), with weights (R, groups)."""
-    flat = ops.reshape(ops.cast(x, "float32"), (x.shape[0], -1))
-    total = ops.matmul(ops.transpose(weights), flat)
-    return ops.reshape(total, (weights.shape[1], *x.shape[1:]))
-
-
 @cache
 def _plus() -> Any:
-    return backend.jit(_added)
-
-
-def _added(one: list[Tensor], other: list[Tensor]) -> list[Tensor]:
-    return [a + b for a, b in zip(one, other, strict=True)]
+    return backend.jit(partial(keras.tree.map_structure, ops.add))
 
 
 def _finished(
@@ -197,7 +195,7 @@ def _finished(
     inputs: Tensor,
     indices: Tensor,
     counts: Tensor,
-    sums: list[Tensor],
+    groups: Any,
     *,
     blend: bool,
 ) -> tuple[Tensor, Tensor]:
@@ -208,17 +206,21 @@ def _finished(
         inputs: (1, ...).
         indices: (1, K).
         counts: pairs in each group (groups,).
-        sums: as of ``_pass``, over all copies.
+        groups: the sums of each, as of ``_pass``.
         blend: whether there are samples.
     """
+    counts = _with_whole(ops.convert_to_tensor(counts)) if blend else counts
+
+    def mean(*sums: Tensor) -> Tensor:
+        x = ops.concatenate(sums)
+        x = _with_whole(x) if blend else x
+        return x / moments.column(counts, x)
+
+    gradients, told = keras.tree.map_structure(mean, *groups)
+    inputs, indices = (ops.repeat(x, counts.shape[0], axis=0) for x in (inputs, indices))
+    maps = slopes.straight_maps(model, inputs, indices, told)
     if blend:
-        counts, sums = _with_whole(counts), [*map(_with_whole, sums)]
-    means = [x / moments.column(counts, x) for x in sums]
-    count = counts.shape[0]
-    inputs, indices = (ops.repeat(x, count, axis=0) for x in (inputs, indices))
-    maps = slopes.linearised_maps(model, inputs, indices, means[2 * blend :])
-    if blend:
-        return blended(means[0], means[1], maps, counts)
+        return blended(*gradients, maps, counts)
     return maps, ops.full(indices.shape, np.inf, "float32")
 
 

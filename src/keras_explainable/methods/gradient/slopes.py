@@ -9,21 +9,20 @@ from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from keras_explainable import backend, units
 from keras_explainable.graph import Graph, GraphModel, Step, inlined, named
 from keras_explainable.inspection.logits import activation_of, rewritten
-from keras_explainable.methods.gradient.bends import (
-    expected_slope,
-    is_elementwise,
-    is_max_pooling,
-    windows,
-    wins,
-)
+from keras_explainable.methods.gradient.bends import Bend, Elementwise, is_elementwise
 from keras_explainable.methods.gradient.full import split
-from keras_explainable.operations import IDENTITIES, LINEAR
+from keras_explainable.methods.gradient.mixing import mixing
+from keras_explainable.methods.gradient.pooling import pooling
+from keras_explainable.moments import column
+from keras_explainable.operations import IDENTITIES, LINEAR, relu_limit
 from keras_explainable.types import Model, Tensor
+from keras_explainable.warning import warn
 
 #: Layers, beside those with a kernel, that are linear but for a constant.
 _AFFINE_LAYERS = (
@@ -46,15 +45,37 @@ _AFFINE_OPERATIONS = {
 _PRODUCTS = {"Multiply", "Divide", "TrueDivide", "Matmul", "Dot", "Einsum"}
 
 
+#: For each nonlinear step tensors that tell its slopes.
+Sums = list[list[Tensor]]
+
+#: Layers with a kernel, whose activation is a step of its own.
+_WITH_KERNEL = (*LINEAR, layers.EinsumDense)
+
+#: What keeps the values that ReLUs have written, so that zeros are still theirs.
+_PASSING = (
+    *IDENTITIES, layers.Concatenate, layers.MaxPooling1D, layers.MaxPooling2D,
+    layers.MaxPooling3D, layers.ZeroPadding1D, layers.ZeroPadding2D,
+    layers.ZeroPadding3D,
+)  # fmt: skip
+
+
 def exposed_model(model: Model) -> Model | None:
     """Return a model that also outputs what nonlinear steps read.
 
-    None if the graph of the model is not known.
+    None if the graph of the model is not known. A warning names the steps of which
+    the slopes are not.
     """
     if is_exposed(model):
         return model
     exposed = rewritten(model, _exposing)
-    return exposed if isinstance(exposed, GraphModel) else None
+    if not isinstance(exposed, GraphModel):
+        return None
+    if names := unknown(exposed):
+        warn(
+            "The slopes of these layers are taken at the mean of their inputs alone, "
+            f"which adds to the bias: {', '.join(names)}."
+        )
+    return exposed
 
 
 def is_exposed(model: Model) -> bool:
@@ -64,31 +85,84 @@ def is_exposed(model: Model) -> bool:
     _, *shown = keras.tree.flatten(model.graph.outputs)
     if not isinstance(model.graph.outputs, list):
         return False
-    wanted = _reads(bent_steps(model))
+    wanted = _reads(_bent_steps(model))
     return {*map(id, shown)} == {*map(id, wanted)}
 
 
-def bent_steps(model: GraphModel) -> list[Step]:
+def bends(model: GraphModel) -> list[Bend]:
     """Return the nonlinear steps of an exposed model, as its own layers do them."""
-    graph = getattr(model, "original", model.graph)
-    return [step for step in graph.steps if not _is_affine(step)]
+    graph = _own_graph(model)
+    return [_bend(step, graph) for step in _bent_steps(model)]
+
+
+def _own_graph(model: GraphModel) -> Graph:
+    """Return the graph of the model's own layers, not of their faster copies."""
+    graph: Graph = getattr(model, "original", model.graph)
+    return graph
+
+
+def _bent_steps(model: GraphModel) -> list[Step]:
+    return [step for step in _own_graph(model).steps if not _is_affine(step)]
+
+
+def _bend(step: Step, graph: Graph) -> Bend:
+    if is_elementwise(step):
+        return Elementwise(step)
+    [read, *_] = step.reads()
+    return pooling(step, _relu_before(read, graph)) or mixing(step) or Bend(step)
+
+
+def _relu_before(tensor: Any, graph: Graph) -> float | None:
+    """Return where the ReLUs end that wrote a tensor; None if none did, or unlike."""
+    step = graph.producer(tensor)
+    if step is None:
+        return None
+    if isinstance(step.operation, _PASSING):
+        [first, *others] = {_relu_before(read, graph) for read in step.reads()}
+        return None if others else first
+    return relu_limit(step.operation)
 
 
 def unknown(model: GraphModel) -> list[str]:
-    """Return the names of the steps that are only linearised at the mean."""
+    """Return the names of the steps whose slopes are only known at the mean.
+
+    Products have linear derivatives, and so the same ones at the mean on average; a
+    layer that turns out to be affine when it is tried has constant ones.
+    """
     return [
-        step.operation.name
-        for step in bent_steps(model)
-        if not is_elementwise(step.operation)
-        and not is_max_pooling(step.operation)
-        and not _is_bilinear(step)
+        each.step.operation.name
+        for each in bends(model)
+        if type(each) is Bend and not _is_product(each.step) and not _seems_affine(each)
     ]
 
 
-def _is_bilinear(step: Step) -> bool:
-    """Whether the derivatives of a step are linear, and so the same at the mean."""
+def _is_product(step: Step) -> bool:
     name = type(step.operation).__name__
-    return name in ("Multiply", "Matmul", "Einsum") and len(step.reads()) <= 2
+    return name in ("Multiply", "Matmul", "Einsum", "Dot") and len(step.reads()) <= 2
+
+
+def _seems_affine(bend: Bend) -> bool:
+    """Whether the value half-way between two points is half-way between theirs."""
+    rng, reads = np.random.default_rng(0), bend.step.reads()
+    shapes = [[size or 8 for size in (1, *read.shape[1:])] for read in reads]
+    ends = [[rng.normal(0, 30, shape) for shape in shapes] for _ in range(2)]
+    middle = [(one + other) / 2 for one, other in zip(*ends, strict=True)]
+    one, other, between = (
+        [ops.convert_to_numpy(x) for x in bend.step.run(_given(reads, point)).values()]
+        for point in (*ends, middle)
+    )
+    return all(
+        np.abs(a + b - 2 * c).max() <= 1e-4 * np.abs(a - b).max()
+        for a, b, c in zip(one, other, between, strict=True)
+    )
+
+
+def _given(reads: Sequence[Any], arrays: Sequence[Any]) -> dict[int, Tensor]:
+    """Return tensors of the arrays, by the ``id`` of the symbols of that dtype."""
+    return {
+        id(read): ops.cast(array, read.dtype)
+        for read, array in zip(reads, arrays, strict=True)
+    }
 
 
 def _exposing(graph: Graph) -> Graph:
@@ -101,7 +175,7 @@ def _exposing(graph: Graph) -> Graph:
 
 
 def _parted(step: Step) -> list[Step]:
-    return split(step) if type(step.operation) in LINEAR else [step]
+    return split(step) if type(step.operation) in _WITH_KERNEL else [step]
 
 
 def _reads(steps: Sequence[Step]) -> list[Any]:
@@ -112,7 +186,7 @@ def _reads(steps: Sequence[Step]) -> list[Any]:
 def _is_affine(step: Step) -> bool:
     operation, kind = step.operation, type(step.operation)
     straight = activation_of(operation) in (None, keras.activations.linear)
-    if kind in LINEAR or kind is layers.Activation:
+    if kind in _WITH_KERNEL or kind is layers.Activation:
         return straight
     if kind in _AFFINE_LAYERS or kind in IDENTITIES:
         return True
@@ -125,81 +199,65 @@ def _is_affine(step: Step) -> bool:
     return products or kind.__name__ in _AFFINE_OPERATIONS
 
 
-def telling(model: GraphModel, values: dict[int, Tensor]) -> list[Tensor]:
-    """Return what tells the slopes by its mean over noisy copies, each (R, ...).
-
-    For each elementwise step what it reads and the square of that; who wins in a
-    pooling window; what any other step reads.
+def told(model: GraphModel, shown: Sequence[Tensor], weights: Tensor) -> Sums:
+    """Return what tells the slopes of each bend, summed up over noisy copies (1, ...).
 
     Args:
         model: an exposed one.
-        values: what the nonlinear steps read, (R, ...).
+        shown: what its nonlinear steps read (R, ...), as it outputs it.
+        weights: of the copies (R,).
     """
-    found: list[Tensor] = []
-    for step in bent_steps(model):
-        inputs = [ops.cast(values[id(x)], "float32") for x in step.reads()]
-        if is_elementwise(step.operation):
-            found += [inputs[0], ops.square(inputs[0])]
-        elif is_max_pooling(step.operation):
-            found.append(wins(step.operation, inputs[0]))
-        else:
-            found += inputs
-    return found
+    made = bends(model)
+
+    def summed(shown: Sequence[Tensor], weights: Tensor) -> Sums:
+        values = _by_symbol(model, [ops.cast(x, "float32") for x in shown])
+        return [
+            [weighted(weights, x) for x in bend.told(*_values(bend, values))]
+            for bend in made
+        ]
+
+    return backend.fused(summed)(shown, weights)
 
 
-def linearised_maps(
-    model: GraphModel, inputs: Tensor, indices: Tensor, means: Sequence[Tensor]
+def weighted(weights: Tensor, x: Tensor) -> Tensor:
+    """Return the sum (1, ...) of rows (R, ...), with weights (R,)."""
+    return ops.sum(column(weights, x) * x, axis=0, keepdims=True)
+
+
+def _by_symbol(model: GraphModel, shown: Sequence[Tensor]) -> dict[int, Tensor]:
+    _, *symbols = model.graph.outputs
+    return {id(symbol): x for symbol, x in zip(symbols, shown, strict=True)}
+
+
+def _values(bend: Bend, values: dict[int, Any]) -> list[Tensor]:
+    return [values[id(read)] for read in bend.step.reads()]
+
+
+def straight_maps(
+    model: GraphModel, inputs: Tensor, indices: Tensor, means: Sums
 ) -> Tensor:
-    """Return the maps (B, ..., K) of the network with slopes for nonlinear steps.
+    """Return the maps (B, ..., K) of the network with straight steps for its bends.
 
     Args:
         model: an exposed one.
         inputs: (B, ...), of which the shape alone matters.
         indices: units (B, K).
-        means: of what ``telling`` returns, (B, ...).
+        means: of what is told, each (B, ...).
     """
-    slopes = _slopes(model, means)
+    made = {
+        id(keras.tree.flatten(bend.step.outputs)[0]): (bend, bend.slopes(*of_bend))
+        for bend, of_bend in zip(bends(model), means, strict=True)
+    }
 
     def run(x: Tensor) -> tuple[Tensor, tuple[()]]:
         values = named(model.graph.inputs, (x,))
         for step in model.graph.steps:
-            made = slopes.get(id(keras.tree.flatten(step.outputs)[0]))
-            values |= step.run(values) if made is None else _bent(made, values)
+            bend, slopes = made.get(id(keras.tree.flatten(step.outputs)[0]), (None, ()))
+            if bend is None:
+                values |= step.run(values)
+            else:
+                values |= bend.straight(slopes, *_values(bend, values))
         return values[id(keras.tree.flatten(model.graph.outputs)[0])], ()
 
     outputs, pullback, _ = backend.vjp(run, inputs)
     return units.maps_of_units(outputs, indices, pullback)[1]
-
-
-def _slopes(model: GraphModel, means: Sequence[Tensor]) -> dict[int, tuple[Step, Any]]:
-    """Return each nonlinear step with its slopes, by the first tensor it writes."""
-    left, found = iter(means), {}
-    for step in bent_steps(model):
-        if is_elementwise(step.operation):
-            mean, square = next(left), next(left)
-            slope: Any = expected_slope(step, mean, square - ops.square(mean))
-        elif is_max_pooling(step.operation):
-            slope = next(left)
-        else:
-            slope = [next(left) for _ in step.reads()]
-        found[id(keras.tree.flatten(step.outputs)[0])] = step, slope
-    return found
-
-
-def _bent(made: tuple[Step, Any], values: dict[int, Any]) -> dict[int, Any]:
-    """Return what a step writes, if it is a straight line of the known slope."""
-    step, slope = made
-    inputs = [values[id(x)] for x in step.reads()]
-    if is_elementwise(step.operation):
-        return {id(step.outputs): inputs[0] * ops.cast(slope, inputs[0].dtype)}
-    if is_max_pooling(step.operation):
-        places = windows(step.operation, inputs[0], 0.0)
-        return {
-            id(step.outputs): ops.sum(places * ops.cast(slope, places.dtype), axis=-1)
-        }
-    # The mean in value, the tensor in its derivatives.
-    moved = {
-        id(symbol): ops.cast(mean, x.dtype) + x - ops.stop_gradient(x)
-        for symbol, mean, x in zip(step.reads(), slope, inputs, strict=True)
-    }
-    return step.run(values | moved)

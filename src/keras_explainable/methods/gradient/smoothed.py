@@ -94,7 +94,6 @@ def _smooth_gradients(  # noqa: D417
     call, sigma = replace(call, model=model), _sigma(call, noisy)
     views = noisy_views(call, noisy, sampling, sigma)
     if by_pairs:
-        _warn_of_unknown(model)
         found = by_slopes(call, views, sampling, estimator == "hybrid")
     else:
         found = averaged(call, SIGNED_GRADIENTS, views, sampling)
@@ -138,11 +137,3 @@ def _sigma(call: Call, noisy: Noise) -> np.ndarray:
     if (message := noises.negligible(sigma, spans)) is not None:
         warn(message)
     return sigma
-
-
-def _warn_of_unknown(model: Model) -> None:
-    if unknown := slopes.unknown(model):
-        warn(
-            "The slopes of these layers are taken at the mean of their inputs alone, "
-            f"which adds to the bias: {', '.join(dict.fromkeys(unknown))}."
-        )

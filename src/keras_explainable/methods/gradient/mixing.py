@@ -1,0 +1,85 @@
+"""Steps under noise that mix the values of an axis: norms and softmax."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from keras_explainable.graph import Step, named
+from keras_explainable.methods.gradient.bends import Bend
+from keras_explainable.types import Tensor
+
+
+class Normalization(Bend):
+    """Layer normalisation: what is left of x without its mean and its own direction.
+
+        dy/dx = gamma s (1 - mean - n <n, .>),   n = s (x - mean of x)
+
+    with the means of s and of n over noisy copies; without means for RMS.
+    """
+
+    def told(self, *inputs: Tensor) -> Sequence[Tensor]:
+        """Return one over the deviation, and what is normalised by it."""
+        centred = self._centred(inputs[0])
+        scale = ops.rsqrt(self._mean(ops.square(centred)) + self.step.operation.epsilon)
+        return scale, scale * centred
+
+    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+        """Return what a layer with that Jacobian writes."""
+        [x] = inputs
+        scale, direction = (ops.cast(slope, x.dtype) for slope in slopes)
+        outputs = self._centred(x) - direction * self._mean(direction * x)
+        return named(self.step.outputs, outputs * scale * self._gamma(x))
+
+    @property
+    def _axes(self) -> list[int]:
+        axis, rank = self.step.operation.axis, len(self.step.reads()[0].shape)
+        return sorted(each % rank for each in keras.tree.flatten(axis))
+
+    def _centred(self, x: Tensor) -> Tensor:
+        return x if _is_rms(self.step.operation) else x - self._mean(x)
+
+    def _mean(self, x: Tensor) -> Tensor:
+        return ops.mean(x, axis=self._axes, keepdims=True)
+
+    def _gamma(self, x: Tensor) -> Any:
+        layer = self.step.operation
+        gamma = layer.scale if _is_rms(layer) else layer.gamma
+        if gamma is None:
+            return 1
+        wide = [n if i in self._axes else 1 for i, n in enumerate(x.shape)]
+        return ops.cast(ops.reshape(gamma, wide), x.dtype)
+
+
+class Softmax(Bend):
+    """Softmax: dp/dx = p (1 - <p, .>), with the mean of p over noisy copies."""
+
+    def told(self, *inputs: Tensor) -> Sequence[Tensor]:
+        """Return p."""
+        [symbol] = self.step.reads()
+        return [self.step.run({id(symbol): inputs[0]})[id(self.step.outputs)]]
+
+    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+        """Return what a step with that Jacobian writes."""
+        [x], axis = inputs, getattr(self.step.operation, "axis", -1)
+        p = ops.cast(slopes[0], x.dtype)
+        outputs = p * (x - ops.sum(p * x, axis=axis, keepdims=True))
+        return named(self.step.outputs, outputs)
+
+
+def mixing(step: Step) -> Bend | None:
+    """Return the bend of a norm or a softmax; None for anything else."""
+    operation, kind = step.operation, type(step.operation)
+    if len(step.reads()) != 1:
+        return None
+    if _is_rms(operation) or kind is layers.LayerNormalization:
+        return None if getattr(operation, "rms_scaling", False) else Normalization(step)
+    is_softmax = getattr(operation, "activation", None) is keras.activations.softmax
+    if is_softmax and kind is layers.Activation:
+        return Softmax(step)
+    return Softmax(step) if kind.__name__ == "Softmax" else None
+
+
+def _is_rms(operation: Any) -> bool:
+    return type(operation) is layers.RMSNormalization
