@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import keras
+import numpy as np
 import pytest
 
 import keras_explainable as ke
@@ -86,3 +88,59 @@ def test_each_method_has_a_page_with_all_that_belongs_to_it():
             assert re.search(r"\*\*Reference\.\*\* .*\]\(https://", text), page
             assert "**Parameters.**" in text, page
             assert "**When it misleads.**" in text, page
+
+
+def of_image_and_age():
+    image = keras.Input((8, 8, 3), name="image")
+    age = keras.Input((1,), name="age")
+    features = keras.layers.Conv2D(2, 3, padding="same")(image)
+    both = keras.layers.Concatenate()([keras.layers.Flatten()(features), age])
+    return keras.Model({"image": image, "age": age}, keras.layers.Dense(2)(both))
+
+
+def of_label_and_mask():
+    image = keras.Input((8, 8, 3))
+    mask = keras.layers.Conv2D(1, 3, padding="same")(image)
+    label = keras.layers.Dense(2)(keras.layers.Flatten()(mask))
+    return keras.Model(image, {"label": label, "mask": mask})
+
+
+def blocks(name):
+    """Return a page's code that `make docs` does not run."""
+    text = (DOCS / name).read_text("utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def run(code, **names):
+    exec(compile(code, "docs", "exec"), {"ke": ke, "keras": keras} | names)
+
+
+def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("index.md")
+    run(code)
+    assert (tmp_path / "maps.png").stat().st_size > 10_000
+
+
+def test_code_of_calling_it_runs():
+    images, labels = (part[:2] for part in ke.demo.load_samples()[:2])
+    *simple, functions, several = blocks("running.md")
+    assert len(simple) == 2
+    for code in simple:
+        run(code, model=ke.demo.load_model(), x=images, y=labels)
+    contrast, region = functions.splitlines()
+    run(contrast, model=ke.demo.load_model(), x=images)
+    run(region, model=of_label_and_mask(), x=images[:, :8, :8])
+    ages = np.ones((2, 1), "float32")
+    run(
+        several, model=of_image_and_age(), images=images[:, :8, :8], ages=ages, y=[0, 1]
+    )
+
+
+def test_values_of_stats_that_are_listed_exist():
+    images, labels = (part[:2] for part in ke.demo.load_samples()[:2])
+    found = ke.smoothgrad(
+        ke.demo.load_model(), images, labels, repetitions=2, return_stats=True
+    )
+    (code,) = blocks("sure.md")
+    run(code, stats=found[2])
