@@ -56,6 +56,16 @@ def refuse_what_is_fetched(app, error):
             raise ValueError(f"{page} fetches {found[0]}")
 
 
+def keep_formulas(app, what, name, obj, options, lines):
+    """Keep the lines of formulas: what is indented, behind a sentence."""
+    for at in range(len(lines) - 1, 1, -1):
+        sentence, blank, line = lines[at - 2 : at + 1]
+        is_sentence = sentence[:1].strip() and not sentence.endswith(":")
+        if is_sentence and not blank and re.match(r"    [^ >]", line):
+            lines[at:at] = ["::", ""]
+
+
 def setup(app):
-    """Check the pages when they are built."""
+    """Check the pages when they are built; docstrings, before Napoleon reads them."""
+    app.connect("autodoc-process-docstring", keep_formulas, priority=400)
     app.connect("build-finished", refuse_what_is_fetched)
