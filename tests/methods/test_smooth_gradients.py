@@ -41,10 +41,9 @@ def explained(model, x, y, estimator, repetitions=8, **params):
     )[1]
 
 
-def network(*inner, units=3, size=8):
-    return keras.Sequential(
-        [keras.Input((size, size, 3)), *inner, layers.Flatten(), layers.Dense(units)]
-    )
+def network(*inner, shape=(8, 8, 3)):
+    flat, head = layers.Flatten(), layers.Dense(3)
+    return keras.Sequential([keras.Input(shape), *inner, flat, head])
 
 
 def distance(found, expected):
@@ -53,7 +52,7 @@ def distance(found, expected):
 
 def agrees_in_the_limit(model, estimator="slopes", within=0.08, repetitions=512):
     """Hold an estimator of many copies against many samples."""
-    x = pictures(1, model.input_shape[1])
+    x = np.random.default_rng(3).normal(size=(1, *model.input_shape[1:])).astype("f4")
     found = explained(model, x, [0], estimator, repetitions, seed=1, batch_size=256)
     expected = explained(model, x, [0], "sampled", 4096, batch_size=512)
     assert distance(found, expected) < within
@@ -90,7 +89,10 @@ def test_one_hidden_layer_has_the_closed_form():
     assert distance(found[0, :, 0], kernel @ (share * out[:, 1])) < 0.03
 
 
-@pytest.mark.parametrize("name", ["relu6", "leaky_relu", "gelu", "silu", "tanh", "elu"])
+BENT = ("elu", "gelu", "hard_sigmoid", "hard_tanh", "leaky_relu", "mish", "relu6")
+
+
+@pytest.mark.parametrize("name", [*BENT, "silu", "soft_shrink", "softplus", "tanh"])
 def test_activations_of_one_hidden_layer(name):
     """The expected slope of a Gaussian, by a sum over a fine grid."""
     model, hidden, head = one_hidden_layer(name)
@@ -132,6 +134,59 @@ def test_batch_norm_is_linear():
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_max_pooling_by_how_often_each_place_wins(padding):
     agrees_in_the_limit(network(layers.MaxPooling2D(3, 2, padding)))
+
+
+@pytest.mark.parametrize(
+    "pooling",
+    [
+        layers.MaxPooling1D(3, 2, "same"),
+        layers.GlobalMaxPooling1D(),
+        layers.GlobalMaxPooling1D(keepdims=True),
+    ],
+)
+def test_max_pooling_of_signals(pooling):
+    agrees_in_the_limit(network(layers.Conv1D(4, 3), pooling, shape=(12, 3)))
+
+
+@pytest.mark.parametrize(
+    "pooling", [layers.MaxPooling3D(2, 1), layers.GlobalMaxPooling3D()]
+)
+def test_max_pooling_of_volumes(pooling):
+    agrees_in_the_limit(network(pooling, shape=(4, 4, 4, 2)))
+
+
+@pytest.mark.parametrize("relu", [layers.ReLU(), layers.ReLU(max_value=6)])
+@pytest.mark.parametrize(
+    "pooling", [layers.MaxPooling2D(2), layers.GlobalMaxPooling2D()]
+)
+def test_a_relu_and_the_pooling_behind_it_are_exact_together(relu, pooling):
+    """Each alone has the chance in it that the winner has passed the ReLU."""
+    agrees_in_the_limit(network(relu, pooling), repetitions=2048)
+
+
+def test_relus_are_seen_through_what_passes_their_values_on():
+    inputs = keras.Input((8, 8, 3))
+    parts = [layers.ReLU()(inputs), keras.ops.relu(-inputs)]
+    pooled = layers.MaxPooling2D(2)(layers.Concatenate()(parts))
+    model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(pooled)))
+    agrees_in_the_limit(model, repetitions=2048)
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        layers.LayerNormalization(),
+        layers.LayerNormalization(axis=(1, 2, 3), scale=False),
+        layers.RMSNormalization(),
+    ],
+)
+def test_norms_by_their_mean_scale_and_direction(norm):
+    agrees_in_the_limit(network(layers.Conv2D(16, 3), norm), within=0.1)
+
+
+@pytest.mark.parametrize("softmax", [layers.Softmax(), layers.Activation("softmax")])
+def test_softmax_within_by_its_mean(softmax):
+    agrees_in_the_limit(network(layers.Conv2D(16, 3), softmax), within=0.1)
 
 
 def test_nested_network_is_taken_apart():
@@ -238,11 +293,26 @@ def test_every_unit_by_itself_is_every_unit_at_once():
 
 
 def test_unknown_layers_are_named_and_linearised_at_the_mean():
-    model, x = network(layers.LayerNormalization(name="strange")), pictures()
+    model, x = network(layers.UnitNormalization(name="strange")), pictures()
     with pytest.warns(UserWarning, match="strange"):
         found = explained(model, x, [0, 1], "slopes", 2, noise=0.02)
     _, expected = ke.explain(signed, model, x, [0, 1], verbose=0)
     assert distance(found, expected) < 0.02
+
+
+class Tilt(keras.layers.Layer):
+    """An affine layer of a user's own."""
+
+    def call(self, inputs):
+        return 3 * keras.ops.flip(inputs, axis=1) + 1
+
+
+@pytest.mark.parametrize(
+    "layer", [Tilt(), layers.EinsumDense("bhwc,cd->bhwd", (8, 8, 4), "relu")]
+)
+@pytest.mark.filterwarnings("error")
+def test_layers_that_turn_out_to_be_affine_need_no_warning(layer):
+    agrees_in_the_limit(network(layer))
 
 
 def test_products_need_no_warning():

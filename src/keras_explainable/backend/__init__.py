@@ -10,8 +10,8 @@ Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
 - ``jit(function)``: a function of tensors, compiled once per shape.
 - ``compiled(function, model)``: ``function(model, *tensors)`` likewise, without the
   model's weights becoming constants or being differentiated.
-- ``fused(function)``: a function of tensors, done value by value in one go where it would
-  otherwise be done operation by operation; it is called while something is compiled.
+- ``fused(function)``: a function of tensors, done value by value in one go, where else
+  it would be done operation by operation; it is called while something is compiled.
 - ``normal(keys, shape)``: standard normal noise, a pure function of each row's key.
 - ``convolution(inputs, kernel, bias, limit, strides, padding, dilation)``: channels
   last, with a `relu`, the way that is fastest, with a kernel in the layout that

@@ -13,6 +13,7 @@ from keras import layers, ops
 
 from keras_explainable import backend
 from keras_explainable.graph import Step, named
+from keras_explainable.moments import column
 from keras_explainable.operations import relu_limit
 from keras_explainable.types import Tensor
 
@@ -47,13 +48,22 @@ class Bend:
     def __init__(self, step: Step):
         self.step = step
 
-    def told(self, *inputs: Tensor) -> Sequence[Tensor]:
+    @property
+    def watched(self) -> Sequence[Any]:
+        """The symbols of the values that tell the slopes."""
+        return self.step.reads()
+
+    def told(self, *values: Tensor) -> Sequence[Tensor]:
         """Return what tells the slopes by its mean over noisy copies, each (R, ...).
 
         Args:
-            inputs: what the step reads (R, ...), in float32.
+            values: of what is watched (R, ...), in float32.
         """
-        return inputs
+        return values
+
+    def sums(self, weights: Tensor, *values: Tensor) -> Sequence[Tensor]:
+        """Return the sums (1, ...) of what is told, with weights (R,)."""
+        return [weighted(weights, x) for x in self.told(*values)]
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return the slopes, given the means (B, ...) of what is told."""
@@ -69,12 +79,17 @@ class Bend:
         return self.step.run(moved)
 
 
-class Elementwise(Bend):
-    """A step that is done to each value by itself; the values are taken for Gaussian."""
+def weighted(weights: Tensor, x: Tensor) -> Tensor:
+    """Return the sum (1, ...) of rows (R, ...), with weights (R,)."""
+    return ops.sum(column(weights, x) * x, axis=0, keepdims=True)
 
-    def told(self, *inputs: Tensor) -> Sequence[Tensor]:
+
+class Elementwise(Bend):
+    """A step that is done to each value by itself; these are taken for Gaussian."""
+
+    def told(self, *values: Tensor) -> Sequence[Tensor]:
         """Return the values and their squares."""
-        return inputs[0], ops.square(inputs[0])
+        return values[0], ops.square(values[0])
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return ``E[a'(z)]``: in closed form for some, otherwise by quadrature."""
@@ -125,11 +140,15 @@ def _function(operation: Any) -> Any:
     return operation.activation if kind is layers.Activation else kind
 
 
+def relu_end(operation: Any) -> float | None:
+    """Return where a plain ReLU ends, also one of ``keras.ops``; None for others."""
+    ends = {"Relu": math.inf, "Relu6": 6.0}
+    return ends.get(type(operation).__name__, relu_limit(operation))
+
+
 def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:
     """Return the straight pieces of an activation that has no others."""
-    limit = relu_limit(operation)
-    if limit is None and type(operation).__name__ in ("Relu", "Relu6"):
-        limit = 6.0 if type(operation).__name__ == "Relu6" else math.inf
+    limit = relu_end(operation)
     if limit is not None:
         return [(0, limit, 1)]
     if isinstance(operation, layers.LeakyReLU):

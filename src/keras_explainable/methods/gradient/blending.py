@@ -8,40 +8,51 @@ from keras_explainable.types import Tensor
 def blended(
     samples: Tensor, squares: Tensor, slopes: Tensor, counts: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return ``alpha c A + (1 - alpha) S`` for maps A by slopes and S by samples.
+    """Return ``a A + s S`` for maps A by slopes and S by samples, nearest to the limit.
 
-        c = <S, A> / <A, A>,   alpha = v / (v + b)
+        <A, A> a + <A, S> s = <A, M>,   <S, A> a + <S, S> s = <S, M>
 
-    v is the squared error of S, from the spread of its samples; b that of c A. Both c
-    and b are estimated by the slopes of one half against the samples of the other, as
-    what they share of the noise would make A look better than it is.
+    The limit M is not known, but S has no bias: products with M are those of one half
+    of the pairs with S of the other half, as what A and S share of the noise would make
+    them look better than they are. Weights are kept in a >= 0, 0 <= s <= 1.
 
     Args:
         samples: S of one half of the pairs, of the other, and of all (3, ..., K).
         squares: the same means of the squares of the pairs' gradients.
         slopes: A of the same.
-        counts: how many pairs these are (3,).
+        counts: pairs in each half (2,).
 
     Returns:
         Maps (1, ..., K), and the estimate of their squared errors (1, K).
     """
-    whole, other = slopes[2:], ops.flip(slopes[:2], axis=0)
-    size = _squared(whole)
-    products = ops.mean(_dot(samples[:2], other), axis=0, keepdims=True)
-    scale = ops.where(size > 0, products / ops.where(size > 0, size, 1), 0)
-    n = ops.reshape(counts, (3, 1))
-    spread = _sum(ops.maximum(squares[2:] - ops.square(samples[2:]), 0))
-    errors = spread * n[2:] / (n[2:] - 1) / n
-    away = _squared(samples[:2] - _like(scale, whole) * other) - errors[:2]
-    # A of all pairs varies half as much as that of one half.
-    less = scale**2 * _squared(slopes[:1] - slopes[1:2]) / 4
-    bias = ops.maximum(ops.mean(away, axis=0, keepdims=True) - less, 0)
-    error = errors[2:]
-    total = error + bias
-    alpha = ops.where(total > 0, error / ops.where(total > 0, total, 1), 0)
-    share = _like(alpha, whole)
-    maps = share * _like(scale, whole) * whole + (1 - share) * samples[2:]
-    return maps, alpha**2 * bias + (1 - alpha) ** 2 * error
+    whole, mean = slopes[2:], samples[2:]
+    n = ops.sum(counts)
+    noise = _sum(ops.maximum(squares[2:] - ops.square(mean), 0)) / (n - 1)
+    own, both, others = _dot(whole, whole), _dot(whole, mean), _dot(mean, mean)
+    limit = ops.maximum(others - noise, 0)  # <S, M> = <M, M>
+    with_limit = _dot(samples[:2], ops.flip(slopes[:2], axis=0))
+    with_limit = ops.mean(with_limit, axis=0, keepdims=True)
+    share = _over(own * limit - both * with_limit, own * others - both**2)
+    share = ops.clip(share, 0, 1)
+    scale = _over(with_limit - share * both, own)
+    alone = ops.clip(_over(limit, others), 0, 1)
+    share, scale = ops.where(scale > 0, share, alone), ops.maximum(scale, 0)
+    error = scale**2 * own + 2 * scale * share * both + share**2 * others
+    error = error - 2 * (scale * with_limit + share * limit) + limit
+    maps = _like(scale, whole) * whole + _like(share, mean) * mean
+    return maps, ops.maximum(error, 0)
+
+
+def _over(one: Tensor, other: Tensor) -> Tensor:
+    """Return a quotient, 0 where nothing is divided by."""
+    return ops.where(other > 0, one / ops.where(other > 0, other, 1), 0)
+
+
+def with_whole(groups: Tensor) -> Tensor:
+    """Return the sums of groups (groups, ...), and of all if there are several."""
+    if groups.shape[0] == 1:
+        return groups
+    return ops.concatenate([groups, ops.sum(groups, axis=0, keepdims=True)])
 
 
 def _sum(maps: Tensor) -> Tensor:
@@ -51,10 +62,6 @@ def _sum(maps: Tensor) -> Tensor:
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:
     return _sum(one * other)
-
-
-def _squared(maps: Tensor) -> Tensor:
-    return _dot(maps, maps)
 
 
 def _like(values: Tensor, maps: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from keras_explainable.averaging import Call
 from keras_explainable.batching import Copies, padded_chunks
 from keras_explainable.compilation import compiled_whole
 from keras_explainable.methods.gradient import slopes
-from keras_explainable.methods.gradient.blending import blended
+from keras_explainable.methods.gradient.bends import weighted
+from keras_explainable.methods.gradient.blending import blended, with_whole
 from keras_explainable.sampling import Sampling
 from keras_explainable.tally import Tallies, Tally
 from keras_explainable.types import Tensor
@@ -60,7 +61,7 @@ def by_slopes(call: Call, views: Views, sampling: Sampling, blend: bool) -> Tall
     live = np.flatnonzero(call.ids != noise.PADDING)
     found: dict[int, Found] = {}
     for image in live.tolist():
-        work = _Image(call, views, sampling, blend, image, tally)
+        work = Estimate(call, views, sampling, blend, image, tally)
         before, total = 2 * sampling.draws * len(found), 2 * sampling.draws * len(live)
         found[image] = work.done(partial(_tell, call, before, total))
     first = found[live[0]]
@@ -81,8 +82,8 @@ def _joined(found: list[Found]) -> tuple[Tensor, np.ndarray, np.ndarray]:
     return maps, squared, np.array([each.pairs for each in found])
 
 
-class _Image:
-    """One image at a time, so that memory does not grow with their number.
+class Estimate:
+    """Of one image, one at a time so that memory does not grow with their number.
 
     Blends have two groups of pairs, the even and the odd ones; each chunk is of one.
     """
@@ -140,11 +141,24 @@ class _Image:
 
     def found(self) -> Found:
         """Return what is known so far."""
-        finish = compiled_whole(partial(_finished, blend=self.blend), self.call.model)
-        inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
-        maps, squared = finish(inputs, self.indices, self.counts, self.sums)
+        gradients, maps = self.means()
         pairs = int(self.counts.sum())
-        return Found(maps, _numpy(squared).astype("float64")[0], pairs)
+        if not self.blend:
+            return Found(maps, np.full(maps.shape[-1], np.inf), pairs)
+        samples, squares = gradients
+        maps, squared = blended(samples, squares, maps, self.counts)
+        return Found(maps, _numpy(squared)[0].astype("float64"), pairs)
+
+    def means(self) -> tuple[list[Tensor], Tensor]:
+        """Return the means of gradients and of their squares, and the maps by slopes.
+
+        Each is of the groups and, if there are two, of both together (3, ..., K).
+        """
+        inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
+        finish = compiled_whole(_means, self.call.model)
+        means: tuple[list[Tensor], Tensor]
+        means = finish(inputs, self.indices, self.counts, self.sums)
+        return means
 
 
 def _pass(
@@ -167,7 +181,7 @@ def _pass(
         outputs, shown, maps = _gradients(model, copies, indices)
         half = weights.shape[0]
         mean = (maps[:half] + maps[half:]) / 2
-        sums = [slopes.weighted(weights, x) for x in (mean, ops.square(mean))]
+        sums = [weighted(weights, x) for x in (mean, ops.square(mean))]
     else:
         outputs, *shown = model.run(copies)
     twice = ops.concatenate([weights, weights]) / 2
@@ -190,16 +204,10 @@ def _plus() -> Any:
     return backend.jit(partial(keras.tree.map_structure, ops.add))
 
 
-def _finished(
-    model: Any,
-    inputs: Tensor,
-    indices: Tensor,
-    counts: Tensor,
-    groups: Any,
-    *,
-    blend: bool,
-) -> tuple[Tensor, Tensor]:
-    """Return maps (1, ..., K) and their squared errors (1, K).
+def _means(
+    model: Any, inputs: Tensor, indices: Tensor, counts: Tensor, groups: Any
+) -> tuple[list[Tensor], Tensor]:
+    """Return what ``Estimate.means`` does.
 
     Args:
         model: an exposed one.
@@ -207,25 +215,18 @@ def _finished(
         indices: (1, K).
         counts: pairs in each group (groups,).
         groups: the sums of each, as of ``_pass``.
-        blend: whether there are samples.
     """
-    counts = _with_whole(ops.convert_to_tensor(counts)) if blend else counts
+    counts = with_whole(counts)
 
     def mean(*sums: Tensor) -> Tensor:
-        x = ops.concatenate(sums)
-        x = _with_whole(x) if blend else x
+        x = with_whole(ops.concatenate(sums))
         return x / moments.column(counts, x)
 
     gradients, told = keras.tree.map_structure(mean, *groups)
-    inputs, indices = (ops.repeat(x, counts.shape[0], axis=0) for x in (inputs, indices))
-    maps = slopes.straight_maps(model, inputs, indices, told)
-    if blend:
-        return blended(*gradients, maps, counts)
-    return maps, ops.full(indices.shape, np.inf, "float32")
-
-
-def _with_whole(groups: Tensor) -> Tensor:
-    return ops.concatenate([groups, ops.sum(groups, axis=0, keepdims=True)])
+    inputs, indices = (
+        ops.repeat(x, counts.shape[0], axis=0) for x in (inputs, indices)
+    )
+    return gradients, slopes.straight_maps(model, inputs, indices, told)
 
 
 def _numpy(x: Any) -> np.ndarray:

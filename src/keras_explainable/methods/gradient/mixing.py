@@ -19,9 +19,9 @@ class Normalization(Bend):
     with the means of s and of n over noisy copies; without means for RMS.
     """
 
-    def told(self, *inputs: Tensor) -> Sequence[Tensor]:
+    def told(self, *values: Tensor) -> Sequence[Tensor]:
         """Return one over the deviation, and what is normalised by it."""
-        centred = self._centred(inputs[0])
+        centred = self._centred(values[0])
         scale = ops.rsqrt(self._mean(ops.square(centred)) + self.step.operation.epsilon)
         return scale, scale * centred
 
@@ -55,10 +55,10 @@ class Normalization(Bend):
 class Softmax(Bend):
     """Softmax: dp/dx = p (1 - <p, .>), with the mean of p over noisy copies."""
 
-    def told(self, *inputs: Tensor) -> Sequence[Tensor]:
-        """Return p."""
-        [symbol] = self.step.reads()
-        return [self.step.run({id(symbol): inputs[0]})[id(self.step.outputs)]]
+    @property
+    def watched(self) -> Sequence[Any]:
+        """What it writes: p itself."""
+        return [self.step.outputs]
 
     def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
         """Return what a step with that Jacobian writes."""

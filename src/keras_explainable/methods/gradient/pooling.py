@@ -1,6 +1,7 @@
 """Max pooling under noise: how often each place of a window wins."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,13 +32,34 @@ class MaxPooling(Bend):
         super().__init__(step)
         self.limit = limit
 
-    def told(self, *inputs: Tensor) -> Sequence[Tensor]:
+    @property
+    def watched(self) -> Sequence[Any]:
+        """What it reads and what it writes, the largest values."""
+        return [*self.step.reads(), self.step.outputs]
+
+    def told(self, *values: Tensor) -> Sequence[Tensor]:
         """Return for each place in the windows where it wins; and where ReLUs pass."""
-        [x] = inputs
-        won = self.wins(x)
+        x, best = values[0], self.spread(values[1])
+        won = [place == best for place in self.places(x, -math.inf)]
         if self.limit is None:
-            return won
-        return *won, ops.cast(ops.logical_and(x > 0, x < self.limit), x.dtype)
+            return [ops.cast(each, x.dtype) for each in won]
+        # Zeros that are equal come from ReLUs that are closed, and have no winner.
+        won = [ops.logical_and(each, self._passes(best)) for each in won]
+        return [ops.cast(each, x.dtype) for each in (*won, self._passes(x))]
+
+    def sums(self, weights: Tensor, *values: Tensor) -> Sequence[Tensor]:
+        """Return the sums of what is told, row by row: XLA is faster so on a CPU."""
+
+        def added(row: Any, sums: list[Tensor]) -> list[Tensor]:
+            new = self.told(*(each[row][None] for each in values))
+            return [x + weights[row] * y for x, y in zip(sums, new, strict=True)]
+
+        none = [ops.zeros_like(x) for x in self.told(*(each[:1] for each in values))]
+        sums: list[Tensor] = ops.fori_loop(0, weights.shape[0], added, none)
+        return sums
+
+    def _passes(self, x: Tensor) -> Tensor:
+        return ops.logical_and(x > 0, x < self.limit)
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return the chance to win of each place, if the ReLU passes it."""
@@ -59,19 +81,9 @@ class MaxPooling(Bend):
         ]
         return named(self.step.outputs, self.sum(terms))
 
-    def wins(self, x: Tensor) -> list[Tensor]:
-        """Return where each place has the only largest value of its window: 0 or 1.
-
-        Values that are equal to the last bit come from ReLUs that are closed, behind
-        which derivatives are 0: nobody wins then.
-        """
-        places = self.places(x, -3e38)
-        best = places[0]
-        for place in places[1:]:
-            best = ops.maximum(best, place)
-        equal = [ops.cast(place == best, x.dtype) for place in places]
-        alone = ops.cast(self.sum(equal) == 1, x.dtype)
-        return [each * alone for each in equal]
+    def spread(self, best: Tensor) -> Tensor:
+        """Return the largest values in a shape to compare places with."""
+        return best
 
     def places(self, x: Tensor, fill: float) -> list[Tensor]:
         """Return what stands at each place of the windows, with ``fill`` beyond."""
@@ -85,11 +97,9 @@ class MaxPooling(Bend):
 class GlobalMaxPooling(MaxPooling):
     """Max pooling with one window, all places of which are in one tensor."""
 
-    def wins(self, x: Tensor) -> list[Tensor]:
-        """Return where the only largest value is."""
-        equal = ops.cast(x == ops.max(x, axis=self.axes, keepdims=True), x.dtype)
-        alone = ops.cast(ops.sum(equal, axis=self.axes, keepdims=True) == 1, x.dtype)
-        return [equal * alone]
+    def spread(self, best: Tensor) -> Tensor:
+        """Return the largest values with all axes."""
+        return ops.reshape(best, (best.shape[0], *(1 for _ in self.axes), -1))
 
     def places(self, x: Tensor, fill: float) -> list[Tensor]:
         """Return all places at once."""

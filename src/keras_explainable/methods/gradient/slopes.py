@@ -15,12 +15,16 @@ from keras import layers, ops
 from keras_explainable import backend, units
 from keras_explainable.graph import Graph, GraphModel, Step, inlined, named
 from keras_explainable.inspection.logits import activation_of, rewritten
-from keras_explainable.methods.gradient.bends import Bend, Elementwise, is_elementwise
+from keras_explainable.methods.gradient.bends import (
+    Bend,
+    Elementwise,
+    is_elementwise,
+    relu_end,
+)
 from keras_explainable.methods.gradient.full import split
 from keras_explainable.methods.gradient.mixing import mixing
 from keras_explainable.methods.gradient.pooling import pooling
-from keras_explainable.moments import column
-from keras_explainable.operations import IDENTITIES, LINEAR, relu_limit
+from keras_explainable.operations import IDENTITIES, LINEAR
 from keras_explainable.types import Model, Tensor
 from keras_explainable.warning import warn
 
@@ -60,7 +64,7 @@ _PASSING = (
 
 
 def exposed_model(model: Model) -> Model | None:
-    """Return a model that also outputs what nonlinear steps read.
+    """Return a model that also outputs what tells the slopes of nonlinear steps.
 
     None if the graph of the model is not known. A warning names the steps of which
     the slopes are not.
@@ -85,24 +89,18 @@ def is_exposed(model: Model) -> bool:
     _, *shown = keras.tree.flatten(model.graph.outputs)
     if not isinstance(model.graph.outputs, list):
         return False
-    wanted = _reads(_bent_steps(model))
-    return {*map(id, shown)} == {*map(id, wanted)}
+    return [*map(id, shown)] == [*map(id, _watched(bends(_own_graph(model))))]
 
 
-def bends(model: GraphModel) -> list[Bend]:
-    """Return the nonlinear steps of an exposed model, as its own layers do them."""
-    graph = _own_graph(model)
-    return [_bend(step, graph) for step in _bent_steps(model)]
+def bends(graph: Graph) -> list[Bend]:
+    """Return the nonlinear steps of a graph."""
+    return [_bend(step, graph) for step in graph.steps if not _is_affine(step)]
 
 
 def _own_graph(model: GraphModel) -> Graph:
     """Return the graph of the model's own layers, not of their faster copies."""
     graph: Graph = getattr(model, "original", model.graph)
     return graph
-
-
-def _bent_steps(model: GraphModel) -> list[Step]:
-    return [step for step in _own_graph(model).steps if not _is_affine(step)]
 
 
 def _bend(step: Step, graph: Graph) -> Bend:
@@ -120,7 +118,7 @@ def _relu_before(tensor: Any, graph: Graph) -> float | None:
     if isinstance(step.operation, _PASSING):
         [first, *others] = {_relu_before(read, graph) for read in step.reads()}
         return None if others else first
-    return relu_limit(step.operation)
+    return relu_end(step.operation)
 
 
 def unknown(model: GraphModel) -> list[str]:
@@ -131,7 +129,7 @@ def unknown(model: GraphModel) -> list[str]:
     """
     return [
         each.step.operation.name
-        for each in bends(model)
+        for each in bends(_own_graph(model))
         if type(each) is Bend and not _is_product(each.step) and not _seems_affine(each)
     ]
 
@@ -170,17 +168,16 @@ def _exposing(graph: Graph) -> Graph:
     steps = [part for step in flat.steps for part in _parted(step)]
     first = keras.tree.flatten(flat.outputs)[0]
     whole = replace(flat, steps=tuple(steps), outputs=first).pruned()
-    bent = [step for step in whole.steps if not _is_affine(step)]
-    return replace(whole, outputs=[first, *_reads(bent)])
+    return replace(whole, outputs=[first, *_watched(bends(whole))])
 
 
 def _parted(step: Step) -> list[Step]:
     return split(step) if type(step.operation) in _WITH_KERNEL else [step]
 
 
-def _reads(steps: Sequence[Step]) -> list[Any]:
-    """Return the tensors that the steps read, each of them once."""
-    return list({id(x): x for step in steps for x in step.reads()}.values())
+def _watched(bends: Sequence[Bend]) -> list[Any]:
+    """Return the symbols that the bends watch, each of them once."""
+    return list({id(x): x for bend in bends for x in bend.watched}.values())
 
 
 def _is_affine(step: Step) -> bool:
@@ -204,24 +201,16 @@ def told(model: GraphModel, shown: Sequence[Tensor], weights: Tensor) -> Sums:
 
     Args:
         model: an exposed one.
-        shown: what its nonlinear steps read (R, ...), as it outputs it.
+        shown: what its nonlinear steps watch (R, ...), as it outputs it.
         weights: of the copies (R,).
     """
-    made = bends(model)
+    made = bends(_own_graph(model))
 
     def summed(shown: Sequence[Tensor], weights: Tensor) -> Sums:
         values = _by_symbol(model, [ops.cast(x, "float32") for x in shown])
-        return [
-            [weighted(weights, x) for x in bend.told(*_values(bend, values))]
-            for bend in made
-        ]
+        return [[*bend.sums(weights, *_values(bend.watched, values))] for bend in made]
 
     return backend.fused(summed)(shown, weights)
-
-
-def weighted(weights: Tensor, x: Tensor) -> Tensor:
-    """Return the sum (1, ...) of rows (R, ...), with weights (R,)."""
-    return ops.sum(column(weights, x) * x, axis=0, keepdims=True)
 
 
 def _by_symbol(model: GraphModel, shown: Sequence[Tensor]) -> dict[int, Tensor]:
@@ -229,8 +218,8 @@ def _by_symbol(model: GraphModel, shown: Sequence[Tensor]) -> dict[int, Tensor]:
     return {id(symbol): x for symbol, x in zip(symbols, shown, strict=True)}
 
 
-def _values(bend: Bend, values: dict[int, Any]) -> list[Tensor]:
-    return [values[id(read)] for read in bend.step.reads()]
+def _values(symbols: Sequence[Any], values: dict[int, Any]) -> list[Tensor]:
+    return [values[id(symbol)] for symbol in symbols]
 
 
 def straight_maps(
@@ -246,7 +235,7 @@ def straight_maps(
     """
     made = {
         id(keras.tree.flatten(bend.step.outputs)[0]): (bend, bend.slopes(*of_bend))
-        for bend, of_bend in zip(bends(model), means, strict=True)
+        for bend, of_bend in zip(bends(_own_graph(model)), means, strict=True)
     }
 
     def run(x: Tensor) -> tuple[Tensor, tuple[()]]:
@@ -256,7 +245,7 @@ def straight_maps(
             if bend is None:
                 values |= step.run(values)
             else:
-                values |= bend.straight(slopes, *_values(bend, values))
+                values |= bend.straight(slopes, *_values(bend.step.reads(), values))
         return values[id(keras.tree.flatten(model.graph.outputs)[0])], ()
 
     outputs, pullback, _ = backend.vjp(run, inputs)
