@@ -217,14 +217,14 @@ def test_the_error_of_the_blend_is_told(deep):
     """Mean over images: of a single one it is a rough estimate."""
     x, y = pictures(8), [0] * 8
     expected = explained(deep, x, y, "sampled", 1024, seed=9, batch_size=512)
-    method = partial(smooth_gradients, estimator="hybrid", repetitions=16, noise=0.5)
+    method = partial(smooth_gradients, estimator="hybrid", repetitions=64, noise=0.5)
     _, maps, stats = ke.explain(method, deep, x, y, verbose=0, return_stats=True)
     size = np.square(maps).reshape(8, -1).sum(axis=1)
     told = (stats.relative_error[:, 0] ** 2 * size).mean()
     true = np.square(maps - expected).reshape(8, -1).sum(axis=1).mean()
     assert 0.5 < told / true < 2
     np.testing.assert_array_equal(stats.maps, maps)
-    assert (stats.repetitions == 16).all()
+    assert (stats.repetitions == 64).all()
     assert 0 <= stats.flip_rate.min() <= stats.flip_rate.max() <= 1
     assert np.abs(stats.score_drift).max() > 0
 
@@ -310,7 +310,7 @@ class Tilt(keras.layers.Layer):
 @pytest.mark.parametrize(
     "layer", [Tilt(), layers.EinsumDense("bhwc,cd->bhwd", (8, 8, 4), "relu")]
 )
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_layers_that_turn_out_to_be_affine_need_no_warning(layer):
     agrees_in_the_limit(network(layer))
 

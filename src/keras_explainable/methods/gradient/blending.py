@@ -23,7 +23,8 @@ def blended(
         counts: pairs in each half (2,).
 
     Returns:
-        Maps (1, ..., K), and the estimate of their squared errors (1, K).
+        Maps (1, ..., K), and the estimate of their squared errors (1, K): without bias
+        for given weights, but never less than the variance that the halves tell.
     """
     whole, mean = slopes[2:], samples[2:]
     n = ops.sum(counts)
@@ -39,8 +40,9 @@ def blended(
     share, scale = ops.where(scale > 0, share, alone), ops.maximum(scale, 0)
     error = scale**2 * own + 2 * scale * share * both + share**2 * others
     error = error - 2 * (scale * with_limit + share * limit) + limit
-    maps = _like(scale, whole) * whole + _like(share, mean) * mean
-    return maps, ops.maximum(error, 0)
+    maps = _like(scale, slopes) * slopes + _like(share, samples) * samples
+    chance = maps[:1] - maps[1:2]  # Twice the deviation of the whole.
+    return maps[2:], ops.maximum(error, _dot(chance, chance) / 4)
 
 
 def _over(one: Tensor, other: Tensor) -> Tensor:
@@ -65,6 +67,6 @@ def _dot(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _like(values: Tensor, maps: Tensor) -> Tensor:
-    """Return (B, K) in a shape that multiplies maps (B, ..., K)."""
-    shape = (maps.shape[0], *(1,) * (len(maps.shape) - 2), maps.shape[-1])
+    """Return (1, K) in a shape that multiplies maps (B, ..., K)."""
+    shape = (1, *(1,) * (len(maps.shape) - 2), maps.shape[-1])
     return ops.reshape(values, shape)
