@@ -1,6 +1,7 @@
 """SmoothGrad by samples, by slopes and by both: how far from the limit?
 
     python benchmarks/slopes.py --data PATH_TO_FOLDER [--photos 20] [--levels 0.1]
+        [--networks demo ...] [--save FILE] [--times --peers PATH_TO_PYTHON]
 
 photos.py says what the folder holds. Maps of n passes are compared with a reference of
 many independent samples, of another seed: the squared error over the squared reference
@@ -8,54 +9,71 @@ many independent samples, of another seed: the squared error over the squared re
 are shown (mean size over the channels) SSIM and rank correlation; all are means over
 the photos. "says" is the squared error that the estimate tells of itself, "plain" how
 many passes samples need for the same error. References are kept in the folder --cache,
-so that a run goes on where another ended. compare.py measures the time of a pass
-(`--sides "ours, sampled" "ours, slopes" "ours, hybrid" Xplique`).
+so that a run goes on where another ended. Random weights see photos of --pixels.
+
+With --times, the time that one image takes is measured in place of errors, side by side
+with Xplique (`--peers` is the Python that has it); run it with nothing else running.
 """
 
 import argparse
-import itertools
 import json
 import os
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import compare
 import keras
 import numpy as np
+from keras import ops
 from photos import describe, networks
 from scipy import ndimage, stats
 
 import keras_explainable as ke
-from keras_explainable.methods.gradient import smooth_gradients
+from keras_explainable.averaging import looping, noisy_views
+from keras_explainable.methods.gradient import slopes
+from keras_explainable.methods.gradient.estimating import Estimate
 from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
+from keras_explainable.noise import DEFAULT, Noise, ranges
+from keras_explainable.sampling import Sampling
+from keras_explainable.tally import Tally
 
-ESTIMATORS = ("sampled", "slopes", "hybrid")
+SIDES = ("ours, sampled", "ours, slopes", "ours, hybrid", "Xplique")
 REPETITIONS = (8, 16, 32, 64, 128, 256, 512)
 REAL = ("mobilenet_075", "squeezenet11")
 RANDOM = ("EfficientNetB0", "VGG16", "ResNet50V2", "ConvNeXtTiny")
+#: Of these the inputs are in 0..255.
+OF_BYTES = ("EfficientNetB0", "ConvNeXtTiny")
+
+#: That go through the network at once.
+ROWS = 16
+
 METRICS = ("squared", "cosine", "ssim", "ranks")
 
 
-def subjects(names, data, photos):
+def subjects(args):
     """Yield name, network, inputs and units: real ones, the demo's, random weights."""
-    for name, model, x, y in networks(data, photos):
-        if name in names:
+    for name, model, x, y in networks(args.data, args.photos):
+        if name in args.networks:
             yield name, model, x, y
-    if "demo" in names:
+        if name == REAL[0]:
+            photos, units = x, y
+    if "demo" in args.networks:
         samples = ke.demo.load_samples()
-        x = np.asarray(samples.images[:photos], "float32")
-        yield "demo", ke.demo.load_model(), x, list(samples.labels[:photos])
-    for name in names:
-        if name in RANDOM:
+        x = np.asarray(samples.images[: args.photos], "float32")
+        yield "demo", ke.demo.load_model(), x, list(samples.labels[: args.photos])
+    for name in RANDOM:
+        if name in args.networks:
+            shape = (args.pixels, args.pixels)
+            x = ops.convert_to_numpy(ops.image.resize(photos, shape, antialias=True))
             keras.utils.set_random_seed(0)
-            model = getattr(keras.applications, name)(weights=None)
-            [(_, _, x, y)] = [
-                one for one in networks(data, photos) if one[0] == REAL[0]
-            ]
-            yield name, model, x if name != "ConvNeXtTiny" else 127.5 * (x + 1), y
+            family = getattr(keras.applications, name)
+            model = family(weights=None, input_shape=(*shape, 3))
+            yield name, model, 127.5 * (x + 1) if name in OF_BYTES else x, units
 
 
 def reference(cache, name, model, x, y, level, count):
@@ -74,9 +92,9 @@ def reference(cache, name, model, x, y, level, count):
 
 def measured(maps, limit, noise):
     """Return the metrics, each (photos,), of maps (photos, H, W, C)."""
-    size = _sums(limit**2)
+    size = _sums(limit**2) - noise
     squared = (_sums((maps - limit) ** 2) - noise) / size
-    cosine = _sums(maps * limit) / np.sqrt(_sums(maps**2) * size)
+    cosine = _sums(maps * limit) / np.sqrt(_sums(maps**2) * _sums(limit**2))
     shown = [np.abs(each).mean(axis=-1) for each in (maps, limit)]
     pairs = [tuple(map(_scaled, pair)) for pair in zip(*shown, strict=True)]
     ssim = [_ssim(*pair) for pair in pairs]
@@ -106,42 +124,110 @@ def _ssim(one, other):
     return (light * shape).mean()
 
 
-def estimates(estimator, n, model, x, y, level, seed):
-    """Return maps (photos, H, W, C), and the squared errors that they claim."""
-    method = partial(
-        smooth_gradients,
-        estimator=estimator,
-        repetitions=n,
-        noise_level=level,
-        seed=seed,
-    )
-    _, maps, found = ke.explain(method, model, x, y, verbose=0, return_stats=True)
-    return maps[..., 0], found.relative_error[:, 0] ** 2
+def sampled(model, x, y, level, repetitions):
+    """Yield n, maps of so many samples and the squared errors that they claim."""
+    found, done = None, 0
+    for n in repetitions:
+        method = ke.methods.meta.smooth(
+            SIGNED_GRADIENTS, n - done, noise_level=level, seed=1, start=done
+        )
+        part = ke.explain(method, model, x, y, verbose=0, return_stats=True)[2]
+        found, done = part if found is None else found.merged(part), n
+        yield n, found.maps[..., 0], found.relative_error[:, 0] ** 2 * _sums(found.maps**2)
+
+
+def estimated(model, x, y, level, repetitions):
+    """Yield n, maps by slopes and of the blend, and the squared errors of these.
+
+    What ``smooth_gradients`` finds, but of all n in one run of the largest one.
+    """
+    exposed = slopes.exposed_model(ke.inspection.logits_model(model))
+    network = ke.lowering.lower(exposed)
+    each = [
+        list(_watched(network, x[i : i + 1], np.array([[y[i]]]), level, repetitions))
+        for i in range(len(x))
+    ]
+    for n, *parts in zip(repetitions, *each, strict=True):
+        yield n, *map(np.concatenate, zip(*parts, strict=True))
+
+
+def _watched(network, x, y, level, repetitions):
+    found = {}
+
+    @looping
+    def watch(call, *, few):
+        noisy = Noise(DEFAULT, level, antithetic=True)
+        sampling = Sampling(repetitions[-1], 1, copies=2)
+        sigma = noisy.scales(call.model, call.inputs, ranges(call.inputs))
+        views = noisy_views(call, noisy, sampling, sigma)
+        tally = Tally(call.outputs, call.indices, sampling, spread=True)
+        now = Estimate(call, views, sampling, True, 0, tally)
+        for group, copies in now.chunks():
+            now.add(group, copies)
+            n = 2 * int(now.counts.sum())
+            if group == 1 and n in few:
+                maps, best = now.means()[1][2:], now.found()
+                found[n] = [np.array(m)[..., 0] for m in (maps, best.maps)]
+                found[n].append(best.squared)
+        return call.logits, best.maps
+
+    # Two chunks, one of each group, are the fewest: small n by small chunks.
+    small = [n for n in repetitions if n < 2 * ROWS]
+    for n in small:
+        watch(network, x, y, rows=n // 2, few=[n])
+    watch(network, x, y, rows=ROWS, few=[n for n in repetitions if n not in small])
+    return [found[n] for n in repetitions]
 
 
 def rows(args):
     """Yield a dictionary for each network, sigma, n and estimator."""
-    for name, model, x, y in subjects(args.networks, args.data, args.photos):
+    for name, model, x, y in subjects(args):
         for level in args.levels:
             print(f"  {name} {level}", file=sys.stderr, flush=True)
             limit, noise = reference(
                 args.cache, name, model, x, y, level, args.reference
             )
-            one = args.reference * (noise / _sums(limit**2)).mean()
-            for n, estimator in itertools.product(args.repetitions, ESTIMATORS):
-                maps, said = estimates(estimator, n, model, x, y, level, seed=1)
-                found = np.mean(measured(maps, limit, noise), axis=1).tolist()
-                said = (said * _sums(maps**2) / _sums(limit**2)).mean()
-                yield {
-                    "network": name,
-                    "sigma": level,
-                    "photos": len(x),
-                    "estimator": estimator,
-                    "n": n,
-                    **dict(zip(METRICS, found, strict=True)),
-                    "says": float(said) if np.isfinite(said) else None,
-                    "plain": round(one / max(found[0], 1e-9)),
-                }
+            size = _sums(limit**2) - noise
+            one = args.reference * (noise / size).mean()
+            given = model, x, y, level, args.repetitions
+            both = zip(sampled(*given), estimated(*given), strict=True)
+            for (n, plain, said), (_, straight, blend, error) in both:
+                for estimator, maps, claim in (
+                    ("sampled", plain, said),
+                    ("slopes", straight, None),
+                    ("hybrid", blend, error),
+                ):
+                    found = [*map(_mean, measured(maps, limit, noise))]
+                    yield {
+                        "network": name,
+                        "sigma": level,
+                        "photos": len(x),
+                        "estimator": estimator,
+                        "n": n,
+                        **dict(zip(METRICS, found, strict=True)),
+                        "says": claim if claim is None else _mean(claim / size),
+                        "plain": round(one / max(found[0], 1e-9)),
+                    }
+
+
+def _mean(values):
+    return round(float(np.mean(values)), 5)
+
+
+def times(args):
+    """Yield the milliseconds for one image, of each network, side and n."""
+    pythons = {"ours": sys.executable} | ({"peers": args.peers} if args.peers else {})
+    with tempfile.TemporaryDirectory() as folder:
+        for name, model, x, _ in subjects(args):
+            if model.output_shape[-1] != 1000:
+                continue  # The sides explain one of 1,000 classes.
+            model.save(path := str(Path(folder) / f"{name}.keras"))
+            work = {"model": path, "images": 1, "rows": None, "pixels": x.shape[1]}
+            for n in args.repetitions:
+                timed = work | {"repetitions": n}
+                for row in compare.compare(SIDES, pythons, timed, args.rounds):
+                    ms = round(row["ms"] * n, 2)
+                    yield {"network": name, "side": row["side"], "n": n, "ms": ms}
 
 
 def line(values):
@@ -152,18 +238,22 @@ def line(values):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--networks", nargs="+", default=[*REAL, "demo"])
-    parser.add_argument("--levels", nargs="+", type=float, default=[0.1])
+    parser.add_argument("--networks", nargs="+", default=[*REAL, "demo", *RANDOM])
+    parser.add_argument("--levels", nargs="+", type=float, default=[0.05, 0.1, 0.2])
     parser.add_argument("--photos", type=int, default=20)
     parser.add_argument("--repetitions", nargs="+", type=int, default=REPETITIONS)
     parser.add_argument("--reference", type=int, default=4000)
     parser.add_argument("--cache", type=Path, default=Path("slopes-cache"))
+    parser.add_argument("--pixels", type=int, default=64, help="for random weights")
+    parser.add_argument("--times", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3, help="of times")
+    parser.add_argument("--peers", help="Python with the other packages, for times")
     parser.add_argument("--save", type=Path, help="write this JSON file")
     args = parser.parse_args()
     args.cache.mkdir(exist_ok=True)
     describe(args.data, args.photos)
     found = []
-    for row in rows(args):
+    for row in times(args) if args.times else rows(args):
         if not found:
             print(line(row), "|---" * len(row) + "|", sep="\n")
         print(line(row.values()), flush=True)
