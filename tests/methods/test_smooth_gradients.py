@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 
 import keras_explainable as ke
+from keras_explainable.methods.gradient import slopes
 
 ESTIMATORS = ("sampled", "slopes", "hybrid")
 smooth_gradients = ke.methods.gradient.smooth_gradients
@@ -313,6 +314,26 @@ class Tilt(keras.layers.Layer):
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_layers_that_turn_out_to_be_affine_need_no_warning(layer):
     agrees_in_the_limit(network(layer))
+
+
+class Counting(keras.layers.Layer):
+    """A layer that changes a variable of its own each time, which is not affine."""
+
+    def build(self, shape):
+        self.seen = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, inputs):
+        self.seen.assign_add(1.0)
+        return keras.ops.sort(inputs, axis=-1)
+
+
+def test_trying_a_layer_leaves_it_as_it_is():
+    counting = Counting(name="strange")
+    model = network(counting)
+    before = float(keras.ops.convert_to_numpy(counting.seen))
+    with pytest.warns(UserWarning, match="strange"):
+        assert slopes.exposed_model(model) is not None
+    assert float(keras.ops.convert_to_numpy(counting.seen)) == before
 
 
 def test_products_need_no_warning():

@@ -131,7 +131,7 @@ def is_elementwise(step: Step) -> bool:
     """Whether a step is known to be done to each value by itself."""
     name = str(getattr(_function(step.operation), "__name__", ""))
     known = name.lower().replace("_", "") in _ELEMENTWISE
-    return known and len(step.reads()) == 1
+    return known and [read.shape for read in step.reads()] == [step.outputs.shape]
 
 
 def _function(operation: Any) -> Any:

@@ -1,7 +1,7 @@
 """A network with its nonlinear steps replaced by their slopes under noise.
 
-The model is rewritten to output also what its nonlinear steps read; moments of that
-under noise give the slopes, and one more run with these is linear in its input.
+The model is rewritten to output also what its nonlinear steps read; means of that under
+noise give the slopes, and one more run with these is linear in its input.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,6 @@ _AFFINE_OPERATIONS = {
     "Sum", "Swapaxes", "Transpose",
 }  # fmt: skip
 _PRODUCTS = {"Multiply", "Divide", "TrueDivide", "Matmul", "Dot", "Einsum"}
-
 
 #: For each nonlinear step tensors that tell its slopes.
 Sums = list[list[Tensor]]
@@ -142,13 +141,16 @@ def _is_product(step: Step) -> bool:
 def _seems_affine(bend: Bend) -> bool:
     """Whether the value half-way between two points is half-way between theirs."""
     rng, reads = np.random.default_rng(0), bend.step.reads()
+    if not all(keras.backend.is_float_dtype(read.dtype) for read in reads):
+        return False
     shapes = [[size or 8 for size in (1, *read.shape[1:])] for read in reads]
     ends = [[rng.normal(0, 30, shape) for shape in shapes] for _ in range(2)]
     middle = [(one + other) / 2 for one, other in zip(*ends, strict=True)]
-    one, other, between = (
-        [ops.convert_to_numpy(x) for x in bend.step.run(_given(reads, point)).values()]
-        for point in (*ends, middle)
-    )
+    with keras.StatelessScope():  # A layer may keep what it has seen.
+        one, other, between = (
+            [*map(ops.convert_to_numpy, bend.step.run(_given(reads, point)).values())]
+            for point in (*ends, middle)
+        )
     return all(
         np.abs(a + b - 2 * c).max() <= 1e-4 * np.abs(a - b).max()
         for a, b, c in zip(one, other, between, strict=True)
