@@ -133,7 +133,8 @@ def sampled(model, x, y, level, repetitions):
         )
         part = ke.explain(method, model, x, y, verbose=0, return_stats=True)[2]
         found, done = part if found is None else found.merged(part), n
-        yield n, found.maps[..., 0], found.relative_error[:, 0] ** 2 * _sums(found.maps**2)
+        said = found.relative_error[:, 0] ** 2 * _sums(found.maps**2)
+        yield n, found.maps[..., 0], said
 
 
 def estimated(model, x, y, level, repetitions):
