@@ -9,7 +9,8 @@ many independent samples, of another seed: the squared error over the squared re
 are shown (mean size over the channels) SSIM and rank correlation; all are means over
 the photos. "says" is the squared error that the estimate tells of itself, "plain" how
 many passes samples need for the same error. References are kept in the folder --cache,
-so that a run goes on where another ended. Random weights see photos of --pixels.
+so that a run goes on where another ended. --pixels makes photos smaller; networks with
+random weights see 64 pixels where nothing else is said.
 
 With --times, the time that one image takes is measured in place of errors, side by side
 with Xplique (`--peers` is the Python that has it); run it with nothing else running.
@@ -58,27 +59,37 @@ METRICS = ("squared", "cosine", "ssim", "ranks")
 def subjects(args):
     """Yield name, network, inputs and units: real ones, the demo's, random weights."""
     for name, model, x, y in networks(args.data, args.photos):
-        if name in args.networks:
-            yield name, model, x, y
         if name == REAL[0]:
-            photos, units = x, y
+            photos, units = x, y  # In -1..1.
+        if name in args.networks and args.pixels is None:
+            yield name, model, x, y
+        elif name in args.networks:
+            x = resized(x, args.pixels)
+            smaller = keras.models.clone_model(model, keras.Input(x.shape[1:]))
+            smaller.set_weights(model.get_weights())
+            yield name, smaller, x, y
     if "demo" in args.networks:
         samples = ke.demo.load_samples()
         x = np.asarray(samples.images[: args.photos], "float32")
         yield "demo", ke.demo.load_model(), x, list(samples.labels[: args.photos])
     for name in RANDOM:
         if name in args.networks:
-            shape = (args.pixels, args.pixels)
-            x = ops.convert_to_numpy(ops.image.resize(photos, shape, antialias=True))
+            x = resized(photos, args.pixels or 64)
             keras.utils.set_random_seed(0)
             family = getattr(keras.applications, name)
-            model = family(weights=None, input_shape=(*shape, 3))
+            model = family(weights=None, input_shape=x.shape[1:])
             yield name, model, 127.5 * (x + 1) if name in OF_BYTES else x, units
+
+
+def resized(photos, pixels):
+    """Return photos (N, H, W, C) as so many pixels high and wide."""
+    small = ops.image.resize(photos, (pixels, pixels), antialias=True)
+    return ops.convert_to_numpy(small)
 
 
 def reference(cache, name, model, x, y, level, count):
     """Return maps (photos, H, W, C) of many samples, and their squared errors."""
-    path = cache / f"{name}-{level:g}-{len(x)}-{count}.npz"
+    path = cache / f"{name}-{x.shape[1]}-{level:g}-{len(x)}-{count}.npz"
     if not path.exists():
         method = ke.methods.meta.smooth(
             SIGNED_GRADIENTS, count, noise_level=level, seed=100
@@ -245,7 +256,7 @@ def main():
     parser.add_argument("--repetitions", nargs="+", type=int, default=REPETITIONS)
     parser.add_argument("--reference", type=int, default=4000)
     parser.add_argument("--cache", type=Path, default=Path("slopes-cache"))
-    parser.add_argument("--pixels", type=int, default=64, help="for random weights")
+    parser.add_argument("--pixels", type=int, help="of the photos")
     parser.add_argument("--times", action="store_true")
     parser.add_argument("--rounds", type=int, default=3, help="of times")
     parser.add_argument("--peers", help="Python with the other packages, for times")

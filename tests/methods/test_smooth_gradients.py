@@ -1,12 +1,19 @@
 """Laws of gradients smoothed by samples, by slopes, and by both."""
 
-import math
 import warnings
 from functools import partial
 
 import keras
 import numpy as np
 import pytest
+from estimated import (
+    agrees_in_the_limit,
+    distance,
+    explained,
+    network,
+    pictures,
+    signed,
+)
 from keras import layers
 
 import keras_explainable as ke
@@ -14,49 +21,11 @@ from keras_explainable.methods.gradient import slopes
 
 ESTIMATORS = ("sampled", "slopes", "hybrid")
 smooth_gradients = ke.methods.gradient.smooth_gradients
-signed = partial(
-    ke.methods.gradient.gradients, gradient_filter=None, channel_reduction=None
-)
 
 
 @pytest.fixture(autouse=True)
 def seeded():
     keras.utils.set_random_seed(7)
-
-
-def pictures(count=2, size=8):
-    return np.random.default_rng(3).normal(size=(count, size, size, 3)).astype("f4")
-
-
-def explained(model, x, y, estimator, repetitions=8, **params):
-    params = {"noise": 0.5, **params}
-    return ke.explain(
-        smooth_gradients,
-        model,
-        x,
-        y,
-        verbose=0,
-        estimator=estimator,
-        repetitions=repetitions,
-        **params,
-    )[1]
-
-
-def network(*inner, shape=(8, 8, 3)):
-    flat, head = layers.Flatten(), layers.Dense(3)
-    return keras.Sequential([keras.Input(shape), *inner, flat, head])
-
-
-def distance(found, expected):
-    return np.linalg.norm(found - expected) / np.linalg.norm(expected)
-
-
-def agrees_in_the_limit(model, estimator="slopes", within=0.08, repetitions=512):
-    """Hold an estimator of many copies against many samples."""
-    x = np.random.default_rng(3).normal(size=(1, *model.input_shape[1:])).astype("f4")
-    found = explained(model, x, [0], estimator, repetitions, seed=1, batch_size=256)
-    expected = explained(model, x, [0], "sampled", 4096, batch_size=512)
-    assert distance(found, expected) < within
 
 
 def test_sampled_is_smooth_around_signed_gradients():
@@ -73,121 +42,6 @@ def test_linear_network_gives_its_weights(estimator):
     found = explained(model, x, [[0, 2], [1, 0]], estimator)
     assert found.shape == (2, 8, 8, 3, 2)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-
-
-def one_hidden_layer(activation):
-    hidden, head = layers.Dense(6, activation=activation), layers.Dense(2)
-    return keras.Sequential([keras.Input((5,)), hidden, head]), hidden, head
-
-
-def test_one_hidden_layer_has_the_closed_form():
-    model, hidden, head = one_hidden_layer("relu")
-    x = np.random.default_rng(0).normal(size=(1, 5)).astype("f4")
-    kernel, out = (a.get_weights()[0] for a in (hidden, head))
-    ratio = (x[0] @ kernel) / (0.5 * np.linalg.norm(kernel, axis=0))
-    share = np.array([(1 + math.erf(r / math.sqrt(2))) / 2 for r in ratio])
-    found = explained(model, x, [1], "slopes", 2000, batch_size=500)
-    assert distance(found[0, :, 0], kernel @ (share * out[:, 1])) < 0.03
-
-
-BENT = ("elu", "gelu", "hard_sigmoid", "hard_tanh", "leaky_relu", "mish", "relu6")
-
-
-@pytest.mark.parametrize("name", [*BENT, "silu", "soft_shrink", "softplus", "tanh"])
-def test_activations_of_one_hidden_layer(name):
-    """The expected slope of a Gaussian, by a sum over a fine grid."""
-    model, hidden, head = one_hidden_layer(name)
-    x = 3 * np.random.default_rng(0).normal(size=(1, 5)).astype("f4")
-    kernel, out = (a.get_weights()[0] for a in (hidden, head))
-    mean, deviation = x[0] @ kernel, 0.5 * np.linalg.norm(kernel, axis=0)
-    e = np.linspace(-6, 6, 4001)[:, None]
-    z = (mean + deviation * e).astype("f4")
-    values = keras.ops.convert_to_numpy(getattr(keras.activations, name)(z))
-    slope = np.gradient(values.astype("f8"), axis=0) / np.gradient(
-        z.astype("f8"), axis=0
-    )
-    weight = np.exp(-(e**2) / 2)
-    share = (slope * weight).sum(axis=0) / weight.sum()
-    found = explained(model, x, [1], "slopes", 1000, batch_size=500)
-    assert distance(found[0, :, 0], kernel @ (share * out[:, 1])) < 0.03
-
-
-def test_quadratic_network_is_exact_in_expectation():
-    """The slope 2 z is linear, and pairs have the mean of z without error."""
-    inputs = keras.Input((5,))
-    hidden = layers.Dense(4)
-    squares = keras.ops.square(hidden(inputs))
-    model = keras.Model(inputs, layers.Dense(2)(squares))
-    x = np.random.default_rng(0).normal(size=(2, 5)).astype("f4")
-    _, expected = ke.explain(signed, model, x, [0, 1], verbose=0)
-    found = explained(model, x, [0, 1], "slopes", 2)
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
-
-
-def test_batch_norm_is_linear():
-    norm = layers.BatchNormalization()
-    model = network(layers.Conv2D(4, 3), norm, layers.ReLU())
-    norm.moving_variance.assign([0.5, 2, 1, 3])
-    norm.gamma.assign([1, -2, 1, 0.5])
-    agrees_in_the_limit(model)
-
-
-@pytest.mark.parametrize("padding", ["valid", "same"])
-def test_max_pooling_by_how_often_each_place_wins(padding):
-    agrees_in_the_limit(network(layers.MaxPooling2D(3, 2, padding)))
-
-
-@pytest.mark.parametrize(
-    "pooling",
-    [
-        layers.MaxPooling1D(3, 2, "same"),
-        layers.GlobalMaxPooling1D(),
-        layers.GlobalMaxPooling1D(keepdims=True),
-    ],
-)
-def test_max_pooling_of_signals(pooling):
-    agrees_in_the_limit(network(layers.Conv1D(4, 3), pooling, shape=(12, 3)))
-
-
-@pytest.mark.parametrize(
-    "pooling", [layers.MaxPooling3D(2, 1), layers.GlobalMaxPooling3D()]
-)
-def test_max_pooling_of_volumes(pooling):
-    agrees_in_the_limit(network(pooling, shape=(4, 4, 4, 2)))
-
-
-@pytest.mark.parametrize("relu", [layers.ReLU(), layers.ReLU(max_value=6)])
-@pytest.mark.parametrize(
-    "pooling", [layers.MaxPooling2D(2), layers.GlobalMaxPooling2D()]
-)
-def test_a_relu_and_the_pooling_behind_it_are_exact_together(relu, pooling):
-    """Each alone has the chance in it that the winner has passed the ReLU."""
-    agrees_in_the_limit(network(relu, pooling), repetitions=2048)
-
-
-def test_relus_are_seen_through_what_passes_their_values_on():
-    inputs = keras.Input((8, 8, 3))
-    parts = [layers.ReLU()(inputs), keras.ops.relu(-inputs)]
-    pooled = layers.MaxPooling2D(2)(layers.Concatenate()(parts))
-    model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(pooled)))
-    agrees_in_the_limit(model, repetitions=2048)
-
-
-@pytest.mark.parametrize(
-    "norm",
-    [
-        layers.LayerNormalization(),
-        layers.LayerNormalization(axis=(1, 2, 3), scale=False),
-        layers.RMSNormalization(),
-    ],
-)
-def test_norms_by_their_mean_scale_and_direction(norm):
-    agrees_in_the_limit(network(layers.Conv2D(16, 3), norm), within=0.1)
-
-
-@pytest.mark.parametrize("softmax", [layers.Softmax(), layers.Activation("softmax")])
-def test_softmax_within_by_its_mean(softmax):
-    agrees_in_the_limit(network(layers.Conv2D(16, 3), softmax), within=0.1)
 
 
 def test_nested_network_is_taken_apart():

@@ -50,13 +50,6 @@ def _over(one: Tensor, other: Tensor) -> Tensor:
     return ops.where(other > 0, one / ops.where(other > 0, other, 1), 0)
 
 
-def with_whole(groups: Tensor) -> Tensor:
-    """Return the sums of groups (groups, ...), and of all if there are several."""
-    if groups.shape[0] == 1:
-        return groups
-    return ops.concatenate([groups, ops.sum(groups, axis=0, keepdims=True)])
-
-
 def _sum(maps: Tensor) -> Tensor:
     """Return the sum over each map (B, K)."""
     return ops.sum(maps, axis=tuple(range(1, len(maps.shape) - 1)))

@@ -15,7 +15,7 @@ from keras_explainable.batching import Copies, padded_chunks
 from keras_explainable.compilation import compiled_whole
 from keras_explainable.methods.gradient import slopes
 from keras_explainable.methods.gradient.bends import weighted
-from keras_explainable.methods.gradient.blending import blended, with_whole
+from keras_explainable.methods.gradient.blending import blended
 from keras_explainable.sampling import Sampling
 from keras_explainable.tally import Tallies, Tally
 from keras_explainable.types import Tensor
@@ -216,10 +216,10 @@ def _means(
         counts: pairs in each group (groups,).
         groups: the sums of each, as of ``_pass``.
     """
-    counts = with_whole(counts)
+    counts = _with_whole(counts)
 
     def mean(*sums: Tensor) -> Tensor:
-        x = with_whole(ops.concatenate(sums))
+        x = _with_whole(ops.concatenate(sums))
         return x / moments.column(counts, x)
 
     gradients, told = keras.tree.map_structure(mean, *groups)
@@ -227,6 +227,13 @@ def _means(
         ops.repeat(x, counts.shape[0], axis=0) for x in (inputs, indices)
     )
     return gradients, slopes.straight_maps(model, inputs, indices, told)
+
+
+def _with_whole(groups: Tensor) -> Tensor:
+    """Return the sums of groups (groups, ...), and of all if there are several."""
+    if groups.shape[0] == 1:
+        return groups
+    return ops.concatenate([groups, ops.sum(groups, axis=0, keepdims=True)])
 
 
 def _numpy(x: Any) -> np.ndarray:
