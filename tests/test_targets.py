@@ -106,6 +106,16 @@ def test_functions_within_other_methods(model, x):
     assert maps.shape == (5, 12, 12, 1)
 
 
+@pytest.mark.parametrize("logits", [True, False])
+@pytest.mark.parametrize("key", ["label", 0])
+def test_a_function_of_an_only_output_in_a_tree(model, x, key, logits):
+    """It is given what the model returns, whether or not the softmax is taken off."""
+    output = model.outputs[0]
+    wrapped = keras.Model(model.inputs, [output] if key == 0 else {key: output})
+    found = explained(wrapped, x, lambda out: out[key][:, 1], logits=logits)
+    assert_same(found, explained(model, x, [[1]] * 5, logits=logits))
+
+
 def test_a_function_leaves_the_model_alone(model, x):
     before = [layer.__dict__.copy() for layer in model.layers]
     expected = numpy(model(x))

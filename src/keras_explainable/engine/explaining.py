@@ -16,10 +16,9 @@ from keras_explainable.inspection import (
     embedded_model,
     logits_model,
     runnable_model,
-    target_model,
 )
 from keras_explainable.inspection.fingerprints import fingerprint
-from keras_explainable.inspection.targets import count_of_best
+from keras_explainable.inspection.targets import count_of_best, targeted
 from keras_explainable.preparing import prepared
 from keras_explainable.stats import Stats, joined
 from keras_explainable.trees import each
@@ -154,7 +153,7 @@ def _check_options(
 def _asked(model: Model, y: Any, logits: bool) -> Model:
     """Return the model of what is asked for."""
     asked = logits_model(model) if logits else runnable_model(model)
-    return target_model(asked, y) if callable(y) else asked
+    return targeted(asked, y, like=model) if callable(y) else asked
 
 
 def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:

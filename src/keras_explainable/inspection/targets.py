@@ -31,15 +31,35 @@ def target_model(model: Model, target: Target) -> Model:
         cat = lambda outputs: keras.ops.mean(outputs[..., 3], axis=(1, 2))
         maps = ke.explain(method, ke.inspection.target_model(model, cat), x)
     """
+    return targeted(model, target, like=model)
+
+
+def targeted(model: Model, target: Target, like: Model) -> Model:
+    """Return a model of ``target(outputs)``, given outputs as ``like`` gives them.
+
+    Args:
+        model: as in ``target_model``, or a copy that gives its only output bare.
+        target: as in ``target_model``.
+        like: the model that the target was written for.
+    """
     graph = trace(model)
     if graph is None:
         return _Targeted(model, target)
-    layer = _Target(target)
+    layer = _Target(_of_bare(target, like))
     symbol = _symbol(layer, graph.outputs)
     step = Step(layer, (graph.outputs,), {}, symbol)
     return GraphModel(
         Graph(graph.inputs, (*graph.steps, step), symbol).pruned(), model.name
     )
+
+
+def _of_bare(target: Target, like: Model) -> Target:
+    """Return a function of the only output itself that the model gives in a tree."""
+    graph = trace(like)
+    if graph is None or len(keras.tree.flatten(graph.outputs)) != 1:
+        return target
+    given = like.compute_output_spec(like.input)
+    return lambda output: target(keras.tree.pack_sequence_as(given, [output]))
 
 
 def _symbol(layer: "_Target", outputs: Any) -> Any:
