@@ -13,6 +13,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -52,7 +53,7 @@ def chosen_labels(folder, count):
 
 def describe(folder, photos):
     """Print what the numbers depend on."""
-    packages = ("keras", "tensorflow", "numpy")
+    packages = ("keras", keras.backend.backend(), "numpy")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     labels = chosen_labels(folder, photos)
     names = "; ".join(f"{row['file']} (unit {row['class_index']})" for row in labels)

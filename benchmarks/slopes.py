@@ -179,7 +179,8 @@ def _watched(network, x, y, level, repetitions):
             n = 2 * int(now.counts.sum())
             if group == 1 and n in few:
                 maps, best = now.means()[1][2:], now.found()
-                found[n] = [np.array(m)[..., 0] for m in (maps, best.maps)]
+                both = map(ops.convert_to_numpy, (maps, best.maps))
+                found[n] = [each[..., 0] for each in both]
                 found[n].append(best.squared)
         return call.logits, best.maps
 
@@ -212,6 +213,7 @@ def rows(args):
                     found = [*map(_mean, measured(maps, limit, noise))]
                     yield {
                         "network": name,
+                        "pixels": x.shape[1],
                         "sigma": level,
                         "photos": len(x),
                         "estimator": estimator,
@@ -238,8 +240,14 @@ def times(args):
             for n in args.repetitions:
                 timed = work | {"repetitions": n}
                 for row in compare.compare(SIDES, pythons, timed, args.rounds):
-                    ms = round(row["ms"] * n, 2)
-                    yield {"network": name, "side": row["side"], "n": n, "ms": ms}
+                    yield {
+                        "network": name,
+                        "pixels": x.shape[1],
+                        "side": row["side"],
+                        "n": n,
+                        "ms": round(row["ms"] * n, 1),
+                        "peak_mib": round(row["peak_mib"]),
+                    }
 
 
 def line(values):

@@ -87,6 +87,26 @@ def test_all_that_is_made_of_a_model_goes_with_it(explain, copies):
     assert alive(copies) == 0
 
 
+@pytest.mark.skipif(TRACED, reason="only where each step runs by itself")
+def test_chunks_leave_no_tensors_behind():
+    """Though Keras' trees leave cycles that hold them, and with them the graph."""
+    inputs = keras.Input((8, 8, 3))
+    both = layers.Concatenate()([inputs, layers.ReLU()(inputs)])
+    model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(both)))
+    counts = []
+    gc.disable()  # Old cycles are seldom looked for.
+    try:
+        for repetitions in (8, 8, 80):
+            options = {"repetitions": repetitions, "batch_size": 4, "verbose": 0}
+            ke.smoothgrad(model, images(), [0], **options)
+            found = [type(each).__name__ for each in gc.get_objects()]
+            counts.append(found.count("Tensor"))
+            gc.collect()
+    finally:
+        gc.enable()
+    assert counts[2] < counts[1] + 8
+
+
 def test_changing_functions_of_the_outputs(copies):
     model, counts = made(), []
     for number in range(4):

@@ -1,5 +1,6 @@
 """PyTorch: eager, with the weights out of autograd's sight."""
 
+import gc
 import math
 import weakref
 from collections.abc import Callable
@@ -56,6 +57,9 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
 
     @torch.no_grad()
     def call(*tensors: Any) -> Any:
+        # Keras walks its trees by closures in cycles, which hold tensors and their
+        # graphs: those of the last step go before they grow old and stay.
+        gc.collect(1)
         model = reference()
         weights = getattr(model, "variables", ())
         frozen = [(weight, weight.value.detach()) for weight in weights]

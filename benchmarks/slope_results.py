@@ -1,0 +1,152 @@
+"""What slopes.py has measured, as figures and tables for the documentation."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+COLOURS = {
+    "sampled": "#888",
+    "slopes": "#d1495b",
+    "hybrid": "#30638e",
+    "Xplique": "#edae49",
+}
+
+ESTIMATORS = ("sampled", "slopes", "hybrid")
+METRICS = {
+    "squared": "squared error", "cosine": "cosine", "ssim": "SSIM", "ranks": "ranks"
+}  # fmt: skip
+
+#: Network, pixels of a side, sigma.
+Setting = tuple[str, int, float]
+
+
+class Results:
+    """Errors by passes, and milliseconds by passes.
+
+    Args:
+        folder: with slopes.json and slopes_times.json.
+    """
+
+    def __init__(self, folder: Path):
+        self.rows, self.times = (
+            json.loads((folder / name).read_text())
+            for name in ("slopes.json", "slopes_times.json")
+        )
+
+    def settings(self, timed: bool = False) -> list[Setting]:
+        """Return what was measured; if `timed`, only where times are known."""
+        found = dict.fromkeys(
+            (row["network"], row["pixels"], row["sigma"]) for row in self.rows
+        )
+        known = {(row["network"], row["pixels"]) for row in self.times}
+        return [each for each in found if each[:2] in known or not timed]
+
+    def curve(self, setting: Setting, side: str, metric: str = "squared") -> tuple:
+        """Return passes and a metric of them; Xplique samples, too."""
+        estimator = "sampled" if side == "Xplique" else side
+        wanted = (*setting, estimator)
+        keys = "network", "pixels", "sigma", "estimator"
+        rows = [row for row in self.rows if tuple(row[key] for key in keys) == wanted]
+        return tuple(np.array([row[key] for row in rows]) for key in ("n", metric))
+
+    def milliseconds(self, setting: Setting, side: str) -> np.polynomial.Polynomial:
+        """Return the time of one image by passes, a straight line."""
+        name = side if side == "Xplique" else f"ours, {side}"
+        rows = [
+            row for row in self.times
+            if (row["network"], row["pixels"], row["side"]) == (*setting[:2], name)
+        ]  # fmt: skip
+        points = np.array([[row["n"], row["ms"]] for row in rows])
+        return np.polynomial.Polynomial.fit(*points.T, deg=1).convert()
+
+    def passes_in(self, setting: Setting, side: str, ms: float) -> float:
+        """Return how many passes the time is enough for."""
+        start, each = self.milliseconds(setting, side).coef
+        return (ms - start) / each
+
+    def at(self, setting: Setting, side: str, n: float, metric: str = "squared"):
+        """Return the metric after n passes, between those that were measured."""
+        passes, values = self.curve(setting, side, metric)
+        if metric == "squared":
+            return np.exp(np.interp(np.log(n), np.log(passes), np.log(values)))
+        return np.interp(np.log(n), np.log(passes), values)
+
+    def passes_for(self, setting: Setting, side: str, squared: float) -> float:
+        """Return how many passes have this squared error."""
+        passes, values = self.curve(setting, side)
+        falling = np.log(values)[::-1], np.log(passes)[::-1]
+        return float(np.exp(np.interp(np.log(squared), *falling)))
+
+
+def figure(results: Results, by_time: bool = False) -> None:
+    """Draw squared errors by passes, or by milliseconds."""
+    settings = results.settings(timed=by_time)
+    high = -(-len(settings) // 3)
+    shape = {"figsize": (8, 2.5 * high), "squeeze": False, "layout": "constrained"}
+    drawing, axes = plt.subplots(high, 3, sharey="row", **shape)
+    for axis in axes.flat[len(settings) :]:
+        axis.set_visible(False)
+    for axis, setting in zip(axes.flat, settings, strict=False):
+        for side in (*ESTIMATORS, "Xplique") if by_time else ESTIMATORS:
+            n, squared = results.curve(setting, side)
+            x = results.milliseconds(setting, side)(n) if by_time else n
+            axis.loglog(x, squared, ".-", color=COLOURS[side], label=side)
+        axis.set_title(f"{setting[0]}, sigma {setting[2]:g}", fontsize=9)
+        axis.set_xlabel("ms" if by_time else "passes")
+    for row in axes:
+        row[0].set_ylabel("squared error")
+    drawing.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper left")
+    plt.show()
+
+
+def by_passes(results: Results, passes: tuple[int, ...]) -> str:
+    """Return a table of squared errors by passes, in Markdown."""
+    lines = []
+    for setting in results.settings():
+        for n in passes:
+            errors = [results.at(setting, side, n) for side in ESTIMATORS]
+            says = results.at(setting, "hybrid", n, "says")
+            worth = results.at(setting, "hybrid", n, "plain")
+            lines.append([*setting, n, *errors, says / errors[-1], f"{worth:,.0f}"])
+    head = "network", "pixels", "sigma", "passes", *ESTIMATORS, "says/true", "samples"
+    return _markdown(head, lines)
+
+
+def at_equal_time(results: Results, passes: int) -> str:
+    """Return a table of all metrics in the time of so many passes of Xplique."""
+    sides, lines = (*ESTIMATORS, "Xplique"), []
+    for setting in results.settings(timed=True):
+        ms = results.milliseconds(setting, "Xplique")(passes)
+        counts = [results.passes_in(setting, side, ms) for side in sides]
+        for metric, name in METRICS.items():
+            found = [
+                results.at(setting, side, n, metric)
+                for side, n in zip(sides, counts, strict=True)
+            ]
+            lines.append([*setting, f"{ms:,.0f}", name, *found])
+    return _markdown(("network", "pixels", "sigma", "ms", "", *sides), lines)
+
+
+def for_equal_error(results: Results, samples: int) -> str:
+    """Return a table of the time for the error of so many samples."""
+    lines = []
+    for setting in results.settings(timed=True):
+        slow = results.milliseconds(setting, "Xplique")(samples)
+        n = results.passes_for(
+            setting, "hybrid", results.at(setting, "sampled", samples)
+        )
+        fast = results.milliseconds(setting, "hybrid")(n)
+        lines.append(
+            [*setting, f"{n:.0f}", f"{fast:,.0f}", f"{slow:,.0f}", fast / slow]
+        )
+    head = "network", "pixels", "sigma", "passes", "ms", "Xplique, ms", "of its time"
+    return _markdown(head, lines)
+
+
+def _markdown(head: Sequence[str], lines: list[list]) -> str:
+    texts = [[f"{x:.3g}" if isinstance(x, float) else str(x) for x in y] for y in lines]
+    rows = [head, ["---"] * len(head), *texts]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
