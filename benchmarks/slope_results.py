@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -82,24 +83,32 @@ class Results:
 
 
 def figure(results: Results, by_time: bool = False) -> None:
-    """Draw squared errors by passes, or by milliseconds."""
+    """Draw squared errors by passes, or by milliseconds: a row for each network."""
     settings = results.settings(timed=by_time)
-    high = -(-len(settings) // 3)
-    shape = {"figsize": (8, 2.5 * high), "squeeze": False, "layout": "constrained"}
-    drawing, axes = plt.subplots(high, 3, sharey="row", **shape)
-    for axis in axes.flat[len(settings) :]:
-        axis.set_visible(False)
-    for axis, setting in zip(axes.flat, settings, strict=False):
-        for side in (*ESTIMATORS, "Xplique") if by_time else ESTIMATORS:
-            n, squared = results.curve(setting, side)
-            x = results.milliseconds(setting, side)(n) if by_time else n
-            axis.loglog(x, squared, ".-", color=COLOURS[side], label=side)
-        axis.set_title(f"{setting[0]}, sigma {setting[2]:g}", fontsize=9)
-        axis.set_xlabel("ms" if by_time else "passes")
-    for row in axes:
+    networks = [*dict.fromkeys(setting[:2] for setting in settings)]
+    sigmas = sorted({sigma for *_, sigma in settings})
+    shape = {"figsize": (8, 0.5 + 2.2 * len(networks)), "layout": "constrained"}
+    drawing, axes = plt.subplots(
+        len(networks), len(sigmas), sharey="row", squeeze=False, **shape
+    )
+    for row, network in zip(axes, networks, strict=True):
+        for axis, sigma in zip(row, sigmas, strict=True):
+            axis.set_visible((*network, sigma) in settings)
+            if axis.get_visible():
+                _draw(axis, results, (*network, sigma), by_time)
         row[0].set_ylabel("squared error")
-    drawing.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper left")
+    handles = axes[0][0].get_legend_handles_labels()
+    drawing.legend(*handles, loc="outside upper center", ncols=4, frameon=False)
     plt.show()
+
+
+def _draw(axis: Any, results: Results, setting: Setting, by_time: bool) -> None:
+    for side in (*ESTIMATORS, "Xplique") if by_time else ESTIMATORS:
+        n, squared = results.curve(setting, side)
+        x = results.milliseconds(setting, side)(n) if by_time else n
+        axis.loglog(x, squared, ".-", color=COLOURS[side], label=side)
+    axis.set_title(f"{setting[0]}, sigma {setting[2]:g}", fontsize=9)
+    axis.set_xlabel("ms" if by_time else "passes")
 
 
 def by_passes(results: Results, passes: tuple[int, ...]) -> str:

@@ -14,7 +14,8 @@ def blended(
 
     The limit M is not known, but S has no bias: products with M are those of one half
     of the pairs with S of the other half, as what A and S share of the noise would make
-    them look better than they are. Weights are kept in a >= 0, 0 <= s <= 1.
+    them look better than they are. Half the pairs bend A a little, which adds to these
+    products and is taken off. Weights are kept in a >= 0, 0 <= s <= 1.
 
     Args:
         samples: S of one half of the pairs, of the other, and of all (3, ..., K).
@@ -32,7 +33,8 @@ def blended(
     own, both, others = _dot(whole, whole), _dot(whole, mean), _dot(mean, mean)
     limit = ops.maximum(others - noise, 0)  # <S, M> = <M, M>
     with_limit = _dot(samples[:2], ops.flip(slopes[:2], axis=0))
-    with_limit = ops.mean(with_limit, axis=0, keepdims=True)
+    bent = ops.mean(slopes[:2], axis=0, keepdims=True) - whole
+    with_limit = ops.mean(with_limit, axis=0, keepdims=True) - _dot(bent, mean)
     share = _over(own * limit - both * with_limit, own * others - both**2)
     share = ops.clip(share, 0, 1)
     scale = _over(with_limit - share * both, own)
