@@ -116,6 +116,13 @@ def test_a_function_of_an_only_output_in_a_tree(model, x, key, logits):
     assert_same(found, explained(model, x, [[1]] * 5, logits=logits))
 
 
+def test_a_function_of_a_sequential_model_that_was_never_called(x):
+    model = keras.Sequential([keras.Input((12, 12, CHANNELS)), layers.Flatten()])
+    model.add(layers.Dense(3))
+    found = explained(model, x, lambda out: out[:, 1])
+    assert_same(found, explained(model, x, [[1]] * 5))
+
+
 def test_a_function_leaves_the_model_alone(model, x):
     before = [layer.__dict__.copy() for layer in model.layers]
     expected = numpy(model(x))

@@ -8,7 +8,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_explainable.graph import Graph, GraphModel, Step, trace
+from keras_explainable.graph import (
+    Graph,
+    GraphModel,
+    Step,
+    trace,
+    tree_of_only_output,
+)
 from keras_explainable.types import Model, Tensor
 
 #: Returns what is to be explained, (B,) or (B, units), of the outputs of a model.
@@ -55,11 +61,10 @@ def targeted(model: Model, target: Target, like: Model) -> Model:
 
 def _of_bare(target: Target, like: Model) -> Target:
     """Return a function of the only output itself that the model gives in a tree."""
-    graph = trace(like)
-    if graph is None or len(keras.tree.flatten(graph.outputs)) != 1:
+    tree = tree_of_only_output(like)
+    if tree is None:
         return target
-    given = like.compute_output_spec(like.input)
-    return lambda output: target(keras.tree.pack_sequence_as(given, [output]))
+    return lambda output: target(keras.tree.pack_sequence_as(tree, [output]))
 
 
 def _symbol(layer: "_Target", outputs: Any) -> Any:
