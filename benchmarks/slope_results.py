@@ -155,6 +155,25 @@ def for_equal_error(results: Results, samples: int) -> str:
     return _markdown(head, lines)
 
 
+def costs(results: Results) -> str:
+    """Return a table of milliseconds and peak memory by passes."""
+    sides = {side if side == "Xplique" else f"ours, {side}": side for side in COLOURS}
+    keys = dict.fromkeys((x["network"], x["pixels"], x["n"]) for x in results.times)
+    lines = []
+    for key in keys:
+        rows = {
+            sides[x["side"]]: x
+            for x in results.times
+            if (x["network"], x["pixels"], x["n"]) == key
+        }
+        plain = rows["sampled"]["ms"]
+        ms = [f"{x['ms']:,.0f} ({x['ms'] / plain:.2f} x)" for x in rows.values()]
+        peaks = " / ".join(f"{x['peak_mib']:,}" for x in rows.values())
+        lines.append([*key, *ms, peaks])
+    head = "network", "pixels", "passes", *(f"{side}, ms" for side in COLOURS), "MiB"
+    return _markdown(head, lines)
+
+
 def _markdown(head: Sequence[str], lines: list[list]) -> str:
     texts = [[f"{x:.3g}" if isinstance(x, float) else str(x) for x in y] for y in lines]
     rows = [head, ["---"] * len(head), *texts]
