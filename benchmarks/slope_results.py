@@ -170,7 +170,7 @@ def costs(results: Results) -> str:
         ms = [f"{x['ms']:,.0f} ({x['ms'] / plain:.2f} x)" for x in rows.values()]
         peaks = " / ".join(f"{x['peak_mib']:,}" for x in rows.values())
         lines.append([*key, *ms, peaks])
-    head = "network", "pixels", "passes", *(f"{side}, ms" for side in COLOURS), "MiB"
+    head = "network", "pixels", "passes", *COLOURS, "MiB"
     return _markdown(head, lines)
 
 
