@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+#: Of all sides.
 COLOURS = {
     "sampled": "#888",
     "slopes": "#d1495b",
@@ -15,6 +16,7 @@ COLOURS = {
     "Xplique": "#edae49",
 }
 
+#: Those whose errors were measured.
 ESTIMATORS = ("sampled", "slopes", "hybrid")
 METRICS = {
     "squared": "squared error", "cosine": "cosine", "ssim": "SSIM", "ranks": "ranks"
@@ -36,6 +38,8 @@ class Results:
             json.loads((folder / name).read_text())
             for name in ("slopes.json", "slopes_times.json")
         )
+        for row in self.times:
+            row["side"] = row["side"].removeprefix("ours, ")
 
     def settings(self, timed: bool = False) -> list[Setting]:
         """Return what was measured; if `timed`, only where times are known."""
@@ -55,10 +59,10 @@ class Results:
 
     def milliseconds(self, setting: Setting, side: str) -> np.polynomial.Polynomial:
         """Return the time of one image by passes, a straight line."""
-        name = side if side == "Xplique" else f"ours, {side}"
+        wanted = (*setting[:2], side)
         rows = [
             row for row in self.times
-            if (row["network"], row["pixels"], row["side"]) == (*setting[:2], name)
+            if (row["network"], row["pixels"], row["side"]) == wanted
         ]  # fmt: skip
         points = np.array([[row["n"], row["ms"]] for row in rows])
         return np.polynomial.Polynomial.fit(*points.T, deg=1).convert()
@@ -103,7 +107,7 @@ def figure(results: Results, by_time: bool = False) -> None:
 
 
 def _draw(axis: Any, results: Results, setting: Setting, by_time: bool) -> None:
-    for side in (*ESTIMATORS, "Xplique") if by_time else ESTIMATORS:
+    for side in COLOURS if by_time else ESTIMATORS:
         n, squared = results.curve(setting, side)
         x = results.milliseconds(setting, side)(n) if by_time else n
         axis.loglog(x, squared, ".-", color=COLOURS[side], label=side)
@@ -126,17 +130,17 @@ def by_passes(results: Results, passes: tuple[int, ...]) -> str:
 
 def at_equal_time(results: Results, passes: int) -> str:
     """Return a table of all metrics in the time of so many passes of Xplique."""
-    sides, lines = (*ESTIMATORS, "Xplique"), []
+    lines = []
     for setting in results.settings(timed=True):
         ms = results.milliseconds(setting, "Xplique")(passes)
-        counts = [results.passes_in(setting, side, ms) for side in sides]
+        counts = [results.passes_in(setting, side, ms) for side in COLOURS]
         for metric, name in METRICS.items():
             found = [
                 results.at(setting, side, n, metric)
-                for side, n in zip(sides, counts, strict=True)
+                for side, n in zip(COLOURS, counts, strict=True)
             ]
             lines.append([*setting, f"{ms:,.0f}", name, *found])
-    return _markdown(("network", "pixels", "sigma", "ms", "", *sides), lines)
+    return _markdown(("network", "pixels", "sigma", "ms", "", *COLOURS), lines)
 
 
 def for_equal_error(results: Results, samples: int) -> str:
@@ -157,12 +161,11 @@ def for_equal_error(results: Results, samples: int) -> str:
 
 def costs(results: Results) -> str:
     """Return a table of milliseconds and peak memory by passes."""
-    sides = {side if side == "Xplique" else f"ours, {side}": side for side in COLOURS}
     keys = dict.fromkeys((x["network"], x["pixels"], x["n"]) for x in results.times)
     lines = []
     for key in keys:
         rows = {
-            sides[x["side"]]: x
+            x["side"]: x
             for x in results.times
             if (x["network"], x["pixels"], x["n"]) == key
         }

@@ -1,16 +1,10 @@
 """What the tests of the estimators of a mean gradient share."""
 
-from functools import partial
-
 import keras
 import numpy as np
 from keras import layers
 
 import keras_explainable as ke
-
-signed = partial(
-    ke.methods.gradient.gradients, gradient_filter=None, channel_reduction=None
-)
 
 
 def pictures(count=2, size=8):

@@ -5,10 +5,11 @@ import math
 import keras
 import numpy as np
 import pytest
-from estimated import agrees_in_the_limit, distance, explained, network, signed
+from estimated import agrees_in_the_limit, distance, explained, network
 from keras import layers
 
 import keras_explainable as ke
+from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +61,7 @@ def test_quadratic_network_is_exact_in_expectation():
     squares = keras.ops.square(hidden(inputs))
     model = keras.Model(inputs, layers.Dense(2)(squares))
     x = np.random.default_rng(0).normal(size=(2, 5)).astype("f4")
-    _, expected = ke.explain(signed, model, x, [0, 1], verbose=0)
+    _, expected = ke.explain(SIGNED_GRADIENTS, model, x, [0, 1], verbose=0)
     found = explained(model, x, [0, 1], "slopes", 2)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 

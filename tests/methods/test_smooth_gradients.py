@@ -12,12 +12,12 @@ from estimated import (
     explained,
     network,
     pictures,
-    signed,
 )
 from keras import layers
 
 import keras_explainable as ke
 from keras_explainable.methods.gradient import slopes
+from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
 
 ESTIMATORS = ("sampled", "slopes", "hybrid")
 smooth_gradients = ke.methods.gradient.smooth_gradients
@@ -30,7 +30,7 @@ def seeded():
 
 def test_sampled_is_smooth_around_signed_gradients():
     model, x = network(layers.Conv2D(4, 3, activation="relu")), pictures()
-    smooth = ke.methods.meta.smooth(signed, 8, 0.5, seed=0)
+    smooth = ke.methods.meta.smooth(SIGNED_GRADIENTS, 8, 0.5, seed=0)
     _, expected = ke.explain(smooth, model, x, [0, 1], verbose=0)
     np.testing.assert_array_equal(explained(model, x, [0, 1], "sampled"), expected)
 
@@ -38,7 +38,7 @@ def test_sampled_is_smooth_around_signed_gradients():
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_linear_network_gives_its_weights(estimator):
     model, x = network(layers.Conv2D(4, 3), layers.AveragePooling2D(2)), pictures()
-    _, expected = ke.explain(signed, model, x, [[0, 2], [1, 0]], verbose=0)
+    _, expected = ke.explain(SIGNED_GRADIENTS, model, x, [[0, 2], [1, 0]], verbose=0)
     found = explained(model, x, [[0, 2], [1, 0]], estimator)
     assert found.shape == (2, 8, 8, 3, 2)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
@@ -98,7 +98,7 @@ def test_statistics_of_samples_are_those_of_smooth(deep):
         ke.explain(method, deep, pictures(), [0, 1], **options)[2]
         for method in (
             partial(smooth_gradients, repetitions=8, noise=0.5),
-            ke.methods.meta.smooth(signed, 8, 0.5, seed=0),
+            ke.methods.meta.smooth(SIGNED_GRADIENTS, 8, 0.5, seed=0),
         )
     ]
     for name in ("std_error", "maps", "flips", "score_drift"):
@@ -151,7 +151,7 @@ def test_unknown_layers_are_named_and_linearised_at_the_mean():
     model, x = network(layers.UnitNormalization(name="strange")), pictures()
     with pytest.warns(UserWarning, match="strange"):
         found = explained(model, x, [0, 1], "slopes", 2, noise=0.02)
-    _, expected = ke.explain(signed, model, x, [0, 1], verbose=0)
+    _, expected = ke.explain(SIGNED_GRADIENTS, model, x, [0, 1], verbose=0)
     assert distance(found, expected) < 0.02
 
 
