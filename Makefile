@@ -11,7 +11,7 @@ demo: $(VENV)/installed-demo
 	$(BIN)/keras-explainable explain --out demo-output
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n 2 -m "not cross_backend"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not cross_backend"
 
 test-peers: $(PEERS)/installed
 	KERAS_BACKEND=tensorflow $(PEERS)/bin/python -m pytest tests/peers
