@@ -128,6 +128,24 @@ def by_passes(results: Results, passes: tuple[int, ...]) -> str:
     return _markdown(head, lines)
 
 
+def worth(results: Results, passes: tuple[int, ...]) -> str:
+    """Return a table of the samples that as many passes of both are worth."""
+    lines = []
+    for setting in results.settings():
+        squared = results.curve(setting, "hybrid")[1]
+        says = results.curve(setting, "hybrid", "says")[1][1:] / squared[1:]
+        pairs = [
+            " / ".join(
+                f"{results.at(setting, side, n, 'plain'):,.0f}"
+                for side in ("slopes", "hybrid")
+            )
+            for n in passes
+        ]
+        lines.append([*setting, *pairs, f"{says.min():.2f} to {says.max():.2f}"])
+    head = "network", "pixels", "sigma", *map(str, passes), "says/true"
+    return _markdown(head, lines)
+
+
 def at_equal_time(results: Results, passes: int) -> str:
     """Return a table of all metrics in the time of so many passes of Xplique."""
     lines = []

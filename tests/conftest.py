@@ -6,6 +6,9 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+if "PYTEST_XDIST_WORKER" in os.environ:  # Workers share the cores: one thread each.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 # Much is compiled and little is computed; what one test compiled serves the others,
 # those of other processes and later runs too.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
