@@ -37,6 +37,7 @@ from scipy import ndimage, stats
 import keras_explainable as ke
 from keras_explainable.averaging import looping, noisy_views
 from keras_explainable.methods.gradient import slopes
+from keras_explainable.methods.gradient.blending import blended
 from keras_explainable.methods.gradient.estimating import Estimate
 from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
 from keras_explainable.noise import DEFAULT, Noise, ranges
@@ -178,11 +179,11 @@ def _watched(network, x, y, level, repetitions):
             now.add(group, copies)
             n = 2 * int(now.counts.sum())
             if group == 1 and n in few:
-                maps, best = now.means()[1][2:], now.found()
-                both = map(ops.convert_to_numpy, (maps, best.maps))
-                found[n] = [each[..., 0] for each in both]
-                found[n].append(best.squared)
-        return call.logits, best.maps
+                gradients, straight = now.means()
+                best, squared = blended(*gradients, straight, now.counts)
+                parts = map(ops.convert_to_numpy, (straight[2:], best, squared))
+                found[n] = [part[..., 0] for part in parts]
+        return call.logits, best
 
     # Two chunks, one of each group, are the fewest: small n by small chunks.
     small = [n for n in repetitions if n < 2 * ROWS]
