@@ -35,7 +35,7 @@ def xplique(name: str, **options: Any) -> Callable[[Work], Callable[[], Any]]:
 
         model, (images, units) = model_of(work), data_of(work)
         explainer = getattr(attributions, name)(model, batch_size=32, **options)
-        targets = np.eye(1000, dtype="float32")[units[:, 0]]
+        targets = np.eye(work.classes, dtype="float32")[units[:, 0]]
         return lambda: explainer(images, targets)
 
     return build

@@ -24,6 +24,7 @@ class Work:
     rows: int | None = None
     units: int = 1
     pixels: int = 224
+    classes: int = 1000
 
 
 def build(name: str, work: Work) -> Callable[[], Any]:
@@ -54,7 +55,7 @@ def data_of(work: Work) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
     shape = (work.images, work.pixels, work.pixels, 3)
     images = rng.uniform(-1, 1, shape).astype("float32")
-    return images, rng.integers(0, 1000, (work.images, work.units))
+    return images, rng.integers(0, work.classes, (work.images, work.units))
 
 
 def ours(work: Work, **options: Any) -> Callable[[], Any]:
@@ -117,7 +118,7 @@ def bare_tensorflow(work: Work) -> Callable[[], Any]:
     network, images, units, rows = _folded(work)
     import tensorflow as tf
 
-    clean, chosen = tf.constant(images), tf.one_hot(units, 1000)
+    clean, chosen = tf.constant(images), tf.one_hot(units, work.classes)
     total = tf.Variable(tf.zeros(clean.shape[:-1]))
 
     @tf.function(autograph=False)
@@ -144,7 +145,7 @@ def bare_jax(work: Work) -> Callable[[], Any]:
 
     trained = [v.value for v in network.trainable_variables]
     others = [v.value for v in network.non_trainable_variables]
-    clean, chosen = jnp.asarray(images), jax.nn.one_hot(units, 1000)
+    clean, chosen = jnp.asarray(images), jax.nn.one_hot(units, work.classes)
 
     @jax.jit
     def step(trained: Any, others: Any, total: Any, key: Any) -> Any:
@@ -172,7 +173,7 @@ def bare_torch(work: Work) -> Callable[[], Any]:
     for variable in network.variables:
         variable.value.requires_grad_(False)
     clean = torch.from_numpy(images)
-    chosen = torch.nn.functional.one_hot(torch.from_numpy(units), 1000).float()
+    chosen = torch.nn.functional.one_hot(torch.from_numpy(units), work.classes).float()
 
     def run() -> Any:
         total = torch.zeros(clean.shape[:-1])
@@ -230,7 +231,7 @@ def xplique(work: Work) -> Callable[[], Any]:
     explainer = SmoothGrad(
         model, batch_size=work.rows or 16, nb_samples=work.repetitions, noise=SIGMA
     )
-    targets = np.eye(1000, dtype="float32")[units[:, 0]]
+    targets = np.eye(work.classes, dtype="float32")[units[:, 0]]
     return lambda: explainer(images, targets)
 
 

@@ -234,10 +234,9 @@ def times(args):
     pythons = {"ours": sys.executable} | ({"peers": args.peers} if args.peers else {})
     with tempfile.TemporaryDirectory() as folder:
         for name, model, x, _ in subjects(args):
-            if model.output_shape[-1] != 1000:
-                continue  # The sides explain one of 1,000 classes.
             model.save(path := str(Path(folder) / f"{name}.keras"))
             work = {"model": path, "images": 1, "rows": None, "pixels": x.shape[1]}
+            work |= {"classes": model.output_shape[-1]}
             for n in args.repetitions:
                 timed = work | {"repetitions": n}
                 for row in compare.compare(SIDES, pythons, timed, args.rounds):
