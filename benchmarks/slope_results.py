@@ -22,6 +22,9 @@ METRICS = {
     "squared": "squared error", "cosine": "cosine", "ssim": "SSIM", "ranks": "ranks"
 }  # fmt: skip
 
+#: Of panels.
+COLUMNS = 3
+
 #: Network, pixels of a side, sigma.
 Setting = tuple[str, int, float]
 
@@ -87,21 +90,19 @@ class Results:
 
 
 def figure(results: Results, by_time: bool = False) -> None:
-    """Draw squared errors by passes, or by milliseconds: a row for each network."""
+    """Draw squared errors by passes, or by milliseconds, a panel for each setting."""
     settings = results.settings(timed=by_time)
-    networks = [*dict.fromkeys(setting[:2] for setting in settings)]
-    sigmas = sorted({sigma for *_, sigma in settings})
-    shape = {"figsize": (8, 0.5 + 2.2 * len(networks)), "layout": "constrained"}
-    drawing, axes = plt.subplots(
-        len(networks), len(sigmas), sharey="row", squeeze=False, **shape
-    )
-    for row, network in zip(axes, networks, strict=True):
-        for axis, sigma in zip(row, sigmas, strict=True):
-            axis.set_visible((*network, sigma) in settings)
-            if axis.get_visible():
-                _draw(axis, results, (*network, sigma), by_time)
-        row[0].set_ylabel("squared error")
-    handles = axes[0][0].get_legend_handles_labels()
+    rows = -(-len(settings) // COLUMNS)
+    shape = {"figsize": (8, 0.5 + 2.1 * rows), "layout": "constrained"}
+    drawing, axes = plt.subplots(rows, COLUMNS, sharey=True, squeeze=False, **shape)
+    panels = axes.ravel()
+    for axis, setting in zip(panels, settings, strict=False):
+        _draw(axis, results, setting, by_time)
+    for axis in panels[len(settings) :]:
+        axis.set_visible(False)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("squared error")
+    handles = panels[0].get_legend_handles_labels()
     drawing.legend(*handles, loc="outside upper center", ncols=4, frameon=False)
     plt.show()
 
