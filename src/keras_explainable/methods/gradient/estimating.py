@@ -141,12 +141,11 @@ class Estimate:
 
     def found(self) -> Found:
         """Return what is known so far."""
-        gradients, maps = self.means()
         pairs = int(self.counts.sum())
         if not self.blend:
+            _, maps = self.means()
             return Found(maps, np.full(maps.shape[-1], np.inf), pairs)
-        samples, squares = gradients
-        maps, squared = blended(samples, squares, maps, self.counts)
+        maps, squared = self._finished(_blend)
         return Found(maps, _numpy(squared)[0].astype("float64"), pairs)
 
     def means(self) -> tuple[list[Tensor], Tensor]:
@@ -154,11 +153,13 @@ class Estimate:
 
         Each is of the groups and, if there are two, of both together (3, ..., K).
         """
-        inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
-        finish = compiled_whole(_means, self.call.model)
-        means: tuple[list[Tensor], Tensor]
-        means = finish(inputs, self.indices, self.counts, self.sums)
+        means: tuple[list[Tensor], Tensor] = self._finished(_means)
         return means
+
+    def _finished(self, finish: Callable[..., Any]) -> Any:
+        inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
+        step = compiled_whole(finish, self.call.model)
+        return step(inputs, self.indices, self.counts, self.sums)
 
 
 def _pass(
@@ -227,6 +228,14 @@ def _means(
         ops.repeat(x, counts.shape[0], axis=0) for x in (inputs, indices)
     )
     return gradients, slopes.straight_maps(model, inputs, indices, told)
+
+
+def _blend(
+    model: Any, inputs: Tensor, indices: Tensor, counts: Tensor, groups: Any
+) -> tuple[Tensor, Tensor]:
+    """Return the blend and its squared errors, given what ``_means`` is given."""
+    [samples, squares], maps = _means(model, inputs, indices, counts, groups)
+    return blended(samples, squares, maps, counts)
 
 
 def _with_whole(groups: Tensor) -> Tensor:
