@@ -59,7 +59,7 @@ def test_smoothgrad_is_smoother_than_the_gradient(case):
     model, x, classes, _ = case
     roughness = []
     for method in (gradients, smooth(gradients, 12, noise_level=0.1, seed=0)):
-        _, maps = ke.explain(method, model, x[:2], classes[:2], verbose=0)
+        _, maps = ke.explain(method, model, x, classes, verbose=0, batch_size=12)
         steps = np.abs(np.diff(maps, axis=1)).mean(axis=(1, 2, 3))
         roughness.append(steps / maps.mean(axis=(1, 2, 3)))
     assert (roughness[1] < 0.8 * roughness[0]).all(), roughness
