@@ -37,7 +37,6 @@ from scipy import ndimage, stats
 import keras_explainable as ke
 from keras_explainable.averaging import looping, noisy_views
 from keras_explainable.methods.gradient import slopes
-from keras_explainable.methods.gradient.blending import blended
 from keras_explainable.methods.gradient.estimating import Estimate
 from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
 from keras_explainable.noise import DEFAULT, Noise, ranges
@@ -170,27 +169,32 @@ def _watched(network, x, y, level, repetitions):
     @looping
     def watch(call, *, few):
         noisy = Noise(DEFAULT, level, antithetic=True)
-        sampling = Sampling(repetitions[-1], 1, copies=2)
+        sampling = Sampling(few[-1], 1, copies=2)
         sigma = noisy.scales(call.model, call.inputs, ranges(call.inputs))
         views = noisy_views(call, noisy, sampling, sigma)
         tally = Tally(call.outputs, call.indices, sampling, spread=True)
-        now = Estimate(call, views, sampling, True, 0, tally)
-        for group, copies in now.chunks():
-            now.add(group, copies)
-            n = 2 * int(now.counts.sum())
-            if group == 1 and n in few:
-                gradients, straight = now.means()
-                best, squared = blended(*gradients, straight, now.counts)
-                parts = map(ops.convert_to_numpy, (straight[2:], best, squared))
-                found[n] = [part[..., 0] for part in parts]
-        return call.logits, best
+        blend, alone = (
+            Estimate(call, views, sampling, both, 0, tally) for both in (True, False)
+        )
+        for backward, copies in blend.chunks():
+            blend.add(backward, copies)
+            if (n := 2 * blend.pairs) in few:
+                alone.told = keras.tree.map_structure(_whole, blend.told)
+                alone.counts = blend.counts.sum(axis=1, keepdims=True)
+                straight, best = alone.found(), blend.found()
+                maps = (ops.convert_to_numpy(x.maps)[..., 0] for x in (straight, best))
+                found[n] = [*maps, best.squared]
+        return call.logits, best.maps
 
-    # Two chunks, one of each group, are the fewest: small n by small chunks.
-    small = [n for n in repetitions if n < 2 * ROWS]
-    for n in small:
-        watch(network, x, y, rows=n // 2, few=[n])
-    watch(network, x, y, rows=ROWS, few=[n for n in repetitions if n not in small])
+    # By itself what is not the end of a chunk of the largest.
+    small = [n for n in repetitions if n <= 2 * ROWS]
+    for few in (*([n] for n in small), [n for n in repetitions if n not in small]):
+        watch(network, x, y, rows=ROWS, few=few)
     return [found[n] for n in repetitions]
+
+
+def _whole(groups):
+    return ops.convert_to_numpy(groups).sum(axis=0, keepdims=True)
 
 
 def rows(args):

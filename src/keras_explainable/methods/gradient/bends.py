@@ -13,7 +13,6 @@ from keras import layers, ops
 
 from keras_explainable import backend
 from keras_explainable.graph import Step, named
-from keras_explainable.moments import column
 from keras_explainable.operations import relu_limit
 from keras_explainable.types import Tensor
 
@@ -62,7 +61,7 @@ class Bend:
         return values
 
     def sums(self, weights: Tensor, *values: Tensor) -> Sequence[Tensor]:
-        """Return the sums (1, ...) of what is told, with weights (R,)."""
+        """Return the sums (groups, ...) of what is told; see ``weighted``."""
         return [weighted(weights, x) for x in self.told(*values)]
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
@@ -80,8 +79,15 @@ class Bend:
 
 
 def weighted(weights: Tensor, x: Tensor) -> Tensor:
-    """Return the sum (1, ...) of rows (R, ...), with weights (R,)."""
-    return ops.sum(column(weights, x) * x, axis=0, keepdims=True)
+    """Return the sums (groups, ...) of rows (R, ...), which are of the groups in turn.
+
+    Args:
+        weights: (R / groups, groups).
+        x: (R, ...).
+    """
+    grouped = ops.reshape(x, (*weights.shape, *x.shape[1:]))
+    ones = (1,) * (len(x.shape) - 1)
+    return ops.sum(ops.reshape(weights, (*weights.shape, *ones)) * grouped, axis=0)
 
 
 class Elementwise(Bend):

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_explainable.methods.gradient.bends import weighted
 from keras_explainable.types import Tensor
 
 
@@ -14,27 +15,26 @@ def blended(
 
     The limit M is not known, but S has no bias: products with M are those of one half
     of the pairs with S of the other half, as what A and S share of the noise would make
-    them look better than they are. Half the pairs bend A a little, which adds to these
-    products and is taken off. Weights are kept in a >= 0, 0 <= s <= 1.
+    them look better than they are. Weights are kept in a >= 0, 0 <= s <= 1.
 
     Args:
-        samples: S of one half of the pairs, of the other, and of all (3, ..., K).
-        squares: the same means of the squares of the pairs' gradients.
-        slopes: A of the same.
-        counts: pairs in each half (2,).
+        samples: S of one half of the pairs and of the other (2, ..., K).
+        squares: mean squared norms of the pairs' gradients (2, K).
+        slopes: A of the same halves (2, ..., K); their mean is used.
+        counts: pairs with gradients in each half (2,).
 
     Returns:
         Maps (1, ..., K), and the estimate of their squared errors (1, K): without bias
         for given weights, but never less than the variance that the halves tell.
     """
-    whole, mean = slopes[2:], samples[2:]
     n = ops.sum(counts)
-    noise = _sum(ops.maximum(squares[2:] - ops.square(mean), 0)) / (n - 1)
-    own, both, others = _dot(whole, whole), _dot(whole, mean), _dot(mean, mean)
+    shares = counts[:, None] / n
+    whole, mean = ops.mean(slopes, axis=0, keepdims=True), weighted(shares, samples)
+    own, both, others = dot(whole, whole), dot(whole, mean), dot(mean, mean)
+    noise = ops.maximum(weighted(shares, squares) - others, 0) / (n - 1)
     limit = ops.maximum(others - noise, 0)  # <S, M> = <M, M>
-    with_limit = _dot(samples[:2], ops.flip(slopes[:2], axis=0))
-    bent = ops.mean(slopes[:2], axis=0, keepdims=True) - whole
-    with_limit = ops.mean(with_limit, axis=0, keepdims=True) - _dot(bent, mean)
+    with_limit = dot(samples, ops.flip(slopes, axis=0))
+    with_limit = ops.mean(with_limit, axis=0, keepdims=True)
     share = _over(own * limit - both * with_limit, own * others - both**2)
     share = ops.clip(share, 0, 1)
     scale = _over(with_limit - share * both, own)
@@ -42,23 +42,20 @@ def blended(
     share, scale = ops.where(scale > 0, share, alone), ops.maximum(scale, 0)
     error = scale**2 * own + 2 * scale * share * both + share**2 * others
     error = error - 2 * (scale * with_limit + share * limit) + limit
-    maps = _like(scale, slopes) * slopes + _like(share, samples) * samples
-    chance = maps[:1] - maps[1:2]  # Twice the deviation of the whole.
-    return maps[2:], ops.maximum(error, _dot(chance, chance) / 4)
+    scale, share = _like(scale, slopes), _like(share, samples)
+    chance = scale * (slopes[:1] - slopes[1:]) + share * (samples[:1] - samples[1:])
+    least = dot(chance, chance) / 4  # Of the mean of the halves.
+    return scale * whole + share * mean, ops.maximum(error, least)
+
+
+def dot(one: Tensor, other: Tensor) -> Tensor:
+    """Return the product of each map (B, ..., K) with another (B, K)."""
+    return ops.sum(one * other, axis=tuple(range(1, len(one.shape) - 1)))
 
 
 def _over(one: Tensor, other: Tensor) -> Tensor:
     """Return a quotient, 0 where nothing is divided by."""
     return ops.where(other > 0, one / ops.where(other > 0, other, 1), 0)
-
-
-def _sum(maps: Tensor) -> Tensor:
-    """Return the sum over each map (B, K)."""
-    return ops.sum(maps, axis=tuple(range(1, len(maps.shape) - 1)))
-
-
-def _dot(one: Tensor, other: Tensor) -> Tensor:
-    return _sum(one * other)
 
 
 def _like(values: Tensor, maps: Tensor) -> Tensor:

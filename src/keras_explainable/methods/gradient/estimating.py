@@ -1,5 +1,6 @@
 """Sums over pairs of noisy copies, image after image, and the maps made of them."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -15,7 +16,7 @@ from keras_explainable.batching import Copies, padded_chunks
 from keras_explainable.compilation import compiled_whole
 from keras_explainable.methods.gradient import slopes
 from keras_explainable.methods.gradient.bends import weighted
-from keras_explainable.methods.gradient.blending import blended
+from keras_explainable.methods.gradient.blending import blended, dot
 from keras_explainable.sampling import Sampling
 from keras_explainable.tally import Tallies, Tally
 from keras_explainable.types import Tensor
@@ -24,6 +25,10 @@ Views = Callable[[Copies], tuple[Any, Any]]
 
 #: Growth of the number of pairs between looks at the error.
 _GROWTH = 1.5
+
+#: Pairs: slopes learn from the first passes, samples hardly. Up to the first number
+#: gradients tell what the blend errs by; from there to the second there are none.
+_STAGES = 8, 32
 
 
 @dataclass
@@ -85,7 +90,12 @@ def _joined(found: list[Found]) -> tuple[Tensor, np.ndarray, np.ndarray]:
 class Estimate:
     """Of one image, one at a time so that memory does not grow with their number.
 
-    Blends have two groups of pairs, the even and the odd ones; each chunk is of one.
+    Pairs of a blend belong to two groups in turn, so that these stay of one size.
+
+    Attributes:
+        counts: pairs that are told, and those of them with gradients, by group.
+        told: sums of what tells the slopes, each (groups, ...).
+        gradients: sums of gradients and of their squared norms, likewise.
     """
 
     def __init__(
@@ -99,94 +109,101 @@ class Estimate:
     ):
         self.call, self.views, self.sampling = call, views, sampling
         self.blend, self.image, self.tally = blend, image, tally
-        self.counts = np.zeros(1 + blend, "float32")
-        self.sums: list[Any] = [None] * len(self.counts)
+        self.counts = np.zeros((2, 1 + blend), "float32")
+        self.told: Any = None
+        self.gradients: Any = None
         self.indices = call.indices[image : image + 1]
 
-    def done(self, told: Callable[[int], None]) -> Found:
+    def done(self, progress: Callable[[int], None]) -> Found:
         """Return what is found, after all pairs or when that is sure enough."""
         tolerance, look = self.sampling.tolerance, 4.0
-        for group, copies in self.chunks():
-            self.add(group, copies)
-            told(2 * int(self.counts.sum()))
-            if tolerance is not None and min(self.counts) * len(self.counts) >= look:
-                look = _GROWTH * self.counts.sum()
+        for backward, copies in self.chunks():
+            self.add(backward, copies)
+            progress(2 * self.pairs)
+            if tolerance is not None and 2 * self.counts[0].min() >= look:
+                look = _GROWTH * self.pairs
                 if (found := self.found()).error <= tolerance:
                     return found
         return self.found()
 
-    def chunks(self) -> Iterator[tuple[int, Copies]]:
-        """Yield the group and the pairs of each chunk."""
-        draws, groups = self.sampling.draws, len(self.counts)
-        each, most = -(-draws // groups), max(self.call.rows // 2, 1)
-        size = -(-each // -(-each // most))  # Even ones, so that few rows are idle.
-        for position, used in padded_chunks(each, size):
-            for group in range(groups):
-                draw = position * groups + group
-                there = used & (draw < draws)
-                draw = np.minimum(draw, draws - 1)
-                yield group, Copies(np.full(size, self.image), draw, there)
+    @property
+    def pairs(self) -> int:
+        """How many there have been."""
+        return int(self.counts[0].sum())
 
-    def add(self, group: int, copies: Copies) -> None:
+    def chunks(self) -> Iterator[tuple[bool, Copies]]:
+        """Yield of each chunk whether gradients are wanted, and the pairs."""
+        groups = self.counts.shape[1]
+        most = max(self.call.rows // (2 * groups), 1)
+        for start, end, backward in self._stages():
+            each = -(-(end - start) // groups)
+            size = groups * -(-each // -(-each // most))  # Few rows are idle.
+            for position, used in padded_chunks(end - start, size):
+                image = np.full(size, self.image)
+                yield backward, Copies(image, start + position, used)
+
+    def _stages(self) -> Iterator[tuple[int, int, bool]]:
+        """Yield from which pair to which gradients are wanted, or are not."""
+        draws = self.sampling.draws
+        ends = [0, *_STAGES, draws] if self.blend else [0, 0, draws]
+        for stage, (start, end) in enumerate(itertools.pairwise(ends)):
+            if start < min(end, draws):
+                yield start, min(end, draws), stage % 2 == 0
+
+    def add(self, backward: bool, copies: Copies) -> None:
         """Count in a chunk."""
-        step = compiled_whole(partial(_pass, blend=self.blend), self.call.model)
+        step = compiled_whole(partial(_pass, backward=backward), self.call.model)
         rows = ops.repeat(self.indices, 2 * len(copies.used), axis=0)
-        weights = copies.used.astype("float32")
-        outputs, new = step(self.views(copies)[0], rows, weights)
-        old = self.sums[group]
-        self.sums[group] = new if old is None else _plus()(old, new)
-        self.counts[group] += weights.sum()
+        weights = copies.used.astype("float32").reshape(-1, self.counts.shape[1])
+        outputs, told, gradients = step(self.views(copies)[0], rows, weights)
+        self.told = _total(self.told, told)
+        if backward:
+            self.gradients = _total(self.gradients, gradients)
+        self.counts += np.array([[1], [backward]]) * weights.sum(axis=0)
         logits = units.gather_units(outputs, rows)
         self.tally.add_changes(_numpy(logits), _numpy(outputs), copies)
 
     def found(self) -> Found:
         """Return what is known so far."""
-        pairs = int(self.counts.sum())
-        if not self.blend:
-            _, maps = self.means()
-            return Found(maps, np.full(maps.shape[-1], np.inf), pairs)
-        maps, squared = self._finished(_blend)
-        return Found(maps, _numpy(squared)[0].astype("float64"), pairs)
-
-    def means(self) -> tuple[list[Tensor], Tensor]:
-        """Return the means of gradients and of their squares, and the maps by slopes.
-
-        Each is of the groups and, if there are two, of both together (3, ..., K).
-        """
-        means: tuple[list[Tensor], Tensor] = self._finished(_means)
-        return means
-
-    def _finished(self, finish: Callable[..., Any]) -> Any:
         inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
-        step = compiled_whole(finish, self.call.model)
-        return step(inputs, self.indices, self.counts, self.sums)
+        known = inputs, self.indices, self.counts, self.told
+        if self.blend:
+            step = compiled_whole(_blend, self.call.model)
+            maps, squared = step(*known, self.gradients)
+            return Found(maps, _numpy(squared)[0].astype("float64"), self.pairs)
+        maps = compiled_whole(_straight, self.call.model)(*known)
+        return Found(maps, np.full(maps.shape[-1], np.inf), self.pairs)
+
+
+def _total(old: Any, new: Any) -> Any:
+    return new if old is None else _plus()(old, new)
 
 
 def _pass(
-    model: Any, copies: Tensor, indices: Tensor, weights: Tensor, *, blend: bool
-) -> tuple[Tensor, tuple[list[Tensor], slopes.Sums]]:
-    """Return outputs (2 R, units), and sums over pairs, each (1, ...).
+    model: Any, copies: Tensor, indices: Tensor, weights: Tensor, *, backward: bool
+) -> tuple[Tensor, slopes.Sums, list[Tensor]]:
+    """Return outputs (2 R, units), and sums over pairs.
 
-    The sums are of the pairs' mean gradients and their squares, if they are blended,
-    and of what tells the slopes.
+    They are of what tells the slopes, each (groups, ...), and of the pairs' mean
+    gradients (groups, ..., K) and of the squares of their norms (groups, K).
 
     Args:
         model: an exposed one.
         copies: (2 R, ...), x + e before x - e.
         indices: units (2 R, K).
-        weights: of the pairs (R,).
-        blend: whether the sums of gradients are wanted.
+        weights: of the pairs, which are of the groups in turn (R / groups, groups).
+        backward: whether the sums of gradients are wanted.
     """
     sums: list[Tensor] = []
-    if blend:
+    if backward:
         outputs, shown, maps = _gradients(model, copies, indices)
-        half = weights.shape[0]
+        half = copies.shape[0] // 2
         mean = (maps[:half] + maps[half:]) / 2
-        sums = [weighted(weights, x) for x in (mean, ops.square(mean))]
+        sums = [weighted(weights, x) for x in (mean, dot(mean, mean))]
     else:
         outputs, *shown = model.run(copies)
     twice = ops.concatenate([weights, weights]) / 2
-    return outputs, (sums, slopes.told(model, shown, twice))
+    return outputs, slopes.told(model, shown, twice), sums
 
 
 def _gradients(
@@ -205,44 +222,39 @@ def _plus() -> Any:
     return backend.jit(partial(keras.tree.map_structure, ops.add))
 
 
-def _means(
-    model: Any, inputs: Tensor, indices: Tensor, counts: Tensor, groups: Any
-) -> tuple[list[Tensor], Tensor]:
-    """Return what ``Estimate.means`` does.
+def _straight(
+    model: Any, inputs: Tensor, indices: Tensor, counts: Tensor, told: Any
+) -> Tensor:
+    """Return the maps by slopes of each group (groups, ..., K).
 
     Args:
         model: an exposed one.
         inputs: (1, ...).
         indices: (1, K).
-        counts: pairs in each group (groups,).
-        groups: the sums of each, as of ``_pass``.
+        counts: as of ``Estimate``.
+        told: as of ``Estimate``.
     """
-    counts = _with_whole(counts)
-
-    def mean(*sums: Tensor) -> Tensor:
-        x = _with_whole(ops.concatenate(sums))
-        return x / moments.column(counts, x)
-
-    gradients, told = keras.tree.map_structure(mean, *groups)
-    inputs, indices = (
-        ops.repeat(x, counts.shape[0], axis=0) for x in (inputs, indices)
-    )
-    return gradients, slopes.straight_maps(model, inputs, indices, told)
+    groups = counts.shape[1]
+    inputs, indices = (ops.repeat(x, groups, axis=0) for x in (inputs, indices))
+    return slopes.straight_maps(model, inputs, indices, _means(counts[0], told))
 
 
 def _blend(
-    model: Any, inputs: Tensor, indices: Tensor, counts: Tensor, groups: Any
+    model: Any,
+    inputs: Tensor,
+    indices: Tensor,
+    counts: Tensor,
+    told: Any,
+    gradients: Any,
 ) -> tuple[Tensor, Tensor]:
-    """Return the blend and its squared errors, given what ``_means`` is given."""
-    [samples, squares], maps = _means(model, inputs, indices, counts, groups)
-    return blended(samples, squares, maps, counts)
+    """Return the blend and its squared errors, given also the sums of gradients."""
+    maps = _straight(model, inputs, indices, counts, told)
+    samples, squares = _means(counts[1], gradients)
+    return blended(samples, squares, maps, counts[1])
 
 
-def _with_whole(groups: Tensor) -> Tensor:
-    """Return the sums of groups (groups, ...), and of all if there are several."""
-    if groups.shape[0] == 1:
-        return groups
-    return ops.concatenate([groups, ops.sum(groups, axis=0, keepdims=True)])
+def _means(counts: Tensor, sums: Any) -> Any:
+    return keras.tree.map_structure(lambda x: x / moments.column(counts, x), sums)
 
 
 def _numpy(x: Any) -> np.ndarray:

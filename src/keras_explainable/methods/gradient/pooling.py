@@ -1,6 +1,5 @@
 """Max pooling under noise: how often each place of a window wins."""
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -48,13 +47,17 @@ class MaxPooling(Bend):
         return [ops.cast(each, x.dtype) for each in (*won, self._passes(x))]
 
     def sums(self, weights: Tensor, *values: Tensor) -> Sequence[Tensor]:
-        """Return the sums of what is told, row by row: XLA is faster so on a CPU."""
+        """Return the sums, some rows at a time: XLA is faster so on a CPU."""
+        groups = weights.shape[1]
 
         def added(row: Any, sums: list[Tensor]) -> list[Tensor]:
-            new = self.told(*(each[row][None] for each in values))
-            return [x + weights[row] * y for x, y in zip(sums, new, strict=True)]
+            new = super(MaxPooling, self).sums(
+                weights[row][None], *(x[row] for x in parts)
+            )
+            return [*map(ops.add, sums, new)]
 
-        none = [ops.zeros_like(x) for x in self.told(*(each[:1] for each in values))]
+        parts = [ops.reshape(x, (-1, groups, *x.shape[1:])) for x in values]
+        none = [ops.zeros_like(x) for x in self.told(*(x[0] for x in parts))]
         sums: list[Tensor] = ops.fori_loop(0, weights.shape[0], added, none)
         return sums
 
@@ -62,24 +65,20 @@ class MaxPooling(Bend):
         return ops.logical_and(x > 0, x < self.limit)
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
-        """Return the chance to win of each place, if the ReLU passes it."""
+        """Return the chance of each place to win, and one over the ReLU's to pass."""
         if self.limit is None:
             return means
         *won, passed = means
-        chances = self.places(passed, 0.0)
-        return [
-            each / ops.maximum(chance, each + 1e-12)
-            for each, chance in zip(won, chances, strict=True)
-        ]
+        ever = passed > 0
+        return [*won, ops.where(ever, 1 / ops.where(ever, passed, 1), 0)]
 
     def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
         """Return the mean over each window, weighted with the chances."""
-        places = self.places(inputs[0], 0.0)
-        terms = [
-            x * ops.cast(slope, x.dtype)
-            for x, slope in zip(places, slopes, strict=True)
-        ]
-        return named(self.step.outputs, self.sum(terms))
+        x, factors = inputs[0], [ops.cast(each, inputs[0].dtype) for each in slopes]
+        if self.limit is not None:
+            x = x * factors.pop()
+        terms = map(ops.multiply, self.places(x, 0.0), factors)
+        return named(self.step.outputs, self.sum([*terms]))
 
     def spread(self, best: Tensor) -> Tensor:
         """Return the largest values in a shape to compare places with."""
@@ -137,15 +136,30 @@ def windows(layer: Any, x: Tensor, fill: float) -> list[Tensor]:
     around = pads(layer.padding, sizes, size, steps, [1] * len(sizes))
     if any(map(any, around)):
         x = ops.pad(x, [(0, 0), *around, (0, 0)], constant_values=fill)
-    spans = [
-        (length - window) // step * step + 1
-        for length, window, step in zip(x.shape[1:-1], size, steps, strict=True)
-    ]
+    places = [x]
+    for axis, (window, step) in enumerate(zip(size, steps, strict=True), start=1):
+        places = [part for each in places for part in _along(each, axis, window, step)]
+    return places
+
+
+def _along(x: Tensor, axis: int, window: int, step: int) -> list[Tensor]:
+    """Return what stands at each place of windows along one axis.
+
+    Every ``step``-th value is cut out by one reshape: a slice with steps takes many
+    times as long on a CPU, and its gradient longer still.
+    """
+    length = x.shape[axis]
+    parts, count = -(-length // step), (length - window) // step + 1
+    padding = [(0, 0)] * len(x.shape)
+    padding[axis] = 0, parts * step - length
+    shape = (*x.shape[:axis], parts, step, *x.shape[axis + 1 :])
+    every = ops.unstack(ops.reshape(ops.pad(x, padding), shape), axis=axis + 1)
     return [
-        x[(slice(None), *map(_every, starts, spans, steps))]
-        for starts in itertools.product(*map(range, size))
+        _cut(every[place % step], axis, place // step, count) for place in range(window)
     ]
 
 
-def _every(start: int, span: int, step: int) -> slice:
-    return slice(start, start + span, step)
+def _cut(x: Tensor, axis: int, start: int, count: int) -> Tensor:
+    begin, shape = [0] * len(x.shape), list(x.shape)
+    begin[axis], shape[axis] = start, count
+    return ops.slice(x, begin, shape)

@@ -199,12 +199,12 @@ def _is_affine(step: Step) -> bool:
 
 
 def told(model: GraphModel, shown: Sequence[Tensor], weights: Tensor) -> Sums:
-    """Return what tells the slopes of each bend, summed up over noisy copies (1, ...).
+    """Return what tells the slopes of each bend, summed over copies (groups, ...).
 
     Args:
         model: an exposed one.
         shown: what its nonlinear steps watch (R, ...), as it outputs it.
-        weights: of the copies (R,).
+        weights: of the copies (R / groups, groups).
     """
     made = bends(_own_graph(model))
 
