@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.interpolate import BSpline, make_interp_spline
 
 #: Of all sides.
 COLOURS = {
@@ -60,20 +61,21 @@ class Results:
         rows = [row for row in self.rows if tuple(row[key] for key in keys) == wanted]
         return tuple(np.array([row[key] for row in rows]) for key in ("n", metric))
 
-    def milliseconds(self, setting: Setting, side: str) -> np.polynomial.Polynomial:
-        """Return the time of one image by passes, a straight line."""
+    def milliseconds(self, setting: Setting, side: str) -> BSpline:
+        """Return the time of one image by passes, straight between those measured."""
+        return make_interp_spline(*self._timed(setting, side), k=1)
+
+    def passes_in(self, setting: Setting, side: str, ms: float) -> float:
+        """Return how many passes the time is enough for."""
+        return float(make_interp_spline(*self._timed(setting, side)[::-1], k=1)(ms))
+
+    def _timed(self, setting: Setting, side: str) -> tuple[list, list]:
         wanted = (*setting[:2], side)
         rows = [
             row for row in self.times
             if (row["network"], row["pixels"], row["side"]) == wanted
         ]  # fmt: skip
-        points = np.array([[row["n"], row["ms"]] for row in rows])
-        return np.polynomial.Polynomial.fit(*points.T, deg=1).convert()
-
-    def passes_in(self, setting: Setting, side: str, ms: float) -> float:
-        """Return how many passes the time is enough for."""
-        start, each = self.milliseconds(setting, side).coef
-        return (ms - start) / each
+        return [row["n"] for row in rows], [row["ms"] for row in rows]
 
     def at(self, setting: Setting, side: str, n: float, metric: str = "squared"):
         """Return the metric after n passes, between those that were measured."""

@@ -26,7 +26,7 @@ _ELEMENTWISE |= {"maximum", "minimum", "power", "prelu", "reciprocal", "rsqrt", 
 _ELEMENTWISE |= {"sqrt", "square", "arctan"}
 _ELEMENTWISE -= _MIXING
 
-#: Activations of straight pieces: start, end and slope of those that are not flat.
+#: Of straight pieces: start, end and slope of those that are not flat.
 _PIECES: dict[Any, list[tuple[float, float, float]]] = {
     keras.activations.leaky_relu: [(-math.inf, 0, 0.2), (0, math.inf, 1)],
     keras.activations.hard_tanh: [(-1, 1, 1)],
@@ -38,7 +38,10 @@ _PIECES: dict[Any, list[tuple[float, float, float]]] = {
 #: Of the trapezoidal rule for a Gaussian, better here than Gauss and Hermite's: slopes
 #: bend more than polynomials of so many places can.
 _NODES = np.arange(-10, 11) * 0.45
-_WEIGHTS = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
+_DENSITY = np.exp(-(_NODES**2) / 2)
+
+#: Places, and weights of the values there in E[a(e) e].
+_RULE = _NODES, _NODES * _DENSITY / _DENSITY.sum()
 
 
 class Bend:
@@ -98,7 +101,7 @@ class Elementwise(Bend):
         return values[0], ops.square(values[0])
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
-        """Return ``E[a'(z)]``: in closed form for some, otherwise by quadrature."""
+        """Return E[a'(z)]: in closed form for some, otherwise by quadrature."""
         mean, square = means
         deviation = ops.sqrt(ops.maximum(square - ops.square(mean), 0))
         if _function(self.step.operation) is keras.activations.gelu:
@@ -113,18 +116,29 @@ class Elementwise(Bend):
         return [sum(inside[1:], inside[0])]
 
     def _quadrature(self, mean: Tensor, deviation: Tensor) -> Tensor:
-        total = ops.zeros_like(mean)
-        for node, weight in zip(_NODES.tolist(), _WEIGHTS.tolist(), strict=True):
-            total = total + weight * self._derivative(mean + node * deviation)
-        return total
+        """Return E[a(z) e] / s for z = m + s e, which is E[a'(z)] (Stein, 1981).
+
+        Values have no jumps where slopes have them, so that few places are enough.
+        """
+        nodes, weights = (ops.convert_to_tensor(x, "float32") for x in _RULE)
+
+        def added(i: Any, total: Tensor) -> Tensor:
+            return total + weights[i] * self._value(mean + nodes[i] * deviation)
+
+        total = ops.fori_loop(0, len(_NODES), added, ops.zeros_like(mean))
+        certain = self._derivative(mean)
+        wide = deviation > 0
+        return ops.where(wide, total / ops.where(wide, deviation, 1), certain)
+
+    def _value(self, z: Tensor) -> Tensor:
+        """Return a(z), of activations in the precision of z."""
+        operation, [source] = self.step.operation, self.step.reads()
+        if isinstance(operation, layers.Activation):
+            return operation.activation(z)
+        return ops.cast(self.step.run({id(source): z})[id(self.step.outputs)], z.dtype)
 
     def _derivative(self, z: Tensor) -> Tensor:
-        [source] = self.step.reads()
-
-        def run(value: Tensor) -> tuple[Tensor, tuple[()]]:
-            return self.step.run({id(source): value})[id(self.step.outputs)], ()
-
-        outputs, pullback, _ = backend.vjp(run, z)
+        outputs, pullback, _ = backend.vjp(lambda x: (self._value(x), ()), z)
         return pullback(ops.ones_like(outputs))
 
     def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
@@ -159,9 +173,12 @@ def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:
         return [(0, limit, 1)]
     if isinstance(operation, layers.LeakyReLU):
         return [(-math.inf, 0, float(operation.negative_slope)), (0, math.inf, 1)]
-    if type(operation) is layers.ReLU and not operation.threshold:
+    if type(operation) is layers.ReLU:
+        start = float(operation.threshold)
         end = math.inf if operation.max_value is None else operation.max_value
-        return [(-math.inf, 0, float(operation.negative_slope)), (0, end, 1)]
+        return [(-math.inf, start, float(operation.negative_slope)), (start, end, 1)]
+    if type(operation).__name__ == "Threshold":
+        return [(operation.threshold, math.inf, 1)]
     return _PIECES.get(_function(operation))
 
 
