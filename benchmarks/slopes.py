@@ -230,7 +230,7 @@ def rows(args):
 
 
 def _mean(values):
-    return round(float(np.mean(values)), 5)
+    return float(f"{np.mean(values):.4g}")
 
 
 def times(args):
