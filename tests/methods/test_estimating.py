@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from estimated import explained, network, pictures
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from keras import layers
 
@@ -86,6 +86,7 @@ def test_the_blend_is_better_than_either_and_tells_its_error(
     assert abs(told[0, 0] - true) < 0.1 * size
 
 
+@settings(max_examples=20, deadline=None)  # JAX compiles each shape.
 @given(some.data())
 def test_windows_are_those_of_max_pooling(data):
     size = data.draw(some.tuples(some.integers(1, 4), some.integers(1, 4)))
