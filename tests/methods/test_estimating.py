@@ -62,7 +62,7 @@ def halves(rng, limit, bias, slope_noise, noise, pairs):
     gradients = limit + noise * rng.normal(size=(2, pairs, *limit.shape[1:]))
     squares = np.square(gradients).sum(axis=2).mean(axis=1)
     given = gradients.mean(axis=1), squares, slopes, np.full(2, pairs)
-    return [np.asarray(x, "float32") for x in given]
+    return [keras.ops.convert_to_tensor(x, "float32") for x in given]
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,8 @@ def test_the_blend_is_better_than_either_and_tells_its_error(
     deviation = bias * rng.normal(size=limit.shape)
     given = halves(rng, limit, deviation, slope_noise, noise, pairs)
     best, told = map(keras.ops.convert_to_numpy, blended(*given))
-    true, *others = (
-        np.square(maps - limit).sum()
-        for maps in (best, given[0].mean(axis=0), given[2].mean(axis=0))
-    )
+    alone = (keras.ops.convert_to_numpy(given[k]).mean(axis=0) for k in (0, 2))
+    true, *others = (np.square(maps - limit).sum() for maps in (best, *alone))
     size = np.square(limit).sum()
     assert true <= 1.02 * min(others) + 0.005 * size  # As weights are estimated, too.
     assert abs(told[0, 0] - true) < 0.1 * size
