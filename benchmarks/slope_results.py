@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import NullFormatter
 from scipy.interpolate import BSpline, make_interp_spline
 
 #: Of all sides.
@@ -116,6 +117,7 @@ def _draw(axis: Any, results: Results, setting: Setting, by_time: bool) -> None:
         axis.loglog(x, squared, ".-", color=COLOURS[side], label=side)
     axis.set_title(f"{setting[0]}, sigma {setting[2]:g}", fontsize=9)
     axis.set_xlabel("ms" if by_time else "passes")
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def by_passes(results: Results, passes: tuple[int, ...]) -> str:
