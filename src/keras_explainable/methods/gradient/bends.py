@@ -13,6 +13,7 @@ from keras import layers, ops
 
 from keras_explainable import backend
 from keras_explainable.graph import Step, named
+from keras_explainable.moments import column
 from keras_explainable.operations import relu_limit
 from keras_explainable.types import Tensor
 
@@ -88,9 +89,8 @@ def weighted(weights: Tensor, x: Tensor) -> Tensor:
         weights: (R / groups, groups).
         x: (R, ...).
     """
-    grouped = ops.reshape(x, (*weights.shape, *x.shape[1:]))
-    ones = (1,) * (len(x.shape) - 1)
-    return ops.sum(ops.reshape(weights, (*weights.shape, *ones)) * grouped, axis=0)
+    shape = (*weights.shape, *x.shape[1:])
+    return ops.sum(ops.reshape(column(weights, x) * x, shape), axis=0)
 
 
 class Elementwise(Bend):
