@@ -12,6 +12,9 @@ Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
   model's weights becoming constants or being differentiated.
 - ``fused(function)``: a function of tensors, done value by value in one go, where else
   it would be done operation by operation; it is called while something is compiled.
+- ``weighted_sums(function, weights, values)``: the sums (groups, ...) of each tensor
+  that a function makes of values (R, ...), a row of it of a row of them, which belong
+  to the groups in turn; with weights (R / groups, groups).
 - ``normal(keys, shape)``: standard normal noise, a pure function of each row's key.
 - ``convolution(inputs, kernel, bias, limit, strides, padding, dilation)``: channels
   last, with a `relu`, the way that is fastest, with a kernel in the layout that
@@ -44,6 +47,7 @@ stack_units = _backend.stack_units
 jit = _backend.jit
 compiled = _backend.compiled
 fused = _backend.fused
+weighted_sums = _backend.weighted_sums
 normal = _backend.normal
 is_faster = _backend.is_faster
 kernel_layout = _backend.kernel_layout

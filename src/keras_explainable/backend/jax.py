@@ -1,7 +1,7 @@
 """JAX: traced functions with the model's weights as arguments."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -82,6 +82,31 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
 
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:
     return function  # As is all that JAX compiles.
+
+
+def weighted_sums(
+    function: Callable[..., Any], weights: Any, values: Sequence[Any]
+) -> list[Any]:
+    if jax.default_backend() != "cpu":
+        return [_weighted(weights, x) for x in function(*values)]
+
+    # On a CPU a sum over a first axis takes some 40 times as long as this loop.
+    def add(sums: Any, row: Any) -> Any:
+        new = function(*row[1:])
+        return [
+            s + _weighted(row[0][None], x) for s, x in zip(sums, new, strict=True)
+        ], ()
+
+    parts = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]
+    made = jax.eval_shape(function, *(x[0] for x in parts))
+    none = [jnp.zeros(x.shape, x.dtype) for x in made]
+    sums: list[Any] = jax.lax.scan(add, none, (weights, *parts))[0]
+    return sums
+
+
+def _weighted(weights: Any, x: Any) -> Any:
+    parts = x.reshape(*weights.shape, -1)
+    return jnp.sum(parts * weights[..., None], axis=0).reshape(-1, *x.shape[1:])
 
 
 def is_faster(layer: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -97,6 +97,18 @@ def _called(function: Callable[..., Any], reference: Any, *tensors: Any) -> Any:
 
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(function, autograph=False, jit_compile=True)
+
+
+def weighted_sums(
+    function: Callable[..., Any], weights: Any, values: Sequence[Any]
+) -> list[Any]:
+    return [_weighted(weights, x) for x in function(*values)]
+
+
+def _weighted(weights: Any, x: Any) -> Any:
+    ones = [1] * (len(x.shape) - 1)
+    parts = tf.reshape(x, (*weights.shape, *x.shape[1:]))
+    return tf.reduce_sum(parts * tf.reshape(weights, (*weights.shape, *ones)), axis=0)
 
 
 def is_faster(layer: Any) -> bool:

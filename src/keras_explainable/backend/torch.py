@@ -3,7 +3,7 @@
 import gc
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -71,6 +71,18 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
 
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:
     return function  # Which torch runs as it is.
+
+
+def weighted_sums(
+    function: Callable[..., Any], weights: Any, values: Sequence[Any]
+) -> list[Any]:
+    weights = torch.as_tensor(weights, device=values[0].device)
+    return [_weighted(weights, x) for x in function(*values)]
+
+
+def _weighted(weights: Any, x: Any) -> Any:
+    parts = x.reshape(*weights.shape, -1)
+    return torch.einsum("rg,rgn->gn", weights, parts).reshape(-1, *x.shape[1:])
 
 
 def is_faster(layer: Any) -> bool:

@@ -13,7 +13,6 @@ from keras import layers, ops
 
 from keras_explainable import backend
 from keras_explainable.graph import Step, named
-from keras_explainable.moments import column
 from keras_explainable.operations import relu_limit
 from keras_explainable.types import Tensor
 
@@ -65,8 +64,9 @@ class Bend:
         return values
 
     def sums(self, weights: Tensor, *values: Tensor) -> Sequence[Tensor]:
-        """Return the sums (groups, ...) of what is told; see ``weighted``."""
-        return [weighted(weights, x) for x in self.told(*values)]
+        """Return the sums (groups, ...) of what is told; see ``backend``."""
+        sums: Sequence[Tensor] = backend.weighted_sums(self.told, weights, values)
+        return sums
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return the slopes, given the means (B, ...) of what is told."""
@@ -80,17 +80,6 @@ class Bend:
             for symbol, mean, x in zip(self.step.reads(), slopes, inputs, strict=True)
         }
         return self.step.run(moved)
-
-
-def weighted(weights: Tensor, x: Tensor) -> Tensor:
-    """Return the sums (groups, ...) of rows (R, ...), which are of the groups in turn.
-
-    Args:
-        weights: (R / groups, groups).
-        x: (R, ...).
-    """
-    shape = (*weights.shape, *x.shape[1:])
-    return ops.sum(ops.reshape(column(weights, x) * x, shape), axis=0)
 
 
 class Elementwise(Bend):
@@ -110,7 +99,7 @@ class Elementwise(Bend):
         if pieces is None:
             return [self._quadrature(mean, deviation)]
         inside = [
-            slope * (_above(mean - start, deviation) - _above(mean - end, deviation))
+            slope * (_above(start, mean, deviation) - _above(end, mean, deviation))
             for start, end, slope in pieces
         ]
         return [sum(inside[1:], inside[0])]
@@ -182,8 +171,11 @@ def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:
     return _PIECES.get(_function(operation))
 
 
-def _above(distance: Tensor, deviation: Tensor) -> Tensor:
-    """Return the probability that a Gaussian is above a value so far below its mean."""
+def _above(value: float, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Return the probability that a Gaussian is above a value."""
+    if math.isinf(value):
+        return float(value < 0)
+    distance = mean - value
     safe = ops.where(deviation > 0, deviation, 1)
     share = (1 + ops.erf(distance / (safe * math.sqrt(2)))) / 2
     return ops.where(deviation > 0, share, ops.cast(distance > 0, share.dtype))

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_explainable.methods.gradient.bends import weighted
+from keras_explainable.moments import column
 from keras_explainable.types import Tensor
 
 
@@ -28,10 +28,10 @@ def blended(
         for given weights, but never less than the variance that the halves tell.
     """
     n = ops.sum(counts)
-    shares = counts[:, None] / n
-    whole, mean = ops.mean(slopes, axis=0, keepdims=True), weighted(shares, samples)
+    shares = counts / n
+    whole, mean = ops.mean(slopes, axis=0, keepdims=True), _joined(shares, samples)
     own, both, others = dot(whole, whole), dot(whole, mean), dot(mean, mean)
-    noise = ops.maximum(weighted(shares, squares) - others, 0) / (n - 1)
+    noise = ops.maximum(_joined(shares, squares) - others, 0) / (n - 1)
     limit = ops.maximum(others - noise, 0)  # <S, M> = <M, M>
     with_limit = dot(samples, ops.flip(slopes, axis=0))
     with_limit = ops.mean(with_limit, axis=0, keepdims=True)
@@ -51,6 +51,11 @@ def blended(
 def dot(one: Tensor, other: Tensor) -> Tensor:
     """Return the product of each map (B, ..., K) with another (B, K)."""
     return ops.sum(one * other, axis=tuple(range(1, len(one.shape) - 1)))
+
+
+def _joined(shares: Tensor, x: Tensor) -> Tensor:
+    """Return the mean (1, ...) of two halves (2, ...) with their shares in it."""
+    return ops.sum(column(shares, x) * x, axis=0, keepdims=True)
 
 
 def _over(one: Tensor, other: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Sums over pairs of noisy copies, image after image, and the maps made of them."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -15,7 +15,6 @@ from keras_explainable.averaging import Call
 from keras_explainable.batching import Copies, padded_chunks
 from keras_explainable.compilation import compiled_whole
 from keras_explainable.methods.gradient import slopes
-from keras_explainable.methods.gradient.bends import weighted
 from keras_explainable.methods.gradient.blending import blended, dot
 from keras_explainable.sampling import Sampling
 from keras_explainable.tally import Tallies, Tally
@@ -166,12 +165,16 @@ class Estimate:
     def found(self) -> Found:
         """Return what is known so far."""
         inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
-        known = inputs, self.indices, self.counts, self.told
+        groups = len(self.counts[0])
+        known = [ops.repeat(x, groups, axis=0) for x in (inputs, self.indices)]
+        known.append(
+            compiled_whole(_slopes, self.call.model)(self.counts[0], self.told)
+        )
         if self.blend:
             step = compiled_whole(_blend, self.call.model)
-            maps, squared = step(*known, self.gradients)
+            maps, squared = step(*known, self.counts[1], self.gradients)
             return Found(maps, _numpy(squared)[0].astype("float64"), self.pairs)
-        maps = compiled_whole(_straight, self.call.model)(*known)
+        maps = compiled_whole(slopes.straight_maps, self.call.model)(*known)
         return Found(maps, np.full(maps.shape[-1], np.inf), self.pairs)
 
 
@@ -181,7 +184,7 @@ def _total(old: Any, new: Any) -> Any:
 
 def _pass(
     model: Any, copies: Tensor, indices: Tensor, weights: Tensor, *, backward: bool
-) -> tuple[Tensor, slopes.Sums, list[Tensor]]:
+) -> tuple[Tensor, slopes.Sums, Sequence[Tensor]]:
     """Return outputs (2 R, units), and sums over pairs.
 
     They are of what tells the slopes, each (groups, ...), and of the pairs' mean
@@ -194,12 +197,12 @@ def _pass(
         weights: of the pairs, which are of the groups in turn (R / groups, groups).
         backward: whether the sums of gradients are wanted.
     """
-    sums: list[Tensor] = []
+    sums: Sequence[Tensor] = ()
     if backward:
         outputs, shown, maps = _gradients(model, copies, indices)
         half = copies.shape[0] // 2
         mean = (maps[:half] + maps[half:]) / 2
-        sums = [weighted(weights, x) for x in (mean, dot(mean, mean))]
+        sums = backend.weighted_sums(lambda x: (x, dot(x, x)), weights, [mean])
     else:
         outputs, *shown = model.run(copies)
     twice = ops.concatenate([weights, weights]) / 2
@@ -222,35 +225,40 @@ def _plus() -> Any:
     return backend.jit(partial(keras.tree.map_structure, ops.add))
 
 
-def _straight(
-    model: Any, inputs: Tensor, indices: Tensor, counts: Tensor, told: Any
-) -> Tensor:
-    """Return the maps by slopes of each group (groups, ..., K).
+def _slopes(model: Any, counts: Tensor, told: slopes.Sums) -> slopes.Sums:
+    """Return the slopes of each group (groups, ...).
+
+    A step of its own: what is compiled together may do this again for each use of it.
 
     Args:
         model: an exposed one.
-        inputs: (1, ...).
-        indices: (1, K).
-        counts: as of ``Estimate``.
+        counts: of pairs (groups,).
         told: as of ``Estimate``.
     """
-    groups = counts.shape[1]
-    inputs, indices = (ops.repeat(x, groups, axis=0) for x in (inputs, indices))
-    return slopes.straight_maps(model, inputs, indices, _means(counts[0], told))
+    return slopes.averaged(model, _means(counts, told))
 
 
 def _blend(
     model: Any,
     inputs: Tensor,
     indices: Tensor,
+    averaged: slopes.Sums,
     counts: Tensor,
-    told: Any,
-    gradients: Any,
+    gradients: Sequence[Tensor],
 ) -> tuple[Tensor, Tensor]:
-    """Return the blend and its squared errors, given also the sums of gradients."""
-    maps = _straight(model, inputs, indices, counts, told)
-    samples, squares = _means(counts[1], gradients)
-    return blended(samples, squares, maps, counts[1])
+    """Return the blend and its squared errors.
+
+    Args:
+        model: an exposed one.
+        inputs: the same for each group (groups, ...).
+        indices: (groups, K).
+        averaged: slopes of each group (groups, ...).
+        counts: of pairs with gradients (groups,).
+        gradients: as of ``Estimate``.
+    """
+    maps = slopes.straight_maps(model, inputs, indices, averaged)
+    samples, squares = _means(counts, gradients)
+    return blended(samples, squares, maps, counts)
 
 
 def _means(counts: Tensor, sums: Any) -> Any:

@@ -39,27 +39,12 @@ class MaxPooling(Bend):
     def told(self, *values: Tensor) -> Sequence[Tensor]:
         """Return for each place in the windows where it wins; and where ReLUs pass."""
         x, best = values[0], self.spread(values[1])
-        won = [place == best for place in self.places(x, -math.inf)]
-        if self.limit is None:
-            return [ops.cast(each, x.dtype) for each in won]
-        # Zeros that are equal come from ReLUs that are closed, and have no winner.
-        won = [ops.logical_and(each, self._passes(best)) for each in won]
-        return [ops.cast(each, x.dtype) for each in (*won, self._passes(x))]
-
-    def sums(self, weights: Tensor, *values: Tensor) -> Sequence[Tensor]:
-        """Return the sums, some rows at a time: XLA is faster so on a CPU."""
-        groups = weights.shape[1]
-
-        def added(row: Any, sums: list[Tensor]) -> list[Tensor]:
-            new = super(MaxPooling, self).sums(
-                weights[row][None], *(x[row] for x in parts)
-            )
-            return [*map(ops.add, sums, new)]
-
-        parts = [ops.reshape(x, (-1, groups, *x.shape[1:])) for x in values]
-        none = [ops.zeros_like(x) for x in self.told(*(x[0] for x in parts))]
-        sums: list[Tensor] = ops.fori_loop(0, weights.shape[0], added, none)
-        return sums
+        if self.limit is not None:
+            # Zeros that are equal come from ReLUs that are closed, and have no winner.
+            best = ops.where(self._passes(best), best, -1)
+        told = [place == best for place in self.places(x, -math.inf)]
+        told += [] if self.limit is None else [self._passes(x)]
+        return [ops.cast(each, x.dtype) for each in told]
 
     def _passes(self, x: Tensor) -> Tensor:
         return ops.logical_and(x > 0, x < self.limit)
@@ -145,21 +130,22 @@ def windows(layer: Any, x: Tensor, fill: float) -> list[Tensor]:
 def _along(x: Tensor, axis: int, window: int, step: int) -> list[Tensor]:
     """Return what stands at each place of windows along one axis.
 
-    Every ``step``-th value is cut out by one reshape: a slice with steps takes many
-    times as long on a CPU, and its gradient longer still.
+    Every ``step``-th value is cut out by a slice without steps and a reshape: one with
+    steps takes many times as long on a CPU, and its gradient longer still.
     """
-    length = x.shape[axis]
-    parts, count = -(-length // step), (length - window) // step + 1
-    padding = [(0, 0)] * len(x.shape)
-    padding[axis] = 0, parts * step - length
-    shape = (*x.shape[:axis], parts, step, *x.shape[axis + 1 :])
-    every = ops.unstack(ops.reshape(ops.pad(x, padding), shape), axis=axis + 1)
-    return [
-        _cut(every[place % step], axis, place // step, count) for place in range(window)
-    ]
-
-
-def _cut(x: Tensor, axis: int, start: int, count: int) -> Tensor:
-    begin, shape = [0] * len(x.shape), list(x.shape)
-    begin[axis], shape[axis] = start, count
-    return ops.slice(x, begin, shape)
+    count = (x.shape[axis] - window) // step + 1
+    missing = max(count * step - x.shape[axis], 0)  # Of windows smaller than steps.
+    if missing:
+        x = ops.pad(x, [(0, missing if i == axis else 0) for i in range(len(x.shape))])
+    last = x.shape[axis] - count * step
+    begin, part = [0] * len(x.shape), [*x.shape]
+    part[axis] = count * step
+    apart = (*x.shape[:axis], count, step, *x.shape[axis + 1 :])
+    places = []
+    for place in range(window):
+        begin[axis] = min(place, last)
+        every = ops.unstack(
+            ops.reshape(ops.slice(x, begin, part), apart), axis=axis + 1
+        )
+        places.append(every[place - begin[axis]])
+    return places

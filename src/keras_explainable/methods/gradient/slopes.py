@@ -224,8 +224,19 @@ def _values(symbols: Sequence[Any], values: dict[int, Any]) -> list[Tensor]:
     return [values[id(symbol)] for symbol in symbols]
 
 
+def averaged(model: GraphModel, means: Sums) -> Sums:
+    """Return the slopes of each bend, by the means (B, ...) of what tells them."""
+    made = bends(_own_graph(model))
+
+    def of_all(means: Sums) -> Sums:
+        return [[*bend.slopes(*x)] for bend, x in zip(made, means, strict=True)]
+
+    slopes: Sums = backend.fused(of_all)(means)
+    return slopes
+
+
 def straight_maps(
-    model: GraphModel, inputs: Tensor, indices: Tensor, means: Sums
+    model: GraphModel, inputs: Tensor, indices: Tensor, slopes: Sums
 ) -> Tensor:
     """Return the maps (B, ..., K) of the network with straight steps for its bends.
 
@@ -233,21 +244,22 @@ def straight_maps(
         model: an exposed one.
         inputs: (B, ...), of which the shape alone matters.
         indices: units (B, K).
-        means: of what is told, each (B, ...).
+        slopes: of each bend, each (B, ...).
     """
-    made = {
-        id(keras.tree.flatten(bend.step.outputs)[0]): (bend, bend.slopes(*of_bend))
-        for bend, of_bend in zip(bends(_own_graph(model)), means, strict=True)
+    bent = {
+        id(keras.tree.flatten(bend.step.outputs)[0]): (bend, of_bend)
+        for bend, of_bend in zip(bends(_own_graph(model)), slopes, strict=True)
     }
 
     def run(x: Tensor) -> tuple[Tensor, tuple[()]]:
         values = named(model.graph.inputs, (x,))
         for step in model.graph.steps:
-            bend, slopes = made.get(id(keras.tree.flatten(step.outputs)[0]), (None, ()))
+            first = id(keras.tree.flatten(step.outputs)[0])
+            bend, of_bend = bent.get(first, (None, ()))
             if bend is None:
                 values |= step.run(values)
             else:
-                values |= bend.straight(slopes, *_values(bend.step.reads(), values))
+                values |= bend.straight(of_bend, *_values(bend.step.reads(), values))
         return values[id(keras.tree.flatten(model.graph.outputs)[0])], ()
 
     outputs, pullback, _ = backend.vjp(run, inputs)
