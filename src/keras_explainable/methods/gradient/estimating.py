@@ -152,29 +152,26 @@ class Estimate:
     def add(self, backward: bool, copies: Copies) -> None:
         """Count in a chunk."""
         step = compiled_whole(partial(_pass, backward=backward), self.call.model)
-        rows = ops.repeat(self.indices, 2 * len(copies.used), axis=0)
         weights = copies.used.astype("float32").reshape(-1, self.counts.shape[1])
-        outputs, told, gradients = step(self.views(copies)[0], rows, weights)
+        outputs, told, gradients = step(self.views(copies)[0], self.indices, weights)
         self.told = _total(self.told, told)
         if backward:
             self.gradients = _total(self.gradients, gradients)
         self.counts += np.array([[1], [backward]]) * weights.sum(axis=0)
-        logits = units.gather_units(outputs, rows)
-        self.tally.add_changes(_numpy(logits), _numpy(outputs), copies)
+        outputs = _numpy(outputs)
+        logits = outputs[:, self.tally.units[self.image]]
+        self.tally.add_changes(logits, outputs, copies)
 
     def found(self) -> Found:
         """Return what is known so far."""
         inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
-        groups = len(self.counts[0])
-        known = [ops.repeat(x, groups, axis=0) for x in (inputs, self.indices)]
-        known.append(
-            compiled_whole(_slopes, self.call.model)(self.counts[0], self.told)
-        )
+        told = compiled_whole(_slopes, self.call.model)(self.counts[0], self.told)
+        known = inputs, self.indices, self.counts[-1], told
         if self.blend:
             step = compiled_whole(_blend, self.call.model)
-            maps, squared = step(*known, self.counts[1], self.gradients)
+            maps, squared = step(*known, self.gradients)
             return Found(maps, _numpy(squared)[0].astype("float64"), self.pairs)
-        maps = compiled_whole(slopes.straight_maps, self.call.model)(*known)
+        maps = compiled_whole(_straight, self.call.model)(*known)
         return Found(maps, np.full(maps.shape[-1], np.inf), self.pairs)
 
 
@@ -193,7 +190,7 @@ def _pass(
     Args:
         model: an exposed one.
         copies: (2 R, ...), x + e before x - e.
-        indices: units (2 R, K).
+        indices: units (1, K).
         weights: of the pairs, which are of the groups in turn (R / groups, groups).
         backward: whether the sums of gradients are wanted.
     """
@@ -217,6 +214,7 @@ def _gradients(
         return first, others
 
     outputs, pullback, others = backend.vjp(run, copies)
+    indices = ops.repeat(indices, copies.shape[0], axis=0)
     return outputs, others, units.maps_of_units(outputs, indices, pullback)[1]
 
 
@@ -238,25 +236,36 @@ def _slopes(model: Any, counts: Tensor, told: slopes.Sums) -> slopes.Sums:
     return slopes.averaged(model, _means(counts, told))
 
 
+def _straight(
+    model: Any, inputs: Tensor, indices: Tensor, counts: Tensor, averaged: slopes.Sums
+) -> Tensor:
+    """Return the maps by slopes of each group (groups, ..., K).
+
+    Args:
+        model: an exposed one.
+        inputs: (1, ...).
+        indices: (1, K).
+        counts: (groups,).
+        averaged: slopes of each group (groups, ...).
+    """
+    groups = counts.shape[0]
+    inputs, indices = (ops.repeat(x, groups, axis=0) for x in (inputs, indices))
+    return slopes.straight_maps(model, inputs, indices, averaged)
+
+
 def _blend(
     model: Any,
     inputs: Tensor,
     indices: Tensor,
-    averaged: slopes.Sums,
     counts: Tensor,
+    averaged: slopes.Sums,
     gradients: Sequence[Tensor],
 ) -> tuple[Tensor, Tensor]:
-    """Return the blend and its squared errors.
+    """Return the blend and its squared errors, given also the sums of gradients.
 
-    Args:
-        model: an exposed one.
-        inputs: the same for each group (groups, ...).
-        indices: (groups, K).
-        averaged: slopes of each group (groups, ...).
-        counts: of pairs with gradients (groups,).
-        gradients: as of ``Estimate``.
+    Here the counts are of pairs that have gradients.
     """
-    maps = slopes.straight_maps(model, inputs, indices, averaged)
+    maps = _straight(model, inputs, indices, counts, averaged)
     samples, squares = _means(counts, gradients)
     return blended(samples, squares, maps, counts)
 
