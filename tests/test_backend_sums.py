@@ -1,0 +1,49 @@
+"""Weighted sums over rows, the way that each backend is fast at."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_explainable import backend
+
+
+def _made(x, y):
+    return x, ops.square(x), x * y, ops.sum(y, axis=-1)
+
+
+def _added(rows, weights):
+    """Return the sum of the rows of each group, one after the other."""
+    groups = weights.shape[1]
+    sums = [0] * groups
+    for i, row in enumerate(rows):
+        sums[i % groups] = sums[i % groups] + weights[i // groups, i % groups] * row
+    return np.array(sums)
+
+
+@pytest.mark.parametrize(
+    ("rows", "groups", "shape"),
+    [(1, 1, (3,)), (1, 2, (2, 3)), (4, 1, (3, 1, 2)), (3, 2, (4, 4, 2)), (2, 3, (5,))],
+)
+def test_equal_to_sums_of_each_group(rng, rows, groups, shape):
+    x, y = rng.normal(size=(2, rows * groups, *shape)).astype("float32")
+    weights = rng.uniform(size=(rows, groups)).astype("float32")
+    values = [*map(ops.convert_to_tensor, (x, y))]
+    found = backend.weighted_sums(_made, weights, values)
+    expected = [_added(z, weights) for z in (x, x**2, x * y, y.sum(axis=-1))]
+    for one, other in zip(found, expected, strict=True):
+        found = ops.convert_to_numpy(one)
+        np.testing.assert_allclose(found, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("given", [np.asarray, ops.convert_to_tensor])
+def test_compiled(rng, given):
+    x = rng.normal(size=(6, 4, 4)).astype("float32")
+    weights = np.array([[1, 1], [1, 0], [0, 1]], "float32")
+
+    @backend.jit
+    def run(weights, x):
+        return backend.weighted_sums(lambda x: [x], weights, [x])
+
+    [found] = run(given(weights), ops.convert_to_tensor(x))
+    found = ops.convert_to_numpy(found)
+    np.testing.assert_allclose(found, [x[0] + x[2], x[1] + x[5]], rtol=1e-5)
