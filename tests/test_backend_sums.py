@@ -35,6 +35,16 @@ def test_equal_to_sums_of_each_group(rng, rows, groups, shape):
         np.testing.assert_allclose(found, other, rtol=1e-4, atol=1e-5)
 
 
+def test_in_the_precision_of_the_values(rng):
+    x = rng.normal(size=(6, 3)).astype("float16")
+    weights = rng.uniform(size=(3, 2)).astype("float32")
+    [found] = backend.weighted_sums(lambda x: [x], weights, [ops.convert_to_tensor(x)])
+    assert ops.convert_to_numpy(found).dtype == "float16"
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(found), _added(x, weights), atol=0.01
+    )
+
+
 @pytest.mark.parametrize("given", [np.asarray, ops.convert_to_tensor])
 def test_compiled(rng, given):
     x = rng.normal(size=(6, 4, 4)).astype("float32")

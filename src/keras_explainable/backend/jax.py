@@ -106,7 +106,8 @@ def weighted_sums(
 
 def _weighted(weights: Any, x: Any) -> Any:
     parts = x.reshape(*weights.shape, -1)
-    return jnp.sum(parts * weights[..., None], axis=0).reshape(-1, *x.shape[1:])
+    column = weights[..., None].astype(x.dtype)
+    return jnp.sum(parts * column, axis=0).reshape(-1, *x.shape[1:])
 
 
 def is_faster(layer: Any) -> bool:

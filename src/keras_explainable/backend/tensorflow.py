@@ -106,9 +106,9 @@ def weighted_sums(
 
 
 def _weighted(weights: Any, x: Any) -> Any:
-    ones = [1] * (len(x.shape) - 1)
+    column = tf.reshape(weights, (*weights.shape, *[1] * (len(x.shape) - 1)))
     parts = tf.reshape(x, (*weights.shape, *x.shape[1:]))
-    return tf.reduce_sum(parts * tf.reshape(weights, (*weights.shape, *ones)), axis=0)
+    return tf.reduce_sum(parts * tf.cast(column, x.dtype), axis=0)
 
 
 def is_faster(layer: Any) -> bool:

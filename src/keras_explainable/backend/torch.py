@@ -82,7 +82,8 @@ def weighted_sums(
 
 def _weighted(weights: Any, x: Any) -> Any:
     parts = x.reshape(*weights.shape, -1)
-    return torch.einsum("rg,rgn->gn", weights, parts).reshape(-1, *x.shape[1:])
+    sums = torch.einsum("rg,rgn->gn", weights.to(x.dtype), parts)
+    return sums.reshape(-1, *x.shape[1:])
 
 
 def is_faster(layer: Any) -> bool:
