@@ -183,7 +183,7 @@ def for_equal_error(results: Results, samples: int) -> str:
 
 
 def costs(results: Results) -> str:
-    """Return a table of milliseconds and peak memory by passes."""
+    """Return a table of milliseconds and peak memory, where all sides have them."""
     keys = dict.fromkeys((x["network"], x["pixels"], x["n"]) for x in results.times)
     lines = []
     for key in keys:
@@ -192,6 +192,8 @@ def costs(results: Results) -> str:
             for x in results.times
             if (x["network"], x["pixels"], x["n"]) == key
         }
+        if len(rows) < len(COLOURS):
+            continue
         plain = rows["sampled"]["ms"]
         ms = [f"{x['ms']:,.0f} ({x['ms'] / plain:.2f} x)" for x in rows.values()]
         peaks = " / ".join(f"{x['peak_mib']:,}" for x in rows.values())
