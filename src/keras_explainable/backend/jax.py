@@ -92,10 +92,9 @@ def weighted_sums(
 
     # On a CPU a sum over a first axis takes some 40 times as long as this loop.
     def add(sums: Any, row: Any) -> Any:
-        new = function(*row[1:])
-        return [
-            s + _weighted(row[0][None], x) for s, x in zip(sums, new, strict=True)
-        ], ()
+        weights, *values = row
+        new = [_weighted(weights[None], x) for x in function(*values)]
+        return [*map(jnp.add, sums, new)], None
 
     parts = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]
     made = jax.eval_shape(function, *(x[0] for x in parts))

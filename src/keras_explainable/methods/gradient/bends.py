@@ -63,11 +63,6 @@ class Bend:
         """
         return values
 
-    def sums(self, weights: Tensor, *values: Tensor) -> Sequence[Tensor]:
-        """Return the sums (groups, ...) of what is told; see ``backend``."""
-        sums: Sequence[Tensor] = backend.weighted_sums(self.told, weights, values)
-        return sums
-
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return the slopes, given the means (B, ...) of what is told."""
         return means
@@ -171,7 +166,7 @@ def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:
     return _PIECES.get(_function(operation))
 
 
-def _above(value: float, mean: Tensor, deviation: Tensor) -> Tensor:
+def _above(value: float, mean: Tensor, deviation: Tensor) -> Tensor | float:
     """Return the probability that a Gaussian is above a value."""
     if math.isinf(value):
         return float(value < 0)

@@ -165,8 +165,8 @@ class Estimate:
     def found(self) -> Found:
         """Return what is known so far."""
         inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
-        told = compiled_whole(_slopes, self.call.model)(self.counts[0], self.told)
-        known = inputs, self.indices, self.counts[-1], told
+        averaged = compiled_whole(_slopes, self.call.model)(self.counts[0], self.told)
+        known = inputs, self.indices, self.counts[-1], averaged
         if self.blend:
             step = compiled_whole(_blend, self.call.model)
             maps, squared = step(*known, self.gradients)

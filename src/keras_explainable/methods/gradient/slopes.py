@@ -210,7 +210,10 @@ def told(model: GraphModel, shown: Sequence[Tensor], weights: Tensor) -> Sums:
 
     def summed(shown: Sequence[Tensor], weights: Tensor) -> Sums:
         values = _by_symbol(model, [ops.cast(x, "float32") for x in shown])
-        return [[*bend.sums(weights, *_values(bend.watched, values))] for bend in made]
+        return [
+            backend.weighted_sums(bend.told, weights, _values(bend.watched, values))
+            for bend in made
+        ]
 
     return backend.fused(summed)(shown, weights)
 
