@@ -16,10 +16,10 @@ from small_models import numpy
 
 from keras_explainable import backend
 
-CHANNELS = 4
+CHANNELS = 8
 KINDS = {  # Inputs of each group, and outputs.
     "dense": (CHANNELS, 5),
-    "grouped": (2, 6),
+    "grouped": (2, 12),
     "depthwise": (1, CHANNELS),
     "depthwise with a multiplier": (1, 3 * CHANNELS),
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_explainable.pads import pads
+from keras_explainable.backend import tensorflow_convolution
 
 #: For how many shapes a compiled function is kept; the least recently used goes first.
 KEPT_SHAPES = 32
@@ -135,29 +135,10 @@ def convolution(
     padding: Any,
     dilation: Any,
 ) -> Any:
-    kernel, channels = tf.convert_to_tensor(kernel), inputs.shape[-1]
-    inputs, padding = _padded(inputs, kernel.shape[:2], strides, padding, dilation)
-    if kernel.shape[2] == 1 < channels:
-        kernel = tf.reshape(kernel, (*kernel.shape[:2], channels, -1))
-        outputs = tf.nn.depthwise_conv2d(inputs, kernel, (1, *strides, 1), padding)
-    else:
-        outputs = tf.nn.convolution(
-            inputs, kernel, strides, padding, dilations=dilation
-        )
+    kernel = tf.convert_to_tensor(kernel)
+    convolved = tensorflow_convolution.convolution
+    outputs = convolved(inputs, kernel, strides, padding, dilation)
     return relu(outputs if bias is None else tf.nn.bias_add(outputs, bias), limit)
-
-
-def _padded(
-    inputs: Any, window: Any, strides: Any, padding: Any, dilation: Any
-) -> tuple[Any, str]:
-    """Return what is left for the operation to pad: "SAME" where that is equal."""
-    if isinstance(padding, str):
-        return inputs, padding.upper()
-    sizes = inputs.shape[1:-1]
-    known = sizes.is_fully_defined()
-    if known and pads("same", sizes, window, strides, dilation) == [*padding]:
-        return inputs, "SAME"
-    return tf.pad(inputs, [(0, 0), *padding, (0, 0)]), "VALID"
 
 
 def pools_faster(layer: Any) -> bool:
