@@ -16,7 +16,7 @@ from small_models import numpy
 
 from keras_explainable import backend
 
-CHANNELS = 8
+CHANNELS = 8  # Enough for TensorFlow's derivative to be ours.
 KINDS = {  # Inputs of each group, and outputs.
     "dense": (CHANNELS, 5),
     "grouped": (2, 12),

@@ -47,7 +47,8 @@ class MaxPooling(Bend):
         return [ops.cast(each, x.dtype) for each in told]
 
     def _passes(self, x: Tensor) -> Tensor:
-        return ops.logical_and(x > 0, x < self.limit)
+        endless = self.limit == math.inf
+        return x > 0 if endless else ops.logical_and(x > 0, x < self.limit)
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return the chance of each place to win, and one over the ReLU's to pass."""
