@@ -33,7 +33,8 @@ IDENTITIES = (
 
 def relu_limit(activation: Any) -> float | None:
     """Return where a plain ReLU ends, 6 or infinity; None for anything else."""
-    function = getattr(activation, "activation", activation)
+    layer = type(activation) is layers.Activation
+    function = activation.activation if layer else activation
     if function is keras.activations.relu:
         return math.inf
     if function is keras.activations.relu6:

@@ -74,7 +74,7 @@ def smoothgrad(
         seed: integer >= 0, or None for fresh noise.
         estimator: "sampled"; or "slopes" or "hybrid", which need fewer repetitions, as
             ``ke.methods.gradient.smooth_gradients`` says. Of ``smooth``'s parameters
-            these take ``noise`` alone.
+            these take ``noise``, and "hybrid" also ``tolerance``.
         postprocessing: applied to the maps (N, H, W, K); None leaves them in units of
             logit per unit of input.
         **params: as in ``ke.methods.meta.smooth`` and ``explain``.

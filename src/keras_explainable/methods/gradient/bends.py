@@ -26,6 +26,10 @@ _ELEMENTWISE |= {"maximum", "minimum", "power", "prelu", "reciprocal", "rsqrt", 
 _ELEMENTWISE |= {"sqrt", "square", "arctan"}
 _ELEMENTWISE -= _MIXING
 
+#: Those that have no value, or no slope, in some places, or that jump in between.
+_BROKEN = {"hardshrink", "log", "log1p", "power", "reciprocal", "rsqrt", "sqrt"}
+_BROKEN |= {"threshold"}
+
 #: Of straight pieces: start, end and slope of those that are not flat.
 _PIECES: dict[Any, list[tuple[float, float, float]]] = {
     keras.activations.leaky_relu: [(-math.inf, 0, 0.2), (0, math.inf, 1)],
@@ -69,12 +73,18 @@ class Bend:
 
     def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
         """Return what the straight step writes, by the ``id`` of its symbol."""
-        # The mean in value, the tensor in its derivatives.
         moved = {
-            id(symbol): ops.cast(mean, x.dtype) + x - ops.stop_gradient(x)
+            id(symbol): _moved(mean, x)
             for symbol, mean, x in zip(self.step.reads(), slopes, inputs, strict=True)
         }
         return self.step.run(moved)
+
+
+def _moved(mean: Tensor, x: Tensor) -> Tensor:
+    """Return the mean in value, and x in its derivatives; x if it has none."""
+    if not is_float(x):
+        return x
+    return ops.cast(mean, x.dtype) + x - ops.stop_gradient(x)
 
 
 class Elementwise(Bend):
@@ -131,11 +141,27 @@ class Elementwise(Bend):
         return named(self.step.outputs, x * ops.cast(slope, x.dtype))
 
 
-def is_elementwise(step: Step) -> bool:
-    """Whether a step is known to be done to each value by itself."""
+class Broken(Elementwise):
+    """One whose values tell its slopes only within pieces, and not where it jumps."""
+
+    def told(self, *values: Tensor) -> Sequence[Tensor]:
+        """Return the slopes themselves."""
+        return [self._derivative(values[0])]
+
+    def slopes(self, *means: Tensor) -> Sequence[Tensor]:
+        """Return their means."""
+        return means
+
+
+def elementwise(step: Step) -> Elementwise | None:
+    """Return the bend of a step that is known to be done to each value by itself."""
     name = str(getattr(_function(step.operation), "__name__", ""))
-    known = name.lower().replace("_", "") in _ELEMENTWISE
-    return known and [read.shape for read in step.reads()] == [step.outputs.shape]
+    name = name.lower().replace("_", "")
+    alone = [read.shape for read in step.reads()] == [step.outputs.shape]
+    if name not in _ELEMENTWISE or not alone:
+        return None
+    broken = name in _BROKEN and _pieces(step.operation) is None
+    return Broken(step) if broken else Elementwise(step)
 
 
 def _function(operation: Any) -> Any:
@@ -144,10 +170,22 @@ def _function(operation: Any) -> Any:
     return operation.activation if kind is layers.Activation else kind
 
 
+def is_float(x: Any) -> bool:
+    """Whether a tensor, or a symbol of one, can have a derivative."""
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    found: bool = keras.backend.is_float_dtype(dtype)
+    return found
+
+
 def relu_end(operation: Any) -> float | None:
     """Return where a plain ReLU ends, also one of ``keras.ops``; None for others."""
-    ends = {"Relu": math.inf, "Relu6": 6.0}
-    return ends.get(type(operation).__name__, relu_limit(operation))
+    if type(operation) is layers.ReLU:
+        bent = operation.negative_slope or operation.threshold
+        end = math.inf if operation.max_value is None else float(operation.max_value)
+        return None if bent else end
+    if type(operation) is layers.Activation:
+        return relu_limit(operation)
+    return {"Relu": math.inf, "Relu6": 6.0}.get(type(operation).__name__)
 
 
 def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:

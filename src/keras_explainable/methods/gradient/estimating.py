@@ -215,7 +215,8 @@ def _gradients(
 
     outputs, pullback, others = backend.vjp(run, copies)
     indices = ops.repeat(indices, copies.shape[0], axis=0)
-    return outputs, others, units.maps_of_units(outputs, indices, pullback)[1]
+    maps = units.maps_of_units(outputs, indices, pullback)[1]
+    return outputs, others, ops.cast(maps, "float32")
 
 
 @cache
@@ -250,7 +251,8 @@ def _straight(
     """
     groups = counts.shape[0]
     inputs, indices = (ops.repeat(x, groups, axis=0) for x in (inputs, indices))
-    return slopes.straight_maps(model, inputs, indices, averaged)
+    maps = slopes.straight_maps(model, inputs, indices, averaged)
+    return ops.cast(maps, "float32")
 
 
 def _blend(

@@ -10,7 +10,11 @@ import keras
 from keras import ops
 
 from keras_explainable.graph import Graph, GraphModel, Step, inlined
-from keras_explainable.inspection.logits import rewritten, with_activation
+from keras_explainable.inspection.logits import (
+    activation_of,
+    rewritten,
+    with_activation,
+)
 from keras_explainable.methods.gradient.plain import gradients
 from keras_explainable.operations import relu_limit
 from keras_explainable.preparing import prepares
@@ -127,5 +131,5 @@ def _limit(operation: Any) -> float | None:
     """Return where the ReLU that an operation is, or ends in, has its upper end."""
     names = {"Relu": math.inf, "Relu6": 6.0}
     if isinstance(operation, keras.layers.Layer):
-        return relu_limit(operation)
+        return relu_limit(activation_of(operation) or operation)
     return names.get(type(operation).__name__)

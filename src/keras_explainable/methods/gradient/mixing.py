@@ -53,19 +53,38 @@ class Normalization(Bend):
 
 
 class Softmax(Bend):
-    """Softmax: dp/dx = p (1 - <p, .>), with the mean of p over noisy copies."""
+    """Softmax: dp/dx = p (1 - <p, .>), with the mean of p over noisy copies.
+
+    Where p is now of one place, now of another, it hardly has a derivative at either,
+    but the mean of p looks undecided: what makes the trace the mean one is multiplied
+    in, (1 - mean of <p, p>) / (1 - <mean of p, mean of p>).
+    """
 
     @property
     def watched(self) -> Sequence[Any]:
         """What it writes: p itself."""
         return [self.step.outputs]
 
+    def told(self, *values: Tensor) -> Sequence[Tensor]:
+        """Return p, and its product with itself."""
+        return values[0], self._product(values[0], values[0])
+
+    def slopes(self, *means: Tensor) -> Sequence[Tensor]:
+        """Return the mean of p, and the factor."""
+        p, square = means
+        undecided = 1 - self._product(p, p)
+        some = undecided > 0
+        return p, ops.where(some, (1 - square) / ops.where(some, undecided, 1), 0)
+
     def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
         """Return what a step with that Jacobian writes."""
-        [x], axis = inputs, getattr(self.step.operation, "axis", -1)
-        p = ops.cast(slopes[0], x.dtype)
-        outputs = p * (x - ops.sum(p * x, axis=axis, keepdims=True))
-        return named(self.step.outputs, outputs)
+        [x] = inputs
+        p, factor = (ops.cast(each, x.dtype) for each in slopes)
+        return named(self.step.outputs, factor * p * (x - self._product(p, x)))
+
+    def _product(self, one: Tensor, other: Tensor) -> Tensor:
+        axis = getattr(self.step.operation, "axis", -1)
+        return ops.sum(one * other, axis=axis, keepdims=True)
 
 
 def mixing(step: Step) -> Bend | None:

@@ -42,7 +42,7 @@ class MaxPooling(Bend):
         if self.limit is not None:
             # Zeros that are equal come from ReLUs that are closed, and have no winner.
             best = ops.where(self._passes(best), best, -1)
-        told = [place == best for place in self.places(x, -math.inf)]
+        told = self.winners([place == best for place in self.places(x, -math.inf)])
         told += [] if self.limit is None else [self._passes(x)]
         return [ops.cast(each, x.dtype) for each in told]
 
@@ -74,6 +74,15 @@ class MaxPooling(Bend):
         """Return what stands at each place of the windows, with ``fill`` beyond."""
         return windows(self.step.operation, x, fill)
 
+    def winners(self, largest: list[Tensor]) -> list[Tensor]:
+        """Return of the places with the largest value the first one."""
+        first, *others = largest
+        free, winners = ops.logical_not(first), [first]
+        for each in others:
+            winners.append(ops.logical_and(each, free))
+            free = ops.logical_and(free, ops.logical_not(each))
+        return winners
+
     def sum(self, terms: list[Tensor]) -> Tensor:
         """Return the sum over each window."""
         return sum(terms[1:], terms[0])
@@ -90,6 +99,12 @@ class GlobalMaxPooling(MaxPooling):
         """Return all places at once."""
         return [x]
 
+    def winners(self, largest: list[Tensor]) -> list[Tensor]:
+        """Return what each of the places has of the largest value."""
+        shares = ops.cast(largest[0], "float32")
+        number = ops.sum(shares, axis=self.axes, keepdims=True)
+        return [shares / ops.maximum(number, 1)]
+
     def sum(self, terms: list[Tensor]) -> Tensor:
         """Return the sum over all places."""
         return ops.sum(terms[0], axis=self.axes, keepdims=self.step.operation.keepdims)
@@ -101,13 +116,16 @@ class GlobalMaxPooling(MaxPooling):
 
 
 def pooling(step: Step, limit: float | None) -> MaxPooling | None:
-    """Return the bend of a max pooling layer, channels last; None for anything else."""
-    kind = type(step.operation)
-    if getattr(step.operation, "data_format", None) != "channels_last":
+    """Return the bend of a max pooling layer, channels last; None for anything else.
+
+    Nor for one that rounds what it reads: the winner is not to be known again.
+    """
+    layer, kind = step.operation, type(step.operation)
+    if kind not in (*_LOCAL, *_GLOBAL) or layer.data_format != "channels_last":
         return None
-    if kind in _LOCAL:
-        return MaxPooling(step, limit)
-    return GlobalMaxPooling(step, limit) if kind in _GLOBAL else None
+    if [read.dtype for read in step.reads()] != [step.outputs.dtype]:
+        return None
+    return MaxPooling(step, limit) if kind in _LOCAL else GlobalMaxPooling(step, limit)
 
 
 def windows(layer: Any, x: Tensor, fill: float) -> list[Tensor]:

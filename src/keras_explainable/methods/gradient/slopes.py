@@ -17,8 +17,8 @@ from keras_explainable.graph import Graph, GraphModel, Step, inlined, named
 from keras_explainable.inspection.logits import activation_of, rewritten
 from keras_explainable.methods.gradient.bends import (
     Bend,
-    Elementwise,
-    is_elementwise,
+    elementwise,
+    is_float,
     relu_end,
 )
 from keras_explainable.methods.gradient.full import split
@@ -103,10 +103,10 @@ def _own_graph(model: GraphModel) -> Graph:
 
 
 def _bend(step: Step, graph: Graph) -> Bend:
-    if is_elementwise(step):
-        return Elementwise(step)
+    if found := elementwise(step) or mixing(step):
+        return found
     [read, *_] = step.reads()
-    return pooling(step, _relu_before(read, graph)) or mixing(step) or Bend(step)
+    return pooling(step, _relu_before(read, graph)) or Bend(step)
 
 
 def _relu_before(tensor: Any, graph: Graph) -> float | None:
@@ -124,13 +124,22 @@ def unknown(model: GraphModel) -> list[str]:
     """Return the names of the steps whose slopes are only known at the mean.
 
     Products have linear derivatives, and so the same ones at the mean on average; a
-    layer that turns out to be affine when it is tried has constant ones.
+    layer that turns out to be affine when it is tried has constant ones, and what
+    writes no floats, or reads none, has none.
     """
     return [
         each.step.operation.name
         for each in bends(_own_graph(model))
-        if type(each) is Bend and not _is_product(each.step) and not _seems_affine(each)
+        if type(each) is Bend
+        and _has_derivative(each.step)
+        and not _is_product(each.step)
+        and not _seems_affine(each)
     ]
+
+
+def _has_derivative(step: Step) -> bool:
+    written = keras.tree.flatten(step.outputs)
+    return all(any(is_float(x) for x in each) for each in (step.reads(), written))
 
 
 def _is_product(step: Step) -> bool:
@@ -141,7 +150,7 @@ def _is_product(step: Step) -> bool:
 def _seems_affine(bend: Bend) -> bool:
     """Whether the value half-way between two points is half-way between theirs."""
     rng, reads = np.random.default_rng(0), bend.step.reads()
-    if not all(keras.backend.is_float_dtype(read.dtype) for read in reads):
+    if not all(map(is_float, [*reads, *keras.tree.flatten(bend.step.outputs)])):
         return False
     shapes = [[size or 8 for size in (1, *read.shape[1:])] for read in reads]
     ends = [[rng.normal(0, 30, shape) for shape in shapes] for _ in range(2)]
