@@ -145,6 +145,18 @@ def test_it_is_keras_convolution(data):
     )
 
 
+@pytest.mark.skipif(not CASES, reason="Keras' own are as fast on this device")
+@pytest.mark.parametrize("dilation", [(1, 1), (2, 3)])
+def test_it_is_that_of_few_channels_too(dilation):
+    kernel, how = noise(3, 3, 3, 5, seed=1), ((1, 1), "same")
+    layout = backend.kernel_layout(kernel)
+    assert_equal(
+        lambda x: backend.convolution(x, layout, None, None, *how, dilation),
+        lambda x: ops.conv(x, kernel, *how, "channels_last", dilation),
+        noise(2, 9, 8, 3),
+    )
+
+
 DEPTHWISE = [
     case
     for case in CASES

@@ -32,7 +32,7 @@ def convolution(
     one_tap = math.prod(window) == 1 and inputs.shape[1:3].is_fully_defined()
     if channels >= FEW_CHANNELS and (dense or one_tap):
         return _turning(kernel, strides, padding, dilation)(inputs)
-    return tf.nn.conv2d(inputs, kernel, strides, padding, dilations=dilation)
+    return tf.nn.convolution(inputs, kernel, strides, padding, dilations=dilation)
 
 
 def _turning(
