@@ -210,11 +210,12 @@ def test_what_has_no_derivative_is_not_warned_of():
         ([layers.UpSampling2D(2)], layers.MaxPooling2D(2), 0.01),
         ([layers.ReLU(), layers.UpSampling2D(2)], layers.MaxPooling2D(2), 0.05),
         ([layers.UpSampling2D(2)], layers.GlobalMaxPooling2D(), 0.08),
-        ([layers.MaxPooling2D(3, 1, "same")], layers.MaxPooling2D(3, 1, "same"), 0.2),
+        ([layers.MaxPooling2D(3, 1, "same")], layers.MaxPooling2D(3, 1, "same"), 0.5),
         ([layers.ReLU(max_value=0.5)], layers.MaxPooling2D(3), 0.25),
     ],
 )
 def test_among_equal_values_one_is_the_largest(before, pooling, within):
+    """If all were, it would be off by 3 and more; two poolings are not independent."""
     agrees_in_the_limit(network(layers.Conv2D(4, 3), *before, pooling), within=within)
 
 
