@@ -232,14 +232,15 @@ class Odd(layers.Layer):
 
 @pytest.mark.filterwarnings("ignore:The slopes of these layers")
 def test_a_layer_with_an_activation_is_no_activation():
-    agrees_in_the_limit(network(layers.Conv2D(4, 3), Odd(), layers.MaxPooling2D(2)))
+    model = network(layers.Conv2D(4, 3), Odd(), layers.MaxPooling2D(2))
+    agrees_in_the_limit(model, within=0.15)
 
 
 def test_pooling_that_rounds_what_it_reads_is_not_known():
     pooling = layers.MaxPooling2D(2, dtype="mixed_bfloat16", name="rounding")
     model = network(layers.Conv2D(4, 3), pooling)
     with pytest.warns(UserWarning, match="rounding"):
-        agrees_in_the_limit(model, within=0.6)
+        agrees_in_the_limit(model, within=0.8)  # By winners of other digits: 1.
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e-3])
