@@ -31,8 +31,8 @@ IDENTITIES = (
 )
 
 
-def relu_limit(activation: Any) -> float | None:
-    """Return where a plain ReLU ends, 6 or infinity; None for anything else."""
+def relu_end(activation: Any) -> float | None:
+    """Return where a plain ReLU ends, maybe at infinity; None for anything else."""
     layer = type(activation) is layers.Activation
     function = activation.activation if layer else activation
     if function is keras.activations.relu:
@@ -41,9 +41,15 @@ def relu_limit(activation: Any) -> float | None:
         return 6.0
     if type(activation) is not layers.ReLU:
         return None
-    limits = {None: math.inf, 6: 6.0}
-    bent = activation.negative_slope or activation.threshold
-    return None if bent else limits.get(activation.max_value)
+    if activation.negative_slope or activation.threshold:
+        return None
+    return math.inf if activation.max_value is None else float(activation.max_value)
+
+
+def relu_limit(activation: Any) -> float | None:
+    """Return the same of a ReLU that ends at 6 or infinity; None for anything else."""
+    end = relu_end(activation)
+    return end if end in (6.0, math.inf) else None
 
 
 def norm_arrays(layer: layers.BatchNormalization) -> list[np.ndarray]:

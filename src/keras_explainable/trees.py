@@ -18,6 +18,13 @@ def length(tree: Tree) -> int:
     return int(leaves(tree)[0].shape[0])
 
 
+def is_float(x: Any) -> bool:
+    """Whether a tensor, or a symbol of one, can have a derivative."""
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    found: bool = keras.backend.is_float_dtype(dtype)
+    return found
+
+
 def taken(tree: Tree, rows: np.ndarray) -> Tree:
     """Return some rows of each tensor (R, ...)."""
     rows = rows.astype("int32")

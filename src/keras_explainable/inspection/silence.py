@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.graph import Graph, GraphModel, trace
-from keras_explainable.trees import Tree, leaves
+from keras_explainable.trees import Tree, is_float, leaves
 from keras_explainable.types import Model, Tensor
 from keras_explainable.units import first_output
 
@@ -46,7 +46,7 @@ def why_silent(model: Model, inputs: Tree, unit: int, number: int = 0) -> str | 
 
 def _everywhere(graph: Graph, inputs: Tree, unit: int) -> tuple[Any, Any]:
     """Return all values, and the derivatives of a unit by them, by symbol."""
-    values = {key: x for key, x in graph.values(inputs).items() if _is_real(x)}
+    values = {key: x for key, x in graph.values(inputs).items() if is_float(x)}
     zeros = {key: ops.zeros_like(x) for key, x in values.items()}
     entered = leaves(inputs)
 
@@ -64,10 +64,6 @@ def _everywhere(graph: Graph, inputs: Tree, unit: int) -> tuple[Any, Any]:
     one = ops.one_hot([unit], found.shape[-1], dtype=found.dtype)
     pulled = [ops.convert_to_numpy(x) for x in pullback(one)]
     return values, dict(zip(zeros, pulled, strict=True))
-
-
-def _is_real(x: Any) -> bool:
-    return "float" in keras.backend.standardize_dtype(x.dtype)
 
 
 def _reason(values: Any, written: list[int]) -> str:

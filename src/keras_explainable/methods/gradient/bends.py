@@ -11,9 +11,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_explainable import backend
+from keras_explainable import backend, operations
 from keras_explainable.graph import Step, named
-from keras_explainable.operations import relu_limit
+from keras_explainable.trees import is_float
 from keras_explainable.types import Tensor
 
 #: Activations that mix values with each other, or do nothing.
@@ -170,22 +170,10 @@ def _function(operation: Any) -> Any:
     return operation.activation if kind is layers.Activation else kind
 
 
-def is_float(x: Any) -> bool:
-    """Whether a tensor, or a symbol of one, can have a derivative."""
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    found: bool = keras.backend.is_float_dtype(dtype)
-    return found
-
-
 def relu_end(operation: Any) -> float | None:
     """Return where a plain ReLU ends, also one of ``keras.ops``; None for others."""
-    if type(operation) is layers.ReLU:
-        bent = operation.negative_slope or operation.threshold
-        end = math.inf if operation.max_value is None else float(operation.max_value)
-        return None if bent else end
-    if type(operation) is layers.Activation:
-        return relu_limit(operation)
-    return {"Relu": math.inf, "Relu6": 6.0}.get(type(operation).__name__)
+    ends = {"Relu": math.inf, "Relu6": 6.0}
+    return ends.get(type(operation).__name__, operations.relu_end(operation))
 
 
 def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:

@@ -18,13 +18,13 @@ from keras_explainable.inspection.logits import activation_of, rewritten
 from keras_explainable.methods.gradient.bends import (
     Bend,
     elementwise,
-    is_float,
     relu_end,
 )
 from keras_explainable.methods.gradient.full import split
 from keras_explainable.methods.gradient.mixing import mixing
 from keras_explainable.methods.gradient.pooling import pooling
 from keras_explainable.operations import IDENTITIES, LINEAR
+from keras_explainable.trees import is_float
 from keras_explainable.types import Model, Tensor
 from keras_explainable.warning import warn
 
