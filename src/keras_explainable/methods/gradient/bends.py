@@ -59,11 +59,18 @@ class Bend:
         """The symbols of the values that tell the slopes."""
         return self.step.reads()
 
+    def prepared(self, *values: Tensor) -> Sequence[Tensor]:
+        """Return what ``told`` needs of the values of what is watched, each (R, ...).
+
+        Found in a step of its own, where ``told`` would find it many times over.
+        """
+        return values
+
     def told(self, *values: Tensor) -> Sequence[Tensor]:
         """Return what tells the slopes by its mean over noisy copies, each (R, ...).
 
         Args:
-            values: of what is watched (R, ...), in float32.
+            values: as prepared, in float32.
         """
         return values
 

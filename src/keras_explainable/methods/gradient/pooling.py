@@ -6,6 +6,7 @@ from typing import Any
 
 from keras import layers, ops
 
+from keras_explainable import backend
 from keras_explainable.graph import Step, named
 from keras_explainable.methods.gradient.bends import Bend
 from keras_explainable.pads import pads
@@ -36,15 +37,16 @@ class MaxPooling(Bend):
         """What it reads and what it writes, the largest values."""
         return [*self.step.reads(), self.step.outputs]
 
+    def prepared(self, *values: Tensor) -> Sequence[Tensor]:
+        """Return what it reads, and the winners."""
+        return values[0], backend.fused(self.winners)(*values)
+
     def told(self, *values: Tensor) -> Sequence[Tensor]:
         """Return for each place in the windows where it wins; and where ReLUs pass."""
-        x, best = values[0], self.spread(values[1])
-        if self.limit is not None:
-            # Zeros that are equal come from ReLUs that are closed, and have no winner.
-            best = ops.where(self._passes(best), best, -1)
-        told = self.winners([place == best for place in self.places(x, -math.inf)])
+        x, winners = values
+        told = self.chances(winners)
         told += [] if self.limit is None else [self._passes(x)]
-        return [ops.cast(each, x.dtype) for each in told]
+        return [ops.cast(each, "float32") for each in told]
 
     def _passes(self, x: Tensor) -> Tensor:
         endless = self.limit == math.inf
@@ -66,22 +68,31 @@ class MaxPooling(Bend):
         terms = map(ops.multiply, self.places(x, 0.0), factors)
         return named(self.step.outputs, self.sum([*terms]))
 
-    def spread(self, best: Tensor) -> Tensor:
-        """Return the largest values in a shape to compare places with."""
-        return best
+    def winners(self, x: Tensor, best: Tensor) -> Tensor:
+        """Return the first place of each window with its largest value (R, h, ..., C).
+
+        Zeros that are equal come from ReLUs that are closed, and have no winner.
+        """
+        best, places = self.winning(best), self.places(x, -math.inf)
+        small = "uint8" if len(places) < 256 else "int32"
+        before, free = ops.zeros(best.shape, small), True
+        for place in places:
+            free = ops.logical_and(free, place != best)
+            before = before + ops.cast(free, small)
+        return before
+
+    def winning(self, best: Tensor) -> Tensor:
+        """Return the largest values, and what no value is where ReLUs are closed."""
+        return best if self.limit is None else ops.where(self._passes(best), best, -1)
+
+    def chances(self, winners: Tensor) -> list[Tensor]:
+        """Return for each place where it wins."""
+        count = math.prod(self.step.operation.pool_size)
+        return [winners == place for place in range(count)]
 
     def places(self, x: Tensor, fill: float) -> list[Tensor]:
         """Return what stands at each place of the windows, with ``fill`` beyond."""
         return windows(self.step.operation, x, fill)
-
-    def winners(self, largest: list[Tensor]) -> list[Tensor]:
-        """Return of the places with the largest value the first one."""
-        first, *others = largest
-        free, winners = ops.logical_not(first), [first]
-        for each in others:
-            winners.append(ops.logical_and(each, free))
-            free = ops.logical_and(free, ops.logical_not(each))
-        return winners
 
     def sum(self, terms: list[Tensor]) -> Tensor:
         """Return the sum over each window."""
@@ -91,19 +102,20 @@ class MaxPooling(Bend):
 class GlobalMaxPooling(MaxPooling):
     """Max pooling with one window, all places of which are in one tensor."""
 
-    def spread(self, best: Tensor) -> Tensor:
-        """Return the largest values with all axes."""
-        return ops.reshape(best, (best.shape[0], *(1 for _ in self.axes), -1))
+    def winners(self, x: Tensor, best: Tensor) -> Tensor:
+        """Return what each of the places has of the largest value (R, H, ..., C)."""
+        best = ops.reshape(best, (best.shape[0], *(1 for _ in self.axes), -1))
+        shares = ops.cast(x == self.winning(best), "float32")
+        number = ops.sum(shares, axis=self.axes, keepdims=True)
+        return shares / ops.maximum(number, 1)
+
+    def chances(self, winners: Tensor) -> list[Tensor]:
+        """Return them, all places at once."""
+        return [winners]
 
     def places(self, x: Tensor, fill: float) -> list[Tensor]:
         """Return all places at once."""
         return [x]
-
-    def winners(self, largest: list[Tensor]) -> list[Tensor]:
-        """Return what each of the places has of the largest value."""
-        shares = ops.cast(largest[0], "float32")
-        number = ops.sum(shares, axis=self.axes, keepdims=True)
-        return [shares / ops.maximum(number, 1)]
 
     def sum(self, terms: list[Tensor]) -> Tensor:
         """Return the sum over all places."""

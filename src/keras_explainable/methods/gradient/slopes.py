@@ -215,16 +215,20 @@ def told(model: GraphModel, shown: Sequence[Tensor], weights: Tensor) -> Sums:
         shown: what its nonlinear steps watch (R, ...), as it outputs it.
         weights: of the copies (R / groups, groups).
     """
-    made = bends(_own_graph(model))
+    made, values = bends(_own_graph(model)), _by_symbol(model, shown)
+    prepared = [bend.prepared(*_values(bend.watched, values)) for bend in made]
 
-    def summed(shown: Sequence[Tensor], weights: Tensor) -> Sums:
-        values = _by_symbol(model, [ops.cast(x, "float32") for x in shown])
+    def summed(prepared: Sums, weights: Tensor) -> Sums:
         return [
-            backend.weighted_sums(bend.told, weights, _values(bend.watched, values))
-            for bend in made
+            backend.weighted_sums(bend.told, weights, _floats(of_bend))
+            for bend, of_bend in zip(made, prepared, strict=True)
         ]
 
-    return backend.fused(summed)(shown, weights)
+    return backend.fused(summed)(prepared, weights)
+
+
+def _floats(values: Sequence[Tensor]) -> list[Tensor]:
+    return [ops.cast(x, "float32") for x in values]
 
 
 def _by_symbol(model: GraphModel, shown: Sequence[Tensor]) -> dict[int, Tensor]:
