@@ -46,15 +46,24 @@ def _turning(
     @tf.custom_gradient
     def run(inputs: Any) -> tuple[Any, Callable[[Any], Any]]:
         def pulled(cotangent: Any) -> Any:
+            if math.prod(kernel.shape[:2]) == 1:
+                found = _mixed(cotangent, kernel[0, 0])
+                return _apart(found, strides, tf.shape(inputs))
             turned = tf.transpose(tf.reverse(kernel, (0, 1)), (0, 1, 3, 2))
             around = [(0, 0), *_around(kernel.shape[:2], padding, dilation), (0, 0)]
-            found = tf.nn.conv2d(cotangent, turned, 1, around, dilations=dilation)
-            return _apart(found, strides, tf.shape(inputs))
+            return tf.nn.conv2d(cotangent, turned, 1, around, dilations=dilation)
 
         outputs = tf.nn.conv2d(inputs, kernel, strides, padding, dilations=dilation)
         return outputs, pulled
 
     return run
+
+
+def _mixed(x: Any, matrix: Any) -> Any:
+    """Return x (..., outputs) times a matrix (inputs, outputs), which is not copied."""
+    flat = tf.reshape(x, (-1, x.shape[-1]))
+    products = tf.matmul(flat, matrix, transpose_b=True)
+    return tf.reshape(products, (*tf.unstack(tf.shape(x))[:-1], matrix.shape[0]))
 
 
 def _apart(x: Any, strides: Sizes, shape: Any) -> Any:
