@@ -96,8 +96,8 @@ def figure(results: Results, by_time: bool = False) -> None:
     """Draw squared errors by passes, or by milliseconds, a panel for each setting."""
     settings = results.settings(timed=by_time)
     rows = -(-len(settings) // COLUMNS)
-    shape = {"figsize": (8, 0.5 + 2.1 * rows), "layout": "constrained"}
-    drawing, axes = plt.subplots(rows, COLUMNS, sharey=True, squeeze=False, **shape)
+    shape = {"figsize": (8, 0.5 + 1.9 * rows), "layout": "constrained"}
+    drawing, axes = plt.subplots(rows, COLUMNS, sharey="row", squeeze=False, **shape)
     panels = axes.ravel()
     for axis, setting in zip(panels, settings, strict=False):
         _draw(axis, results, setting, by_time)

@@ -22,7 +22,15 @@ def _added(rows, weights):
 
 @pytest.mark.parametrize(
     ("rows", "groups", "shape"),
-    [(1, 1, (3,)), (1, 2, (2, 3)), (4, 1, (3, 1, 2)), (3, 2, (4, 4, 2)), (2, 3, (5,))],
+    [
+        (1, 1, (3,)),
+        (1, 2, (2, 3)),
+        (4, 1, (3, 1, 2)),
+        (3, 2, (4, 4, 2)),
+        (2, 3, (5,)),
+        (4, 1, (2**18, 1)),
+        (4, 2, (2**17,)),  # Of so many PyTorch goes by rows.
+    ],
 )
 def test_equal_to_sums_of_each_group(rng, rows, groups, shape):
     x, y = rng.normal(size=(2, rows * groups, *shape)).astype("float32")
