@@ -48,6 +48,20 @@ def test_gradients_of_the_first_and_of_the_late_copies(repetitions, expected):
     assert not any(back for back, _ in chunks(repetitions, 16, blend=False))
 
 
+@pytest.mark.parametrize(("size", "expected"), [(0.1, True), (1, False)])
+def test_gradients_of_all_copies_where_samples_err_little(size, expected):
+    """Of eight pairs of gradients that differ from their mean, the limit, by 1."""
+    call = SimpleNamespace(rows=16, indices=np.zeros((1, 2), int))
+    work = Estimate(call, None, Sampling(64, 0, copies=2), True, 0, None)
+    parts = work.chunks()
+    assert next(parts)[0]
+    work.counts[:] = 4
+    limit = np.full((5, 2), 1 / size)
+    sums = np.stack([4 * limit] * 2), np.full((2, 2), 4 * (5 / size**2 + 1))
+    work.gradients = [*map(keras.ops.convert_to_tensor, sums)]
+    assert {backward for backward, _ in parts} == {expected}
+
+
 @pytest.mark.parametrize("repetitions", [6, 18, 70])
 def test_groups_of_unlike_size_and_chunks_that_are_not_full(repetitions):
     model, x = network(layers.Conv2D(4, 3), layers.AveragePooling2D(2)), pictures(1)

@@ -26,8 +26,10 @@ Views = Callable[[Copies], tuple[Any, Any]]
 _GROWTH = 1.5
 
 #: Pairs: slopes learn from the first passes, samples hardly. Up to the first number
-#: gradients tell what the blend errs by; from there to the second there are none.
+#: gradients tell what the blend errs by; from there to the second there are none,
+#: unless the relative squared error of samples is small already: slopes err as much.
 _STAGES = 8, 32
+_SMALL = 0.005
 
 
 @dataclass
@@ -147,7 +149,16 @@ class Estimate:
         ends = [0, *_STAGES, draws] if self.blend else [0, 0, draws]
         for stage, (start, end) in enumerate(itertools.pairwise(ends)):
             if start < min(end, draws):
-                yield start, min(end, draws), stage % 2 == 0
+                yield start, min(end, draws), stage % 2 == 0 or self._sampled_well()
+
+    def _sampled_well(self) -> bool:
+        """Whether gradients are known that differ little from each other."""
+        if self.gradients is None:
+            return False
+        n = self.counts[1].sum()
+        mean, squares = (_numpy(x).sum(axis=0) / n for x in self.gradients)
+        size = np.square(mean).reshape(-1, mean.shape[-1]).sum(axis=0)
+        return bool(np.all(squares - size <= _SMALL * (n - 1) * size))
 
     def add(self, backward: bool, copies: Copies) -> None:
         """Count in a chunk."""
