@@ -60,7 +60,8 @@ def _smooth_gradients(  # noqa: D417
             have the slopes that they have on average under the noise, with little
             variance and some bias; or "hybrid", between both by what they err by, which
             converges to "sampled" as there are more repetitions. Of the copies 17 to 64
-            "hybrid" takes no gradients: slopes learn more from these in less time.
+            "hybrid" takes no gradients, as slopes learn more from these in less time,
+            unless those of the first 16 differ little already.
         tolerance: relative error (norm of the standard error over norm of the map) at
             which an image is finished; ``repetitions`` is then the most. Not for
             "slopes", whose error is not known.
