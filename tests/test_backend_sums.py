@@ -65,3 +65,13 @@ def test_compiled(rng, given):
     [found] = run(given(weights), ops.convert_to_tensor(x))
     found = ops.convert_to_numpy(found)
     np.testing.assert_allclose(found, [x[0] + x[2], x[1] + x[5]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [3, 300])
+def test_zeros_and_ones_are_counted(rng, rows):
+    x = rng.integers(0, 2, size=(rows * 2, 5)).astype("uint8")
+    weights = rng.choice(np.float32([0, 0.5, 2]), size=(rows, 2))
+    values = [ops.convert_to_tensor(x)]
+    [found] = backend.weighted_sums(lambda x: [x], weights, values)
+    assert ops.convert_to_numpy(found).dtype == "float32"
+    np.testing.assert_allclose(ops.convert_to_numpy(found), _added(x, weights))

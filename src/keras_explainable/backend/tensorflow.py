@@ -106,6 +106,7 @@ def weighted_sums(
 
 
 def _weighted(weights: Any, x: Any) -> Any:
+    x = tf.cast(x, weights.dtype) if x.dtype == tf.uint8 else x
     column = tf.reshape(weights, (*weights.shape, *[1] * (len(x.shape) - 1)))
     parts = tf.reshape(x, (*weights.shape, *x.shape[1:]))
     return tf.reduce_sum(parts * tf.cast(column, x.dtype), axis=0)

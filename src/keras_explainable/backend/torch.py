@@ -80,7 +80,8 @@ def weighted_sums(
     function: Callable[..., Any], weights: Any, values: Sequence[Any]
 ) -> list[Any]:
     weights = torch.as_tensor(weights, device=values[0].device)
-    if weights.is_cuda or max(x.numel() for x in values) < AT_ONCE:
+    counted = not all(x.is_floating_point() for x in values)
+    if counted or weights.is_cuda or max(x.numel() for x in values) < AT_ONCE:
         return [_weighted(weights, x) for x in function(*values)]
     sums: list[Any] = []
     parts = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]
@@ -94,8 +95,20 @@ def weighted_sums(
 
 def _weighted(weights: Any, x: Any) -> Any:
     parts = x.reshape(*weights.shape, -1)
-    sums = torch.einsum("rg,rgn->gn", weights.to(x.dtype), parts)
+    if x.dtype == torch.uint8:
+        sums = _counted(weights, parts)
+    else:
+        sums = torch.einsum("rg,rgn->gn", weights.to(x.dtype), parts)
     return sums.reshape(-1, *x.shape[1:])
+
+
+def _counted(weights: Any, parts: Any) -> Any:
+    """Return sums (G, N) of zeros and ones (R, G, N), counted in as few bits."""
+    sums = torch.zeros(parts.shape[1:], device=parts.device)
+    for weight in set(weights.flatten().tolist()) - {0}:  # They have one, by and large.
+        those = (weights == weight).to(parts.dtype)[..., None]
+        sums += weight * (parts * those).sum(dim=0, dtype=_small(len(parts)))
+    return sums
 
 
 def is_faster(layer: Any) -> bool:
@@ -135,10 +148,36 @@ def pools_faster(layer: Any) -> bool:
 
 
 def pool(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
+    inputs, around = _pooled(inputs, size, strides, padding)
+    return functional.max_pool2d(inputs, size, strides, around).permute(0, 2, 3, 1)
+
+
+def winners(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
+    inputs, around = _pooled(inputs, size, strides, padding)
+    found = functional.max_pool2d(inputs, size, strides, around, return_indices=True)
+    places, width = found[1].permute(0, 2, 3, 1), inputs.shape[-1]
+    down, right = (  # Where windows begin.
+        torch.arange(n, device=places.device) * step - before
+        for n, step, before in zip(places.shape[1:], strides, around, strict=False)
+    )
+    # Places are counted through whole rows of the picture.
+    within = [row * width + column for row, column in np.ndindex(*size)]
+    numbers = torch.zeros(within[-1] + 1, dtype=_small(len(within)))
+    numbers[within] = torch.arange(len(within), dtype=numbers.dtype)
+    first = (down[:, None] * width + right)[..., None]
+    return numbers.to(places.device)[places - first]
+
+
+def _pooled(inputs: Any, size: Any, strides: Any, padding: str) -> tuple[Any, Any]:
+    """Return what is to be pooled (B, C, H, W), and the padding that is left."""
     inputs = inputs.permute(0, 3, 1, 2)
     sides = pads(padding, inputs.shape[2:], size, strides, (1, 1))
-    inputs, around = _padded(inputs, sides, -math.inf)
-    return functional.max_pool2d(inputs, size, strides, around).permute(0, 2, 3, 1)
+    return _padded(inputs, sides, -math.inf)
+
+
+def _small(count: int) -> Any:
+    """Return the type of whole numbers up to a count."""
+    return torch.uint8 if count < 256 else torch.int32
 
 
 def _evened(kernel: Any, sides: Pads) -> tuple[Any, Pads]:

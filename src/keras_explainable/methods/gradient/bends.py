@@ -70,9 +70,9 @@ class Bend:
         """Return what tells the slopes by its mean over noisy copies, each (R, ...).
 
         Args:
-            values: as prepared, in float32.
+            values: as prepared, floats in float32.
         """
-        return values
+        return [ops.cast(x, "float32") for x in values]
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return the slopes, given the means (B, ...) of what is told."""

@@ -228,7 +228,7 @@ def told(model: GraphModel, shown: Sequence[Tensor], weights: Tensor) -> Sums:
 
 
 def _floats(values: Sequence[Tensor]) -> list[Tensor]:
-    return [ops.cast(x, "float32") for x in values]
+    return [ops.cast(x, "float32") if is_float(x) else x for x in values]
 
 
 def _by_symbol(model: GraphModel, shown: Sequence[Tensor]) -> dict[int, Tensor]:

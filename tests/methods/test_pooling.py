@@ -1,0 +1,82 @@
+"""Which place of a window wins, beside a search place by place."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers, ops
+
+from keras_explainable.graph import Step
+from keras_explainable.methods.gradient.pooling import pooling
+from keras_explainable.pads import pads
+
+
+def bend_of(layer, shape, limit=None):
+    inputs = keras.Input(shape)
+    return pooling(Step(layer, (inputs,), {}, layer(inputs)), limit)
+
+
+def winners(layer, x, limit=None):
+    bend = bend_of(layer, x.shape[1:], limit)
+    x = ops.convert_to_tensor(x)
+    return bend, ops.convert_to_numpy(bend.prepared(x, layer(x))[1])
+
+
+def searched(layer, x):
+    """Return the first place of each window with its largest value."""
+    size, steps = layer.pool_size, layer.strides
+    around = pads(layer.padding, x.shape[1:-1], size, steps, [1] * len(size))
+    x = np.pad(x, [(0, 0), *around, (0, 0)], constant_values=-math.inf)
+    axes = tuple(range(1, 1 + len(size)))
+    seen = np.lib.stride_tricks.sliding_window_view(x, size, axes)
+    seen = seen[(slice(None), *(slice(None, None, step) for step in steps))]
+    return seen.reshape(*seen.shape[: len(size) + 2], -1).argmax(axis=-1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    sizes=st.tuples(st.integers(4, 9), st.integers(4, 9)),
+    window=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    steps=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.sampled_from(["valid", "same"]),
+    values=st.integers(2, 100),
+)
+def test_the_first_of_the_largest_values_wins(sizes, window, steps, padding, values):
+    layer = layers.MaxPooling2D(window, steps, padding)
+    x = np.random.default_rng(values).integers(-values, values, (2, *sizes, 3))
+    _, found = winners(layer, x.astype("float32"))
+    np.testing.assert_array_equal(found, searched(layer, x.astype("float32")))
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(
+    ("kind", "shape"), [(layers.MaxPooling1D, (9, 2)), (layers.MaxPooling3D, (5,) * 4)]
+)
+def test_of_one_axis_and_of_three(rng, kind, shape, padding):
+    layer, x = kind(3, 2, padding), rng.normal(size=(2, *shape)).astype("float32")
+    np.testing.assert_array_equal(winners(layer, x)[1], searched(layer, x))
+
+
+def test_windows_with_more_places_than_a_byte_counts(rng):
+    layer, x = layers.MaxPooling2D(17, 1), rng.normal(size=(2, 19, 18, 2))
+    x = (x + np.arange(19)[:, None, None] / 2).astype("float32")
+    assert searched(layer, x).max() > 255
+    np.testing.assert_array_equal(winners(layer, x)[1], searched(layer, x))
+
+
+@pytest.mark.parametrize("limit", [math.inf, 1.0])
+def test_where_a_relu_is_closed_nothing_wins(rng, limit):
+    layer, x = layers.MaxPooling2D(2), rng.normal(size=(3, 6, 6, 2)).astype("float32")
+    x = np.clip(x, 0, limit)
+    bend, found = winners(layer, x, limit)
+    best = ops.convert_to_numpy(layer(x))
+    closed = (best == 0) | (best == limit)
+    assert closed.any()
+    np.testing.assert_array_equal(found, np.where(closed, 4, searched(layer, x)))
+    told = bend.told(ops.convert_to_tensor(x), ops.convert_to_tensor(found))
+    *won, passed = map(ops.convert_to_numpy, told)
+    np.testing.assert_array_equal(sum(won), ~closed)
+    np.testing.assert_array_equal(passed, (x > 0) & (x < limit))
