@@ -26,7 +26,7 @@ def test_the_help_fits_a_narrow_terminal_a_line_for_each_option(monkeypatch):
     for option, default in (
         *(("--model", "demo"), ("--method", "smoothgrad"), ("--target", "top1")),
         *(("--repetitions", "50"), ("--noise-level", "0.15"), ("--seed", "0")),
-        ("--tolerance", "none"),
+        *(("--estimator", "sampled"), ("--tolerance", "none")),
         *(("--batch-size", "32"), ("--preprocess", "none"), ("--out", "explanations")),
     ):
         assert any(f" {option} " in x and f"[default: {default}]" in x for x in lines)
@@ -92,6 +92,26 @@ def test_a_tolerance_needs_fewer_copies(explain, picture, manifest):
     assert 4 <= noise["repetitions"] < 400
     assert noise["relative_error"][0] <= 0.9
     assert manifest()["tolerance"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("method", "differs"), [("smoothgrad", True), ("vargrad", False)]
+)
+def test_an_estimator_is_that_of_smoothgrad(
+    explain, picture, manifest, maps, method, differs
+):
+    name, found = picture("a.png"), []
+    for estimator in ("sampled", "hybrid"):
+        options = ("--method", method, "--estimator", estimator)
+        assert explain(name, *options, repetitions=8)[0] == 0
+        assert manifest()["estimator"] == (estimator if differs else None)
+        found.append(maps()["a"])
+    assert (np.abs(found[0] - found[1]).max() > 0.01) == differs
+
+
+def test_nothing_tells_the_error_of_slopes(explain, picture, manifest):
+    explain(picture("a.png"), "--estimator", "slopes", repetitions=4)
+    assert manifest()["images"][0]["maps"][0]["noise"]["relative_error"] == [None]
 
 
 def test_the_error_of_one_copy_is_null(explain, picture, manifest):

@@ -118,7 +118,10 @@ def test_damaged_parts_are_done_again(explain, pictures, stopped, here, damage):
     [
         (("--seed", 5), "seed"),
         (("--target", "top2"), "target"),
-        (("--method", "gradients"), "methods, noise_level, repetitions, seed"),
+        (
+            ("--method", "gradients"),
+            "estimator, methods, noise_level, repetitions, seed",
+        ),
     ],
 )
 def test_other_settings_are_refused(

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 import keras_explainable as ke
-from keras_explainable.cli.settings import METHODS, Settings
+from keras_explainable.cli.settings import ESTIMATORS, METHODS, Settings
+from keras_explainable.methods.gradient import smoothed
 from keras_explainable.report import records
 
 LOGITS = np.array([[1, 4, 2, 3], [9, 0, 9, 1]], "float32")
@@ -43,6 +44,22 @@ def test_units(target, units):
         ({"seed": -1}, "--seed must be 0 or more"),
         ({"tolerance": -0.1}, "--tolerance must be 0 or more"),
         ({"batch_size": 0}, "--batch-size must be at least 1"),
+        (
+            {"estimator": "best"},
+            "--estimator must be one of sampled, slopes, hybrid; received best.",
+        ),
+        (
+            {"estimator": "hybrid", "repetitions": 2},
+            "--repetitions must be at least 4; received 2.",
+        ),
+        (
+            {"estimator": "slopes", "repetitions": 5},
+            "--repetitions must be even with --estimator slopes; received 5.",
+        ),
+        (
+            {"estimator": "slopes", "tolerance": 0.1},
+            "--tolerance must be left out with --estimator slopes, .*; received 0.1.",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_said(wrong, message):
@@ -68,6 +85,13 @@ def test_which_methods_are_noisy():
 def test_several_methods_have_commas_between_them():
     assert Settings(method="rise").methods == ("rise",)
     assert Settings(method="gradients,rise").methods == ("gradients", "rise")
+
+
+def test_estimators_are_those_of_the_package():
+    assert (*ESTIMATORS,) == smoothed.ESTIMATORS
+    fewest = {name: count for name, count in ESTIMATORS.items() if name != "sampled"}
+    assert fewest == smoothed.FEWEST
+    Settings(estimator="hybrid", repetitions=4, tolerance=0.1)
 
 
 def test_every_method_is_a_shortcut_with_a_name_to_show():

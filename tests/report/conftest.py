@@ -45,6 +45,7 @@ def run():
         target="top1",
         repetitions=50,
         noise_level=0.15,
+        estimator="sampled",
         tolerance=None,
         seed=3,
         batch_size=32,

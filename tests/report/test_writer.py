@@ -77,6 +77,7 @@ def test_the_manifest_holds_all_facts(folder, run, explanation):
         "model",
         "repetitions",
         "noise_level",
+        "estimator",
         "tolerance",
         "seed",
         "target",

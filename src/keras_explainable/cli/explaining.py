@@ -157,6 +157,8 @@ def _params(method: str, ids: list[int], settings: Settings) -> dict[str, Any]:
             "ids": ids,
             "return_stats": True,
         }
+    if method == "smoothgrad":
+        params["estimator"] = settings.estimator
     return params
 
 

@@ -98,6 +98,7 @@ def _run(job: Job) -> Run:
         target=settings.target,
         repetitions=settings.repetitions if noisy else None,
         noise_level=settings.noise_level if noisy else None,
+        estimator=settings.estimator if "smoothgrad" in settings.methods else None,
         tolerance=settings.tolerance if noisy else None,
         seed=settings.seed if noisy else None,
         batch_size=settings.batch_size,

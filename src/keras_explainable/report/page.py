@@ -23,6 +23,7 @@ _SETTINGS = {
     "target": "Classes explained",
     "repetitions": "Noisy copies",
     "noise_level": "Noise level",
+    "estimator": "Estimator of SmoothGrad",
     "tolerance": "Enough at a relative error of",
     "seed": "Seed",
     "preprocessing": "Preprocessing",

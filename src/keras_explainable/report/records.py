@@ -69,7 +69,7 @@ class Noise:
         id: the number from which, with the seed, the noise follows.
         repetitions: noisy copies of the picture.
         relative_error: of each map, before absolute values and normalisation; None
-            if it is not known, for a single repetition.
+            if it is not known, for a single repetition or slopes.
         flip_rate: share of the copies for which the network said another class.
     """
 
@@ -133,6 +133,7 @@ class Run:
     target: str
     repetitions: int | None
     noise_level: float | None
+    estimator: str | None
     tolerance: float | None
     seed: int | None
     batch_size: int

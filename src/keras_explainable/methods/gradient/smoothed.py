@@ -22,7 +22,7 @@ from keras_explainable.warning import warn
 ESTIMATORS = ("sampled", "slopes", "hybrid")
 
 #: The fewest repetitions: pairs for slopes, two of them to tell what both err by.
-_FEWEST = {"slopes": 2, "hybrid": 4}
+FEWEST = {"slopes": 2, "hybrid": 4}
 
 
 def _prepare(model: Model, params: dict[str, Any]) -> Model:
@@ -118,7 +118,7 @@ def _sampling(
     estimator: str,
     copies: int,
 ) -> Sampling:
-    checks.integer("repetitions", repetitions, _FEWEST.get(estimator, 1))
+    checks.integer("repetitions", repetitions, FEWEST.get(estimator, 1))
     if repetitions % copies:
         raise ValueError(
             f"`repetitions` must be even with estimator={estimator!r}; received "
