@@ -1,5 +1,6 @@
 """What slopes.py has measured, as figures and tables for the documentation."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +24,6 @@ ESTIMATORS = ("sampled", "slopes", "hybrid")
 METRICS = {
     "squared": "squared error", "cosine": "cosine", "ssim": "SSIM", "ranks": "ranks"
 }  # fmt: skip
-
-#: Of panels.
-COLUMNS = 3
 
 #: Network, pixels of a side, sigma.
 Setting = tuple[str, int, float]
@@ -95,17 +93,24 @@ class Results:
 def figure(results: Results, by_time: bool = False) -> None:
     """Draw squared errors by passes, or by milliseconds, a panel for each setting."""
     settings = results.settings(timed=by_time)
-    rows = -(-len(settings) // COLUMNS)
-    shape = {"figsize": (8, 0.5 + 1.9 * rows), "layout": "constrained"}
-    drawing, axes = plt.subplots(rows, COLUMNS, sharey="row", squeeze=False, **shape)
-    panels = axes.ravel()
-    for axis, setting in zip(panels, settings, strict=False):
-        _draw(axis, results, setting, by_time)
-    for axis in panels[len(settings) :]:
-        axis.set_visible(False)
+    subjects, sigmas = (
+        [*dict.fromkeys(setting[part] for setting in settings)]
+        for part in (slice(2), 2)
+    )
+    shape = {"figsize": (8, 0.5 + 1.9 * len(subjects)), "layout": "constrained"}
+    drawing, axes = plt.subplots(
+        len(subjects), len(sigmas), sharey="row", squeeze=False, **shape
+    )
+    for axis, (subject, sigma) in zip(
+        axes.ravel(), itertools.product(subjects, sigmas), strict=True
+    ):
+        if (setting := (*subject, sigma)) in settings:
+            _draw(axis, results, setting, by_time)
+        else:
+            axis.set_visible(False)
     for axis in axes[:, 0]:
         axis.set_ylabel("squared error")
-    handles = panels[0].get_legend_handles_labels()
+    handles = axes[0, 0].get_legend_handles_labels()
     drawing.legend(*handles, loc="outside upper center", ncols=4, frameon=False)
     plt.show()
 
@@ -115,7 +120,7 @@ def _draw(axis: Any, results: Results, setting: Setting, by_time: bool) -> None:
         n, squared = results.curve(setting, side)
         x = results.milliseconds(setting, side)(n) if by_time else n
         axis.loglog(x, squared, ".-", color=COLOURS[side], label=side)
-    axis.set_title(f"{setting[0]}, sigma {setting[2]:g}", fontsize=9)
+    axis.set_title("{}, {} px, sigma {:g}".format(*setting), fontsize=8)
     axis.set_xlabel("ms" if by_time else "passes")
     axis.xaxis.set_minor_formatter(NullFormatter())
 

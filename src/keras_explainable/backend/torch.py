@@ -95,10 +95,11 @@ def weighted_sums(
 
 def _weighted(weights: Any, x: Any) -> Any:
     parts = x.reshape(*weights.shape, -1)
-    if x.dtype == torch.uint8:
+    if x.dtype == torch.uint8 and not x.is_cuda:
         sums = _counted(weights, parts)
     else:
-        sums = torch.einsum("rg,rgn->gn", weights.to(x.dtype), parts)
+        parts = parts if x.is_floating_point() else parts.to(weights.dtype)
+        sums = torch.einsum("rg,rgn->gn", weights.to(parts.dtype), parts)
     return sums.reshape(-1, *x.shape[1:])
 
 
