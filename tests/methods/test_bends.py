@@ -1,6 +1,7 @@
 """The mean slopes of single layers, against closed forms and many samples."""
 
 import math
+from functools import partial
 
 import keras
 import numpy as np
@@ -9,8 +10,9 @@ from estimated import agrees_in_the_limit, distance, explained, network
 from keras import layers
 
 import keras_explainable as ke
+from keras_explainable import backend
 from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
-from keras_explainable.methods.gradient.slopes import exposed_model, unknown
+from keras_explainable.methods.gradient.slopes import exposed_model, told, unknown
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +95,18 @@ def test_batch_norm_is_linear():
     norm.moving_variance.assign([0.5, 2, 1, 3])
     norm.gamma.assign([1, -2, 1, 0.5])
     agrees_in_the_limit(model)
+
+
+def test_whole_numbers_are_told_as_floats():
+    inputs = keras.Input((3,))
+    whole = keras.ops.maximum(keras.ops.cast(inputs, "int32"), 1)
+    model = exposed_model(keras.Model(inputs, keras.ops.cast(whole, "float32")))
+    x = np.array([[2, 0, 5], [3, 0, 5]], "float32")
+    _, *shown = model.run(keras.ops.convert_to_tensor(x))
+    weights = keras.ops.convert_to_tensor(np.full((2, 1), 0.5, "float32"))
+    _, [mean, square], _ = backend.jit(partial(told, model))(shown, weights)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(mean), [[2.5, 0, 5]])
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(square), [[6.5, 0, 25]])
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])

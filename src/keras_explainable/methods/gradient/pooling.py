@@ -48,6 +48,10 @@ class MaxPooling(Bend):
         passed = [] if self.limit is None else [self._passes(x)]
         return [*told, *(ops.cast(each, "uint8") for each in passed)]
 
+    @property
+    def _count(self) -> int:
+        return math.prod(self.step.operation.pool_size)
+
     def _passes(self, x: Tensor) -> Tensor:
         endless = self.limit == math.inf
         return x > 0 if endless else ops.logical_and(x > 0, x < self.limit)
@@ -73,11 +77,12 @@ class MaxPooling(Bend):
 
         Zeros that are equal come from ReLUs that are closed, and have no winner.
         """
-        layer, none = self.step.operation, math.prod(self.step.operation.pool_size)
+        layer, none = self.step.operation, self._count
         if backend.pools_faster(layer):
             found = backend.winners(x, layer.pool_size, layer.strides, layer.padding)
-            closed = False if self.limit is None else ~self._passes(best)
-            return ops.where(closed, none, found)
+            if self.limit is None:
+                return found
+            return ops.where(self._passes(best), found, none)
         best, places = self.winning(best), self.places(x, -math.inf)
         before, free = ops.zeros(best.shape, "uint8" if none < 256 else "int32"), True
         for place in places:
@@ -91,8 +96,7 @@ class MaxPooling(Bend):
 
     def chances(self, winners: Tensor) -> list[Tensor]:
         """Return for each place where it wins."""
-        count = math.prod(self.step.operation.pool_size)
-        apart = (winners ^ place for place in range(count))
+        apart = (winners ^ place for place in range(self._count))
         # Not by ==, which takes twenty times as long in PyTorch.
         return [ops.cast(1 - ops.minimum(each, 1), "uint8") for each in apart]
 

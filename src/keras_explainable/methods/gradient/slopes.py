@@ -232,7 +232,9 @@ def _floats(values: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _by_symbol(model: GraphModel, shown: Sequence[Tensor]) -> dict[int, Tensor]:
+    """Return what is shown, by the ``id`` of its symbol; whole numbers as floats."""
     _, *symbols = model.graph.outputs
+    shown = [x if is_float(x) else ops.cast(x, "float32") for x in shown]
     return {id(symbol): x for symbol, x in zip(symbols, shown, strict=True)}
 
 
