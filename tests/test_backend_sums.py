@@ -68,10 +68,11 @@ def test_compiled(rng, given):
 
 
 @pytest.mark.parametrize("rows", [3, 300])
-def test_zeros_and_ones_are_counted(rng, rows):
-    x = rng.integers(0, 2, size=(rows * 2, 5)).astype("uint8")
+def test_numbers_are_counted(rng, rows):
+    numbers = rng.integers(0, 5, size=(rows * 2, 6)).astype("uint8")
     weights = rng.choice(np.float32([0, 0.5, 2]), size=(rows, 2))
-    values = [ops.convert_to_tensor(x)]
-    [found] = backend.weighted_sums(lambda x: [x], weights, values)
-    assert ops.convert_to_numpy(found).dtype == "float32"
-    np.testing.assert_allclose(ops.convert_to_numpy(found), _added(x, weights))
+    found = backend.counts(weights, ops.convert_to_tensor(numbers), 4)
+    expected = [_added(numbers == number, weights) for number in range(4)]
+    found = [*map(ops.convert_to_numpy, found)]
+    assert {x.dtype.name for x in found} == {"float32"}
+    np.testing.assert_allclose(found, expected)

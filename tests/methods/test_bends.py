@@ -12,7 +12,8 @@ from keras import layers
 import keras_explainable as ke
 from keras_explainable import backend
 from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
-from keras_explainable.methods.gradient.slopes import exposed_model, told, unknown
+from keras_explainable.methods.gradient.slopes import exposed_model, unknown
+from keras_explainable.methods.gradient.telling import run_telling
 
 
 @pytest.fixture(autouse=True)
@@ -102,9 +103,8 @@ def test_whole_numbers_are_told_as_floats():
     whole = keras.ops.maximum(keras.ops.cast(inputs, "int32"), 1)
     model = exposed_model(keras.Model(inputs, keras.ops.cast(whole, "float32")))
     x = np.array([[2, 0, 5], [3, 0, 5]], "float32")
-    _, *shown = model.run(keras.ops.convert_to_tensor(x))
-    weights = keras.ops.convert_to_tensor(np.full((2, 1), 0.5, "float32"))
-    _, [mean, square], _ = backend.jit(partial(told, model))(shown, weights)
+    x, weights = map(keras.ops.convert_to_tensor, (x, np.full((2, 1), 0.5, "f4")))
+    _, [_, [mean, square], _] = backend.jit(partial(run_telling, model))(x, weights)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(mean), [[2.5, 0, 5]])
     np.testing.assert_allclose(keras.ops.convert_to_numpy(square), [[6.5, 0, 25]])
 

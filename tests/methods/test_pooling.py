@@ -19,10 +19,20 @@ def bend_of(layer, shape, limit=None):
     return pooling(Step(layer, (inputs,), {}, layer(inputs)), limit)
 
 
-def winners(layer, x, limit=None):
-    bend = bend_of(layer, x.shape[1:], limit)
-    x = ops.convert_to_tensor(x)
-    return bend, ops.convert_to_numpy(bend.prepared(x, layer(x))[1])
+def summed(bend, weights, x):
+    values = [ops.convert_to_tensor(x), bend.step.operation(ops.convert_to_tensor(x))]
+    prepared = bend.prepared(*values[: len(bend.watched)])
+    return [*map(ops.convert_to_numpy, bend.summed(weights, *prepared))]
+
+
+def numbered(won):
+    """Return which place has won (R, h, ..., C); how many there are if none has."""
+    return np.where(np.any(won, axis=0), np.argmax(won, axis=0), len(won))
+
+
+def winners(layer, x):
+    each = np.ones((1, len(x)), "float32")
+    return numbered(summed(bend_of(layer, x.shape[1:]), each, x))
 
 
 def searched(layer, x):
@@ -47,7 +57,7 @@ def searched(layer, x):
 def test_the_first_of_the_largest_values_wins(sizes, window, steps, padding, values):
     layer = layers.MaxPooling2D(window, steps, padding)
     x = np.random.default_rng(values).integers(-values, values, (2, *sizes, 3))
-    _, found = winners(layer, x.astype("float32"))
+    found = winners(layer, x.astype("float32"))
     np.testing.assert_array_equal(found, searched(layer, x.astype("float32")))
 
 
@@ -57,26 +67,38 @@ def test_the_first_of_the_largest_values_wins(sizes, window, steps, padding, val
 )
 def test_of_one_axis_and_of_three(rng, kind, shape, padding):
     layer, x = kind(3, 2, padding), rng.normal(size=(2, *shape)).astype("float32")
-    np.testing.assert_array_equal(winners(layer, x)[1], searched(layer, x))
+    np.testing.assert_array_equal(winners(layer, x), searched(layer, x))
 
 
 def test_windows_with_more_places_than_a_byte_counts(rng):
     layer, x = layers.MaxPooling2D(17, 1), rng.normal(size=(2, 19, 18, 2))
     x = (x + np.arange(19)[:, None, None] / 2).astype("float32")
     assert searched(layer, x).max() > 255
-    np.testing.assert_array_equal(winners(layer, x)[1], searched(layer, x))
+    np.testing.assert_array_equal(winners(layer, x), searched(layer, x))
 
 
 @pytest.mark.parametrize("limit", [math.inf, 1.0])
 def test_where_a_relu_is_closed_nothing_wins(rng, limit):
     layer, x = layers.MaxPooling2D(2), rng.normal(size=(3, 6, 6, 2)).astype("float32")
     x = np.clip(x, 0, limit)
-    bend, found = winners(layer, x, limit)
+    each = np.ones((1, 3), "float32")
+    *won, passed = summed(bend_of(layer, x.shape[1:], limit), each, x)
     best = ops.convert_to_numpy(layer(x))
     closed = (best == 0) | (best == limit)
     assert closed.any()
-    np.testing.assert_array_equal(found, np.where(closed, 4, searched(layer, x)))
-    told = bend.told(ops.convert_to_tensor(x), ops.convert_to_tensor(found))
-    *won, passed = map(ops.convert_to_numpy, told)
-    np.testing.assert_array_equal(sum(won), ~closed)
+    np.testing.assert_array_equal(
+        numbered(won), np.where(closed, 4, searched(layer, x))
+    )
     np.testing.assert_array_equal(passed, (x > 0) & (x < limit))
+
+
+@pytest.mark.parametrize(("rows", "window"), [(3, 2), (300, 2), (5, 5)])
+def test_wins_are_summed_with_weights(rng, rows, window):
+    layer = layers.MaxPooling2D(window, 2, "same")
+    x = rng.normal(size=(2 * rows, 6, 5, 2)).astype("float32")
+    weights = rng.choice(np.float32([0, 0.5, 2]), size=(rows, 2))
+    found = summed(bend_of(layer, x.shape[1:]), weights, x)
+    places = np.arange(window**2)[:, None, None, None, None]
+    won = (searched(layer, x) == places).reshape(window**2, rows, 2, 3, 3, 2)
+    expected = np.einsum("prg...,rg->pg...", won, weights)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -14,15 +14,19 @@ Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
   it would be done operation by operation; it is called while something is compiled.
 - ``weighted_sums(function, weights, values)``: the sums (groups, ...) of each tensor
   that a function makes of values (R, ...), a row of it of a row of them, which belong
-  to the groups in turn; with weights (R / groups, groups). Zeros and ones in
-  bytes (uint8) are counted.
+  to the groups in turn; with weights (R / groups, groups).
+- ``counts(weights, numbers, count)``: how often each of the whole numbers below a count
+  stands in rows (R, ...) of them, likewise weighted; they are not above it.
 - ``normal(keys, shape)``: standard normal noise, a pure function of each row's key.
 - ``convolution(inputs, kernel, bias, limit, strides, padding, dilation)``: channels
   last, with a `relu`, the way that is fastest, with a kernel in the layout that
   ``kernel_layout`` gives it; ``is_faster(layer)`` says whether it beats Keras' layer.
 - ``pool(inputs, size, strides, padding)``: the maxima, likewise where
-  ``pools_faster(layer)``; ``winners(...)``: where in its window each of them stands,
-  as whole numbers, the first of equal ones.
+  ``pools_faster(layer)``; ``wins(weights, inputs, limit, ...)``: how often each place
+  of a window has the first of its largest values, summed like ``counts``, unless the
+  ReLU before it (None if there is none) is closed.
+- ``EAGER``: whether operations run one by one, so that what is done with early goes
+  early.
 - ``affine(x, scale, shift)``: ``x * scale + shift``.
 - ``relu(x, limit)``: ReLU up to 6 or infinity, which may overwrite ``x``; ``x`` itself
   if the limit is None.
@@ -50,13 +54,15 @@ jit = _backend.jit
 compiled = _backend.compiled
 fused = _backend.fused
 weighted_sums = _backend.weighted_sums
+counts = _backend.counts
 normal = _backend.normal
 is_faster = _backend.is_faster
 kernel_layout = _backend.kernel_layout
 convolution = _backend.convolution
 pools_faster = _backend.pools_faster
 pool: Any = getattr(_backend, "pool", None)  # Where it is faster.
-winners: Any = getattr(_backend, "winners", None)  # Likewise.
+wins: Any = getattr(_backend, "wins", None)  # Likewise.
+EAGER: bool = _backend.EAGER
 affine = _backend.affine
 relu = _backend.relu
 memory = _backend.memory

@@ -25,6 +25,8 @@ TRACING_ERRORS = (
 )
 
 
+EAGER = False
+
 #: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`), of a
 #: light network and of a heavy one.
 ROWS_ON_CPU = (8, 8)
@@ -98,20 +100,22 @@ def weighted_sums(
 
     parts = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]
     made = jax.eval_shape(function, *(x[0] for x in parts))
-    none = [jnp.zeros(x.shape, _summed(x.dtype, weights)) for x in made]
+    none = [jnp.zeros(x.shape, x.dtype) for x in made]
     sums: list[Any] = jax.lax.scan(add, none, (weights, *parts))[0]
     return sums
 
 
 def _weighted(weights: Any, x: Any) -> Any:
     parts = x.reshape(*weights.shape, -1)
-    column = weights[..., None].astype(_summed(x.dtype, weights))
+    column = weights[..., None].astype(x.dtype)
     return jnp.sum(parts * column, axis=0).reshape(-1, *x.shape[1:])
 
 
-def _summed(dtype: Any, weights: Any) -> Any:
-    """Return the type of sums: of what is counted that of the weights."""
-    return weights.dtype if dtype == jnp.uint8 else dtype
+def counts(weights: Any, numbers: Any, count: int) -> list[Any]:
+    def alike(numbers: Any) -> list[Any]:
+        return [(numbers == number).astype("float32") for number in range(count)]
+
+    return weighted_sums(alike, weights, [numbers])
 
 
 def is_faster(layer: Any) -> bool:

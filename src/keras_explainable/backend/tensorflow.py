@@ -28,6 +28,8 @@ TRACING_ERRORS = (
 )
 
 
+EAGER = False
+
 #: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`), of a
 #: light network and of a heavy one.
 ROWS_ON_CPU = (16, 16)
@@ -106,10 +108,14 @@ def weighted_sums(
 
 
 def _weighted(weights: Any, x: Any) -> Any:
-    x = tf.cast(x, weights.dtype) if x.dtype == tf.uint8 else x
     column = tf.reshape(weights, (*weights.shape, *[1] * (len(x.shape) - 1)))
     parts = tf.reshape(x, (*weights.shape, *x.shape[1:]))
     return tf.reduce_sum(parts * tf.cast(column, x.dtype), axis=0)
+
+
+def counts(weights: Any, numbers: Any, count: int) -> list[Any]:
+    alike = (tf.equal(numbers, number) for number in range(count))
+    return [_weighted(weights, tf.cast(each, weights.dtype)) for each in alike]
 
 
 def is_faster(layer: Any) -> bool:

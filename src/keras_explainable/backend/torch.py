@@ -12,10 +12,13 @@ import torch
 from keras.ops import convert_to_tensor as convert
 from torch.nn import functional
 
+from keras_explainable.backend import torch_pooling
 from keras_explainable.pads import Pads, pads
 
 TRACING_ERRORS: tuple[type[Exception], ...] = ()  # Nothing is traced.
 
+
+EAGER = True
 
 #: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`), of a
 #: light network and of a heavy one.
@@ -80,36 +83,28 @@ def weighted_sums(
     function: Callable[..., Any], weights: Any, values: Sequence[Any]
 ) -> list[Any]:
     weights = torch.as_tensor(weights, device=values[0].device)
-    counted = not all(x.is_floating_point() for x in values)
-    if counted or weights.is_cuda or max(x.numel() for x in values) < AT_ONCE:
+    if weights.is_cuda or max(x.numel() for x in values) < AT_ONCE:
         return [_weighted(weights, x) for x in function(*values)]
     sums: list[Any] = []
     parts = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]
-    for row, *part in zip(weights, *parts, strict=True):
+    for row, *part in zip(weights.tolist(), *parts, strict=True):
         new = function(*part)
         sums = sums or [*map(torch.zeros_like, new)]
         for total, x in zip(sums, new, strict=True):
-            total.addcmul_(x, row.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1)))
+            for group, weight in enumerate(row):
+                total[group].add_(x[group], alpha=weight)
     return sums
 
 
 def _weighted(weights: Any, x: Any) -> Any:
     parts = x.reshape(*weights.shape, -1)
-    if x.dtype == torch.uint8 and not x.is_cuda:
-        sums = _counted(weights, parts)
-    else:
-        parts = parts if x.is_floating_point() else parts.to(weights.dtype)
-        sums = torch.einsum("rg,rgn->gn", weights.to(parts.dtype), parts)
+    sums = torch.einsum("rg,rgn->gn", weights.to(x.dtype), parts)
     return sums.reshape(-1, *x.shape[1:])
 
 
-def _counted(weights: Any, parts: Any) -> Any:
-    """Return sums (G, N) of zeros and ones (R, G, N), counted in as few bits."""
-    sums = torch.zeros(parts.shape[1:], device=parts.device)
-    for weight in set(weights.flatten().tolist()) - {0}:  # They have one, by and large.
-        those = (weights == weight).to(parts.dtype)[..., None]
-        sums += weight * (parts * those).sum(dim=0, dtype=_small(len(parts)))
-    return sums
+def counts(weights: Any, numbers: Any, count: int) -> list[Any]:
+    alike = ((numbers == number).to(torch.float32) for number in range(count))
+    return [_weighted(torch.as_tensor(weights, device=x.device), x) for x in alike]
 
 
 def is_faster(layer: Any) -> bool:
@@ -139,46 +134,12 @@ def convolution(
     bias = None if bias is None else convert(bias)
     groups = inputs.shape[1] // kernel.shape[1]
     outputs = functional.conv2d(inputs, kernel, bias, strides, around, dilation, groups)
-    # Before it is viewed: in place on a view, autograd copies.
     return relu(outputs, limit).permute(0, 2, 3, 1)
 
 
-def pools_faster(layer: Any) -> bool:
-    """Keras copies the inputs to channels-first, and all that follow stay there."""
-    return len(layer.strides) == 2
-
-
-def pool(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
-    inputs, around = _pooled(inputs, size, strides, padding)
-    return functional.max_pool2d(inputs, size, strides, around).permute(0, 2, 3, 1)
-
-
-def winners(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
-    inputs, around = _pooled(inputs, size, strides, padding)
-    found = functional.max_pool2d(inputs, size, strides, around, return_indices=True)
-    places, width = found[1].permute(0, 2, 3, 1), inputs.shape[-1]
-    down, right = (  # Where windows begin.
-        torch.arange(n, device=places.device) * step - before
-        for n, step, before in zip(places.shape[1:], strides, around, strict=False)
-    )
-    # Places are counted through whole rows of the picture.
-    within = [row * width + column for row, column in np.ndindex(*size)]
-    numbers = torch.zeros(within[-1] + 1, dtype=_small(len(within)))
-    numbers[within] = torch.arange(len(within), dtype=numbers.dtype)
-    first = (down[:, None] * width + right)[..., None]
-    return numbers.to(places.device)[places - first]
-
-
-def _pooled(inputs: Any, size: Any, strides: Any, padding: str) -> tuple[Any, Any]:
-    """Return what is to be pooled (B, C, H, W), and the padding that is left."""
-    inputs = inputs.permute(0, 3, 1, 2)
-    sides = pads(padding, inputs.shape[2:], size, strides, (1, 1))
-    return _padded(inputs, sides, -math.inf)
-
-
-def _small(count: int) -> Any:
-    """Return the type of whole numbers up to a count."""
-    return torch.uint8 if count < 256 else torch.int32
+pools_faster = torch_pooling.pools_faster
+pool = torch_pooling.pool
+wins = torch_pooling.wins
 
 
 def _evened(kernel: Any, sides: Pads) -> tuple[Any, Pads]:
@@ -193,12 +154,12 @@ def _evened(kernel: Any, sides: Pads) -> tuple[Any, Pads]:
     return kernel, [(max(side), max(side)) for side in sides]
 
 
-def _padded(inputs: Any, sides: Pads, value: float = 0.0) -> tuple[Any, Any]:
+def _padded(inputs: Any, sides: Pads) -> tuple[Any, Any]:
     """Return what is left for the operation to pad, alike on both sides."""
     (top, bottom), (left, right) = sides
     if top == bottom and left == right:
         return inputs, (top, left)
-    return functional.pad(inputs, (left, right, top, bottom), value=value), (0, 0)
+    return functional.pad(inputs, (left, right, top, bottom)), (0, 0)
 
 
 def affine(x: Any, scale: Any, shift: Any) -> Any:
@@ -207,25 +168,25 @@ def affine(x: Any, scale: Any, shift: Any) -> Any:
 
 def relu(x: Any, limit: float | None) -> Any:
     """In place, which saves memory and time: nothing else reads ``x``."""
-    if limit is None:
-        return x
-    return _ReLU6.apply(x) if limit == 6 else x.relu_()
+    return x if limit is None else _ReLU.apply(x, limit)
 
 
-class _ReLU6(torch.autograd.Function):
-    """As ``hardtanh_``, which keeps a copy of ``x`` for the gradient."""
+class _ReLU(torch.autograd.Function):
+    """In place behind autograd's back, which would copy a view that is changed."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        functional.hardtanh_(x, 0.0, 6.0)
-        ctx.mark_dirty(x)
-        ctx.save_for_backward(x)
-        return x
+    def forward(ctx: Any, x: Any, limit: float) -> Any:
+        outputs = x.detach().clamp_(0.0, limit)
+        ctx.save_for_backward(outputs)
+        ctx.limit = limit
+        return outputs
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
         (outputs,) = ctx.saved_tensors
-        return torch.ops.aten.hardtanh_backward(gradient, outputs, 0.0, 6.0)
+        if ctx.limit == math.inf:
+            return torch.ops.aten.threshold_backward(gradient, outputs, 0.0), None
+        return torch.ops.aten.hardtanh_backward(gradient, outputs, 0.0, ctx.limit), None
 
 
 def normal(keys: Any, shape: tuple[int, ...]) -> Any:

@@ -66,6 +66,16 @@ class Bend:
         """
         return values
 
+    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+        """Return the sums (groups, ...) over copies of what is told.
+
+        Args:
+            weights: of the copies (R / groups, groups).
+            values: as prepared, floats in float32.
+        """
+        sums: list[Tensor] = backend.weighted_sums(self.told, weights, values)
+        return sums
+
     def told(self, *values: Tensor) -> Sequence[Tensor]:
         """Return what tells the slopes by its mean over noisy copies, each (R, ...).
 

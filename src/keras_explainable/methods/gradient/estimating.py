@@ -16,6 +16,7 @@ from keras_explainable.batching import Copies, padded_chunks
 from keras_explainable.compilation import compiled_whole
 from keras_explainable.methods.gradient import slopes
 from keras_explainable.methods.gradient.blending import blended, dot
+from keras_explainable.methods.gradient.telling import run_telling
 from keras_explainable.sampling import Sampling
 from keras_explainable.tally import Tallies, Tally
 from keras_explainable.types import Tensor
@@ -205,29 +206,16 @@ def _pass(
         weights: of the pairs, which are of the groups in turn (R / groups, groups).
         backward: whether the sums of gradients are wanted.
     """
-    sums: Sequence[Tensor] = ()
-    if backward:
-        outputs, shown, maps = _gradients(model, copies, indices)
-        half = copies.shape[0] // 2
-        mean = (maps[:half] + maps[half:]) / 2
-        sums = backend.weighted_sums(lambda x: (x, dot(x, x)), weights, [mean])
-    else:
-        outputs, *shown = model.run(copies)
-    twice = ops.concatenate([weights, weights]) / 2
-    return outputs, slopes.told(model, shown, twice), sums
-
-
-def _gradients(
-    model: Any, copies: Tensor, indices: Tensor
-) -> tuple[Tensor, list[Tensor], Tensor]:
-    def run(x: Tensor) -> tuple[Tensor, Any]:
-        first, *others = model.run(x)
-        return first, others
-
-    outputs, pullback, others = backend.vjp(run, copies)
+    run = partial(run_telling, model, weights=ops.concatenate([weights, weights]) / 2)
+    if not backward:
+        return *run(copies), ()
+    outputs, pullback, told = backend.vjp(run, copies)
     indices = ops.repeat(indices, copies.shape[0], axis=0)
-    maps = units.maps_of_units(outputs, indices, pullback)[1]
-    return outputs, others, ops.cast(maps, "float32")
+    maps = ops.cast(units.maps_of_units(outputs, indices, pullback)[1], "float32")
+    half = copies.shape[0] // 2
+    mean = (maps[:half] + maps[half:]) / 2
+    sums = backend.weighted_sums(lambda x: (x, dot(x, x)), weights, [mean])
+    return outputs, told, sums
 
 
 @cache

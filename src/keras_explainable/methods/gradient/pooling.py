@@ -41,20 +41,27 @@ class MaxPooling(Bend):
         """Return what it reads, and the winners."""
         return values[0], backend.fused(self.winners)(*values)
 
-    def told(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return for each place in the windows where it wins; and where ReLUs pass."""
+    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+        """Return how often each place in the windows wins, and how often ReLUs pass."""
         x, winners = values
-        told = self.chances(winners)
-        passed = [] if self.limit is None else [self._passes(x)]
-        return [*told, *(ops.cast(each, "uint8") for each in passed)]
+        won: list[Tensor] = backend.counts(weights, winners, self._count)
+        return won + self._passed(weights, x)
 
     @property
     def _count(self) -> int:
         return math.prod(self.step.operation.pool_size)
 
+    def _passed(self, weights: Tensor, x: Tensor) -> list[Tensor]:
+        return [] if self.limit is None else super().summed(weights, x)
+
+    def told(self, *values: Tensor) -> Sequence[Tensor]:
+        """Return where ReLUs pass."""
+        return [self._passes(values[0])]
+
     def _passes(self, x: Tensor) -> Tensor:
-        endless = self.limit == math.inf
-        return x > 0 if endless else ops.logical_and(x > 0, x < self.limit)
+        """Return ones where a ReLU wrote it that passes it, and zeros."""
+        passes = ops.sign(x)  # Nothing is below zero behind a ReLU.
+        return passes if self.limit == math.inf else passes * ops.sign(self.limit - x)
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return the chance of each place to win, and one over the ReLU's to pass."""
@@ -77,14 +84,9 @@ class MaxPooling(Bend):
 
         Zeros that are equal come from ReLUs that are closed, and have no winner.
         """
-        layer, none = self.step.operation, self._count
-        if backend.pools_faster(layer):
-            found = backend.winners(x, layer.pool_size, layer.strides, layer.padding)
-            if self.limit is None:
-                return found
-            return ops.where(self._passes(best), found, none)
         best, places = self.winning(best), self.places(x, -math.inf)
-        before, free = ops.zeros(best.shape, "uint8" if none < 256 else "int32"), True
+        small = "uint8" if self._count < 256 else "int32"
+        before, free = ops.zeros(best.shape, small), True
         for place in places:
             free = ops.logical_and(free, place != best)
             before = before + ops.cast(free, before.dtype)
@@ -92,13 +94,9 @@ class MaxPooling(Bend):
 
     def winning(self, best: Tensor) -> Tensor:
         """Return the largest values, and what no value is where ReLUs are closed."""
-        return best if self.limit is None else ops.where(self._passes(best), best, -1)
-
-    def chances(self, winners: Tensor) -> list[Tensor]:
-        """Return for each place where it wins."""
-        apart = (winners ^ place for place in range(self._count))
-        # Not by ==, which takes twenty times as long in PyTorch.
-        return [ops.cast(1 - ops.minimum(each, 1), "uint8") for each in apart]
+        if self.limit is None:
+            return best
+        return ops.where(self._passes(best) > 0, best, -1)
 
     def places(self, x: Tensor, fill: float) -> list[Tensor]:
         """Return what stands at each place of the windows, with ``fill`` beyond."""
@@ -107,6 +105,26 @@ class MaxPooling(Bend):
     def sum(self, terms: list[Tensor]) -> Tensor:
         """Return the sum over each window."""
         return sum(terms[1:], terms[0])
+
+
+class Counted(MaxPooling):
+    """Max pooling of which the backend finds and counts the winners by itself."""
+
+    @property
+    def watched(self) -> Sequence[Any]:
+        """What it reads."""
+        return self.step.reads()
+
+    def prepared(self, *values: Tensor) -> Sequence[Tensor]:
+        """Return that."""
+        return values
+
+    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+        """Return how often each place in the windows wins, and how often ReLUs pass."""
+        layer, [x] = self.step.operation, values
+        how = layer.pool_size, layer.strides, layer.padding
+        won: list[Tensor] = backend.wins(weights, x, self.limit, *how)
+        return won + self._passed(weights, x)
 
 
 class GlobalMaxPooling(MaxPooling):
@@ -119,9 +137,11 @@ class GlobalMaxPooling(MaxPooling):
         number = ops.sum(shares, axis=self.axes, keepdims=True)
         return shares / ops.maximum(number, 1)
 
-    def chances(self, winners: Tensor) -> list[Tensor]:
-        """Return them, all places at once."""
-        return [winners]
+    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+        """Return how much of the largest value each has, and how often ReLUs pass."""
+        x, shares = values
+        won: list[Tensor] = backend.weighted_sums(lambda x: [x], weights, [shares])
+        return won + self._passed(weights, x)
 
     def places(self, x: Tensor, fill: float) -> list[Tensor]:
         """Return all places at once."""
@@ -147,7 +167,10 @@ def pooling(step: Step, limit: float | None) -> MaxPooling | None:
         return None
     if [read.dtype for read in step.reads()] != [step.outputs.dtype]:
         return None
-    return MaxPooling(step, limit) if kind in _LOCAL else GlobalMaxPooling(step, limit)
+    if kind in _GLOBAL:
+        return GlobalMaxPooling(step, limit)
+    counted = backend.pools_faster(layer)
+    return Counted(step, limit) if counted else MaxPooling(step, limit)
 
 
 def windows(layer: Any, x: Tensor, fill: float) -> list[Tensor]:

@@ -88,7 +88,7 @@ def is_exposed(model: Model) -> bool:
     _, *shown = keras.tree.flatten(model.graph.outputs)
     if not isinstance(model.graph.outputs, list):
         return False
-    return [*map(id, shown)] == [*map(id, _watched(bends(_own_graph(model))))]
+    return [*map(id, shown)] == [*map(id, _watched(bends(own_graph(model))))]
 
 
 def bends(graph: Graph) -> list[Bend]:
@@ -96,7 +96,7 @@ def bends(graph: Graph) -> list[Bend]:
     return [_bend(step, graph) for step in graph.steps if not _is_affine(step)]
 
 
-def _own_graph(model: GraphModel) -> Graph:
+def own_graph(model: GraphModel) -> Graph:
     """Return the graph of the model's own layers, not of their faster copies."""
     graph: Graph = getattr(model, "original", model.graph)
     return graph
@@ -129,7 +129,7 @@ def unknown(model: GraphModel) -> list[str]:
     """
     return [
         each.step.operation.name
-        for each in bends(_own_graph(model))
+        for each in bends(own_graph(model))
         if type(each) is Bend
         and _has_derivative(each.step)
         and not _is_product(each.step)
@@ -207,44 +207,9 @@ def _is_affine(step: Step) -> bool:
     return products or kind.__name__ in _AFFINE_OPERATIONS
 
 
-def told(model: GraphModel, shown: Sequence[Tensor], weights: Tensor) -> Sums:
-    """Return what tells the slopes of each bend, summed over copies (groups, ...).
-
-    Args:
-        model: an exposed one.
-        shown: what its nonlinear steps watch (R, ...), as it outputs it.
-        weights: of the copies (R / groups, groups).
-    """
-    made, values = bends(_own_graph(model)), _by_symbol(model, shown)
-    prepared = [bend.prepared(*_values(bend.watched, values)) for bend in made]
-
-    def summed(prepared: Sums, weights: Tensor) -> Sums:
-        return [
-            backend.weighted_sums(bend.told, weights, _floats(of_bend))
-            for bend, of_bend in zip(made, prepared, strict=True)
-        ]
-
-    return backend.fused(summed)(prepared, weights)
-
-
-def _floats(values: Sequence[Tensor]) -> list[Tensor]:
-    return [ops.cast(x, "float32") if is_float(x) else x for x in values]
-
-
-def _by_symbol(model: GraphModel, shown: Sequence[Tensor]) -> dict[int, Tensor]:
-    """Return what is shown, by the ``id`` of its symbol; whole numbers as floats."""
-    _, *symbols = model.graph.outputs
-    shown = [x if is_float(x) else ops.cast(x, "float32") for x in shown]
-    return {id(symbol): x for symbol, x in zip(symbols, shown, strict=True)}
-
-
-def _values(symbols: Sequence[Any], values: dict[int, Any]) -> list[Tensor]:
-    return [values[id(symbol)] for symbol in symbols]
-
-
 def averaged(model: GraphModel, means: Sums) -> Sums:
     """Return the slopes of each bend, by the means (B, ...) of what tells them."""
-    made = bends(_own_graph(model))
+    made = bends(own_graph(model))
 
     def of_all(means: Sums) -> Sums:
         return [[*bend.slopes(*x)] for bend, x in zip(made, means, strict=True)]
@@ -266,7 +231,7 @@ def straight_maps(
     """
     bent = {
         id(keras.tree.flatten(bend.step.outputs)[0]): (bend, of_bend)
-        for bend, of_bend in zip(bends(_own_graph(model)), slopes, strict=True)
+        for bend, of_bend in zip(bends(own_graph(model)), slopes, strict=True)
     }
 
     def run(x: Tensor) -> tuple[Tensor, tuple[()]]:
@@ -277,7 +242,8 @@ def straight_maps(
             if bend is None:
                 values |= step.run(values)
             else:
-                values |= bend.straight(of_bend, *_values(bend.step.reads(), values))
+                reads = [values[id(symbol)] for symbol in bend.step.reads()]
+                values |= bend.straight(of_bend, *reads)
         return values[id(keras.tree.flatten(model.graph.outputs)[0])], ()
 
     outputs, pullback, _ = backend.vjp(run, inputs)

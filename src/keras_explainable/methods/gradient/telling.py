@@ -1,0 +1,155 @@
+"""A run of an exposed network that tells on its way what its bends' slopes are.
+
+What they watch is told as soon as it is there, and goes; so a ReLU may overwrite what
+it reads, which saves as much memory again.
+"""
+
+import math
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+from keras import layers, ops
+
+from keras_explainable import backend
+from keras_explainable.graph import Graph, GraphModel, Step, named
+from keras_explainable.methods.gradient.bends import Bend, relu_end
+from keras_explainable.methods.gradient.slopes import Sums, bends, own_graph
+from keras_explainable.operations import LINEAR
+from keras_explainable.trees import is_float
+from keras_explainable.types import Tensor
+
+#: Layers that write to memory of their own.
+_WRITERS = (*LINEAR, layers.BatchNormalization, layers.Add)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A step, and what is to be done after it.
+
+    Attributes:
+        limit: where the ReLU ends that may overwrite what it reads; None of any other.
+        ready: the bends that can be told, by their number.
+        done: symbols that nothing reads any more.
+    """
+
+    step: Step
+    limit: float | None
+    ready: dict[int, Bend]
+    done: set[int]
+
+    def run(self, values: dict[int, Tensor]) -> dict[int, Tensor]:
+        """Return what the step writes."""
+        if self.limit is not None:
+            [x] = (values[id(symbol)] for symbol in self.step.reads())
+            if not hasattr(x, "_keras_mask"):  # Which it would lose.
+                return named(self.step.outputs, backend.relu(x, self.limit))
+        return self.step.run(values)
+
+
+def run_telling(
+    model: GraphModel, inputs: Tensor, weights: Tensor
+) -> tuple[Tensor, Sums]:
+    """Return outputs (R, units), and what tells the slopes of each bend.
+
+    That is summed over copies, (groups, ...), and no derivatives go through it.
+
+    Args:
+        model: an exposed one.
+        inputs: (R, ...).
+        weights: of the copies (R / groups, groups).
+    """
+    values = named(model.graph.inputs, (inputs,))
+    sums: dict[int, list[Tensor]] = {}
+    for stage in _stages(model):
+        values |= stage.run(values)
+        ready = [*stage.ready.values()]
+        told = _told(ready, [_still(bend, values) for bend in ready], weights)
+        sums |= zip(stage.ready, told, strict=True)
+        for symbol in stage.done:
+            del values[symbol]
+    return values[id(_first(model.graph))], [sums[n] for n in sorted(sums)]
+
+
+def _still(bend: Bend, values: dict[int, Tensor]) -> list[Tensor]:
+    """Return what a bend watches without derivatives; whole numbers as floats."""
+    watched = [values[id(symbol)] for symbol in bend.watched]
+    return [
+        ops.stop_gradient(x) if is_float(x) else ops.cast(x, "float32") for x in watched
+    ]
+
+
+def _told(made: Sequence[Bend], watched: Sums, weights: Tensor) -> Sums:
+    """Return what bends tell of the values that they watch, in one go."""
+    prepared = [
+        [ops.cast(x, "float32") if is_float(x) else x for x in bend.prepared(*values)]
+        for bend, values in zip(made, watched, strict=True)
+    ]
+
+    def summed(prepared: Sums, weights: Tensor) -> Sums:
+        return [
+            bend.summed(weights, *values)
+            for bend, values in zip(made, prepared, strict=True)
+        ]
+
+    sums: Sums = backend.fused(summed)(prepared, weights) if made else []
+    return sums
+
+
+_kept: weakref.WeakKeyDictionary[GraphModel, list[_Stage]]
+_kept = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def _stages(model: GraphModel) -> list[_Stage]:
+    with _lock:
+        if model not in _kept:
+            _kept[model] = _made(model.graph, own_graph(model))
+        return _kept[model]
+
+
+def _made(graph: Graph, own: Graph) -> list[_Stage]:
+    made = bends(own)
+    written = {id(symbol): 0 for symbol in keras.tree.flatten(graph.inputs)}
+    for number, step in enumerate(graph.steps):
+        written |= {id(x): number for x in keras.tree.flatten(step.outputs)}
+    ready = [max(written[id(symbol)] for symbol in bend.watched) for bend in made]
+    if not backend.EAGER:  # One program for all of it is compiled faster.
+        ready = [len(graph.steps) - 1] * len(made)
+    last = dict(written)
+    for number, step in enumerate(graph.steps):
+        last |= {id(symbol): number for symbol in step.reads()}
+    for number, bend in zip(ready, made, strict=True):
+        last |= {id(x): max(last[id(x)], number) for x in bend.watched}
+    last.pop(id(_first(graph)))
+    return [
+        _Stage(
+            step,
+            _limit(step, graph, own),
+            {k: bend for k, bend in enumerate(made) if ready[k] == number},
+            {symbol for symbol in last if last[symbol] == number},
+        )
+        for number, step in enumerate(graph.steps)
+    ]
+
+
+def _limit(step: Step, graph: Graph, own: Graph) -> float | None:
+    """Return where a ReLU ends that alone reads what it does; None for others.
+
+    Bends, too, may watch that: they have been told.
+    """
+    limit = relu_end(step.operation)
+    if limit not in (6.0, math.inf) or not backend.EAGER:
+        return None
+    [read] = step.reads()
+    writer = own.producer(read)
+    new = writer is not None and isinstance(writer.operation, _WRITERS)
+    readers = [x for each in graph.steps for x in each.reads() if x is read]
+    alone = len(readers) == 1 and read is not _first(graph)
+    return limit if new and alone and read.dtype == step.outputs.dtype else None
+
+
+def _first(graph: Graph) -> keras.KerasTensor:
+    return keras.tree.flatten(graph.outputs)[0]

@@ -1,0 +1,139 @@
+"""Runs that tell on their way: the same outputs and gradients, nothing overwritten."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from keras_explainable import backend
+from keras_explainable.lowering import lower
+from keras_explainable.methods.gradient.slopes import exposed_model
+from keras_explainable.methods.gradient.telling import _stages, run_telling
+
+numpy = ops.convert_to_numpy
+
+
+def in_a_row(relu):
+    inputs = keras.Input((6, 6, 3))
+    return inputs, relu(layers.Conv2D(4, 3)(inputs))
+
+
+def through_a_norm(relu):
+    inputs = keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 3, padding="same")(inputs)
+    return inputs, relu(layers.BatchNormalization()(x))
+
+
+def behind_a_sum(relu):
+    inputs = keras.Input((6, 6, 3))
+    return inputs, relu(layers.Add()([layers.Conv2D(3, 1)(inputs), inputs]))
+
+
+def read_twice(relu):
+    inputs = keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 3)(inputs)
+    return inputs, layers.Add()([relu(x), x])
+
+
+def viewed(relu):
+    inputs = keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 3)(inputs)
+    y = relu(layers.Reshape((16, 4))(x))
+    return inputs, layers.Add()([layers.Reshape((4, 4, 4))(y), x])
+
+
+def of_the_input(relu):
+    inputs = keras.Input((6, 6, 3))
+    return inputs, layers.Add()([relu(inputs), inputs])
+
+
+def pooled(relu):
+    inputs = keras.Input((6, 6, 3))
+    x = relu(layers.Conv2D(4, 3, padding="same")(inputs))
+    return inputs, layers.MaxPooling2D(2)(x)
+
+
+def ending_in_it(relu):
+    inputs = keras.Input((6, 6, 3))
+    flat = layers.Flatten()(inputs)
+    return inputs, relu(layers.Dense(5)(flat))
+
+
+#: And how many of their ReLUs may overwrite what they read.
+NETWORKS = {
+    in_a_row: 1, through_a_norm: 1, behind_a_sum: 1, read_twice: 0, viewed: 0,
+    of_the_input: 0, pooled: 1, ending_in_it: 1,
+}  # fmt: skip
+RELUS = [layers.ReLU(), layers.ReLU(6.0), layers.ReLU(1.5), ops.relu, ops.relu6]
+
+
+def exposed(build, relu):
+    keras.utils.set_random_seed(2)
+    return exposed_model(keras.Model(*build(relu)))
+
+
+def with_gradients(run, x):
+    """Return the outputs, the gradient of their squares, and what else there is."""
+
+    def whole(x):
+        outputs, pullback, others = backend.vjp(run, x)
+        return outputs, pullback(outputs), others
+
+    outputs, gradient, others = backend.jit(whole)(ops.convert_to_tensor(x))
+    return numpy(outputs), numpy(gradient), others
+
+
+@pytest.mark.parametrize("lowered", [False, True])
+@pytest.mark.parametrize("relu", RELUS)
+@pytest.mark.parametrize("build", NETWORKS)
+def test_outputs_gradients_and_sums_are_those_of_a_plain_run(rng, build, relu, lowered):
+    plain = exposed(build, relu)
+    model = lower(plain) if lowered else plain
+    x = 3 * rng.normal(size=(4, 6, 6, 3)).astype("float32")
+    weights = np.array([[0.5], [0.5], [2], [0]], "float32")
+
+    def run(x):
+        first, *shown = plain.run(x)
+        return first, shown
+
+    outputs, gradient, shown = with_gradients(run, x)
+    telling = partial(run_telling, model, weights=ops.convert_to_tensor(weights))
+    *found, told = with_gradients(telling, x)
+    for one, other in zip(found, (outputs, gradient), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+    z = numpy(shown[0])  # Which the first ReLU reads.
+    for one, power in zip(told[0], (1, 2), strict=True):
+        expected = np.einsum("r...,rg->g...", z**power, weights)
+        np.testing.assert_allclose(numpy(one), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("build", NETWORKS)
+def test_what_somebody_else_reads_is_not_overwritten(rng, build):
+    model = lower(exposed(build, layers.ReLU()))
+    x = ops.convert_to_tensor(rng.normal(size=(2, 6, 6, 3)).astype("float32"))
+    before = numpy(x).copy()
+    run_telling(model, x, ops.ones((2, 1)))
+    np.testing.assert_array_equal(numpy(x), before)
+    overwriting = [stage for stage in _stages(model) if stage.limit is not None]
+    assert len(overwriting) == NETWORKS[build] * backend.EAGER
+
+
+def test_a_mask_goes_on():
+    """In a sequence of layers it is the tensors that bring it."""
+    inner = layers.Masking(), layers.Dense(3), layers.ReLU()
+    average = layers.GlobalAveragePooling1D()
+    model = exposed_model(keras.Sequential([keras.Input((4, 3)), *inner, average]))
+    x = np.ones((2, 4, 3), "float32")
+    x[:, 2:] = 0
+    expected = numpy(model.run(ops.convert_to_tensor(x))[0])
+    outputs, _ = run_telling(model, ops.convert_to_tensor(x), ops.ones((2, 1)))
+    assert np.any(expected)
+    np.testing.assert_allclose(numpy(outputs), expected, rtol=1e-5)
+
+
+def test_what_is_done_with_is_gone():
+    model = exposed(pooled, layers.ReLU())
+    done = [symbol for stage in _stages(model) for symbol in stage.done]
+    assert len(done) == len(set(done)) == len(model.graph.steps)  # All but the output.
