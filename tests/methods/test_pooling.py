@@ -1,11 +1,12 @@
 """Which place of a window wins, beside a search place by place."""
 
 import math
+from operator import le
 
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
 
@@ -46,15 +47,16 @@ def searched(layer, x):
     return seen.reshape(*seen.shape[: len(size) + 2], -1).argmax(axis=-1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
-    sizes=st.tuples(st.integers(4, 9), st.integers(4, 9)),
+    sizes=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     window=st.tuples(st.integers(1, 4), st.integers(1, 4)),
     steps=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     padding=st.sampled_from(["valid", "same"]),
     values=st.integers(2, 100),
 )
 def test_the_first_of_the_largest_values_wins(sizes, window, steps, padding, values):
+    assume(padding == "same" or all(map(le, window, sizes)))
     layer = layers.MaxPooling2D(window, steps, padding)
     x = np.random.default_rng(values).integers(-values, values, (2, *sizes, 3))
     found = winners(layer, x.astype("float32"))
@@ -81,10 +83,11 @@ def test_windows_with_more_places_than_a_byte_counts(rng):
 def test_where_a_relu_is_closed_nothing_wins(rng, limit):
     layer, x = layers.MaxPooling2D(2), rng.normal(size=(3, 6, 6, 2)).astype("float32")
     x = np.clip(x, 0, limit)
+    x[0, 0] *= 1.001  # As it may be rounded.
     each = np.ones((1, 3), "float32")
     *won, passed = summed(bend_of(layer, x.shape[1:], limit), each, x)
     best = ops.convert_to_numpy(layer(x))
-    closed = (best == 0) | (best == limit)
+    closed = (best == 0) | (best >= limit)
     assert closed.any()
     np.testing.assert_array_equal(
         numbered(won), np.where(closed, 4, searched(layer, x))

@@ -44,6 +44,25 @@ def viewed(relu):
     return inputs, layers.Add()([layers.Reshape((4, 4, 4))(y), x])
 
 
+def of_one_summand(relu):
+    inputs = keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 3)(inputs)
+    return inputs, layers.Add()([relu(layers.Add()([x])), x])
+
+
+class First(layers.Add):
+    """A sum by its type only."""
+
+    def call(self, inputs):
+        return inputs[0]
+
+
+def of_another_kind(relu):
+    inputs = keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 3)(inputs)
+    return inputs, layers.Add()([relu(First()([x, x])), x])
+
+
 def of_the_input(relu):
     inputs = keras.Input((6, 6, 3))
     return inputs, layers.Add()([relu(inputs), inputs])
@@ -64,7 +83,7 @@ def ending_in_it(relu):
 #: And how many of their ReLUs may overwrite what they read.
 NETWORKS = {
     in_a_row: 1, through_a_norm: 1, behind_a_sum: 1, read_twice: 0, viewed: 0,
-    of_the_input: 0, pooled: 1, ending_in_it: 1,
+    of_one_summand: 0, of_the_input: 0, pooled: 1, ending_in_it: 1,
 }  # fmt: skip
 RELUS = [layers.ReLU(), layers.ReLU(6.0), layers.ReLU(1.5), ops.relu, ops.relu6]
 
@@ -120,9 +139,42 @@ def test_what_somebody_else_reads_is_not_overwritten(rng, build):
     assert len(overwriting) == NETWORKS[build] * backend.EAGER
 
 
+class Relu(layers.Layer):
+    """One of the user's, with the name of Keras' own."""
+
+    def call(self, inputs):
+        return ops.maximum(inputs, 0.1 * inputs)
+
+
+def of_another_name(relu):
+    inputs = keras.Input((6, 6, 3))
+    return inputs, Relu()(layers.Conv2D(4, 3)(inputs))
+
+
+@pytest.mark.filterwarnings("ignore:The slopes of these layers")
+@pytest.mark.parametrize("build", [of_another_kind, of_another_name])
+def test_a_type_or_a_name_of_that_kind_is_not_enough(rng, build):
+    model = exposed(build, layers.ReLU())
+    x = ops.convert_to_tensor(rng.normal(size=(2, 6, 6, 3)).astype("float32"))
+    expected = numpy(model.run(x)[0])
+    outputs, _ = run_telling(model, x, ops.ones((2, 1)))
+    np.testing.assert_allclose(numpy(outputs), expected, rtol=1e-5)
+
+
+def test_whole_numbers_are_not_overwritten():
+    inputs = keras.Input((3,))
+    whole = ops.cast(inputs, "int32")
+    y = ops.cast(ops.relu(layers.Add(dtype="int32")([whole, whole])), "float32")
+    model = exposed_model(keras.Model(inputs, y))
+    x = ops.convert_to_tensor(np.array([[1, -2, 3]], "float32"))
+    outputs, _ = run_telling(model, x, ops.ones((1, 1)))
+    np.testing.assert_array_equal(numpy(outputs), [[2, 0, 6]])
+
+
 def test_a_mask_goes_on():
     """In a sequence of layers it is the tensors that bring it."""
-    inner = layers.Masking(), layers.Dense(3), layers.ReLU()
+    dense = layers.Dense(3, kernel_initializer="ones")
+    inner = layers.Masking(), dense, layers.ReLU()
     average = layers.GlobalAveragePooling1D()
     model = exposed_model(keras.Sequential([keras.Input((4, 3)), *inner, average]))
     x = np.ones((2, 4, 3), "float32")

@@ -83,7 +83,8 @@ def weighted_sums(
     function: Callable[..., Any], weights: Any, values: Sequence[Any]
 ) -> list[Any]:
     weights = torch.as_tensor(weights, device=values[0].device)
-    if weights.is_cuda or max(x.numel() for x in values) < AT_ONCE:
+    on_cpu = weights.device.type == "cpu"
+    if not on_cpu or max(x.numel() for x in values) < AT_ONCE:
         return [_weighted(weights, x) for x in function(*values)]
     sums: list[Any] = []
     parts = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]

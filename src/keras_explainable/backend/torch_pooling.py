@@ -43,7 +43,7 @@ def wins(
         found.masked_fill_((best <= 0) | (best >= limit), places[-1] + 1)
     weights = torch.as_tensor(weights, device=found.device)
     parts = found.reshape(*weights.shape, *found.shape[1:])
-    if weights.is_cuda:  # Which is not to be waited for.
+    if weights.device.type != "cpu":  # Which is not to be waited for.
         alike = ((parts == place).to(weights.dtype) for place in places)
         return [torch.einsum("rg,rg...->g...", weights, each) for each in alike]
     groups = enumerate(weights.T.tolist())
@@ -54,7 +54,7 @@ def wins(
 def _counts(weights: Sequence[float], rows: Any, places: Sequence[int]) -> Any:
     """Return how often each place stands in weighted rows, (places, ...)."""
     sums = torch.zeros(len(places), *rows.shape[1:])
-    for weight in {*weights} - {0}:  # They have one, by and large.
+    for weight in {*weights} - {0}:  # There is one, as a rule.
         those = [i for i, each in enumerate(weights) if each == weight]
         for start in range(0, len(those), _MOST):
             some = [rows[i] for i in those[start : start + _MOST]]
@@ -64,7 +64,7 @@ def _counts(weights: Sequence[float], rows: Any, places: Sequence[int]) -> Any:
 
 
 def _counted(rows: Sequence[Any], places: Sequence[int]) -> Iterator[Any]:
-    """Yield the same of rows that count once, of many places in one word."""
+    """Yield how often each place stands in rows: the counts of nine lie in one word."""
     for start in range(0, len(places), _PLACES):
         those = places[start : start + _PLACES]
         ones = torch.zeros(places[-1] + 2, dtype=torch.int64)
@@ -75,14 +75,16 @@ def _counted(rows: Sequence[Any], places: Sequence[int]) -> Iterator[Any]:
 
 
 def _pooled(inputs: Any, size: Any, strides: Any, padding: str) -> tuple[Any, ...]:
-    """Return the maxima and their places (B, h, w, C), in what is padded before.
+    """Return the maxima and their places, both (B, h, w, C).
 
-    How far it is padded follows, and how wide the pictures are that places count.
+    A place is row * width + column; then follow what windows reach beyond the first row
+    and column, and the width.
     """
     inputs = inputs.permute(0, 3, 1, 2)
     sides = pads(padding, inputs.shape[2:], size, strides, (1, 1))
     uneven = [last > first for first, last in sides]
-    if any(each and step == 1 for each, step in zip(uneven, strides, strict=True)):
+    short = any(each and step == 1 for each, step in zip(uneven, strides, strict=True))
+    if short or size[1] > inputs.shape[-1]:  # Places of a window would be alike.
         (top, bottom), (left, right) = sides
         inputs = functional.pad(inputs, (left, right, top, bottom), value=-math.inf)
         sides, uneven = [(0, 0), (0, 0)], [False]

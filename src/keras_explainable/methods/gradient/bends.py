@@ -60,9 +60,9 @@ class Bend:
         return self.step.reads()
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return what ``told`` needs of the values of what is watched, each (R, ...).
+        """Return what ``summed`` needs of the values of what is watched, each (R, ...).
 
-        Found in a step of its own, where ``told`` would find it many times over.
+        Found in a step of its own, where ``summed`` would find it many times over.
         """
         return values
 
@@ -189,8 +189,10 @@ def _function(operation: Any) -> Any:
 
 def relu_end(operation: Any) -> float | None:
     """Return where a plain ReLU ends, also one of ``keras.ops``; None for others."""
-    ends = {"Relu": math.inf, "Relu6": 6.0}
-    return ends.get(type(operation).__name__, operations.relu_end(operation))
+    kind, ends = type(operation), {"Relu": math.inf, "Relu6": 6.0}
+    if kind.__name__ in ends and kind.__module__.startswith("keras."):
+        return ends[kind.__name__]
+    return operations.relu_end(operation)
 
 
 def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:

@@ -61,7 +61,9 @@ class MaxPooling(Bend):
     def _passes(self, x: Tensor) -> Tensor:
         """Return ones where a ReLU wrote it that passes it, and zeros."""
         passes = ops.sign(x)  # Nothing is below zero behind a ReLU.
-        return passes if self.limit == math.inf else passes * ops.sign(self.limit - x)
+        if self.limit == math.inf:
+            return passes
+        return passes * ops.sign(ops.relu(self.limit - x))  # It may have been rounded.
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return the chance of each place to win, and one over the ReLU's to pass."""

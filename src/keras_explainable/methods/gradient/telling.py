@@ -1,7 +1,7 @@
 """A run of an exposed network that tells on its way what its bends' slopes are.
 
-What they watch is told as soon as it is there, and goes; so a ReLU may overwrite what
-it reads, which saves as much memory again.
+Where operations run one by one, what bends watch is told as soon as it is there, and
+goes; so a ReLU may overwrite what it reads, which saves as much memory again.
 """
 
 import math
@@ -22,7 +22,7 @@ from keras_explainable.trees import is_float
 from keras_explainable.types import Tensor
 
 #: Layers that write to memory of their own.
-_WRITERS = (*LINEAR, layers.BatchNormalization, layers.Add)
+_WRITERS = (*LINEAR, layers.BatchNormalization)
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,20 @@ def _limit(step: Step, graph: Graph, own: Graph) -> float | None:
     if limit not in (6.0, math.inf) or not backend.EAGER:
         return None
     [read] = step.reads()
-    writer = own.producer(read)
-    new = writer is not None and isinstance(writer.operation, _WRITERS)
     readers = [x for each in graph.steps for x in each.reads() if x is read]
     alone = len(readers) == 1 and read is not _first(graph)
-    return limit if new and alone and read.dtype == step.outputs.dtype else None
+    alike = is_float(read) and read.dtype == step.outputs.dtype
+    return limit if alone and alike and _is_new(read, own) else None
+
+
+def _is_new(symbol: keras.KerasTensor, graph: Graph) -> bool:
+    """Whether what is written there is in memory of its own."""
+    writer = graph.producer(symbol)
+    if writer is None:
+        return False
+    kind = type(writer.operation)
+    # A sum of one tensor is that itself.
+    return kind in _WRITERS or (kind is layers.Add and len(writer.reads()) > 1)
 
 
 def _first(graph: Graph) -> keras.KerasTensor:
