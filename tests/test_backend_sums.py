@@ -43,6 +43,16 @@ def test_equal_to_sums_of_each_group(rng, rows, groups, shape):
         np.testing.assert_allclose(found, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("groups", "size"), [(1, 5), (2, 5), (1, 2**18), (2, 2**17)])
+def test_sums_of_powers(rng, groups, size):
+    x = rng.normal(size=(4 * groups, size)).astype("float32")
+    weights = rng.choice(np.float32([0, 0.5, 2]), size=(4, groups))
+    found = backend.power_sums(weights, ops.convert_to_tensor(x))
+    for one, power in zip(found, (x, x**2), strict=True):
+        expected = _added(power, weights)
+        np.testing.assert_allclose(ops.convert_to_numpy(one), expected, atol=1e-5)
+
+
 def test_in_the_precision_of_the_values(rng):
     x = rng.normal(size=(6, 3)).astype("float16")
     weights = rng.uniform(size=(3, 2)).astype("float32")

@@ -15,6 +15,7 @@ Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
 - ``weighted_sums(function, weights, values)``: the sums (groups, ...) of each tensor
   that a function makes of values (R, ...), a row of it of a row of them, which belong
   to the groups in turn; with weights (R / groups, groups).
+- ``power_sums(weights, x)``: those of x (R, ...) and of its squares.
 - ``counts(weights, numbers, count)``: how often each of the whole numbers below a count
   stands in rows (R, ...) of them, likewise weighted; they are not above it.
 - ``normal(keys, shape)``: standard normal noise, a pure function of each row's key.
@@ -54,6 +55,7 @@ jit = _backend.jit
 compiled = _backend.compiled
 fused = _backend.fused
 weighted_sums = _backend.weighted_sums
+power_sums = _backend.power_sums
 counts = _backend.counts
 normal = _backend.normal
 is_faster = _backend.is_faster

@@ -111,6 +111,10 @@ def _weighted(weights: Any, x: Any) -> Any:
     return jnp.sum(parts * column, axis=0).reshape(-1, *x.shape[1:])
 
 
+def power_sums(weights: Any, x: Any) -> list[Any]:
+    return weighted_sums(lambda x: (x, jnp.square(x)), weights, [x])
+
+
 def counts(weights: Any, numbers: Any, count: int) -> list[Any]:
     def alike(numbers: Any) -> list[Any]:
         return [(numbers == number).astype("float32") for number in range(count)]

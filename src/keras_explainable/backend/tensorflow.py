@@ -113,6 +113,10 @@ def _weighted(weights: Any, x: Any) -> Any:
     return tf.reduce_sum(parts * tf.cast(column, x.dtype), axis=0)
 
 
+def power_sums(weights: Any, x: Any) -> list[Any]:
+    return [_weighted(weights, each) for each in (x, tf.square(x))]
+
+
 def counts(weights: Any, numbers: Any, count: int) -> list[Any]:
     alike = (tf.equal(numbers, number) for number in range(count))
     return [_weighted(weights, tf.cast(each, weights.dtype)) for each in alike]

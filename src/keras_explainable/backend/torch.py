@@ -83,8 +83,7 @@ def weighted_sums(
     function: Callable[..., Any], weights: Any, values: Sequence[Any]
 ) -> list[Any]:
     weights = torch.as_tensor(weights, device=values[0].device)
-    on_cpu = weights.device.type == "cpu"
-    if not on_cpu or max(x.numel() for x in values) < AT_ONCE:
+    if not _by_rows(*values):
         return [_weighted(weights, x) for x in function(*values)]
     sums: list[Any] = []
     parts = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]
@@ -95,6 +94,24 @@ def weighted_sums(
             for group, weight in enumerate(row):
                 total[group].add_(x[group], alpha=weight)
     return sums
+
+
+def power_sums(weights: Any, x: Any) -> list[Any]:
+    weights = torch.as_tensor(weights, device=x.device)
+    if not _by_rows(x):
+        return [_weighted(weights, each) for each in (x, torch.square(x))]
+    parts = x.reshape(*weights.shape, *x.shape[1:])
+    sums, squares = torch.zeros_like(parts[0]), torch.zeros_like(parts[0])
+    for row, part in zip(weights.tolist(), parts, strict=True):
+        for group, (weight, values) in enumerate(zip(row, part, strict=True)):
+            sums[group].add_(values, alpha=weight)
+            squares[group].addcmul_(values, values, value=weight)
+    return [sums, squares]
+
+
+def _by_rows(*values: Any) -> bool:
+    large = max(x.numel() for x in values) >= AT_ONCE
+    return large and all(x.device.type == "cpu" for x in values)
 
 
 def _weighted(weights: Any, x: Any) -> Any:

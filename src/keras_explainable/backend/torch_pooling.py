@@ -40,7 +40,8 @@ def wins(
     # Places are counted through whole rows of the picture.
     places = [row * width + column for row, column in np.ndindex(*size)]
     if limit is not None:
-        found.masked_fill_((best <= 0) | (best >= limit), places[-1] + 1)
+        closed = best <= 0 if limit == math.inf else (best <= 0) | (best >= limit)
+        found.masked_fill_(closed, places[-1] + 1)
     weights = torch.as_tensor(weights, device=found.device)
     parts = found.reshape(*weights.shape, *found.shape[1:])
     if weights.device.type != "cpu":  # Which is not to be waited for.

@@ -107,9 +107,10 @@ def _moved(mean: Tensor, x: Tensor) -> Tensor:
 class Elementwise(Bend):
     """A step that is done to each value by itself; these are taken for Gaussian."""
 
-    def told(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return the values and their squares."""
-        return values[0], ops.square(values[0])
+    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+        """Return the sums of the values and of their squares."""
+        sums: list[Tensor] = backend.power_sums(weights, values[0])
+        return sums
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return E[a'(z)]: in closed form for some, otherwise by quadrature."""
@@ -160,6 +161,10 @@ class Elementwise(Bend):
 
 class Broken(Elementwise):
     """One whose values tell its slopes only within pieces, and not where it jumps."""
+
+    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+        """Return the sums of what is told."""
+        return Bend.summed(self, weights, *values)
 
     def told(self, *values: Tensor) -> Sequence[Tensor]:
         """Return the slopes themselves."""
