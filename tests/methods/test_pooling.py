@@ -28,6 +28,7 @@ def summed(bend, weights, x):
 
 def numbered(won):
     """Return which place has won (R, h, ..., C); how many there are if none has."""
+    assert np.sum(won, axis=0).max() <= 1
     return np.where(np.any(won, axis=0), np.argmax(won, axis=0), len(won))
 
 
@@ -92,6 +93,7 @@ def test_where_a_relu_is_closed_nothing_wins(rng, limit):
     np.testing.assert_array_equal(
         numbered(won), np.where(closed, 4, searched(layer, x))
     )
+    np.testing.assert_array_equal(sum(won), ~closed)
     np.testing.assert_array_equal(passed, (x > 0) & (x < limit))
 
 

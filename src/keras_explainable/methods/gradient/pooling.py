@@ -117,9 +117,7 @@ class Counted(MaxPooling):
         """What it reads."""
         return self.step.reads()
 
-    def prepared(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return that."""
-        return values
+    prepared = Bend.prepared
 
     def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
         """Return how often each place in the windows wins, and how often ReLUs pass."""

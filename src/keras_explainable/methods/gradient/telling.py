@@ -7,7 +7,8 @@ goes; so a ReLU may overwrite what it reads, which saves as much memory again.
 import math
 import threading
 import weakref
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -124,10 +125,12 @@ def _made(graph: Graph, own: Graph) -> list[_Stage]:
     for number, bend in zip(ready, made, strict=True):
         last |= {id(x): max(last[id(x)], number) for x in bend.watched}
     last.pop(id(_first(graph)))
+    reads = Counter(id(symbol) for step in graph.steps for symbol in step.reads())
+    once = {symbol for symbol in last if reads[symbol] == 1}
     return [
         _Stage(
             step,
-            _limit(step, graph, own),
+            _limit(step, once, own),
             {k: bend for k, bend in enumerate(made) if ready[k] == number},
             {symbol for symbol in last if last[symbol] == number},
         )
@@ -135,19 +138,22 @@ def _made(graph: Graph, own: Graph) -> list[_Stage]:
     ]
 
 
-def _limit(step: Step, graph: Graph, own: Graph) -> float | None:
+def _limit(step: Step, once: Container[int], own: Graph) -> float | None:
     """Return where a ReLU ends that alone reads what it does; None for others.
 
     Bends, too, may watch that: they have been told.
+
+    Args:
+        step: any.
+        once: the symbols that are read once, and not put out.
+        own: the graph of the model's own layers.
     """
     limit = relu_end(step.operation)
     if limit not in (6.0, math.inf) or not backend.EAGER:
         return None
     [read] = step.reads()
-    readers = [x for each in graph.steps for x in each.reads() if x is read]
-    alone = len(readers) == 1 and read is not _first(graph)
     alike = is_float(read) and read.dtype == step.outputs.dtype
-    return limit if alone and alike and _is_new(read, own) else None
+    return limit if id(read) in once and alike and _is_new(read, own) else None
 
 
 def _is_new(symbol: keras.KerasTensor, graph: Graph) -> bool:
