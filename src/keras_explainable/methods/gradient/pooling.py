@@ -20,12 +20,27 @@ _GLOBAL = (
 )
 
 
-class MaxPooling(Bend):
-    """Max pooling with windows, of any number of axes, channels last.
+class Open(Bend):
+    """A ReLU that max pooling alone reads: both are taken as one step.
 
-    Of values behind a ReLU the winner is always one that has passed it. The ReLU's own
-    slope has that chance in it, so it is taken out here: the pair of both is exact.
+    Nothing wins where it is closed: its slope is in the chances to win.
     """
+
+    def prepared(self, *values: Tensor) -> Sequence[Tensor]:
+        """Return nothing."""
+        return ()
+
+    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+        """Return nothing."""
+        return []
+
+    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+        """Return the values as they are."""
+        return named(self.step.outputs, inputs[0])
+
+
+class MaxPooling(Bend):
+    """Max pooling with windows, of any number of axes, channels last."""
 
     def __init__(self, step: Step, limit: float | None):
         """Args: the step; where the ReLU ends that wrote what it reads, if one did."""
@@ -38,46 +53,29 @@ class MaxPooling(Bend):
         return [*self.step.reads(), self.step.outputs]
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return what it reads, and the winners."""
-        return values[0], backend.fused(self.winners)(*values)
+        """Return the winners."""
+        return [backend.fused(self.winners)(*values)]
 
     def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
-        """Return how often each place in the windows wins, and how often ReLUs pass."""
-        x, winners = values
-        won: list[Tensor] = backend.counts(weights, winners, self._count)
-        return won + self._passed(weights, x)
+        """Return how often each place in the windows wins."""
+        won: list[Tensor] = backend.counts(weights, values[0], self._count)
+        return won
 
     @property
     def _count(self) -> int:
         return math.prod(self.step.operation.pool_size)
 
-    def _passed(self, weights: Tensor, x: Tensor) -> list[Tensor]:
-        return [] if self.limit is None else super().summed(weights, x)
-
-    def told(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return where ReLUs pass."""
-        return [self._passes(values[0])]
-
-    def _passes(self, x: Tensor) -> Tensor:
+    def passes(self, x: Tensor) -> Tensor:
         """Return ones where a ReLU wrote it that passes it, and zeros."""
         passes = ops.sign(x)  # Nothing is below zero behind a ReLU.
         if self.limit == math.inf:
             return passes
         return passes * ops.sign(ops.relu(self.limit - x))  # It may have been rounded.
 
-    def slopes(self, *means: Tensor) -> Sequence[Tensor]:
-        """Return the chance of each place to win, and one over the ReLU's to pass."""
-        if self.limit is None:
-            return means
-        *won, passed = means
-        ever = passed > 0
-        return [*won, ops.where(ever, 1 / ops.where(ever, passed, 1), 0)]
-
     def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
         """Return the mean over each window, weighted with the chances."""
-        x, factors = inputs[0], [ops.cast(each, inputs[0].dtype) for each in slopes]
-        if self.limit is not None:
-            x = x * factors.pop()
+        [x] = inputs
+        factors = (ops.cast(each, x.dtype) for each in slopes)
         terms = map(ops.multiply, self.places(x, 0.0), factors)
         return named(self.step.outputs, self.sum([*terms]))
 
@@ -98,7 +96,7 @@ class MaxPooling(Bend):
         """Return the largest values, and what no value is where ReLUs are closed."""
         if self.limit is None:
             return best
-        return ops.where(self._passes(best) > 0, best, -1)
+        return ops.where(self.passes(best) > 0, best, -1)
 
     def places(self, x: Tensor, fill: float) -> list[Tensor]:
         """Return what stands at each place of the windows, with ``fill`` beyond."""
@@ -120,11 +118,11 @@ class Counted(MaxPooling):
     prepared = Bend.prepared
 
     def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
-        """Return how often each place in the windows wins, and how often ReLUs pass."""
-        layer, [x] = self.step.operation, values
+        """Return how often each place in the windows wins."""
+        layer = self.step.operation
         how = layer.pool_size, layer.strides, layer.padding
-        won: list[Tensor] = backend.wins(weights, x, self.limit, *how)
-        return won + self._passed(weights, x)
+        won: list[Tensor] = backend.wins(weights, values[0], self.limit, *how)
+        return won
 
 
 class GlobalMaxPooling(MaxPooling):
@@ -137,11 +135,7 @@ class GlobalMaxPooling(MaxPooling):
         number = ops.sum(shares, axis=self.axes, keepdims=True)
         return shares / ops.maximum(number, 1)
 
-    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
-        """Return how much of the largest value each has, and how often ReLUs pass."""
-        x, shares = values
-        won: list[Tensor] = backend.weighted_sums(lambda x: [x], weights, [shares])
-        return won + self._passed(weights, x)
+    summed = Bend.summed
 
     def places(self, x: Tensor, fill: float) -> list[Tensor]:
         """Return all places at once."""
@@ -157,20 +151,74 @@ class GlobalMaxPooling(MaxPooling):
         return tuple(range(1, len(self.step.reads()[0].shape) - 1))
 
 
-def pooling(step: Step, limit: float | None) -> MaxPooling | None:
-    """Return the bend of a max pooling layer, channels last; None for anything else.
+class Cleared(Bend):
+    """Max pooling behind ReLUs with slopes of their own, as others read them, too.
 
-    Nor for one that rounds what it reads: the winner is not to be known again.
+    The winner is always one that has passed the ReLU. Its slope has that chance in it,
+    so it is taken out here: the pair of both is exact.
+    """
+
+    def __init__(self, pooling: MaxPooling):
+        super().__init__(pooling.step)
+        self.pooling = pooling
+
+    @property
+    def watched(self) -> Sequence[Any]:
+        """What the pooling watches, what it reads first."""
+        return self.pooling.watched
+
+    def prepared(self, *values: Tensor) -> Sequence[Tensor]:
+        """Return what it reads, and what is prepared of the pooling."""
+        return [values[0], *self.pooling.prepared(*values)]
+
+    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+        """Return how often ReLUs pass, and how often each place wins."""
+        x, *prepared = values
+        return super().summed(weights, x) + self.pooling.summed(weights, *prepared)
+
+    def told(self, *values: Tensor) -> Sequence[Tensor]:
+        """Return where ReLUs pass."""
+        return [self.pooling.passes(values[0])]
+
+    def slopes(self, *means: Tensor) -> Sequence[Tensor]:
+        """Return one over the ReLU's chance to pass, and the chances to win."""
+        passed, *won = means
+        ever = passed > 0
+        return [ops.where(ever, 1 / ops.where(ever, passed, 1), 0), *won]
+
+    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+        """Return the mean over each window of what is not yet weighted."""
+        [x], (free, *won) = inputs, slopes
+        return self.pooling.straight(won, x * ops.cast(free, x.dtype))
+
+
+def is_pooling(step: Step) -> bool:
+    """Whether it is a max pooling layer of which the winners can be known.
+
+    Channels last, and not one that rounds what it reads.
     """
     layer, kind = step.operation, type(step.operation)
     if kind not in (*_LOCAL, *_GLOBAL) or layer.data_format != "channels_last":
-        return None
-    if [read.dtype for read in step.reads()] != [step.outputs.dtype]:
-        return None
-    if kind in _GLOBAL:
-        return GlobalMaxPooling(step, limit)
-    counted = backend.pools_faster(layer)
-    return Counted(step, limit) if counted else MaxPooling(step, limit)
+        return False
+    return [read.dtype for read in step.reads()] == [step.outputs.dtype]
+
+
+def pooling(step: Step, limit: float | None, *, alone: bool) -> Bend:
+    """Return the bend of a max pooling layer.
+
+    Args:
+        step: for which ``is_pooling`` holds.
+        limit: where the ReLU ends that wrote what it reads; None if none did.
+        alone: whether nothing else reads that, so that these are ``Open``.
+    """
+    made = _kind(step.operation)(step, limit)
+    return made if alone or limit is None else Cleared(made)
+
+
+def _kind(layer: Any) -> type[MaxPooling]:
+    if type(layer) in _GLOBAL:
+        return GlobalMaxPooling
+    return Counted if backend.pools_faster(layer) else MaxPooling
 
 
 def windows(layer: Any, x: Tensor, fill: float) -> list[Tensor]:

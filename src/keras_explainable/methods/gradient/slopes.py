@@ -15,14 +15,11 @@ from keras import layers, ops
 from keras_explainable import backend, units
 from keras_explainable.graph import Graph, GraphModel, Step, inlined, named
 from keras_explainable.inspection.logits import activation_of, rewritten
-from keras_explainable.methods.gradient.bends import (
-    Bend,
-    elementwise,
-    relu_end,
-)
+from keras_explainable.methods.gradient.bends import Bend, elementwise
 from keras_explainable.methods.gradient.full import split
 from keras_explainable.methods.gradient.mixing import mixing
-from keras_explainable.methods.gradient.pooling import pooling
+from keras_explainable.methods.gradient.pooling import Open, is_pooling, pooling
+from keras_explainable.methods.gradient.relus import end_before, read_by_pooling_alone
 from keras_explainable.operations import IDENTITIES, LINEAR
 from keras_explainable.trees import is_float
 from keras_explainable.types import Model, Tensor
@@ -53,13 +50,6 @@ Sums = list[list[Tensor]]
 
 #: Layers with a kernel, whose activation is a step of its own.
 _WITH_KERNEL = (*LINEAR, layers.EinsumDense)
-
-#: What keeps the values that ReLUs have written, so that zeros are still theirs.
-_PASSING = (
-    *IDENTITIES, layers.Concatenate, layers.MaxPooling1D, layers.MaxPooling2D,
-    layers.MaxPooling3D, layers.ZeroPadding1D, layers.ZeroPadding2D,
-    layers.ZeroPadding3D,
-)  # fmt: skip
 
 
 def exposed_model(model: Model) -> Model | None:
@@ -93,31 +83,24 @@ def is_exposed(model: Model) -> bool:
 
 def bends(graph: Graph) -> list[Bend]:
     """Return the nonlinear steps of a graph."""
-    return [_bend(step, graph) for step in graph.steps if not _is_affine(step)]
+    pooled = read_by_pooling_alone(graph)
+    relus = set().union(*pooled.values())
+
+    def bend(step: Step) -> Bend:
+        if id(step.outputs) in relus:
+            return Open(step)
+        if is_pooling(step):
+            end = end_before(step.reads()[0], graph)
+            return pooling(step, end, alone=id(step.outputs) in pooled)
+        return elementwise(step) or mixing(step) or Bend(step)
+
+    return [bend(step) for step in graph.steps if not _is_affine(step)]
 
 
 def own_graph(model: GraphModel) -> Graph:
     """Return the graph of the model's own layers, not of their faster copies."""
     graph: Graph = getattr(model, "original", model.graph)
     return graph
-
-
-def _bend(step: Step, graph: Graph) -> Bend:
-    if found := elementwise(step) or mixing(step):
-        return found
-    [read, *_] = step.reads()
-    return pooling(step, _relu_before(read, graph)) or Bend(step)
-
-
-def _relu_before(tensor: Any, graph: Graph) -> float | None:
-    """Return where the ReLUs end that wrote a tensor; None if none did, or unlike."""
-    step = graph.producer(tensor)
-    if step is None:
-        return None
-    if isinstance(step.operation, _PASSING):
-        [first, *others] = {_relu_before(read, graph) for read in step.reads()}
-        return None if others else first
-    return relu_end(step.operation)
 
 
 def unknown(model: GraphModel) -> list[str]:
