@@ -2,26 +2,20 @@
 
 import functools
 import inspect
-import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from keras import ops
 
 from keras_explainable import backend
+from keras_explainable.keeping import Kept
 from keras_explainable.parts import in_parts
 from keras_explainable.trees import Tree, each
 from keras_explainable.types import Method, Model, Tensor
 from keras_explainable.warning import warn
 
-#: Compiled functions kept for one model; the least recently used goes first.
-KEPT_PER_MODEL = 16
-
-_kept: weakref.WeakKeyDictionary[Model, OrderedDict[Hashable, Callable[..., Any]]]
-_kept = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+_kept = Kept(most=16)
 
 
 def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
@@ -47,20 +41,14 @@ def _kept_for(
     model: Model, function: Callable[..., Any], finish: Callable[..., Any]
 ) -> Callable[..., Any]:
     key = finish, _identity(function)
-    with _lock:
-        kept = _kept.setdefault(model, OrderedDict())
-        if key not in kept:
-            kept[key] = finish(_compile(function, model))
-        kept.move_to_end(key)
-        while len(kept) > KEPT_PER_MODEL:
-            kept.popitem(last=False)
-        return kept[key]
+    run: Callable[..., Any]
+    run = _kept.get(model, key, lambda: finish(_compile(function, model)))
+    return run
 
 
 def forget(model: Model) -> None:
     """Drop what was compiled for a model that has changed."""
-    with _lock:
-        _kept.pop(model, None)
+    _kept.forget(model)
 
 
 def call_method(

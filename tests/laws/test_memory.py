@@ -127,7 +127,7 @@ def test_changing_functions_of_the_outputs(copies):
 
 
 def test_changing_partials(monkeypatch):
-    monkeypatch.setattr(compilation, "KEPT_PER_MODEL", 3)
+    monkeypatch.setattr(compilation._kept, "most", 3)
     model, filters = made(), weakref.WeakSet()
     for number in range(8):
         own = lambda gradient, n=number: gradient * n  # noqa: E731
@@ -139,7 +139,7 @@ def test_changing_partials(monkeypatch):
 
 
 def test_few_rewritten_models_are_kept(monkeypatch, copies):
-    monkeypatch.setattr(logits, "KEPT_PER_MODEL", 2)
+    monkeypatch.setattr(logits._models, "most", 2)
     model = made()
     for layer in model.layers[1:] * 2:
         ke.inspection.expose(model, layer.name)

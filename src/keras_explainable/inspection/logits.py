@@ -1,10 +1,8 @@
 """A model of the logits of a model, and other rewritten ones, kept while it lives."""
 
-import threading
-import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -12,6 +10,7 @@ import keras
 from keras_explainable.compilation import forget
 from keras_explainable.graph import Graph, GraphModel, Step, trace, twin
 from keras_explainable.inspection.finding import layers_from_the_end
+from keras_explainable.keeping import Kept
 from keras_explainable.types import Model
 
 #: Activations at the end of a classifier that turn logits into probabilities.
@@ -41,12 +40,8 @@ def runnable_model(model: Model) -> Model:
     return rewritten(model, _with_activations_resolved)
 
 
-#: Models made of one model that are kept; the least recently used goes first.
-KEPT_PER_MODEL = 32
-
-_models: weakref.WeakKeyDictionary[Model, OrderedDict[Hashable, Any]]
-_models = weakref.WeakKeyDictionary()
-_lock = threading.RLock()
+#: What was compiled of a model that has changed has the old structure in it.
+_models = Kept(most=32, outdated=forget)
 
 
 def rewritten(
@@ -63,17 +58,8 @@ def rewritten(
     if not isinstance(model, keras.Model):
         return model
     key, now = (rewrite, args, kind), structure(model)
-    with _lock:
-        made = _models.setdefault(model, OrderedDict())
-        if key in made and made[key][0] != now:
-            forget(model)  # What was compiled has the old structure in it.
-            del made[key]
-        if key not in made:
-            made[key] = now, _rewritten(model, rewrite, args, kind)
-        made.move_to_end(key)
-        while len(made) > KEPT_PER_MODEL:
-            made.popitem(last=False)
-        return made[key][1] or model
+    make = partial(_rewritten, model, *key)
+    return _models.get(model, key, make, now) or model
 
 
 def structure(model: Model) -> list[Any]:

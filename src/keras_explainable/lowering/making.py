@@ -1,13 +1,12 @@
 """Making the lowered copy of a model, once, and keeping it up to date."""
 
-import threading
-import weakref
-from typing import Any
+from functools import partial
 
 import keras
 
 from keras_explainable.graph import Graph, GraphModel, trace
 from keras_explainable.inspection.logits import structure
+from keras_explainable.keeping import Kept
 from keras_explainable.lowering.copies import Copy
 from keras_explainable.lowering.freshness import Snapshot
 from keras_explainable.lowering.rewriting import simplified, with_copies
@@ -47,9 +46,7 @@ class Lowered(GraphModel):
         return Snapshot([v for copy in self._copies() for v in copy.source.variables])
 
 
-_kept: weakref.WeakKeyDictionary[Model, dict[str, tuple[list[Any], Lowered | None]]]
-_kept = weakref.WeakKeyDictionary()
-_lock = threading.RLock()
+_kept = Kept(most=len(PRECISIONS))
 
 
 def lower(model: Model, precision: str = "float32") -> Model:
@@ -76,11 +73,9 @@ def lower(model: Model, precision: str = "float32") -> Model:
         )
     if not isinstance(model, keras.Model):
         return model
-    with _lock:
-        made, now = _kept.setdefault(model, {}), structure(model)
-        if precision not in made or made[precision][0] != now:
-            made[precision] = now, _lowered(model, precision)
-        _, lowered = made[precision]
+    make = partial(_lowered, model, precision)
+    with _kept.lock:
+        lowered = _kept.get(model, precision, make, structure(model))
         if lowered is None:
             return model
         lowered.refresh()

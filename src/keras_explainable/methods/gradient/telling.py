@@ -5,17 +5,17 @@ goes; so a ReLU may overwrite what it reads, which saves as much memory again.
 """
 
 import math
-import threading
-import weakref
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 from keras import layers, ops
 
 from keras_explainable import backend
 from keras_explainable.graph import Graph, GraphModel, Step, named
+from keras_explainable.keeping import Kept
 from keras_explainable.methods.gradient.bends import Bend, relu_end
 from keras_explainable.methods.gradient.slopes import Sums, bends, own_graph
 from keras_explainable.operations import LINEAR
@@ -99,16 +99,13 @@ def _told(made: Sequence[Bend], watched: Sums, weights: Tensor) -> Sums:
     return sums
 
 
-_kept: weakref.WeakKeyDictionary[GraphModel, list[_Stage]]
-_kept = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+_kept = Kept(most=1)
 
 
 def _stages(model: GraphModel) -> list[_Stage]:
-    with _lock:
-        if model not in _kept:
-            _kept[model] = _made(model.graph, own_graph(model))
-        return _kept[model]
+    make = partial(_made, model.graph, own_graph(model))
+    stages: list[_Stage] = _kept.get(model, None, make)
+    return stages
 
 
 def _made(graph: Graph, own: Graph) -> list[_Stage]:
