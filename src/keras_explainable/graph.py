@@ -6,7 +6,8 @@ layer, and are run by calling the user's own layers on real tensors only.
 """
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -86,13 +87,12 @@ class Graph:
     @functools.cached_property
     def _done_after(self) -> list[set[int]]:
         """For each step, the tensors that no later step reads."""
-        later = {id(tensor) for tensor in keras.tree.flatten(self.outputs)}
-        done = []
-        for step in reversed(self.steps):
-            reads = {id(tensor) for tensor in step.reads()}
-            done.append(reads - later)
-            later |= reads
-        return done[::-1]
+        outputs = {id(tensor) for tensor in keras.tree.flatten(self.outputs)}
+        return done_after([{*map(id, step.reads())} for step in self.steps], outputs)
+
+    def times_read(self) -> Counter[int]:
+        """Return how many times steps read each tensor, by the ``id`` of its symbol."""
+        return Counter(id(symbol) for step in self.steps for symbol in step.reads())
 
     def producer(self, tensor: keras.KerasTensor) -> Step | None:
         """Return the step that writes ``tensor``, or None if it is an input."""
@@ -121,6 +121,15 @@ class Graph:
                 kept.append(step)
                 needed.update(map(id, step.reads()))
         return Graph(self.inputs, tuple(reversed(kept)), self.outputs)
+
+
+def done_after(reads: Sequence[set[int]], outputs: set[int]) -> list[set[int]]:
+    """Return of what is read at each step what no later one reads, and is no output."""
+    later, done = outputs, []
+    for read in reversed(reads):
+        done.append(read - later)
+        later = later | read
+    return done[::-1]
 
 
 def _tapped(value: Tensor, tap: Tensor | None) -> Tensor:

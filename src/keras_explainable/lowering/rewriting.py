@@ -67,8 +67,8 @@ def merged(graph: Graph) -> Graph:
     Zero padding before a linear layer, and batch norm and ReLU behind it, become part
     of it if nothing else reads what is between them.
     """
-    reads = [tensor for step in graph.steps for tensor in step.reads()]
-    readers = Counter(map(id, [*reads, *keras.tree.flatten(graph.outputs)]))
+    outputs = Counter(map(id, keras.tree.flatten(graph.outputs)))
+    readers = graph.times_read() + outputs
     steps: dict[int, Step] = {}
     for step in graph.steps:
         step = _recognised(step)

@@ -1,6 +1,5 @@
 """ReLUs before max pooling: where they end, and which of them it alone reads."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 import keras
@@ -31,12 +30,11 @@ def read_by_pooling_alone(graph: Graph) -> dict[int, set[int]]:
 
     By the ``id`` of what the pooling writes, and only if all that it reads is such.
     """
-    reads = Counter(id(symbol) for step in graph.steps for symbol in step.reads())
-    found = {}
+    times, found = graph.times_read(), {}
     for step in filter(is_pooling, graph.steps):
         [read] = step.reads()
         way = [*_way(read, graph)]
-        alone = all(reads[id(symbol)] == 1 for symbol, _ in way)
+        alone = all(times[id(symbol)] == 1 for symbol, _ in way)
         pooled = any(writer and is_pooling(writer) for _, writer in way)
         if alone and not pooled and end_before(read, graph) is not None:
             relus = {id(symbol) for symbol, writer in way if not _passes(writer)}

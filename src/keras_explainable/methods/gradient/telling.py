@@ -5,7 +5,6 @@ goes; so a ReLU may overwrite what it reads, which saves as much memory again.
 """
 
 import math
-from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ import keras
 from keras import layers, ops
 
 from keras_explainable import backend
-from keras_explainable.graph import Graph, GraphModel, Step, named
+from keras_explainable.graph import Graph, GraphModel, Step, done_after, named
 from keras_explainable.keeping import Kept
 from keras_explainable.methods.gradient.bends import Bend, relu_end
 from keras_explainable.methods.gradient.slopes import Sums, bends, own_graph
@@ -110,29 +109,32 @@ def _stages(model: GraphModel) -> list[_Stage]:
 
 def _made(graph: Graph, own: Graph) -> list[_Stage]:
     made = bends(own)
-    written = {id(symbol): 0 for symbol in keras.tree.flatten(graph.inputs)}
-    for number, step in enumerate(graph.steps):
-        written |= {id(x): number for x in keras.tree.flatten(step.outputs)}
-    ready = [max(written[id(symbol)] for symbol in bend.watched) for bend in made]
-    if not backend.EAGER:  # One program for all of it is compiled faster.
-        ready = [len(graph.steps) - 1] * len(made)
-    last = dict(written)
-    for number, step in enumerate(graph.steps):
-        last |= {id(symbol): number for symbol in step.reads()}
+    ready = _ready(graph, made)
+    reads = [{*map(id, step.reads())} for step in graph.steps]
     for number, bend in zip(ready, made, strict=True):
-        last |= {id(x): max(last[id(x)], number) for x in bend.watched}
-    last.pop(id(_first(graph)))
-    reads = Counter(id(symbol) for step in graph.steps for symbol in step.reads())
-    once = {symbol for symbol in last if reads[symbol] == 1}
+        reads[number] |= {*map(id, bend.watched)}
+    first, times = id(_first(graph)), graph.times_read()
+    once = {symbol for symbol in times if times[symbol] == 1} - {first}
+    done = done_after(reads, {first})
     return [
         _Stage(
             step,
             _limit(step, once, own),
             {k: bend for k, bend in enumerate(made) if ready[k] == number},
-            {symbol for symbol in last if last[symbol] == number},
+            done[number],
         )
         for number, step in enumerate(graph.steps)
     ]
+
+
+def _ready(graph: Graph, made: Sequence[Bend]) -> list[int]:
+    """Return after which step each bend is told."""
+    if not backend.EAGER:  # One program for all of it is compiled faster.
+        return [len(graph.steps) - 1] * len(made)
+    written = {id(symbol): 0 for symbol in keras.tree.flatten(graph.inputs)}
+    for number, step in enumerate(graph.steps):
+        written |= {id(x): number for x in keras.tree.flatten(step.outputs)}
+    return [max(written[id(symbol)] for symbol in bend.watched) for bend in made]
 
 
 def _limit(step: Step, once: Container[int], own: Graph) -> float | None:
