@@ -144,7 +144,7 @@ def test_pooling_that_is_not_known_has_no_relu_with_it():
 @pytest.mark.parametrize("build", EXPECTED)
 def test_both_together_are_nearly_exact(build):
     """But which of two pools wins depends on the first, as ends do on each other."""
-    within = 0.15 if build in (beside_a_pool, unlike) else 0.08
+    within = 0.2 if build in (beside_a_pool, unlike) else 0.08
     agrees_in_the_limit(built(build), within=within, repetitions=2048)
 
 
