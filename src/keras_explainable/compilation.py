@@ -41,9 +41,7 @@ def _kept_for(
     model: Model, function: Callable[..., Any], finish: Callable[..., Any]
 ) -> Callable[..., Any]:
     key = finish, _identity(function)
-    run: Callable[..., Any]
-    run = _kept.get(model, key, lambda: finish(_compile(function, model)))
-    return run
+    return _kept.get(model, key, lambda: finish(_compile(function, model)))
 
 
 def forget(model: Model) -> None:

@@ -4,9 +4,11 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, TypeVar
 
 from keras_explainable.types import Model
+
+Made = TypeVar("Made")
 
 
 class Kept:
@@ -26,8 +28,8 @@ class Kept:
         self._of = weakref.WeakKeyDictionary()
 
     def get(
-        self, model: Model, key: Hashable, make: Callable[[], Any], state: Any = None
-    ) -> Any:
+        self, model: Model, key: Hashable, make: Callable[[], Made], state: Any = None
+    ) -> Made:
         """Return what ``make`` returns, made anew if the state is not what it was."""
         with self.lock:
             kept = self._of.setdefault(model, OrderedDict())
@@ -40,7 +42,8 @@ class Kept:
             kept.move_to_end(key)
             while len(kept) > self.most:
                 kept.popitem(last=False)
-            return kept[key][1]
+            made: Made = kept[key][1]
+            return made
 
     def count(self, model: Model) -> int:
         """Return how many are kept of a model."""

@@ -141,6 +141,18 @@ def test_pooling_that_is_not_known_has_no_relu_with_it():
     assert isinstance(relu, Elementwise)
 
 
+def test_pooling_behind_one_that_is_not_known_has_no_relu_with_it():
+    """Of the first a slope at the mean is known, and no chances."""
+    inputs = keras.Input(SHAPE)
+    first = layers.MaxPooling2D(2, data_format="channels_first")(layers.ReLU()(inputs))
+    y = layers.Flatten()(layers.MaxPooling2D((2, 1))(first))
+    with pytest.warns(UserWarning, match="The slopes of these layers"):
+        model = exposed_model(keras.Model(inputs, layers.Dense(3)(y)))
+    relu, _, second = bends(model.graph)
+    assert isinstance(relu, Elementwise)
+    assert isinstance(second, Cleared)
+
+
 @pytest.mark.parametrize("build", EXPECTED)
 def test_both_together_are_nearly_exact(build):
     """But which of two pools wins depends on the first, as ends do on each other."""

@@ -12,7 +12,7 @@ from keras_explainable.methods.gradient.bends import Bend
 from keras_explainable.pads import pads
 from keras_explainable.types import Tensor
 
-_LOCAL = (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)
+LOCAL = (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)
 _GLOBAL = (
     layers.GlobalMaxPooling1D,
     layers.GlobalMaxPooling2D,
@@ -198,7 +198,7 @@ def is_pooling(step: Step) -> bool:
     Channels last, and not one that rounds what it reads.
     """
     layer, kind = step.operation, type(step.operation)
-    if kind not in (*_LOCAL, *_GLOBAL) or layer.data_format != "channels_last":
+    if kind not in (*LOCAL, *_GLOBAL) or layer.data_format != "channels_last":
         return False
     return [read.dtype for read in step.reads()] == [step.outputs.dtype]
 

@@ -1,45 +1,41 @@
 """ReLUs before max pooling: where they end, and which of them it alone reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 from keras import layers
 
 from keras_explainable.graph import Graph, Step
 from keras_explainable.methods.gradient.bends import relu_end
-from keras_explainable.methods.gradient.pooling import is_pooling
+from keras_explainable.methods.gradient.pooling import LOCAL
 from keras_explainable.operations import IDENTITIES
 
 #: What keeps the values that ReLUs have written, so that zeros are still theirs.
 _PASSING = (
-    *IDENTITIES, layers.Concatenate, layers.MaxPooling1D, layers.MaxPooling2D,
-    layers.MaxPooling3D, layers.ZeroPadding1D, layers.ZeroPadding2D,
-    layers.ZeroPadding3D,
+    *IDENTITIES, *LOCAL, layers.Concatenate, layers.ZeroPadding1D,
+    layers.ZeroPadding2D, layers.ZeroPadding3D,
 )  # fmt: skip
 
 
-def end_before(tensor: keras.KerasTensor, graph: Graph) -> float | None:
-    """Return where the ReLUs end that wrote a tensor; None if none did, or unlike."""
-    writers = [step for _, step in _way(tensor, graph) if not _passes(step)]
-    [end, *others] = {relu_end(step.operation) if step else None for step in writers}
-    return None if others else end
+def relus_before(
+    pooling: Step, graph: Graph, times: Mapping[int, int]
+) -> tuple[float | None, set[int]]:
+    """Return where the ReLUs end whose values a max pooling reads, and which it owns.
 
+    None if others wrote them, or ReLUs that end elsewhere. It owns those that it alone
+    reads, by the ``id`` of what they write: all of them or none.
 
-def read_by_pooling_alone(graph: Graph) -> dict[int, set[int]]:
-    """Return what ReLUs wrote that goes into one max pooling, and nowhere else.
-
-    By the ``id`` of what the pooling writes, and only if all that it reads is such.
+    Args:
+        pooling: for which ``is_pooling`` holds.
+        graph: that it is of.
+        times: how often each tensor is read there.
     """
-    times, found = graph.times_read(), {}
-    for step in filter(is_pooling, graph.steps):
-        [read] = step.reads()
-        way = [*_way(read, graph)]
-        alone = all(times[id(symbol)] == 1 for symbol, _ in way)
-        pooled = any(writer and is_pooling(writer) for _, writer in way)
-        if alone and not pooled and end_before(read, graph) is not None:
-            relus = {id(symbol) for symbol, writer in way if not _passes(writer)}
-            found[id(step.outputs)] = relus
-    return found
+    way = [*_way(pooling.reads()[0], graph)]
+    sources = {id(symbol): step for symbol, step in way if not _passes(step)}
+    ends = {relu_end(step.operation) if step else None for step in sources.values()}
+    end = ends.pop() if len(ends) == 1 else None
+    alone = all(times[id(symbol)] == 1 and not _pools(step) for symbol, step in way)
+    return end, {*sources} if alone and end is not None else set()
 
 
 def _way(
@@ -55,3 +51,7 @@ def _way(
 
 def _passes(step: Step | None) -> bool:
     return step is not None and type(step.operation) in _PASSING
+
+
+def _pools(step: Step | None) -> bool:
+    return step is not None and type(step.operation) in LOCAL

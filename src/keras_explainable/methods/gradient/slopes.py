@@ -19,7 +19,7 @@ from keras_explainable.methods.gradient.bends import Bend, elementwise
 from keras_explainable.methods.gradient.full import split
 from keras_explainable.methods.gradient.mixing import mixing
 from keras_explainable.methods.gradient.pooling import Open, is_pooling, pooling
-from keras_explainable.methods.gradient.relus import end_before, read_by_pooling_alone
+from keras_explainable.methods.gradient.relus import relus_before
 from keras_explainable.operations import IDENTITIES, LINEAR
 from keras_explainable.trees import is_float
 from keras_explainable.types import Model, Tensor
@@ -83,15 +83,16 @@ def is_exposed(model: Model) -> bool:
 
 def bends(graph: Graph) -> list[Bend]:
     """Return the nonlinear steps of a graph."""
-    pooled = read_by_pooling_alone(graph)
-    relus = set().union(*pooled.values())
+    times, pools = graph.times_read(), filter(is_pooling, graph.steps)
+    before = {id(pool.outputs): relus_before(pool, graph, times) for pool in pools}
+    owned = {relu for _, relus in before.values() for relu in relus}
 
     def bend(step: Step) -> Bend:
-        if id(step.outputs) in relus:
+        if id(step.outputs) in owned:
             return Open(step)
-        if is_pooling(step):
-            end = end_before(step.reads()[0], graph)
-            return pooling(step, end, alone=id(step.outputs) in pooled)
+        if id(step.outputs) in before:
+            end, relus = before[id(step.outputs)]
+            return pooling(step, end, alone=bool(relus))
         return elementwise(step) or mixing(step) or Bend(step)
 
     return [bend(step) for step in graph.steps if not _is_affine(step)]

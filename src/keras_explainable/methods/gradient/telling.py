@@ -102,9 +102,7 @@ _kept = Kept(most=1)
 
 
 def _stages(model: GraphModel) -> list[_Stage]:
-    make = partial(_made, model.graph, own_graph(model))
-    stages: list[_Stage] = _kept.get(model, None, make)
-    return stages
+    return _kept.get(model, None, partial(_made, model.graph, own_graph(model)))
 
 
 def _made(graph: Graph, own: Graph) -> list[_Stage]:
