@@ -102,7 +102,7 @@ def test_a_step_reads_others_where_they_are_given():
     assert other.kwargs == {"y": [B, B]}
     assert other.outputs is step.outputs
     assert step.args == (A,)  # It is not changed itself.
-    assert step.reads() == [A, B, A]
+    assert step.reads == (A, B, A)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_graph_model_is_traced_with_symbols_of_its_own():
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
     for one, other in zip(graph.steps, again.steps, strict=True):
         assert one.operation is other.operation
-    reads = [id(symbol) for step in again.steps for symbol in step.reads()]
+    reads = [id(symbol) for step in again.steps for symbol in step.reads]
     assert set(reads) <= {id(symbol) for symbol in new}
     assert {id(s) for s in keras.tree.flatten(again.outputs)} <= set(map(id, new))
     x = batch(model)

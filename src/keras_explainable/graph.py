@@ -36,12 +36,21 @@ class Step:
 
     def run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         """Return the value of each output, given those of the tensors it reads."""
+        if self._takes_only_tensors:  # A walk through trees takes a small layer's time.
+            args = (values.get(id(symbol), symbol) for symbol in self.args)
+            return named(self.outputs, self.operation(*args))
         now = self.reading(values)
         return named(self.outputs, now.operation(*now.args, **now.kwargs))
 
-    def reads(self) -> list[keras.KerasTensor]:
-        """Return the symbolic tensors it reads, one entry for each time."""
-        return _symbols((self.args, self.kwargs))
+    @functools.cached_property
+    def _takes_only_tensors(self) -> bool:
+        symbols = (isinstance(each, keras.KerasTensor) for each in self.args)
+        return not self.kwargs and all(symbols)
+
+    @functools.cached_property
+    def reads(self) -> Sequence[keras.KerasTensor]:
+        """The symbolic tensors it reads, one entry for each time."""
+        return tuple(_symbols((self.args, self.kwargs)))
 
     def is_plain(self) -> bool:
         """Whether it only reads tensors, with no other arguments that matter."""
@@ -88,11 +97,11 @@ class Graph:
     def _done_after(self) -> list[set[int]]:
         """For each step, the tensors that no later step reads."""
         outputs = {id(tensor) for tensor in keras.tree.flatten(self.outputs)}
-        return done_after([{*map(id, step.reads())} for step in self.steps], outputs)
+        return done_after([{*map(id, step.reads)} for step in self.steps], outputs)
 
     def times_read(self) -> Counter[int]:
         """Return how many times steps read each tensor, by the ``id`` of its symbol."""
-        return Counter(id(symbol) for step in self.steps for symbol in step.reads())
+        return Counter(id(symbol) for step in self.steps for symbol in step.reads)
 
     def producer(self, tensor: keras.KerasTensor) -> Step | None:
         """Return the step that writes ``tensor``, or None if it is an input."""
@@ -107,7 +116,7 @@ class Graph:
         """Return the steps by which ``end`` depends on ``start``, in their order."""
         reached, above = {id(start)}, []
         for step in self.steps:
-            if reached.intersection(map(id, step.reads())):
+            if reached.intersection(map(id, step.reads)):
                 above.append(step)
                 reached.update(map(id, keras.tree.flatten(step.outputs)))
         return replace(self, steps=tuple(above), outputs=end).pruned().steps
@@ -119,7 +128,7 @@ class Graph:
         for step in reversed(self.steps):
             if needed.intersection(map(id, keras.tree.flatten(step.outputs))):
                 kept.append(step)
-                needed.update(map(id, step.reads()))
+                needed.update(map(id, step.reads))
         return Graph(self.inputs, tuple(reversed(kept)), self.outputs)
 
 

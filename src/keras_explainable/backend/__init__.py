@@ -23,9 +23,9 @@ Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
   last, with a `relu`, the way that is fastest, with a kernel in the layout that
   ``kernel_layout`` gives it; ``is_faster(layer)`` says whether it beats Keras' layer.
 - ``pool(inputs, size, strides, padding)``: the maxima, likewise where
-  ``pools_faster(layer)``; ``wins(weights, inputs, limit, ...)``: how often each place
-  of a window has the first of its largest values, summed like ``counts``, unless the
-  ReLU before it (None if there is none) is closed.
+  ``pools_faster(layer)``; ``pool_and_wins(weights, inputs, limit, ...)``: these, and
+  how often each place of a window has the first of its largest values, summed like
+  ``counts``, unless the ReLU before it (None if there is none) is closed.
 - ``EAGER``: whether operations run one by one, so that what is done with early goes
   early.
 - ``affine(x, scale, shift)``: ``x * scale + shift``.
@@ -63,7 +63,7 @@ kernel_layout = _backend.kernel_layout
 convolution = _backend.convolution
 pools_faster = _backend.pools_faster
 pool: Any = getattr(_backend, "pool", None)  # Where it is faster.
-wins: Any = getattr(_backend, "wins", None)  # Likewise.
+pool_and_wins: Any = getattr(_backend, "pool_and_wins", None)  # Likewise.
 EAGER: bool = _backend.EAGER
 affine = _backend.affine
 relu = _backend.relu

@@ -157,7 +157,7 @@ def convolution(
 
 pools_faster = torch_pooling.pools_faster
 pool = torch_pooling.pool
-wins = torch_pooling.wins
+pool_and_wins = torch_pooling.pool_and_wins
 
 
 def _evened(kernel: Any, sides: Pads) -> tuple[Any, Pads]:

@@ -1,7 +1,8 @@
 """Max pooling in PyTorch, without the copies that Keras makes, and who wins in it."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,56 +24,83 @@ def pool(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
     return _pooled(inputs, size, strides, padding)[0]
 
 
-def wins(
+def pool_and_wins(
     weights: Any,
     inputs: Any,
     limit: float | None,
     size: Any,
     strides: Any,
     padding: str,
-) -> list[Any]:
+) -> tuple[Any, list[Any]]:
     best, found, before, width = _pooled(inputs, size, strides, padding)
     down, right = (  # Where windows begin.
         torch.arange(n, device=found.device) * step - first
         for n, step, first in zip(found.shape[1:], strides, before, strict=False)
     )
-    found.sub_((down[:, None] * width + right)[..., None])
-    # Places are counted through whole rows of the picture.
-    places = [row * width + column for row, column in np.ndindex(*size)]
-    if limit is not None:
-        closed = best <= 0 if limit == math.inf else (best <= 0) | (best >= limit)
-        found.masked_fill_(closed, places[-1] + 1)
+    # Places are counted through whole rows of the picture, from one on.
+    places = [row * width + column + 1 for row, column in np.ndindex(*size)]
+    winners = partial(_winners, (down[:, None] * width + right)[..., None] - 1, limit)
     weights = torch.as_tensor(weights, device=found.device)
-    parts = found.reshape(*weights.shape, *found.shape[1:])
+    values = [x.reshape(*weights.shape, *x.shape[1:]) for x in (best.detach(), found)]
     if weights.device.type != "cpu":  # Which is not to be waited for.
-        alike = ((parts == place).to(weights.dtype) for place in places)
-        return [torch.einsum("rg,rg...->g...", weights, each) for each in alike]
-    groups = enumerate(weights.T.tolist())
-    each = [_counts(of_group, parts[:, group], places) for group, of_group in groups]
-    return [*torch.stack(each, dim=1)]
+        won = winners(*values)
+        alike = ((won == place).to(weights.dtype) for place in places)
+        return best, [torch.einsum("rg,rg...->g...", weights, each) for each in alike]
+    sums = torch.zeros(len(places), weights.shape[1], *best.shape[1:])
+    for group, of_group in enumerate(weights.T.tolist()):
+        rows = [*zip(*(x[:, group] for x in values), strict=True)]
+        _count(sums[:, group], of_group, rows, winners, places)
+    return best, [*sums]
 
 
-def _counts(weights: Sequence[float], rows: Any, places: Sequence[int]) -> Any:
-    """Return how often each place stands in weighted rows, (places, ...)."""
-    sums = torch.zeros(len(places), *rows.shape[1:])
+def _winners(before: Any, limit: float | None, best: Any, found: Any) -> Any:
+    """Return which place of each window has won, from one on; 0 where ReLUs are closed.
+
+    Args:
+        before: the place before each window's first one (h, w, 1).
+        limit: where the ReLUs end; None if there are none.
+        best: maxima (..., h, w, C).
+        found: their places.
+    """
+    won = found - before
+    if limit is None:
+        return won
+    passes = best > 0 if limit == math.inf else (best > 0) & (best < limit)
+    return won.mul_(passes)  # Many times as fast as filling in.
+
+
+def _count(
+    sums: Any,
+    weights: Sequence[float],
+    rows: Sequence[Any],
+    winners: Callable[..., Any],
+    places: Sequence[int],
+) -> None:
+    """Add to sums (places, ...) how often each place wins in weighted rows.
+
+    Row by row, which a CPU's caches hold.
+    """
     for weight in {*weights} - {0}:  # There is one, as a rule.
-        those = [i for i, each in enumerate(weights) if each == weight]
+        those = [row for row, each in zip(rows, weights, strict=True) if each == weight]
         for start in range(0, len(those), _MOST):
-            some = [rows[i] for i in those[start : start + _MOST]]
+            some = (winners(*row) for row in those[start : start + _MOST])
             for total, x in zip(sums, _counted(some, places), strict=True):
                 total.add_(x, alpha=weight)
-    return sums
 
 
-def _counted(rows: Sequence[Any], places: Sequence[int]) -> Iterator[Any]:
+def _counted(rows: Iterable[Any], places: Sequence[int]) -> Iterator[Any]:
     """Yield how often each place stands in rows: the counts of nine lie in one word."""
-    for start in range(0, len(places), _PLACES):
-        those = places[start : start + _PLACES]
-        ones = torch.zeros(places[-1] + 2, dtype=torch.int64)
-        ones[those] = torch.tensor([1 << _BITS * n for n in range(len(those))])
-        words = sum(torch.take(ones, row) for row in rows)
-        for n in range(len(those)):
-            yield words >> _BITS * n & _MOST
+    parts = [places[n : n + _PLACES] for n in range(0, len(places), _PLACES)]
+    tables = [torch.zeros(places[-1] + 1, dtype=torch.int64) for _ in parts]
+    for table, part in zip(tables, parts, strict=True):
+        table[part] = torch.tensor([1 << _BITS * n for n in range(len(part))])
+    words: list[Any] = [0 for _ in parts]
+    for row in rows:
+        ones = (torch.take(table, row) for table in tables)
+        words = [word + one for word, one in zip(words, ones, strict=True)]
+    for word, part in zip(words, parts, strict=True):
+        for n in range(len(part)):
+            yield word >> _BITS * n & _MOST
 
 
 def _pooled(inputs: Any, size: Any, strides: Any, padding: str) -> tuple[Any, ...]:

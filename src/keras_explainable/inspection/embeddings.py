@@ -102,7 +102,7 @@ def _table(readers: list[Step]) -> keras.layers.Embedding | None:
 
 
 def _readers(graph: Graph, symbol: Any) -> list[Step]:
-    return [step for step in graph.steps if any(x is symbol for x in step.reads())]
+    return [step for step in graph.steps if any(x is symbol for x in step.reads)]
 
 
 def _looked_up(table: keras.layers.Embedding, tokens: Tensor) -> Tensor:

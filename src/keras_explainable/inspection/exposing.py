@@ -68,7 +68,7 @@ def is_exposed(model: Model) -> bool:
         return False
     first, *shown = keras.tree.flatten(graph.outputs)
     steps = replace(graph, outputs=first).pruned().steps
-    inner = {id(first)} | {id(symbol) for step in steps for symbol in step.reads()}
+    inner = {id(first)} | {id(symbol) for step in steps for symbol in step.reads}
     return all(id(symbol) in inner for symbol in shown)
 
 
@@ -190,7 +190,7 @@ def _symbol(graph: Graph, flat: Graph, place: _Place) -> keras.KerasTensor:
         last: Any = inner.producer(keras.tree.flatten(inner.outputs)[0])
         operation = last.operation
     step = [step for step in flat.steps if step.operation is operation][-1]
-    symbols = step.outputs if place.link == "output" else step.reads()
+    symbols = step.outputs if place.link == "output" else step.reads
     return keras.tree.flatten(symbols)[0]
 
 
@@ -219,7 +219,7 @@ def _last_spatial(graph: Graph) -> keras.KerasTensor:
     pooled = [
         step for step in graph.steps if isinstance(step.operation, GLOBAL_POOLING)
     ]
-    read = [step.reads()[0] for step in pooled]
+    read = [step.reads[0] for step in pooled]
     written = [x for step in graph.steps for x in keras.tree.flatten(step.outputs)]
     for symbol in [*reversed(read), *reversed(written)]:
         if len(symbol.shape) == rank > 2 and 1 not in symbol.shape[1:-1]:

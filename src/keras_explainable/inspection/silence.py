@@ -35,7 +35,7 @@ def why_silent(model: Model, inputs: Tree, unit: int, number: int = 0) -> str | 
     values, derivatives = _everywhere(graph, inputs, unit)
     for step in reversed(graph.steps):
         written = [id(x) for x in leaves(step.outputs)]
-        reads = [id(x) for x in step.reads() if id(x) in derivatives]
+        reads = [id(x) for x in step.reads if id(x) in derivatives]
         reached = any(derivatives[x].any() for x in written if x in derivatives)
         if reached and not any(derivatives[x].any() for x in reads):
             name = step.operation.name

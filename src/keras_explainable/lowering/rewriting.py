@@ -40,7 +40,7 @@ def with_copies(graph: Graph, precision: str) -> Graph:
     def with_copy(step: Step) -> Step:
         is_head = id(_first_output(step)) in outputs
         dtype = "float32" if is_head else precision
-        shapes = tuple(tensor.shape for tensor in step.reads())
+        shapes = tuple(tensor.shape for tensor in step.reads)
         if (key := (step.operation, dtype, shapes)) not in made:
             made[key] = _operation(step, dtype)
         return replace(step, operation=made[key])

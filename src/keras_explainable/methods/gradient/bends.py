@@ -49,15 +49,26 @@ _RULE = _NODES, _NODES * _DENSITY / _DENSITY.sum()
 
 
 class Bend:
-    """A nonlinear step of which nothing is known: straight at the mean of its input."""
+    """A nonlinear step of which nothing is known: straight at the mean of its input.
+
+    Attributes:
+        step: the step.
+        runs: whether ``run`` is to be called in its place, which tells on the way.
+    """
+
+    runs = False
 
     def __init__(self, step: Step):
         self.step = step
 
+    def run(self, weights: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return what the step writes, and what ``summed`` would, of what it reads."""
+        raise NotImplementedError(f"{type(self).__name__} does not run its step.")
+
     @property
     def watched(self) -> Sequence[Any]:
         """The symbols of the values that tell the slopes."""
-        return self.step.reads()
+        return self.step.reads
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
         """Return what ``summed`` needs of the values of what is watched, each (R, ...).
@@ -92,7 +103,7 @@ class Bend:
         """Return what the straight step writes, by the ``id`` of its symbol."""
         moved = {
             id(symbol): _moved(mean, x)
-            for symbol, mean, x in zip(self.step.reads(), slopes, inputs, strict=True)
+            for symbol, mean, x in zip(self.step.reads, slopes, inputs, strict=True)
         }
         return self.step.run(moved)
 
@@ -144,7 +155,7 @@ class Elementwise(Bend):
 
     def _value(self, z: Tensor) -> Tensor:
         """Return a(z), of activations in the precision of z."""
-        operation, [source] = self.step.operation, self.step.reads()
+        operation, [source] = self.step.operation, self.step.reads
         if isinstance(operation, layers.Activation):
             return operation.activation(z)
         return ops.cast(self.step.run({id(source): z})[id(self.step.outputs)], z.dtype)
@@ -177,7 +188,7 @@ def elementwise(step: Step) -> Elementwise | None:
     """Return the bend of a step that is known to be done to each value by itself."""
     name = str(getattr(_function(step.operation), "__name__", ""))
     name = name.lower().replace("_", "")
-    alone = [read.shape for read in step.reads()] == [step.outputs.shape]
+    alone = [read.shape for read in step.reads] == [step.outputs.shape]
     if name not in _ELEMENTWISE or not alone:
         return None
     broken = name in _BROKEN and _pieces(step.operation) is None

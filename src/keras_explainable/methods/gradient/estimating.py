@@ -1,6 +1,7 @@
 """Sums over pairs of noisy copies, image after image, and the maps made of them."""
 
 import itertools
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -220,7 +221,8 @@ def _pass(
 
 @cache
 def _plus() -> Any:
-    return backend.jit(partial(keras.tree.map_structure, ops.add))
+    """In place where tensors can be changed: they are as large as the network's."""
+    return backend.jit(partial(keras.tree.map_structure, operator.iadd))
 
 
 def _slopes(model: Any, counts: Tensor, told: slopes.Sums) -> slopes.Sums:

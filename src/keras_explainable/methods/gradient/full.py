@@ -200,7 +200,7 @@ def _bent_steps(steps: Iterable[Step]) -> list[Step]:
 
 def _ends(steps: list[Step]) -> list[Any]:
     """Return what the steps read, and then what they write."""
-    return [*(step.reads()[0] for step in steps), *(step.outputs for step in steps)]
+    return [*(step.reads[0] for step in steps), *(step.outputs for step in steps)]
 
 
 def _are_exposed(bent: list[Step], graph: Graph) -> bool:

@@ -34,7 +34,7 @@ class Normalization(Bend):
 
     @property
     def _axes(self) -> list[int]:
-        axis, rank = self.step.operation.axis, len(self.step.reads()[0].shape)
+        axis, rank = self.step.operation.axis, len(self.step.reads[0].shape)
         return sorted(each % rank for each in keras.tree.flatten(axis))
 
     def _centred(self, x: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class Softmax(Bend):
 def mixing(step: Step) -> Bend | None:
     """Return the bend of a norm or a softmax; None for anything else."""
     operation, kind = step.operation, type(step.operation)
-    if len(step.reads()) != 1:
+    if len(step.reads) != 1:
         return None
     if _is_rms(operation) or kind is layers.LayerNormalization:
         return None if getattr(operation, "rms_scaling", False) else Normalization(step)

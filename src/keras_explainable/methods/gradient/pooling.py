@@ -50,7 +50,7 @@ class MaxPooling(Bend):
     @property
     def watched(self) -> Sequence[Any]:
         """What it reads and what it writes, the largest values."""
-        return [*self.step.reads(), self.step.outputs]
+        return [*self.step.reads, self.step.outputs]
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
         """Return the winners."""
@@ -108,21 +108,17 @@ class MaxPooling(Bend):
 
 
 class Counted(MaxPooling):
-    """Max pooling of which the backend finds and counts the winners by itself."""
+    """Max pooling of which the backend counts the winners as it finds them."""
 
-    @property
-    def watched(self) -> Sequence[Any]:
-        """What it reads."""
-        return self.step.reads()
+    runs = True
 
-    prepared = Bend.prepared
-
-    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
-        """Return how often each place in the windows wins."""
+    def run(self, weights: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return what it writes, and how often each place in the windows wins."""
         layer = self.step.operation
         how = layer.pool_size, layer.strides, layer.padding
-        won: list[Tensor] = backend.wins(weights, values[0], self.limit, *how)
-        return won
+        ran: tuple[Tensor, list[Tensor]]
+        ran = backend.pool_and_wins(weights, x, self.limit, *how)
+        return ran
 
 
 class GlobalMaxPooling(MaxPooling):
@@ -148,7 +144,7 @@ class GlobalMaxPooling(MaxPooling):
     @property
     def axes(self) -> tuple[int, ...]:
         """All axes of places."""
-        return tuple(range(1, len(self.step.reads()[0].shape) - 1))
+        return tuple(range(1, len(self.step.reads[0].shape) - 1))
 
 
 class Cleared(Bend):
@@ -160,7 +156,7 @@ class Cleared(Bend):
 
     def __init__(self, pooling: MaxPooling):
         super().__init__(pooling.step)
-        self.pooling = pooling
+        self.pooling, self.runs = pooling, pooling.runs
 
     @property
     def watched(self) -> Sequence[Any]:
@@ -175,6 +171,12 @@ class Cleared(Bend):
         """Return how often ReLUs pass, and how often each place wins."""
         x, *prepared = values
         return super().summed(weights, x) + self.pooling.summed(weights, *prepared)
+
+    def run(self, weights: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return what the pooling writes, and what is told."""
+        best, won = self.pooling.run(weights, x)
+        still = ops.cast(ops.stop_gradient(x), "float32")
+        return best, super().summed(weights, still) + won
 
     def told(self, *values: Tensor) -> Sequence[Tensor]:
         """Return where ReLUs pass."""
@@ -200,7 +202,7 @@ def is_pooling(step: Step) -> bool:
     layer, kind = step.operation, type(step.operation)
     if kind not in (*LOCAL, *_GLOBAL) or layer.data_format != "channels_last":
         return False
-    return [read.dtype for read in step.reads()] == [step.outputs.dtype]
+    return [read.dtype for read in step.reads] == [step.outputs.dtype]
 
 
 def pooling(step: Step, limit: float | None, *, alone: bool) -> Bend:

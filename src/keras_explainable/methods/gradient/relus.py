@@ -30,7 +30,7 @@ def relus_before(
         graph: that it is of.
         times: how often each tensor is read there.
     """
-    way = [*_way(pooling.reads()[0], graph)]
+    way = [*_way(pooling.reads[0], graph)]
     sources = {id(symbol): step for symbol, step in way if not _passes(step)}
     ends = {relu_end(step.operation) if step else None for step in sources.values()}
     end = ends.pop() if len(ends) == 1 else None
@@ -45,7 +45,7 @@ def _way(
     step = graph.producer(tensor)
     yield tensor, step
     if step is not None and _passes(step):
-        for read in step.reads():
+        for read in step.reads:
             yield from _way(read, graph)
 
 

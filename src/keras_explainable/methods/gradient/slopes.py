@@ -123,17 +123,17 @@ def unknown(model: GraphModel) -> list[str]:
 
 def _has_derivative(step: Step) -> bool:
     written = keras.tree.flatten(step.outputs)
-    return all(any(is_float(x) for x in each) for each in (step.reads(), written))
+    return all(any(is_float(x) for x in each) for each in (step.reads, written))
 
 
 def _is_product(step: Step) -> bool:
     name = type(step.operation).__name__
-    return name in ("Multiply", "Matmul", "Einsum", "Dot") and len(step.reads()) <= 2
+    return name in ("Multiply", "Matmul", "Einsum", "Dot") and len(step.reads) <= 2
 
 
 def _seems_affine(bend: Bend) -> bool:
     """Whether the value half-way between two points is half-way between theirs."""
-    rng, reads = np.random.default_rng(0), bend.step.reads()
+    rng, reads = np.random.default_rng(0), bend.step.reads
     if not all(map(is_float, [*reads, *keras.tree.flatten(bend.step.outputs)])):
         return False
     shapes = [[size or 8 for size in (1, *read.shape[1:])] for read in reads]
@@ -184,7 +184,7 @@ def _is_affine(step: Step) -> bool:
         return True
     if isinstance(operation, keras.Layer):
         return False
-    products = kind.__name__ in _PRODUCTS and len(step.reads()) == 1
+    products = kind.__name__ in _PRODUCTS and len(step.reads) == 1
     divides = kind.__name__ in ("Divide", "TrueDivide")
     if divides and not isinstance(step.args[0], keras.KerasTensor):
         return False  # A constant over the tensor.
@@ -226,7 +226,7 @@ def straight_maps(
             if bend is None:
                 values |= step.run(values)
             else:
-                reads = [values[id(symbol)] for symbol in bend.step.reads()]
+                reads = [values[id(symbol)] for symbol in bend.step.reads]
                 values |= bend.straight(of_bend, *reads)
         return values[id(keras.tree.flatten(model.graph.outputs)[0])], ()
 

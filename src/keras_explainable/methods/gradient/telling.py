@@ -25,28 +25,38 @@ from keras_explainable.types import Tensor
 _WRITERS = (*LINEAR, layers.BatchNormalization)
 
 
+#: Values by the ``id`` of their symbols, and sums by the number of their bend.
+_Ran = tuple[dict[int, Tensor], dict[int, list[Tensor]]]
+
+
 @dataclass(frozen=True)
 class _Stage:
-    """A step, and what is to be done after it.
+    """A step, and what is to be done with it and after it.
 
     Attributes:
         limit: where the ReLU ends that may overwrite what it reads; None of any other.
-        ready: the bends that can be told, by their number.
+        runs: the bend that runs it, if there is one, by its number.
+        ready: the other bends that can be told, likewise.
         done: symbols that nothing reads any more.
     """
 
     step: Step
     limit: float | None
+    runs: dict[int, Bend]
     ready: dict[int, Bend]
     done: set[int]
 
-    def run(self, values: dict[int, Tensor]) -> dict[int, Tensor]:
-        """Return what the step writes."""
+    def run(self, values: dict[int, Tensor], weights: Tensor) -> _Ran:
+        """Return what the step writes, and what is told by the bend that runs it."""
+        for number, bend in self.runs.items():
+            [x] = (values[id(symbol)] for symbol in bend.step.reads)
+            written, told = bend.run(weights, x)
+            return named(bend.step.outputs, written), {number: told}
         if self.limit is not None:
-            [x] = (values[id(symbol)] for symbol in self.step.reads())
+            [x] = (values[id(symbol)] for symbol in self.step.reads)
             if not hasattr(x, "_keras_mask"):  # Which it would lose.
-                return named(self.step.outputs, backend.relu(x, self.limit))
-        return self.step.run(values)
+                return named(self.step.outputs, backend.relu(x, self.limit)), {}
+        return self.step.run(values), {}
 
 
 def run_telling(
@@ -64,10 +74,11 @@ def run_telling(
     values = named(model.graph.inputs, (inputs,))
     sums: dict[int, list[Tensor]] = {}
     for stage in _stages(model):
-        values |= stage.run(values)
+        written, ran = stage.run(values, weights)
+        values |= written
         ready = [*stage.ready.values()]
         told = _told(ready, [_still(bend, values) for bend in ready], weights)
-        sums |= zip(stage.ready, told, strict=True)
+        sums |= ran | dict(zip(stage.ready, told, strict=True))
         for symbol in stage.done:
             del values[symbol]
     return values[id(_first(model.graph))], [sums[n] for n in sorted(sums)]
@@ -108,7 +119,7 @@ def _stages(model: GraphModel) -> list[_Stage]:
 def _made(graph: Graph, own: Graph) -> list[_Stage]:
     made = bends(own)
     ready = _ready(graph, made)
-    reads = [{*map(id, step.reads())} for step in graph.steps]
+    reads = [{*map(id, step.reads)} for step in graph.steps]
     for number, bend in zip(ready, made, strict=True):
         reads[number] |= {*map(id, bend.watched)}
     first, times = id(_first(graph)), graph.times_read()
@@ -118,11 +129,16 @@ def _made(graph: Graph, own: Graph) -> list[_Stage]:
         _Stage(
             step,
             _limit(step, once, own),
-            {k: bend for k, bend in enumerate(made) if ready[k] == number},
+            {k: made[k] for k in _at(number, ready) if made[k].runs},
+            {k: made[k] for k in _at(number, ready) if not made[k].runs},
             done[number],
         )
         for number, step in enumerate(graph.steps)
     ]
+
+
+def _at(number: int, ready: Sequence[int]) -> list[int]:
+    return [k for k, each in enumerate(ready) if each == number]
 
 
 def _ready(graph: Graph, made: Sequence[Bend]) -> list[int]:
@@ -148,7 +164,7 @@ def _limit(step: Step, once: Container[int], own: Graph) -> float | None:
     limit = relu_end(step.operation)
     if limit not in (6.0, math.inf) or not backend.EAGER:
         return None
-    [read] = step.reads()
+    [read] = step.reads
     alike = is_float(read) and read.dtype == step.outputs.dtype
     return limit if id(read) in once and alike and _is_new(read, own) else None
 
@@ -160,7 +176,7 @@ def _is_new(symbol: keras.KerasTensor, graph: Graph) -> bool:
         return False
     kind = type(writer.operation)
     # A sum of one tensor is that itself.
-    return kind in _WRITERS or (kind is layers.Add and len(writer.reads()) > 1)
+    return kind in _WRITERS or (kind is layers.Add and len(writer.reads) > 1)
 
 
 def _first(graph: Graph) -> keras.KerasTensor:
