@@ -74,6 +74,13 @@ def pooled(relu):
     return inputs, layers.MaxPooling2D(2)(x)
 
 
+def pooled_and_averaged(relu):
+    inputs = keras.Input((6, 6, 3))
+    x = relu(layers.Conv2D(4, 3, padding="same")(inputs))
+    pools = layers.MaxPooling2D(2), layers.AveragePooling2D(2)
+    return inputs, layers.Add()([pool(x) for pool in pools])
+
+
 def ending_in_it(relu):
     inputs = keras.Input((6, 6, 3))
     flat = layers.Flatten()(inputs)
@@ -83,7 +90,8 @@ def ending_in_it(relu):
 #: And how many of their ReLUs may overwrite what they read.
 NETWORKS = {
     in_a_row: 1, through_a_norm: 1, behind_a_sum: 1, read_twice: 0, viewed: 0,
-    of_one_summand: 0, of_the_input: 0, pooled: 1, ending_in_it: 1,
+    of_one_summand: 0, of_the_input: 0, pooled: 1,
+    pooled_and_averaged: 1, ending_in_it: 1,
 }  # fmt: skip
 RELUS = [layers.ReLU(), layers.ReLU(6.0), layers.ReLU(1.5), ops.relu, ops.relu6]
 
@@ -138,6 +146,17 @@ def test_what_somebody_else_reads_is_not_overwritten(rng, build):
     np.testing.assert_array_equal(numpy(x), before)
     overwriting = [stage for stage in _stages(model) if stage.limit is not None]
     assert len(overwriting) == NETWORKS[build] * backend.EAGER
+
+
+@pytest.mark.skipif(backend.pool is None, reason="told after the run")
+@pytest.mark.parametrize("build", [pooled, pooled_and_averaged])
+def test_pooling_that_tells_is_done_once(rng, monkeypatch, build):
+    model = lower(exposed(build, layers.ReLU()))
+    x = ops.convert_to_tensor(rng.normal(size=(2, 6, 6, 3)).astype("float32"))
+    expected = numpy(model.run(x)[0])
+    monkeypatch.setattr(backend, "pool", None)
+    outputs, _ = run_telling(model, x, ops.ones((2, 1)))
+    np.testing.assert_array_equal(numpy(outputs), expected)
 
 
 class Relu(layers.Layer):
