@@ -9,8 +9,9 @@ from keras import layers, ops
 from small_models import CHANNELS, SHAPE, UNITS, images, linear, network, numpy
 
 from keras_explainable import compilation
-from keras_explainable.graph import Graph, GraphModel, Step, named, trace, twin
+from keras_explainable.graph import Graph, GraphModel, Step, named, twin
 from keras_explainable.inspection import logits_model
+from keras_explainable.tracing import trace
 
 
 def branches():

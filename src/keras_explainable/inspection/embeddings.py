@@ -6,10 +6,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_explainable.graph import Graph, Step, filled, inlined, trace
+from keras_explainable.graph import Graph, Step, filled
 from keras_explainable.inputs import as_inputs
 from keras_explainable.inspection.finding import layers_from_the_end
 from keras_explainable.inspection.logits import rewritten
+from keras_explainable.tracing import inlined, trace
 from keras_explainable.trees import Tree, leaves
 from keras_explainable.types import Model, Tensor
 

@@ -8,9 +8,10 @@ import keras
 from keras import ops
 
 from keras_explainable import units
-from keras_explainable.graph import Graph, GraphModel, inlined, trace
+from keras_explainable.graph import Graph, GraphModel
 from keras_explainable.inspection.finding import GLOBAL_POOLING
 from keras_explainable.inspection.logits import rewritten
+from keras_explainable.tracing import inlined, trace
 from keras_explainable.trees import Tree, leaves, length
 from keras_explainable.types import Model, Tensor
 

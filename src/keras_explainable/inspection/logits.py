@@ -8,9 +8,10 @@ from typing import Any
 import keras
 
 from keras_explainable.compilation import forget
-from keras_explainable.graph import Graph, GraphModel, Step, trace, twin
+from keras_explainable.graph import Graph, GraphModel, Step, twin
 from keras_explainable.inspection.finding import layers_from_the_end
 from keras_explainable.keeping import Kept
+from keras_explainable.tracing import trace
 from keras_explainable.types import Model
 
 #: Activations at the end of a classifier that turn logits into probabilities.

@@ -7,7 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.graph import Graph, GraphModel, trace
+from keras_explainable.graph import Graph, GraphModel
+from keras_explainable.tracing import trace
 from keras_explainable.trees import Tree, is_float, leaves
 from keras_explainable.types import Model, Tensor
 from keras_explainable.units import first_output

@@ -4,12 +4,13 @@ from functools import partial
 
 import keras
 
-from keras_explainable.graph import Graph, GraphModel, trace
+from keras_explainable.graph import Graph, GraphModel
 from keras_explainable.inspection.logits import structure
 from keras_explainable.keeping import Kept
 from keras_explainable.lowering.copies import Copy
 from keras_explainable.lowering.freshness import Snapshot
 from keras_explainable.lowering.rewriting import simplified, with_copies
+from keras_explainable.tracing import trace
 from keras_explainable.types import Model
 
 #: What the network may compute in.

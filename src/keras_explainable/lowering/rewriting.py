@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from keras_explainable import backend
-from keras_explainable.graph import Graph, Step, filled, inlined, named, twin
+from keras_explainable.graph import Graph, Step, filled, named, twin
 from keras_explainable.lowering.copies import (
     Affine,
     Convolution,
@@ -18,6 +18,7 @@ from keras_explainable.lowering.copies import (
 from keras_explainable.lowering.sources import Linear, Norm
 from keras_explainable.lowering.stems import Stem, is_stem
 from keras_explainable.operations import IDENTITIES, LINEAR, TRANSPOSED, relu_limit
+from keras_explainable.tracing import inlined
 
 
 def simplified(graph: Graph) -> Graph:

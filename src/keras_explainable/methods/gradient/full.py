@@ -13,7 +13,7 @@ from keras import layers, ops
 
 from keras_explainable import backend, filters, inspection, units
 from keras_explainable.compilation import compiled
-from keras_explainable.graph import Graph, Step, inlined
+from keras_explainable.graph import Graph, Step
 from keras_explainable.inputs import as_inputs, check_single
 from keras_explainable.inspection.biases import has_bias
 from keras_explainable.inspection.exposing import is_exposed, layers_exposed, tap
@@ -25,6 +25,7 @@ from keras_explainable.inspection.logits import (
 from keras_explainable.operations import relu_limit
 from keras_explainable.preparing import prepares
 from keras_explainable.resizing import resized, spread
+from keras_explainable.tracing import inlined
 from keras_explainable.types import Model, Tensor
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_explainable.graph import Graph, GraphModel, Step, inlined
+from keras_explainable.graph import Graph, GraphModel, Step
 from keras_explainable.inspection.logits import (
     activation_of,
     rewritten,
@@ -18,6 +18,7 @@ from keras_explainable.inspection.logits import (
 from keras_explainable.methods.gradient.plain import gradients
 from keras_explainable.operations import relu_limit
 from keras_explainable.preparing import prepares
+from keras_explainable.tracing import inlined
 from keras_explainable.types import Model, Tensor
 
 

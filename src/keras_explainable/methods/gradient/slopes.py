@@ -13,7 +13,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_explainable import backend, units
-from keras_explainable.graph import Graph, GraphModel, Step, inlined, named
+from keras_explainable.graph import Graph, GraphModel, Step, named
 from keras_explainable.inspection.logits import activation_of, rewritten
 from keras_explainable.methods.gradient.bends import Bend, elementwise
 from keras_explainable.methods.gradient.full import split
@@ -21,6 +21,7 @@ from keras_explainable.methods.gradient.mixing import mixing
 from keras_explainable.methods.gradient.pooling import Open, is_pooling, pooling
 from keras_explainable.methods.gradient.relus import relus_before
 from keras_explainable.operations import IDENTITIES, LINEAR
+from keras_explainable.tracing import inlined
 from keras_explainable.trees import is_float
 from keras_explainable.types import Model, Tensor
 from keras_explainable.warning import warn

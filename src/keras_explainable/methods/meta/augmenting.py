@@ -10,10 +10,11 @@ from keras import ops
 from keras_explainable import checks
 from keras_explainable.averaging import Call, looping
 from keras_explainable.compilation import call_method, name_of
-from keras_explainable.graph import Graph, filled, inlined, named
+from keras_explainable.graph import Graph, filled, named
 from keras_explainable.inspection.logits import rewritten
 from keras_explainable.preparing import prepared, prepares
 from keras_explainable.resizing import resized
+from keras_explainable.tracing import inlined
 from keras_explainable.types import Method, Model, Tensor
 
 
