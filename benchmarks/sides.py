@@ -273,15 +273,18 @@ def pair_saliency(work: Work) -> Callable[[], Any]:
     return run
 
 
+#: The backend of sides that name none.
+OWN = os.environ.get("KERAS_BACKEND", "tensorflow")
+
 #: Name -> backend, builder.
 SIDES: dict[str, tuple[str, Callable[[Work], Callable[[], Any]]]] = {
     "ours, TensorFlow": ("tensorflow", ours),
     "ours, TensorFlow bfloat16": ("tensorflow", ours_bfloat16),
     "ours, TensorFlow unlowered": ("tensorflow", ours_unlowered),
     "bare loop, TensorFlow": ("tensorflow", bare_tensorflow),
-    "ours, sampled": ("tensorflow", ours_estimated("sampled")),
-    "ours, slopes": ("tensorflow", ours_estimated("slopes")),
-    "ours, hybrid": ("tensorflow", ours_estimated("hybrid")),
+    "ours, sampled": (OWN, ours_estimated("sampled")),
+    "ours, slopes": (OWN, ours_estimated("slopes")),
+    "ours, hybrid": (OWN, ours_estimated("hybrid")),
     "ours, JAX": ("jax", ours),
     "ours, JAX bfloat16": ("jax", ours_bfloat16),
     "ours, JAX unlowered": ("jax", ours_unlowered),

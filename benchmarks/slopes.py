@@ -12,8 +12,8 @@ many passes samples need for the same error. References are kept in the folder -
 so that a run goes on where another ended. --pixels makes photos smaller; networks with
 random weights see 64 pixels where nothing else is said.
 
-With --times, the time that one image takes is measured in place of errors, side by side
-with Xplique (`--peers` is the Python that has it); run it with nothing else running.
+With --times, the time that one image takes is measured in place of errors, on KERAS_BACKEND,
+beside Xplique (`--peers` is the Python that has it); run it with nothing else running.
 """
 
 import argparse
