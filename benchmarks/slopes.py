@@ -12,7 +12,7 @@ many passes samples need for the same error. References are kept in the folder -
 so that a run goes on where another ended. --pixels makes photos smaller; networks with
 random weights see 64 pixels where nothing else is said.
 
-With --times, the time that one image takes is measured in place of errors, on KERAS_BACKEND,
+With --times, the time of one image is measured in place of errors, on KERAS_BACKEND,
 beside Xplique (`--peers` is the Python that has it); run it with nothing else running.
 """
 
