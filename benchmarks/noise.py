@@ -27,7 +27,7 @@ from draws import WAYS, map_of
 from photos import KINDS, describe, networks, signed_and_absolute
 
 import keras_explainable as ke
-from keras_explainable import shrinkage
+from keras_explainable.sampling import wiener_shrinkage
 
 LEVELS = (0.05, 0.1, 0.2)
 REPETITIONS = (16, 64)
@@ -58,7 +58,7 @@ def squares(values):
 def shrunk(both, part):
     """Return shrunken maps of some channels, and their errors squared."""
     halves = [stats.maps[..., part, :] for stats in both]
-    maps, squared = shrinkage.shrunk(halves, [stats.counts for stats in both])
+    maps, squared = wiener_shrinkage.shrunk(halves, [stats.counts for stats in both])
     return maps[..., 0], squared[:, 0]
 
 

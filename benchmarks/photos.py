@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 
 NETWORKS = ("mobilenet_075", "mobilenet_025", "squeezenet11")
 

@@ -25,8 +25,8 @@ import numpy as np
 from photos import KINDS, describe, networks, signed_and_absolute
 
 import keras_explainable as ke
-from keras_explainable.lowering.checking import TOLERANCES, difference
-from keras_explainable.units import forward
+from keras_explainable.lowering.compare_outputs import TOLERANCES, difference
+from keras_explainable.network.output_units import forward
 
 NOISE_LEVEL = 0.15
 REPETITIONS = (20, 50, 200)

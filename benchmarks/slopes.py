@@ -35,13 +35,13 @@ from photos import describe, networks
 from scipy import ndimage, stats
 
 import keras_explainable as ke
-from keras_explainable.averaging import looping, noisy_views
-from keras_explainable.methods.gradient import slopes
-from keras_explainable.methods.gradient.estimating import Estimate
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
-from keras_explainable.noise import DEFAULT, Noise, ranges
-from keras_explainable.sampling import Sampling
-from keras_explainable.tally import Tally
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+from keras_explainable.methods.slopes import linearized_network
+from keras_explainable.methods.slopes.hybrid_estimator import Estimate
+from keras_explainable.sampling.accumulator import Tally
+from keras_explainable.sampling.averaging_loop import looping, noisy_views
+from keras_explainable.sampling.noise import DEFAULT, Noise, ranges
+from keras_explainable.sampling.parameters import Sampling
 
 SIDES = ("ours, sampled", "ours, slopes", "ours, hybrid", "Xplique")
 REPETITIONS = (8, 16, 32, 64, 128, 256, 512)
@@ -163,7 +163,7 @@ def estimated(model, x, y, level, repetitions):
 
     What ``smooth_gradients`` finds, but of all n in one run of the largest one.
     """
-    exposed = slopes.exposed_model(ke.inspection.logits_model(model))
+    exposed = linearized_network.exposed_model(ke.inspection.logits_model(model))
     network = ke.lowering.lower(exposed)
     each = [
         list(_watched(network, x[i : i + 1], np.array([[y[i]]]), level, repetitions))

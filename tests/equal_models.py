@@ -7,10 +7,10 @@ import numpy as np
 from keras import layers
 from small_models import numpy, randomize
 
-from keras_explainable import units
-from keras_explainable.compilation import call_method
+from keras_explainable.execution.compilation import call_method
 from keras_explainable.lowering import lower
 from keras_explainable.methods.gradient import gradients
+from keras_explainable.network import output_units
 
 #: What another order of float32 sums makes, of the root mean square.
 ROUNDING = 2e-5
@@ -60,7 +60,9 @@ def assert_equal(model, expected, x=None, tolerance=ROUNDING):
 
 def assert_equal_outputs(model, expected, x, tolerance=ROUNDING):
     """For inputs that have no gradients."""
-    one, other = (numpy(units.forward(each, x, len(x))) for each in (model, expected))
+    one, other = (
+        numpy(output_units.forward(each, x, len(x))) for each in (model, expected)
+    )
     assert distances(one, other).max() < tolerance, distances(one, other)
 
 

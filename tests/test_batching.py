@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_explainable.batching import Schedule, padded_chunks
+from keras_explainable.execution.chunks import padded_chunks
+from keras_explainable.sampling.schedule import Schedule
 
 
 @given(st.integers(1, 30), st.integers(1, 12))

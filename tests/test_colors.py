@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from keras import ops
 from PIL import Image
 
-from keras_explainable import colors
+from keras_explainable.plotting import colormaps
 
 FEW = settings(max_examples=50, deadline=None, derandomize=True)
 FLOATS = st.floats(-(2.0**90), 2.0**90, width=32)
@@ -48,7 +48,7 @@ def lab(rgb):
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 3)])
 def test_8_bit_images_keep_their_values(shape):
     image = np.arange(np.prod(shape), dtype="uint8").reshape(shape)
-    rgb = colors.to_rgb(image)
+    rgb = colormaps.to_rgb(image)
     assert rgb.dtype == np.uint8
     assert rgb.shape == (4, 5, 3)
     whole = image.reshape(4, 5, -1)
@@ -60,34 +60,34 @@ def test_8_bit_images_keep_their_values(shape):
 def test_floats_are_read_as_0_to_1_or_0_to_255(dtype, top):
     image = np.arange(0, 256, 5, dtype="uint8").reshape(4, 13)
     floats = (image / 255 * top).astype(dtype)
-    np.testing.assert_array_equal(colors.to_rgb(floats)[..., 1], image)
+    np.testing.assert_array_equal(colormaps.to_rgb(floats)[..., 1], image)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "uint16"])
 def test_whole_numbers_are_read_as_0_to_255(dtype):
     image = np.array([[0, 1], [1, 0]], dtype)
-    np.testing.assert_array_equal(colors.to_rgb(image)[..., 0], image)
+    np.testing.assert_array_equal(colormaps.to_rgb(image)[..., 0], image)
 
 
 def test_booleans_are_black_and_white():
-    assert colors.to_rgb(np.array([[False, True]]))[0, :, 0].tolist() == [0, 255]
+    assert colormaps.to_rgb(np.array([[False, True]]))[0, :, 0].tolist() == [0, 255]
 
 
 def test_overshoots_are_clipped():
     image = np.array([[-0.03, 0.5, 1.04]])
-    assert colors.to_rgb(image)[0, :, 0].tolist() == [0, 128, 255]
+    assert colormaps.to_rgb(image)[0, :, 0].tolist() == [0, 128, 255]
 
 
 def test_transparent_pixels_become_white():
     image = np.zeros((1, 3, 4), "uint8")
     image[0, :, 3] = [0, 51, 255]
-    assert colors.to_rgb(image)[0, :, 0].tolist() == [255, 204, 0]
+    assert colormaps.to_rgb(image)[0, :, 0].tolist() == [255, 204, 0]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA", "LA", "CMYK"])
 def test_pil_images_of_any_mode(mode):
     image = Image.new("RGB", (5, 4), "white").convert(mode)
-    np.testing.assert_array_equal(colors.to_rgb(image), np.full((4, 5, 3), 255))
+    np.testing.assert_array_equal(colormaps.to_rgb(image), np.full((4, 5, 3), 255))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "bfloat16"])
@@ -95,19 +95,19 @@ def test_tensors(dtype):
     image = np.zeros((4, 5, 3), "uint8")
     image[1, 2] = 1 if dtype == "uint8" else 255
     tensor = ops.cast(ops.convert_to_tensor(image), dtype)
-    np.testing.assert_array_equal(colors.to_rgb(tensor), image)
+    np.testing.assert_array_equal(colormaps.to_rgb(tensor), image)
 
 
 def test_a_new_array_is_returned():
     image = np.zeros((4, 5, 3), "uint8")
-    colors.to_rgb(image)[:] = 7
+    colormaps.to_rgb(image)[:] = 7
     assert not image.any()
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 5, 2), (4, 5, 5), (1, 4, 5, 3), (0, 5, 3)])
 def test_shapes_that_are_no_image_are_refused(shape):
     with pytest.raises(ValueError, match=r"`image` must be .H, W., .*; received shape"):
-        colors.to_rgb(np.zeros(shape, "uint8"))
+        colormaps.to_rgb(np.zeros(shape, "uint8"))
 
 
 @pytest.mark.parametrize("values", [[-1.0, 1.0], [0.0, 300.0], [0.0, np.nan]])
@@ -115,13 +115,13 @@ def test_values_that_are_no_image_are_refused(values):
     with pytest.raises(
         ValueError, match=r"must have values in 0\.\.1 or 0\.\.255; rec"
     ):
-        colors.to_rgb(np.array([values]))
+        colormaps.to_rgb(np.array([values]))
 
 
 @pytest.mark.parametrize("image", [np.array([["a"]]), np.ones((2, 2), "complex64")])
 def test_what_is_no_number_is_refused(image):
     with pytest.raises(TypeError, match="must be real numbers; received"):
-        colors.to_rgb(image)
+        colormaps.to_rgb(image)
 
 
 # Maps
@@ -130,14 +130,14 @@ def test_what_is_no_number_is_refused(image):
 @FEW
 @given(MAPS)
 def test_limits_are_zero_and_maximum_or_symmetric(x):
-    rgb = colors.colorize(x)
+    rgb = colormaps.colorize(x)
     assert rgb.shape == (3, 4, 3)
     assert rgb.dtype == np.uint8
     signed = x.min() < 0
     top = np.abs(x).max()
     scaled = x.astype("float64") / top if top > 0 else np.zeros(x.shape)
     unit = (scaled + 1) / 2 if signed else scaled
-    name = colors.DIVERGING if signed else colors.SEQUENTIAL
+    name = colormaps.DIVERGING if signed else colormaps.SEQUENTIAL
     expected = matplotlib.colormaps[name](unit, bytes=True)[..., :3]
     # A colour map has 256 steps; rounding may choose the next.
     assert np.abs(rgb.astype(int) - expected).max() <= 8
@@ -145,64 +145,68 @@ def test_limits_are_zero_and_maximum_or_symmetric(x):
 
 @pytest.mark.parametrize("top", [1e-30, 1.0, 255.0, 1e30])
 def test_colors_of_zero_and_of_the_extremes(top):
-    low, high = named(colors.SEQUENTIAL, 0.0), named(colors.SEQUENTIAL, 1.0)
-    rgb = colors.colorize(np.array([[0, top]], "float32"))
+    low, high = named(colormaps.SEQUENTIAL, 0.0), named(colormaps.SEQUENTIAL, 1.0)
+    rgb = colormaps.colorize(np.array([[0, top]], "float32"))
     np.testing.assert_array_equal(rgb[0], [low, high])
-    ends = [named(colors.DIVERGING, value) for value in (0.0, 0.5, 0.75)]
-    rgb = colors.colorize(np.array([[-top, 0, top / 2]], "float32"))
+    ends = [named(colormaps.DIVERGING, value) for value in (0.0, 0.5, 0.75)]
+    rgb = colormaps.colorize(np.array([[-top, 0, top / 2]], "float32"))
     np.testing.assert_array_equal(rgb[0], ends)
 
 
 @pytest.mark.parametrize(
     ("value", "name", "place"),
     [
-        (0.0, colors.SEQUENTIAL, 0.0),
-        (3.0, colors.SEQUENTIAL, 1.0),
-        (-3.0, colors.DIVERGING, 0.0),
+        (0.0, colormaps.SEQUENTIAL, 0.0),
+        (3.0, colormaps.SEQUENTIAL, 1.0),
+        (-3.0, colormaps.DIVERGING, 0.0),
     ],
 )
 def test_constant_maps(value, name, place):
-    rgb = colors.colorize(np.full((2, 3), value))
+    rgb = colormaps.colorize(np.full((2, 3), value))
     np.testing.assert_array_equal(rgb, np.broadcast_to(named(name, place), (2, 3, 3)))
 
 
 @pytest.mark.parametrize("missing", [np.nan, np.inf, -np.inf])
 def test_missing_values_are_grey_and_set_no_limits(missing):
-    rgb = colors.colorize(np.array([[0.0, 2.0, missing]]))
-    assert tuple(rgb[0, 2]) == colors.MISSING
-    np.testing.assert_array_equal(rgb[:, :2], colors.colorize(np.array([[0.0, 2.0]])))
-    assert (colors.colorize(np.full((2, 2), missing)) == 128).all()
+    rgb = colormaps.colorize(np.array([[0.0, 2.0, missing]]))
+    assert tuple(rgb[0, 2]) == colormaps.MISSING
+    np.testing.assert_array_equal(
+        rgb[:, :2], colormaps.colorize(np.array([[0.0, 2.0]]))
+    )
+    assert (colormaps.colorize(np.full((2, 2), missing)) == 128).all()
 
 
 @pytest.mark.parametrize("kind", ["float64", "int32", "bool"])
 def test_maps_of_other_types_and_with_a_unit_axis(kind):
     x = np.array([[0, 1], [1, 0]])
-    expected = colors.colorize(x.astype("float32"))
-    np.testing.assert_array_equal(colors.colorize(x.astype(kind)[..., None]), expected)
+    expected = colormaps.colorize(x.astype("float32"))
+    np.testing.assert_array_equal(
+        colormaps.colorize(x.astype(kind)[..., None]), expected
+    )
     tensor = ops.convert_to_tensor(x.astype(kind))
-    np.testing.assert_array_equal(colors.colorize(tensor), expected)
+    np.testing.assert_array_equal(colormaps.colorize(tensor), expected)
 
 
 @pytest.mark.parametrize("cmap", ["gray", matplotlib.colormaps["gray"]])
 def test_a_color_map_may_be_chosen(cmap):
-    rgb = colors.colorize(np.array([[0.0, 1.0]]), cmap)
+    rgb = colormaps.colorize(np.array([[0.0, 1.0]]), cmap)
     assert rgb[0].tolist() == [[0, 0, 0], [255, 255, 255]]
-    rgb = colors.colorize(np.array([[-1.0, 1.0]]), cmap)
+    rgb = colormaps.colorize(np.array([[-1.0, 1.0]]), cmap)
     assert rgb[0].tolist() == [[0, 0, 0], [255, 255, 255]]
 
 
 def test_an_unknown_color_map_is_refused():
     with pytest.raises(ValueError, match="nosuch"):
-        colors.colorize(noise(3, 4), "nosuch")
+        colormaps.colorize(noise(3, 4), "nosuch")
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 5, 2), (4, 5, 3), (1, 4, 5, 1), (0, 5)])
 def test_what_is_no_single_map_is_refused(shape):
     with pytest.raises(ValueError, match=r"`map_` must be .H, W. or .H, W, 1.; rec"):
-        colors.colorize(np.zeros(shape))
+        colormaps.colorize(np.zeros(shape))
 
 
-@pytest.mark.parametrize("name", [colors.SEQUENTIAL, colors.DIVERGING])
+@pytest.mark.parametrize("name", [colormaps.SEQUENTIAL, colormaps.DIVERGING])
 def test_equal_steps_look_about_equal(name):
     rgb = matplotlib.colormaps[name](np.linspace(0, 1, 17), bytes=True)[:, :3]
     steps = np.linalg.norm(np.diff(lab(rgb), axis=0), axis=1)
@@ -211,9 +215,9 @@ def test_equal_steps_look_about_equal(name):
 
 def test_lightness_grows_with_the_map_and_is_symmetric_around_zero():
     ramp = np.linspace(0, 1, 33)
-    light = lab(colors.colorize(ramp[None])[0])[:, 0]
+    light = lab(colormaps.colorize(ramp[None])[0])[:, 0]
     assert (np.diff(light) > 0).all()
-    signed = lab(colors.colorize(np.linspace(-1, 1, 33)[None])[0])[:, 0]
+    signed = lab(colormaps.colorize(np.linspace(-1, 1, 33)[None])[0])[:, 0]
     assert np.abs(signed - signed[::-1]).max() < 3
 
 
@@ -224,9 +228,9 @@ def test_the_image_stays_where_the_map_is_zero():
     image = (noise(6, 8, 3) * 255).astype("uint8")
     map_ = np.zeros((6, 8))
     map_[2, 3] = 5
-    drawn = colors.overlay(image, map_)
+    drawn = colormaps.overlay(image, map_)
     expected = image.copy()
-    top = named(colors.SEQUENTIAL, 1.0)
+    top = named(colormaps.SEQUENTIAL, 1.0)
     expected[2, 3] = np.rint(0.25 * image[2, 3] + 0.75 * top)
     np.testing.assert_array_equal(drawn, expected)
 
@@ -234,29 +238,29 @@ def test_the_image_stays_where_the_map_is_zero():
 @pytest.mark.parametrize("map_", [np.zeros((6, 8)), np.full((6, 8), np.nan)])
 def test_a_map_of_nothing_leaves_the_image(map_):
     image = (noise(6, 8, 3) * 255).astype("uint8")
-    np.testing.assert_array_equal(colors.overlay(image, map_), image)
+    np.testing.assert_array_equal(colormaps.overlay(image, map_), image)
 
 
 def test_alpha_is_the_share_where_the_map_is_largest():
     image = np.full((1, 2, 3), 100, "uint8")
     map_ = np.array([[0.0, 1.0]])
     for alpha in (0.0, 0.3, 1.0):
-        drawn = colors.overlay(image, map_, alpha, "gray")
+        drawn = colormaps.overlay(image, map_, alpha, "gray")
         assert drawn[0, 0].tolist() == [100] * 3
         assert drawn[0, 1].tolist() == [round(100 + alpha * 155)] * 3
 
 
 def test_both_signs_cover_the_image():
     image = np.full((1, 3, 3), 100, "uint8")
-    drawn = colors.overlay(image, np.array([[-1.0, 0.0, 1.0]]), alpha=1)
-    np.testing.assert_array_equal(drawn[0, 0], named(colors.DIVERGING, 0.0))
+    drawn = colormaps.overlay(image, np.array([[-1.0, 0.0, 1.0]]), alpha=1)
+    np.testing.assert_array_equal(drawn[0, 0], named(colormaps.DIVERGING, 0.0))
     assert drawn[0, 1].tolist() == [100] * 3
-    np.testing.assert_array_equal(drawn[0, 2], named(colors.DIVERGING, 1.0))
+    np.testing.assert_array_equal(drawn[0, 2], named(colormaps.DIVERGING, 1.0))
 
 
 def test_a_small_map_is_resized_smoothly_to_the_image():
     image = np.zeros((8, 16, 1), "uint8")
-    drawn = colors.overlay(image, np.array([[0.0, 1.0]]), alpha=1, cmap="gray")
+    drawn = colormaps.overlay(image, np.array([[0.0, 1.0]]), alpha=1, cmap="gray")
     assert drawn.shape == (8, 16, 3)
     row = drawn[3, :, 0].astype(int)
     assert (np.diff(row) >= 0).all()
@@ -267,14 +271,14 @@ def test_a_small_map_is_resized_smoothly_to_the_image():
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
 def test_bad_alphas_are_refused(alpha):
     with pytest.raises(ValueError, match=r"`alpha` must be in 0\.\.1; received"):
-        colors.overlay(np.zeros((2, 2, 3), "uint8"), np.zeros((2, 2)), alpha)
+        colormaps.overlay(np.zeros((2, 2, 3), "uint8"), np.zeros((2, 2)), alpha)
 
 
 def test_inputs_stay_unchanged():
     image, map_ = (noise(4, 4, 3) * 255).astype("uint8"), noise(4, 4) - 0.5
     map_[0, 0] = np.nan
     before = image.copy(), map_.copy()
-    colors.overlay(image, map_)
+    colormaps.overlay(image, map_)
     np.testing.assert_array_equal(image, before[0])
     np.testing.assert_array_equal(map_, before[1])
 
@@ -286,4 +290,4 @@ def test_missing_packages_are_named(monkeypatch, module, package):
     monkeypatch.setitem(sys.modules, module, None)
     message = f'needs {package}, .*pip install "keras-explainable.plot."'
     with pytest.raises(ImportError, match=message):
-        colors.overlay(np.zeros((4, 4, 3), "uint8"), noise(2, 2))
+        colormaps.overlay(np.zeros((4, 4, 3), "uint8"), noise(2, 2))

@@ -10,10 +10,15 @@ import pytest
 from keras import ops
 from small_models import images, linear, numpy, some_units
 
-from keras_explainable import compilation
-from keras_explainable.compilation import accepts, call_method, compiled, name_of
+from keras_explainable.execution import compilation
+from keras_explainable.execution.compilation import (
+    accepts,
+    call_method,
+    compiled,
+    name_of,
+)
 from keras_explainable.methods.gradient import gradients
-from keras_explainable.units import with_outputs
+from keras_explainable.network.output_units import with_outputs
 
 TRACED = keras.backend.backend() != "torch"
 

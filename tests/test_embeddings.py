@@ -10,7 +10,7 @@ from small_models import numpy
 
 import keras_explainable as ke
 from keras_explainable.inspection import embedded_model
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 
 WORDS, LENGTH, WIDTH = 11, 7, 4
 Y = [0, 1, 2]

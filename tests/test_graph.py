@@ -8,10 +8,10 @@ import pytest
 from keras import layers, ops
 from small_models import CHANNELS, SHAPE, UNITS, images, linear, network, numpy
 
-from keras_explainable import compilation
-from keras_explainable.graph import Graph, GraphModel, Step, named, twin
+from keras_explainable.execution import compilation
 from keras_explainable.inspection import logits_model
-from keras_explainable.tracing import trace
+from keras_explainable.network.graph import Graph, GraphModel, Step, named, twin
+from keras_explainable.network.trace_model import trace
 
 
 def branches():

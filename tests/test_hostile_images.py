@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from keras_explainable import images
+from keras_explainable.cli import read_images
 
 KINDS = ["png", "jpeg", "gif", "tiff", "webp", "bmp"]
 
@@ -52,7 +52,7 @@ def test_a_damaged_picture_is_a_picture_or_one_sentence(path, kind, data):
     path.write_bytes(damaged(data, encoded(kind)))
     said = "fine"
     try:
-        assert images.read(path, (4, 4)).shape == (4, 4, 3)
+        assert read_images.read(path, (4, 4)).shape == (4, 4, 3)
     except ValueError as error:
         said = str(error)
     assert 0 < len(said) < 300
@@ -81,7 +81,7 @@ def png(width, height, data=b""):
 def test_a_size_that_is_only_claimed_is_refused(path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="more pixels than is safe"):
-        images.read(path, (8, 8))
+        read_images.read(path, (8, 8))
 
 
 MEASURE = """
@@ -89,7 +89,7 @@ import resource, sys
 from PIL import Image
 from keras_explainable import images
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-assert images.read(sys.argv[1], (96, 96)).shape == (96, 96, 3)
+assert read_images.read(sys.argv[1], (96, 96)).shape == (96, 96, 3)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
@@ -117,7 +117,7 @@ def test_programs_in_postscript_are_not_run(path, monkeypatch):
     with Image.open(path) as image:
         assert image.format == "EPS"
     with pytest.raises(ValueError, match="is not a picture, or of an unknown kind"):
-        images.read(path)
+        read_images.read(path)
     assert not ran
 
 
@@ -125,18 +125,18 @@ def test_programs_in_postscript_are_not_run(path, monkeypatch):
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(ValueError, match="it is no file"):
-        images.read(tmp_path / "a.png")
+        read_images.read(tmp_path / "a.png")
 
 
 def test_links_to_nowhere_and_to_themselves(tmp_path):
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     (tmp_path / "gone.png").symlink_to(tmp_path / "nothing")
-    found = images.find([tmp_path], skip=tmp_path / "out")
+    found = read_images.find([tmp_path], skip=tmp_path / "out")
     assert [path.name for path in found] == ["gone.png", "loop.png"]
     with pytest.raises(ValueError, match="does not exist"):
-        images.read(found[0])
+        read_images.read(found[0])
     with pytest.raises(ValueError, match="cannot be read as a picture") as caught:
-        images.read(found[1])
+        read_images.read(found[1])
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -146,10 +146,10 @@ def test_links_into_the_output_folder_are_left_out(tmp_path):
     (tmp_path / "a.png").touch()
     (tmp_path / "link.png").symlink_to(tmp_path / "out" / "b.png")
     (tmp_path / "again").symlink_to(tmp_path)  # A folder: never entered.
-    found = images.find([tmp_path], skip=tmp_path / "out")
+    found = read_images.find([tmp_path], skip=tmp_path / "out")
     assert [path.name for path in found] == ["a.png"]
 
 
 def test_a_name_that_is_too_long(tmp_path):
     with pytest.raises(ValueError, match=r"cannot be found|does not exist"):
-        images.find([tmp_path / ("x" * 5000)], skip=tmp_path / "out")
+        read_images.find([tmp_path / ("x" * 5000)], skip=tmp_path / "out")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from keras_explainable import models
+from keras_explainable.cli import load_model
 
 
 def network(*more):
@@ -72,7 +72,7 @@ def test_a_damaged_model_is_a_model_or_one_sentence(whole, folder, suffix, data)
     path.write_bytes(content)
     said = ""
     try:
-        assert models.load(str(path)).size == (8, 8)
+        assert load_model.load(str(path)).size == (8, 8)
     except ValueError as error:
         said = str(error)
     assert "\n" not in said
@@ -90,7 +90,7 @@ def test_a_damaged_description_is_one_sentence(whole, folder, data):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", bytes(text))
     with pytest.raises(ValueError, match=r"described\.keras (is not|uses)"):
-        models.load(str(path))
+        load_model.load(str(path))
 
 
 @pytest.mark.parametrize("member", ["config.json", "model.weights.h5", "assets/x"])
@@ -102,7 +102,7 @@ def test_bombs_are_refused_before_they_go_off(packed, member, monkeypatch):
         keras.models, "load_model", lambda *_, **__: pytest.fail("loaded")
     )
     with pytest.raises(ValueError, match=r"would unpack to 0\.1 GB|too large to be"):
-        models.load(path)
+        load_model.load(path)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -115,11 +115,11 @@ def test_arrays_that_are_only_claimed_are_refused(packed, folder, suffix):
     if suffix == ".keras":
         path = packed(**{"model.weights.h5": claims.getvalue()})
     with pytest.raises(ValueError, match=r"would unpack to 1\.1 GB"):
-        models.load(str(path))
+        load_model.load(str(path))
 
 
 def test_a_repacked_file_is_no_bomb(packed):
-    assert models.load(packed()).size == (8, 8)
+    assert load_model.load(packed()).size == (8, 8)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -131,7 +131,7 @@ def test_marshalled_code_is_not_run(folder, suffix):
     assert ran.exists()  # The code does what it says, where it is run.
     ran.unlink()
     with pytest.raises(ValueError, match="holds Python code"):
-        models.load(str(path))
+        load_model.load(str(path))
     assert not ran.exists()
 
 
@@ -157,7 +157,7 @@ def test_a_description_cannot_name_what_is_called(packed, config, folder, module
         else:
             changed["config"]["layers"][-1]["config"]["activation"] = what
         with pytest.raises(ValueError, match=r"packed\.keras (uses|is not)"):
-            models.load(packed(**{"config.json": json.dumps(changed)}))
+            load_model.load(packed(**{"config.json": json.dumps(changed)}))
     assert not ran.exists()
 
 
@@ -166,14 +166,14 @@ def test_members_with_paths_to_elsewhere_are_not_written(packed, folder):
     before = {path.name for path in folder.parent.iterdir()}
     outside = folder / "absolute.txt"
     path = packed(**{"../../slip.txt": "x", str(outside): "x", "assets/../../s": "x"})
-    models.load(path)
+    load_model.load(path)
     assert not outside.exists()
     assert {path.name for path in folder.parent.iterdir()} == before
 
 
 def test_a_deep_description_is_one_sentence(packed):
     with pytest.raises(ValueError, match="damaged one"):
-        models.load(packed(**{"config.json": "[" * 100_000}))
+        load_model.load(packed(**{"config.json": "[" * 100_000}))
 
 
 def test_the_hash_tells_networks_apart(whole, folder):
@@ -182,5 +182,5 @@ def test_the_hash_tells_networks_apart(whole, folder):
     kernel = other.layers[-1].kernel
     kernel.assign(kernel + 1e-3)
     other.save(paths[2])
-    first, again, changed = (models.load(str(path)).hash for path in paths)
+    first, again, changed = (load_model.load(str(path)).hash for path in paths)
     assert first == again != changed

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_explainable import images
+from keras_explainable.cli import read_images
 
 
 @pytest.fixture
@@ -19,30 +19,30 @@ def names(paths, folder):
 
 
 def test_folders_are_searched_whole_and_sorted(folder, tmp_path):
-    found = images.find([folder], skip=tmp_path / "out")
+    found = read_images.find([folder], skip=tmp_path / "out")
     assert names(found, folder) == ["a.JPG", "b.png", "sub/c.webp"]
 
 
 def test_files_are_taken_as_named_each_once(folder, tmp_path):
     named = [folder / "notes.txt", folder / "b.png", folder]
-    found = images.find(named, skip=tmp_path / "out")
+    found = read_images.find(named, skip=tmp_path / "out")
     assert names(found, folder) == ["notes.txt", "b.png", "a.JPG", "sub/c.webp"]
 
 
 def test_results_of_earlier_runs_are_no_input(folder):
-    found = images.find([folder], skip=folder / "sub")
+    found = read_images.find([folder], skip=folder / "sub")
     assert names(found, folder) == ["a.JPG", "b.png"]
 
 
 @pytest.mark.parametrize("named", ["sub", "sub/c.webp"])
 def test_the_output_folder_cannot_be_explained(folder, named):
     with pytest.raises(ValueError, match="in the output folder"):
-        images.find([folder / named], skip=folder / "sub")
+        read_images.find([folder / named], skip=folder / "sub")
 
 
 def test_nothing_to_find(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"folder without images \(.bmp, .gif"):
-        images.find([folder, tmp_path / "empty"], skip=tmp_path / "out")
+        read_images.find([folder, tmp_path / "empty"], skip=tmp_path / "out")
     with pytest.raises(ValueError, match=r"nothing\.png does not exist"):
-        images.find([tmp_path / "nothing.png"], skip=tmp_path / "out")
+        read_images.find([tmp_path / "nothing.png"], skip=tmp_path / "out")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from keras_explainable import images
+from keras_explainable.cli import read_images
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -48,14 +48,14 @@ def test_pictures_are_turned_upright(orientation, save, rng):
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = save(STORED[orientation](upright), exif=exif)
-    np.testing.assert_array_equal(images.read(path), upright)
+    np.testing.assert_array_equal(read_images.read(path), upright)
 
 
 def test_jpegs_are_turned_upright(save):
     exif = Image.Exif()
     exif[0x0112] = 6
     path = save(stripes(RED, BLUE, width=16, height=8), "a.jpg", exif=exif, quality=95)
-    read = images.read(path)
+    read = read_images.read(path)
     assert read.shape == (32, 8, 3)
     assert read[2, 4, 0] > 200 > 50 > read[-2, 4, 0]  # red above, blue below
 
@@ -72,14 +72,14 @@ def test_jpegs_are_turned_upright(save):
 )
 def test_damaged_exif_does_no_harm(exif, save):
     path = save(stripes(RED, BLUE), "a.jpg", exif=b"Exif\0\0" + exif)
-    assert images.read(path).shape == (4, 8, 3)
+    assert read_images.read(path).shape == (4, 8, 3)
 
 
 @pytest.mark.parametrize(("turned", "size"), [(False, (4, 4)), (True, (4, 4))])
 def test_the_middle_of_the_longer_side_is_kept(save, turned, size):
     picture = stripes(RED, GREEN, BLUE)
     picture = picture.transpose(1, 0, 2) if turned else picture
-    read = images.read(save(picture), size)
+    read = read_images.read(save(picture), size)
     np.testing.assert_array_equal(read, np.broadcast_to(GREEN, (4, 4, 3)))
 
 
@@ -87,25 +87,25 @@ def test_an_odd_pixel_more_is_cropped_in_half(save):
     columns = np.arange(0, 50, 10, dtype="uint8")
     picture = np.tile(columns[None, :, None], (4, 1, 3))
     # Half a pixel goes on each side: what is left is halfway between neighbours.
-    assert images.read(save(picture), (4, 4))[0, :, 0].tolist() == [5, 15, 25, 35]
+    assert read_images.read(save(picture), (4, 4))[0, :, 0].tolist() == [5, 15, 25, 35]
 
 
 def test_the_shorter_side_is_scaled_to_fit(save):
     picture = stripes(RED, GREEN, BLUE, width=40, height=40)
-    read = images.read(save(picture), (10, 10))
+    read = read_images.read(save(picture), (10, 10))
     np.testing.assert_array_equal(read[:, 2:-2], np.broadcast_to(GREEN, (10, 6, 3)))
-    wide = images.read(save(picture), (10, 30))
+    wide = read_images.read(save(picture), (10, 30))
     np.testing.assert_array_equal(wide[:, [5, 15, 25]][0], [RED, GREEN, BLUE])
 
 
 def test_scaling_down_averages(save):
     checks = np.indices((64, 64)).sum(axis=0) % 2 * 255
-    read = images.read(save(checks.astype("uint8")), (8, 8))
+    read = read_images.read(save(checks.astype("uint8")), (8, 8))
     assert np.abs(read[2:-2, 2:-2].astype(int) - 127).max() <= 2
 
 
 def test_a_thin_strip_does_not_become_a_giant(save):
-    assert images.read(save(np.zeros((1, 5000), "uint8")), (224, 224)).shape == (
+    assert read_images.read(save(np.zeros((1, 5000), "uint8")), (224, 224)).shape == (
         *(224, 224),
         3,
     )
@@ -116,7 +116,7 @@ def test_a_thin_strip_does_not_become_a_giant(save):
     [((20, 30), (20, 30)), ((256, 1024), (128, 512)), ((2000, 1), (512, 1))],
 )
 def test_without_a_size_only_large_pictures_shrink(save, shape, kept):
-    assert images.read(save(np.zeros(shape, "uint8"))).shape == (*kept, 3)
+    assert read_images.read(save(np.zeros(shape, "uint8"))).shape == (*kept, 3)
 
 
 @pytest.mark.parametrize(
@@ -138,28 +138,28 @@ def test_without_a_size_only_large_pictures_shrink(save, shape, kept):
 )
 def test_every_kind_of_pixel_becomes_rgb(mode, color, expected, save):
     path = save(Image.new(mode, (2, 2), color), "a.tif")
-    np.testing.assert_array_equal(images.read(path)[0, 0], expected)
+    np.testing.assert_array_equal(read_images.read(path)[0, 0], expected)
 
 
 def test_palettes_are_looked_up_and_their_transparency_is_white(save):
     picture = Image.new("P", (2, 1))
     picture.putpalette([*RED, *GREEN])
     picture.putpixel((1, 0), 1)
-    assert images.read(save(picture))[0].tolist() == [list(RED), list(GREEN)]
-    clear = images.read(save(picture, transparency=1))
+    assert read_images.read(save(picture))[0].tolist() == [list(RED), list(GREEN)]
+    clear = read_images.read(save(picture, transparency=1))
     assert clear[0].tolist() == [list(RED), [255, 255, 255]]
 
 
 def test_sixteen_bit_greys_keep_their_order(save):
     ramp = np.linspace(0, 65535, 256).astype("uint16")[None]
-    read = images.read(save(ramp))[0, :, 0]
+    read = read_images.read(save(ramp))[0, :, 0]
     np.testing.assert_array_equal(read, np.arange(256))
 
 
 def test_animations_show_their_first_frame(save):
     frames = [Image.new("RGB", (4, 4), color) for color in (RED, BLUE)]
     path = save(frames[0], "a.gif", save_all=True, append_images=frames[1:])
-    assert images.read(path)[0, 0].tolist() == list(RED)
+    assert read_images.read(path)[0, 0].tolist() == list(RED)
 
 
 def truncated(suffix):
@@ -184,7 +184,7 @@ def test_what_cannot_be_read_is_one_clear_error(tmp_path, content, message):
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        images.read(path)
+        read_images.read(path)
 
 
 @settings(max_examples=50, deadline=None)
@@ -199,26 +199,26 @@ def test_damaged_files_raise_nothing_but_value_errors(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("damaged") / "a"
     path.write_bytes(content)
     with contextlib.suppress(ValueError):
-        assert images.read(path, (4, 4)).shape == (4, 4, 3)
+        assert read_images.read(path, (4, 4)).shape == (4, 4, 3)
 
 
 def test_missing_files_and_folders_are_value_errors(tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
-        images.read(tmp_path / "nothing.png")
+        read_images.read(tmp_path / "nothing.png")
     with pytest.raises(ValueError, match="cannot be read"):
-        images.read(tmp_path)
+        read_images.read(tmp_path)
 
 
 def test_floating_point_pixels_are_refused(save):
     with pytest.raises(ValueError, match="floating-point"):
-        images.read(save(Image.new("F", (2, 2)), "a.tif"))
+        read_images.read(save(Image.new("F", (2, 2)), "a.tif"))
 
 
 def test_decompression_bombs_are_refused_before_they_go_off(save, monkeypatch):
     path = save(np.zeros((100, 100), "uint8"))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100 * 100 // 2 - 1)
     with pytest.raises(ValueError, match="more pixels than is safe"):
-        images.read(path)
+        read_images.read(path)
 
 
 def test_large_but_safe_pictures_are_read_without_a_warning(save, monkeypatch):
@@ -226,7 +226,7 @@ def test_large_but_safe_pictures_are_read_without_a_warning(save, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100 * 100 - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert images.read(path).shape == (100, 100, 3)
+        assert read_images.read(path).shape == (100, 100, 3)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_large_but_safe_pictures_are_read_without_a_warning(save, monkeypatch):
 )
 def test_preprocessing_by_hand(kind, expected):
     pixel = np.array([[[[255, 128, 0]]]], "uint8")
-    ready = images.preprocess(pixel, kind)
+    ready = read_images.preprocess(pixel, kind)
     assert ready.dtype == "float32"
     np.testing.assert_allclose(ready[0, 0, 0], expected, rtol=1e-6, atol=1e-6)
 
@@ -257,12 +257,12 @@ def test_preprocessing_is_that_of_keras(kind, rng):
     theirs = keras.applications.imagenet_utils.preprocess_input(
         pixels.astype("float32"), mode=kind
     )
-    np.testing.assert_allclose(images.preprocess(pixels, kind), theirs, atol=1e-4)
+    np.testing.assert_allclose(read_images.preprocess(pixels, kind), theirs, atol=1e-4)
 
 
 def test_models_with_one_channel_get_brightness():
     pixels = np.array([[[[10, 20, 30], [255, 255, 255]]]], "uint8")
-    grey = images.preprocess(pixels, "none", channels=1)
+    grey = read_images.preprocess(pixels, "none", channels=1)
     assert grey.shape == (1, 1, 2, 1)
     np.testing.assert_allclose(
         grey.ravel(), [0.299 * 10 + 0.587 * 20 + 0.114 * 30, 255], rtol=1e-6
@@ -272,6 +272,6 @@ def test_models_with_one_channel_get_brightness():
 def test_preprocessing_that_cannot_be():
     pixels = np.zeros((1, 1, 1, 3), "uint8")
     with pytest.raises(ValueError, match="must be one of none, unit, tf"):
-        images.preprocess(pixels, "zero")
+        read_images.preprocess(pixels, "zero")
     with pytest.raises(ValueError, match="one channel"):
-        images.preprocess(pixels, "caffe", channels=1)
+        read_images.preprocess(pixels, "caffe", channels=1)

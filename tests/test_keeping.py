@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from keras_explainable.keeping import Kept
+from keras_explainable.execution.model_cache import Kept
 
 
 class Model:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_explainable import images, models
+from keras_explainable.cli import load_model, read_images
 
 
 def classifier(shape=(8, 8, 3), classes=4):
@@ -28,7 +28,7 @@ def saved(tmp_path):
 def test_model_files_are_loaded(saved, name, rng):
     model = classifier()
     path = saved(model, name)
-    subject = models.load(path)
+    subject = load_model.load(path)
     pixels = rng.integers(0, 256, (2, 8, 8, 3), "uint8")
     np.testing.assert_array_equal(
         subject.model.predict(subject.prepare(pixels), verbose=0),
@@ -40,17 +40,17 @@ def test_model_files_are_loaded(saved, name, rng):
 
 def test_a_file_gets_pixels_as_the_user_says(saved, rng):
     pixels = rng.integers(0, 256, (2, 8, 8, 3), "uint8")
-    subject = models.load(saved(classifier()), "caffe")
+    subject = load_model.load(saved(classifier()), "caffe")
     np.testing.assert_array_equal(
-        subject.prepare(pixels), images.preprocess(pixels, "caffe")
+        subject.prepare(pixels), read_images.preprocess(pixels, "caffe")
     )
 
 
 def test_models_of_one_channel_get_brightness(saved):
-    subject = models.load(saved(classifier((8, 8, 1))), "unit")
+    subject = load_model.load(saved(classifier((8, 8, 1))), "unit")
     assert subject.prepare(np.zeros((2, 8, 8, 3), "uint8")).shape == (2, 8, 8, 1)
     with pytest.raises(ValueError, match="one channel"):
-        models.load(saved(classifier((8, 8, 1))), "torch")
+        load_model.load(saved(classifier((8, 8, 1))), "torch")
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def test_models_of_one_channel_get_brightness(saved):
     [((None, None, 3), None), ((7, 9, 3), (7, 9)), ((None, 9, 3), (9, 9))],
 )
 def test_the_size_a_model_takes(saved, shape, size):
-    assert models.load(saved(classifier(shape))).size == size
+    assert load_model.load(saved(classifier(shape))).size == size
 
 
 def test_the_demo_knows_its_classes():
-    subject = models.load("demo")
+    subject = load_model.load("demo")
     assert subject.classes == tuple("0123456789")
     assert subject.model.output_shape == (None, 10)
     assert subject.size == subject.model.input_shape[1:3]
@@ -99,7 +99,7 @@ def two_outputs():
 )
 def test_models_that_classify_no_pictures_are_refused(saved, build, message):
     with pytest.raises(ValueError, match=message) as caught:
-        models.load(saved(build()))
+        load_model.load(saved(build()))
     assert "net.keras must" in str(caught.value)
 
 
@@ -108,14 +108,14 @@ def test_models_that_classify_no_pictures_are_refused(saved, build, message):
 def test_files_that_are_no_models(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match="is not a Keras model, or a damaged one"):
-        models.load(str(tmp_path / name))
+        load_model.load(str(tmp_path / name))
 
 
 def test_a_truncated_model_file(saved, tmp_path):
     path = tmp_path / "half.keras"
     path.write_bytes(pathlib.Path(saved(classifier())).read_bytes()[:2000])
     with pytest.raises(ValueError, match="damaged one"):
-        models.load(str(path))
+        load_model.load(str(path))
 
 
 def test_python_code_in_files_is_not_run(saved, tmp_path):
@@ -132,7 +132,7 @@ def test_python_code_in_files_is_not_run(saved, tmp_path):
     path = saved(model)
     ran.unlink()
     with pytest.raises(ValueError, match="holds Python code"):
-        models.load(path)
+        load_model.load(path)
     assert not ran.exists()
 
 
@@ -144,7 +144,7 @@ def test_layers_that_keras_does_not_know(saved):
     with pytest.raises(
         ValueError, match="uses layers or functions that Keras does not"
     ):
-        models.load(saved(model))
+        load_model.load(saved(model))
 
 
 @pytest.mark.parametrize(
@@ -158,12 +158,12 @@ def test_layers_that_keras_does_not_know(saved):
 )
 def test_what_the_name_alone_tells(name, preprocess, message):
     with pytest.raises(ValueError, match=message):
-        models.check_name(name, preprocess)
+        load_model.check_name(name, preprocess)
 
 
 def test_unknown_preprocessing(saved):
     with pytest.raises(ValueError, match="--preprocess must be one of none, unit, tf"):
-        models.check_name(saved(classifier()), "zero")
+        load_model.check_name(saved(classifier()), "zero")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_unknown_preprocessing(saved):
 )
 def test_unknown_names_are_met_with_near_ones(name, message):
     with pytest.raises(ValueError, match=message):
-        models.load(name)
+        load_model.load(name)
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_named_models_bring_their_preprocessing(untrained, name, monkeypatch, rn
     monkeypatch.setattr(
         keras.applications.mobilenet_v2, "decode_predictions", fail_to_fetch
     )
-    subject = models.load(name)
+    subject = load_model.load(name)
     pixels = rng.integers(0, 256, (2, 32, 32, 3), "uint8")
     before = pixels.copy()
     np.testing.assert_allclose(
@@ -221,14 +221,14 @@ def test_named_models_know_the_names_of_their_classes(untrained, monkeypatch):
         return [[(f"n{unit:08}", f"tiger_cat_{unit}", 1.0)] for unit in best]
 
     monkeypatch.setattr(keras.applications.mobilenet_v2, "decode_predictions", decode)
-    assert models.load("MobileNetV2").classes[282] == "tiger cat 282"
+    assert load_model.load("MobileNetV2").classes[282] == "tiger cat 282"
 
 
 def test_every_application_has_a_home_with_preprocessing():
-    names = models._application_names()
+    names = load_model._application_names()
     assert {"MobileNetV2", "ResNet50", "ResNet101", "Xception"} <= set(names)
     for name in names:
-        home = models._home(name)
+        home = load_model._home(name)
         written_in = getattr(keras.applications, name).__module__.split(".")[-1]
         assert home.__name__.split(".")[-1] == written_in
         assert callable(home.preprocess_input)
@@ -240,7 +240,7 @@ def test_weights_that_cannot_be_downloaded(monkeypatch):
         keras.applications, "VGG16", lambda weights: fail_to_fetch(weights)
     )
     with pytest.raises(ValueError, match="could not be downloaded") as caught:
-        models.load("vgg16")
+        load_model.load("vgg16")
     assert "--model demo" in str(caught.value)
     assert ".keras" in str(caught.value)
 
@@ -251,4 +251,4 @@ def test_other_errors_of_keras_are_not_hidden(monkeypatch):
 
     monkeypatch.setattr(keras.applications, "VGG16", build)
     with pytest.raises(RuntimeError, match="something else"):
-        models.load("vgg16")
+        load_model.load("vgg16")

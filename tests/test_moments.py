@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from keras import ops
 from small_models import numpy
 
-from keras_explainable import moments
-from keras_explainable.moments import Moments
+from keras_explainable.sampling import standard_error, welford
+from keras_explainable.sampling.welford import Moments
 
 SHAPE = (2, 3)
 
@@ -54,7 +54,7 @@ def test_halves_merge_to_the_whole(order):
     ]
     pairs = [(part.state, part.counts) for part in parts]
     for found, expected in zip(
-        moments.merged(*pairs[0], *pairs[1]), whole.state, strict=True
+        welford.merged(*pairs[0], *pairs[1]), whole.state, strict=True
     ):
         np.testing.assert_allclose(numpy(found), numpy(expected), rtol=1e-4, atol=1e-3)
 
@@ -67,7 +67,7 @@ def test_merging_with_nothing_changes_nothing():
         (tally.state, tally.counts, *nothing),
         (*nothing, tally.state, tally.counts),
     ):
-        for found, expected in zip(moments.merged(*parts), tally.state, strict=True):
+        for found, expected in zip(welford.merged(*parts), tally.state, strict=True):
             np.testing.assert_allclose(numpy(found), numpy(expected), rtol=1e-6)
 
 
@@ -79,7 +79,7 @@ def test_large_offsets_drown_neither_mean_nor_variance():
     np.testing.assert_allclose(
         numpy(tally.state[0])[0], maps.mean(dtype="float64"), rtol=1e-7
     )
-    found = numpy(moments.variance(tally.state, tally.counts))[0]
+    found = numpy(standard_error.variance(tally.state, tally.counts))[0]
     np.testing.assert_allclose(found, maps.var(ddof=1, dtype="float64"), rtol=0.01)
 
 
@@ -92,8 +92,8 @@ def test_standard_errors_are_those_of_many_repeated_experiments(count):
     tally = filled(maps, image, 4, chunk=len(maps), images=experiments)
     parts = tally.state, tally.counts
     for estimate, error in (
-        (tally.state[0], moments.mean_error(*parts)),
-        (moments.variance(*parts), moments.variance_error(*parts)),
+        (tally.state[0], standard_error.mean_error(*parts)),
+        (standard_error.variance(*parts), standard_error.variance_error(*parts)),
     ):
         spread = numpy(estimate).std()
         claimed = np.sqrt((numpy(error) ** 2).mean())
@@ -104,8 +104,8 @@ def test_too_few_maps_have_no_error_to_speak_of():
     for count in range(1, 5):
         tally = filled(np.ones((count, 1)), np.zeros(count, int), 4, images=1)
         parts = tally.state, tally.counts
-        assert np.isfinite(numpy(moments.mean_error(*parts))) == (count > 1)
-        assert np.isfinite(numpy(moments.variance_error(*parts))) == (count > 3)
+        assert np.isfinite(numpy(standard_error.mean_error(*parts))) == (count > 1)
+        assert np.isfinite(numpy(standard_error.variance_error(*parts))) == (count > 3)
 
 
 def test_double_precision_stays():

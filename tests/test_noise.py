@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_models import images, linear, numpy
 
-from keras_explainable import backend, noise
+from keras_explainable import backend
+from keras_explainable.sampling import noise
 
 IDS = st.integers(0, 2**62)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
-from keras_explainable.pads import pads
+from keras_explainable.backend.padding import pads
 
 HOW = ((3, 3), (1, 1), (1, 1))  # Window, strides, dilation.
 

@@ -13,7 +13,7 @@ from keras import ops
 from memory_errors import Device, refused
 from small_models import numpy
 
-from keras_explainable.parts import in_parts
+from keras_explainable.execution.out_of_memory import in_parts
 
 
 def rows_of(count):

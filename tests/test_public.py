@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import keras_explainable as ke
-from keras_explainable import installation
+from keras_explainable.common import installation
 
 SOURCES = Path(ke.__file__).parent
 

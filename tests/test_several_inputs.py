@@ -13,7 +13,7 @@ from keras_explainable.methods.gradient import (
     input_x_gradient,
     integrated_gradients,
 )
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 from keras_explainable.methods.meta import noise_grad, smooth
 
 IMAGE, ROW, UNITS = (8, 10, 3), (5,), 4

@@ -12,10 +12,10 @@ import pytest
 from small_models import images, numpy, quadratic, some_units
 
 import keras_explainable as ke
-from keras_explainable import shrinkage
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.meta import smooth
-from keras_explainable.stats import Stats, joined
+from keras_explainable.sampling import wiener_shrinkage
+from keras_explainable.sampling.stats import Stats, joined
 
 SIGNED = partial(gradients, gradient_filter=None, channel_reduction=None)
 SIGMA = 0.3
@@ -181,7 +181,7 @@ def test_shrinking_takes_out_fine_noise_and_knows_its_error(counts):
             signal + rng.normal(size=signal.shape) * 5 / np.sqrt(n) for n in counts
         ]
         parts = [np.array([n]) for n in counts]
-        maps, squared = shrinkage.shrunk(halves, parts)
+        maps, squared = wiener_shrinkage.shrunk(halves, parts)
         mean = (counts[0] * halves[0] + counts[1] * halves[1]) / 40
         plain.append(((mean - signal) ** 2).sum())
         true.append(((maps - signal) ** 2).sum())
@@ -192,7 +192,7 @@ def test_shrinking_takes_out_fine_noise_and_knows_its_error(counts):
 
 def test_without_noise_nothing_is_shrunk():
     signal = smooth_signal().astype("float32")
-    maps, squared = shrinkage.shrunk((signal, signal), (np.ones(1), np.ones(1)))
+    maps, squared = wiener_shrinkage.shrunk((signal, signal), (np.ones(1), np.ones(1)))
     np.testing.assert_allclose(maps, signal, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(squared, 0, atol=1e-6)
 

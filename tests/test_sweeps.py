@@ -7,7 +7,7 @@ from PIL import Image
 from small_models import CHANNELS, network, numpy
 
 import keras_explainable as ke
-from keras_explainable import utils
+from keras_explainable.plotting import visualize as plotting
 
 SIDE = 12
 
@@ -31,7 +31,7 @@ def drawn(monkeypatch):
     def visualize(maps, titles, **options):
         found.update(maps=maps, titles=titles, **options)
 
-    monkeypatch.setattr(utils, "visualize", visualize)
+    monkeypatch.setattr(plotting, "visualize", visualize)
     return found
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from small_models import images, quadratic
 
-from keras_explainable import tables
+from keras_explainable.common import table_format
 from keras_explainable.engine.shortcuts import smoothgrad
 
 
@@ -40,38 +40,38 @@ class Cells(HTMLParser):
 
 
 def test_rows_and_texts():
-    table = Cells(tables.html("two", {"a": [1, 1234567], "b": ["x", "y"]}))
+    table = Cells(table_format.html("two", {"a": [1, 1234567], "b": ["x", "y"]}))
     assert table.caption == "two"
     assert table.rows == [["a", "b"], ["1", "x"], ["1234567", "y"]]
     numbers = {"a": [np.int64(10000)], "b": [np.float32(1 / 3)]}
-    assert Cells(tables.html("", numbers)).rows[1] == ["10000", "0.333"]
+    assert Cells(table_format.html("", numbers)).rows[1] == ["10000", "0.333"]
 
 
 def test_everything_is_escaped():
     bad = "<script>alert('&')</script>"
-    text = tables.html(bad, {bad: [bad]})
+    text = table_format.html(bad, {bad: [bad]})
     assert "<script" not in text
     table = Cells(text)
     assert (table.caption, table.rows) == (bad, [[bad], [bad]])
 
 
 def test_of_many_rows_the_first_are_shown():
-    table = Cells(tables.html("", {"n": range(tables.MOST)}))
-    assert table.rows[-1] == [f"{tables.MOST - 1}"]
-    table = Cells(tables.html("", {"n": range(1000), "m": range(1000)}))
-    assert len(table.rows) == 1 + tables.MOST + 1
-    assert table.rows[-1] == [f"and {1000 - tables.MOST} more"]
+    table = Cells(table_format.html("", {"n": range(table_format.MOST)}))
+    assert table.rows[-1] == [f"{table_format.MOST - 1}"]
+    table = Cells(table_format.html("", {"n": range(1000), "m": range(1000)}))
+    assert len(table.rows) == 1 + table_format.MOST + 1
+    assert table.rows[-1] == [f"and {1000 - table_format.MOST} more"]
 
 
 def test_texts_are_aligned_to_the_right():
-    text = tables.text("two", {"a": [1, 1234567], "long": ["x", 1 / 3]})
+    text = table_format.text("two", {"a": [1, 1234567], "long": ["x", 1 / 3]})
     assert text == "two\n      a   long\n      1      x\n1234567  0.333"
-    assert tables.text("none", {"a": [], "b": []}) == "none\na  b"
+    assert table_format.text("none", {"a": [], "b": []}) == "none\na  b"
 
 
 def test_of_many_rows_the_text_has_the_first():
-    lines = tables.text("", {"n": range(1000)}).splitlines()
-    assert len(lines) == 2 + tables.MOST + 1
+    lines = table_format.text("", {"n": range(1000)}).splitlines()
+    assert len(lines) == 2 + table_format.MOST + 1
     assert lines[-2:] == ["19", "and 980 more"]
 
 

@@ -9,7 +9,7 @@ from small_models import CHANNELS, UNITS, network, numpy
 
 import keras_explainable as ke
 from keras_explainable.methods.gradient import gradients
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 
 
 @pytest.fixture(scope="module")

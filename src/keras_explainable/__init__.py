@@ -6,11 +6,11 @@ logits, maps = ke.smoothgrad(model, x, y)
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from keras_explainable import installation
+from keras_explainable.common import installation
 
 if TYPE_CHECKING:
     from keras_explainable import demo, filters, inspection, lowering, methods, utils
-    from keras_explainable.engine.explaining import explain, partial_explain
+    from keras_explainable.engine.explain import explain, partial_explain
     from keras_explainable.engine.shortcuts import (
         cam,
         expected_gradients,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
         smoothgrad_squared,
         vargrad,
     )
-    from keras_explainable.stats import Stats
-    from keras_explainable.sweeps import sweep
+    from keras_explainable.plotting.noise_sweep import sweep
+    from keras_explainable.sampling.stats import Stats
 
 __version__ = "0.1.0"
 
@@ -68,10 +68,10 @@ __all__ = [
 _MODULES = ("demo", "filters", "inspection", "lowering", "methods", "utils")
 
 _HOMES = {
-    "Stats": "stats",
-    "sweep": "sweeps",
-    "explain": "engine.explaining",
-    "partial_explain": "engine.explaining",
+    "Stats": "sampling.stats",
+    "sweep": "plotting.noise_sweep",
+    "explain": "engine.explain",
+    "partial_explain": "engine.explain",
 }
 
 installation.check()

@@ -10,8 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import keras_explainable as ke
-from keras_explainable import images
-from keras_explainable.cli import explaining, main
+from keras_explainable.cli import explain_images, main, read_images
 from keras_explainable.cli.app import app
 from keras_explainable.cli.settings import METHODS, SIGNED
 
@@ -79,7 +78,7 @@ def test_a_folder_of_pictures(explain, picture, here, manifest, maps):
 def test_the_noise_follows_from_the_picture(explain, picture, manifest):
     name = picture("a.png")
     explain(name)
-    pixels = images.read(name, (12, 12))
+    pixels = read_images.read(name, (12, 12))
     assert manifest()["images"][0]["maps"][0]["noise"]["id"] == zlib.crc32(
         pixels.tobytes()
     )
@@ -167,7 +166,7 @@ def test_the_magnitude_of_signed_maps_is_the_map_of_the_library(
 ):
     name = picture("a.png")
     assert explain(name, "--method", "input_x_gradient", "--target", "1")[0] == 0
-    x = np.asarray(images.read(name, (12, 12)), "float32")[None]
+    x = np.asarray(read_images.read(name, (12, 12)), "float32")[None]
     model = keras.models.load_model(model_file)
     raw = ke.explain(ke.methods.gradient.input_x_gradient, model, x, [1], verbose=0)[1]
     np.testing.assert_allclose(maps()["a"], (raw / np.abs(raw).max())[0], atol=1e-5)
@@ -223,7 +222,7 @@ def test_hostile_names_are_only_text(explain, picture, here, manifest):
 
 def interrupt_after(monkeypatch, calls):
     """Press Ctrl-C while the maps of a batch are made."""
-    whole, done = explaining._maps, []
+    whole, done = explain_images._maps, []
 
     def interrupted(*arguments):
         if len(done) == calls:
@@ -231,7 +230,7 @@ def interrupt_after(monkeypatch, calls):
         done.append(1)
         return whole(*arguments)
 
-    monkeypatch.setattr(explaining, "_maps", interrupted)
+    monkeypatch.setattr(explain_images, "_maps", interrupted)
 
 
 def test_what_was_done_before_ctrl_c_is_written(
@@ -251,7 +250,7 @@ def test_a_full_disk_is_one_sentence(explain, picture, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(explaining.Report, "add", full)
+    monkeypatch.setattr(explain_images.Report, "add", full)
     code, _, err = explain(picture("a.png"))
     assert code == 1
     assert "Error: [Errno 28] No space left on device; what is done is kept" in err

@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 
 import keras_explainable as ke
-from keras_explainable import images
-from keras_explainable.cli import explaining
+from keras_explainable.cli import explain_images, read_images
 
 
 @pytest.mark.parametrize("method", ["smoothgrad", "gradients"])
@@ -15,7 +14,7 @@ def test_the_maps_are_those_of_the_library(
     options = ("--method", method, "--noise-level", 0.2, "--seed", 5)
     assert explain(*names, *options, "--target", "top3", repetitions=3)[0] == 0
     entries = manifest()["images"]
-    x = np.stack([images.read(name, (12, 12)) for name in names]).astype("float32")
+    x = np.stack([read_images.read(name, (12, 12)) for name in names]).astype("float32")
     y = np.array([entry["explained"] for entry in entries])
     assert y.shape == (2, 3)
     model = keras.models.load_model(model_file)
@@ -71,7 +70,7 @@ def test_pictures_the_network_cannot_take_are_failures(
 
 def test_memory_holds_one_batch(explain, picture, monkeypatch):
     read, most = [], 0
-    load, add = images.read, explaining.Report.add
+    load, add = read_images.read, explain_images.Report.add
 
     def counting_load(*arguments):
         nonlocal most
@@ -83,8 +82,8 @@ def test_memory_holds_one_batch(explain, picture, monkeypatch):
         read.pop()
         add(report, *arguments)
 
-    monkeypatch.setattr(images, "read", counting_load)
-    monkeypatch.setattr(explaining.Report, "add", counting_add)
+    monkeypatch.setattr(read_images, "read", counting_load)
+    monkeypatch.setattr(explain_images.Report, "add", counting_add)
     names = [picture(f"{number}.png", number) for number in range(7)]
     assert explain(*names, "--batch-size", 3)[0] == 0
     assert (most, len(read)) == (3, 0)

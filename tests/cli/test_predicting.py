@@ -2,8 +2,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_explainable.cli import predicting
-from keras_explainable.models import Subject
+from keras_explainable.cli import predictions
+from keras_explainable.cli.load_model import Subject
 
 X = np.random.default_rng(0).uniform(0, 255, (3, 6, 6, 3)).astype("float32")
 
@@ -24,7 +24,7 @@ def predicted(model):
     """Logits, scores, and whether these are probabilities, in batches of two."""
     labels = tuple("abcd")
     subject = Subject("net", model, "none", lambda x: x, labels)
-    found = predicting.predict(subject, X, 2)
+    found = predictions.predict(subject, X, 2)
     return found.logits, found.scores, found.probable
 
 
@@ -77,13 +77,13 @@ def test_probabilities_of_a_model_that_cannot_be_taken_apart():
 
 
 def test_large_logits_do_not_overflow():
-    scores = predicting._softmax(np.array([[1e4, 0], [-1e4, -1e4]], "float32"))
+    scores = predictions._softmax(np.array([[1e4, 0], [-1e4, -1e4]], "float32"))
     np.testing.assert_array_equal(scores, [[1, 0], [0.5, 0.5]])
 
 
 def test_the_best_come_first_and_the_first_of_equals():
     logits = np.array([[1, 5, 5, 3]], "float32")
-    found = predicting.Predictions(logits, logits / 10, True, tuple("abcd"))
+    found = predictions.Predictions(logits, logits / 10, True, tuple("abcd"))
     best = found.best(0, 3)
     assert [one.label for one in best] == ["b", "c", "d"]
     assert [one.unit for one in best] == [1, 2, 3]

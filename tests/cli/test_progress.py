@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from keras_explainable.cli.progress import Watcher
+from keras_explainable.cli.live_progress import Watcher
 
 
 def console(terminal):

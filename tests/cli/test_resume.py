@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_explainable.cli import explaining
-from keras_explainable.report import Report, files
+from keras_explainable.cli import explain_images
+from keras_explainable.report import Report, atomic_files
 
 NAMES = [f"{number}.png" for number in range(6)]
 START = "from keras_explainable.cli import main; main()"
@@ -29,7 +29,7 @@ def stop_after(monkeypatch):
 
     def stop(calls, error=KeyboardInterrupt):
         monkeypatch.undo()
-        whole, done = explaining._maps, []
+        whole, done = explain_images._maps, []
 
         def stopping(model, inputs, *arguments):
             if len(done) == calls:
@@ -37,7 +37,7 @@ def stop_after(monkeypatch):
             done.append(len(inputs))
             return whole(model, inputs, *arguments)
 
-        monkeypatch.setattr(explaining, "_maps", stopping)
+        monkeypatch.setattr(explain_images, "_maps", stopping)
         return done
 
     return stop
@@ -206,11 +206,11 @@ def test_a_killed_run_leaves_complete_images_and_goes_on(
 LIMITED = """
 import resource, sys
 from keras_explainable.cli import main, sources, explaining
-whole = explaining.explain
+whole = explain_images.explain
 def limited(*arguments):  # A file may not grow beyond this: as if the disk were full.
     resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
     whole(*arguments)
-explaining.explain = limited
+explain_images.explain = limited
 main()
 """
 
@@ -242,7 +242,7 @@ def test_a_full_disk_at_any_file_leaves_the_old_ones_or_new(
 ):
     explain(*pictures[:1])
     old = (here / "out" / "manifest.json").read_bytes()
-    whole = files.replacing
+    whole = atomic_files.replacing
 
     def full(path, workshop):
         if path.name == file:
@@ -250,7 +250,7 @@ def test_a_full_disk_at_any_file_leaves_the_old_ones_or_new(
         return whole(path, workshop)
 
     with monkeypatch.context() as patched:
-        patched.setattr(files, "replacing", full)
+        patched.setattr(atomic_files, "replacing", full)
         code, out, err = explain(*pictures)
     assert (code, out) == (1, "")
     assert err.splitlines()[-1].endswith("; what is done is kept for --resume.")

@@ -3,8 +3,8 @@ import pytest
 
 import keras_explainable as ke
 from keras_explainable.cli.settings import ESTIMATORS, METHODS, Settings
-from keras_explainable.methods.gradient import smoothed
-from keras_explainable.report import records
+from keras_explainable.methods.gradient import smooth_gradients
+from keras_explainable.report import explanation_records
 
 LOGITS = np.array([[1, 4, 2, 3], [9, 0, 9, 1]], "float32")
 
@@ -88,13 +88,13 @@ def test_several_methods_have_commas_between_them():
 
 
 def test_estimators_are_those_of_the_package():
-    assert (*ESTIMATORS,) == smoothed.ESTIMATORS
+    assert (*ESTIMATORS,) == smooth_gradients.ESTIMATORS
     fewest = {name: count for name, count in ESTIMATORS.items() if name != "sampled"}
-    assert fewest == smoothed.FEWEST
+    assert fewest == smooth_gradients.FEWEST
     Settings(estimator="hybrid", repetitions=4, tolerance=0.1)
 
 
 def test_every_method_is_a_shortcut_with_a_name_to_show():
-    assert {*METHODS} == {*records.METHODS}
+    assert {*METHODS} == {*explanation_records.METHODS}
     for name in METHODS:
         assert callable(getattr(ke, name))

@@ -4,30 +4,30 @@ import pathlib
 import numpy as np
 
 from keras_explainable import demo
-from keras_explainable.cli import sources
+from keras_explainable.cli import find_images
 
 
 def test_files_are_named_as_seen_from_here(here, picture):
     name = picture("trip/cat.png", number=1)
-    (source,) = sources.file_sources([here / name])
+    (source,) = find_images.file_sources([here / name])
     assert source.name == "trip/cat.png"
     assert source.read(None).shape == (20, 16, 3)
     assert source.read((5, 7)).shape == (5, 7, 3)
 
 
 def test_places_elsewhere_are_not_told(here):
-    assert sources.outward("/home/somebody/private/trip/cat.png") == "trip/cat.png"
-    assert sources.outward("cat.png") == "cat.png"
+    assert find_images.outward("/home/somebody/private/trip/cat.png") == "trip/cat.png"
+    assert find_images.outward("cat.png") == "cat.png"
 
 
 def test_odd_bytes_are_replaced(here):
     odd = pathlib.Path(os.fsdecode(b"a\xff\x1b[31m\nb.png"))
-    assert sources.outward(odd) == "a\ufffd\ufffd[31m\ufffdb.png"
+    assert find_images.outward(odd) == "a\ufffd\ufffd[31m\ufffdb.png"
 
 
 def test_the_demo_has_its_own_pictures():
     samples = demo.load_samples()
-    found = sources.demo_sources()
+    found = find_images.demo_sources()
     assert len(found) == 12
     assert found[3].name == f"sample 4 (digit {samples.labels[3]})"
     for source, image in zip(found, samples.images, strict=True):

@@ -3,7 +3,7 @@ import warnings
 import pytest
 import typer
 
-from keras_explainable.cli import talking
+from keras_explainable.cli import console
 
 KEPT = "; what is done is kept for --resume."
 
@@ -19,7 +19,7 @@ KEPT = "; what is done is kept for --resume."
     ],
 )
 def test_errors_become_one_sentence_and_an_exit_code(error, code, said, capsys):
-    with pytest.raises(typer.Exit) as caught, talking.briefly():
+    with pytest.raises(typer.Exit) as caught, console.briefly():
         raise error
     assert caught.value.exit_code == code
     out, err = capsys.readouterr()
@@ -27,21 +27,21 @@ def test_errors_become_one_sentence_and_an_exit_code(error, code, said, capsys):
 
 
 def test_an_early_interruption(capsys):
-    with pytest.raises(typer.Exit) as caught, talking.briefly():
+    with pytest.raises(typer.Exit) as caught, console.briefly():
         raise KeyboardInterrupt
     assert caught.value.exit_code == 130
     assert capsys.readouterr().err == "Interrupted before the first image.\n"
 
 
 def test_mistakes_of_ours_are_not_hidden():
-    with pytest.raises(KeyError), talking.briefly():
+    with pytest.raises(KeyError), console.briefly():
         raise KeyError("bug")
 
 
 def test_warnings_are_notes_said_once(capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        with talking.briefly():
+        with console.briefly():
             for number in range(3):
                 warnings.warn(f"little noise: {number}", stacklevel=1)
             warnings.warn("not for users", DeprecationWarning, stacklevel=1)
@@ -49,11 +49,11 @@ def test_warnings_are_notes_said_once(capsys):
 
 
 def test_names_are_no_markup(capsys):
-    talking.say("[red]cat[/red] :smile: [/]")
+    console.say("[red]cat[/red] :smile: [/]")
     assert capsys.readouterr().err == "[red]cat[/red] :smile: [/]\n"
 
 
 def test_lines_are_not_broken(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
-    talking.say("a sentence that is longer than the terminal is wide")
+    console.say("a sentence that is longer than the terminal is wide")
     assert capsys.readouterr().err.count("\n") == 1

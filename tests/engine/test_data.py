@@ -12,7 +12,7 @@ from PIL import Image
 from small_models import UNITS, images, linear, numpy, quadratic, some_units
 
 import keras_explainable as ke
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 from keras_explainable.methods.meta import smooth
 
 COUNT = 7

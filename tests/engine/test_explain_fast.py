@@ -12,10 +12,11 @@ from memory_errors import Device
 from small_models import UNITS, network
 
 import keras_explainable as ke
-from keras_explainable import backend, lowering, noise
+from keras_explainable import backend, lowering
 from keras_explainable.inspection import logits_model
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.meta import smooth
+from keras_explainable.sampling import noise
 
 SIDE, COUNT = 12, 7
 TRACED = keras.backend.backend() != "torch"

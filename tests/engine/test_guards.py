@@ -8,8 +8,8 @@ from small_models import SHAPE, UNITS, images, network, some_units
 
 import keras_explainable as ke
 from keras_explainable.engine import guards
-from keras_explainable.inspection.silence import why_silent
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
+from keras_explainable.inspection.vanishing_gradients import why_silent
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 
 GIB = 2**30
 MAP = 12 * 12 * guards.WIDTH

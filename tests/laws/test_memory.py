@@ -11,11 +11,12 @@ import pytest
 from keras import layers
 
 import keras_explainable as ke
-from keras_explainable import backend, compilation
+from keras_explainable import backend
 from keras_explainable.backend import _backend
-from keras_explainable.graph import GraphModel
+from keras_explainable.execution import compilation
 from keras_explainable.inspection import logits
 from keras_explainable.methods import gradient, meta
+from keras_explainable.network.graph import GraphModel
 
 TRACED = keras.backend.backend() != "torch"
 

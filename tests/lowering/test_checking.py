@@ -9,8 +9,8 @@ from small_models import network, randomize
 
 import keras_explainable as ke
 from keras_explainable.lowering import checked, lower
-from keras_explainable.lowering.checking import agree, difference
-from keras_explainable.lowering.sources import Norm
+from keras_explainable.lowering.compare_outputs import agree, difference
+from keras_explainable.lowering.fold_batchnorm import Norm
 
 
 def explain(model, x, **params):

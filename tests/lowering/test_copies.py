@@ -6,8 +6,8 @@ import pytest
 from equal_models import assert_lowered_equal, batch, count, finished, operations
 from keras import layers
 
-from keras_explainable.lowering.copies import Affine
-from keras_explainable.operations import LINEAR, relu_limit
+from keras_explainable.lowering.lowered_layers import Affine
+from keras_explainable.network.operation_kinds import LINEAR, relu_limit
 
 LINE, PICTURE, VOLUME = (9, 4), (8, 7, 4), (5, 4, 6, 2)
 

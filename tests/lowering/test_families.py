@@ -8,9 +8,9 @@ from keras import ops
 from small_models import numpy
 
 import keras_explainable as ke
-from keras_explainable import units
-from keras_explainable.compilation import call_method
+from keras_explainable.execution.compilation import call_method
 from keras_explainable.lowering import lower
+from keras_explainable.network import output_units
 
 #: The smallest side of the input, and the backends that try it: torch compiles nothing.
 EVERYWHERE, TORCH = ("tensorflow", "torch", "jax"), ("torch",)
@@ -76,7 +76,9 @@ def test_outputs(name):
     model, x = case(name)
     lowered = lower(model)
     assert not count(lowered, keras.layers.Dropout, keras.Sequential)
-    found, expected = (numpy(units.forward(each, x, 2)) for each in (lowered, model))
+    found, expected = (
+        numpy(output_units.forward(each, x, 2)) for each in (lowered, model)
+    )
     assert expected.std() > 1e-6
     off = np.linalg.norm(found - expected) / np.linalg.norm(expected)
     assert off < 1e-4

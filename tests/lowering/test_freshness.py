@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_explainable.lowering.freshness import Snapshot
+from keras_explainable.lowering.weight_snapshot import Snapshot
 
 
 def variables():

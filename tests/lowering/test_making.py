@@ -11,9 +11,9 @@ from keras import layers, ops
 from small_models import network, numpy
 
 import keras_explainable as ke
-from keras_explainable import units
 from keras_explainable.lowering import lower
-from keras_explainable.lowering.making import Lowered
+from keras_explainable.lowering.lowered_model import Lowered
+from keras_explainable.network import output_units
 
 BACKEND = keras.backend.backend()
 
@@ -63,10 +63,10 @@ def test_it_does_not_keep_the_model_alive():
 def test_it_keeps_working_when_the_model_is_gone():
     model = network()
     x = ops.convert_to_tensor(batch(model))
-    lowered, expected = lower(model), numpy(units.forward(model, x, 3))
+    lowered, expected = lower(model), numpy(output_units.forward(model, x, 3))
     del model
     gc.collect()
-    assert distances(numpy(units.forward(lowered, x, 3)), expected).max() < 1e-4
+    assert distances(numpy(output_units.forward(lowered, x, 3)), expected).max() < 1e-4
 
 
 def assigned(model):
@@ -108,7 +108,7 @@ def test_changed_weights_are_seen(model, x, change):
         change(model)
         assert lower(model) is lowered
         assert_equal_outputs(lowered, model, x, tolerance=1e-4)
-        seen.append(numpy(units.forward(model, x, 3)))
+        seen.append(numpy(output_units.forward(model, x, 3)))
     assert distances(*seen).max() > 1e-4
 
 
@@ -130,12 +130,12 @@ def test_weights_edited_in_place_are_seen(model, x):
 
 def test_lora_that_is_enabled_later_is_seen(model, x):
     assert_explained_alike(model, x)
-    before = numpy(units.forward(lower(ke.inspection.logits_model(model)), x, 3))
+    before = numpy(output_units.forward(lower(ke.inspection.logits_model(model)), x, 3))
     head = model.get_layer("logits")
     head.enable_lora(2)
     head.lora_kernel_b.assign(np.ones(head.lora_kernel_b.shape))
     assert_explained_alike(model, x)
-    after = numpy(units.forward(lower(ke.inspection.logits_model(model)), x, 3))
+    after = numpy(output_units.forward(lower(ke.inspection.logits_model(model)), x, 3))
     assert distances(before[..., None], after[..., None]).max() > 1e-3
 
 
@@ -151,8 +151,8 @@ def test_a_changed_activation_is_seen(end, x):
     fresh.set_weights(model.get_weights())
     fresh.layers[1].activation = keras.activations.tanh
     fresh.layers[5].activation = keras.activations.softplus
-    found = units.forward(lower(explained), x, 3)
-    expected = units.forward(fresh, x, 3)
+    found = output_units.forward(lower(explained), x, 3)
+    expected = output_units.forward(fresh, x, 3)
     assert distances(numpy(found), numpy(expected)).max() < 1e-4
 
 
@@ -202,10 +202,10 @@ def test_the_model_is_untouched(model):
     nested = keras.Model(inputs, layers.Softmax()(model(layers.Rescaling(2.0)(inputs))))
     nested.compile("sgd", "sparse_categorical_crossentropy")
     x = ops.convert_to_tensor(batch(nested))
-    expected = numpy(units.forward(nested, x, 3))
+    expected = numpy(output_units.forward(nested, x, 3))
     before = facts(nested)
     for precision in ("float32", "bfloat16"):
-        units.forward(lower(nested, precision), x, 3)
+        output_units.forward(lower(nested, precision), x, 3)
         ke.explain(SIGNED, nested, numpy(x), [0, 1, 2], precision=precision, verbose=0)
     statistics(model)
     lower(nested)
@@ -213,13 +213,15 @@ def test_the_model_is_untouched(model):
     assert facts(nested)[0] == before[0]
     assert facts(nested)[1] == before[1]
     assert facts(nested)[3:] == before[3:]
-    np.testing.assert_allclose(numpy(units.forward(nested, x, 3)), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        numpy(output_units.forward(nested, x, 3)), expected, rtol=1e-5
+    )
 
 
 def test_the_weights_are_untouched(model, x):
     before = facts(model)
     lowered = lower(model, "bfloat16")
-    units.forward(lowered, x, 3)
+    output_units.forward(lowered, x, 3)
     lowered.refresh()
     assert facts(model) == before
 

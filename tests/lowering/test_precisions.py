@@ -14,8 +14,8 @@ from keras import layers, ops
 from small_models import network, randomize
 
 import keras_explainable as ke
-from keras_explainable import units
 from keras_explainable.lowering import lower
+from keras_explainable.network import output_units
 
 BACKEND = keras.backend.backend()
 SHAPE = (8, 8, 3)
@@ -94,7 +94,7 @@ def test_half_precision_is_close_and_its_outputs_are_float32():
     model = network(side=16)
     x = ops.convert_to_tensor(batch(model))
     half, exact = (
-        units.forward(lower(model, precision), x, 3)
+        output_units.forward(lower(model, precision), x, 3)
         for precision in ("bfloat16", "float32")
     )
     assert half.dtype == exact.dtype

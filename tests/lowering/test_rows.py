@@ -10,9 +10,9 @@ from keras import layers
 from small_models import SHAPE, UNITS, linear, network
 
 from keras_explainable import backend
-from keras_explainable.lowering import lower, rows, suitable_rows
-from keras_explainable.lowering.rows import bytes_per_row
-from keras_explainable.memory import free_host_memory
+from keras_explainable.common.host_memory import free_host_memory
+from keras_explainable.lowering import lower, rows_per_chunk, suitable_rows
+from keras_explainable.lowering.rows_per_chunk import bytes_per_row
 
 MANY = 2**50
 NETWORK = lower(network())
@@ -29,7 +29,7 @@ def memory(monkeypatch):
 
     def set_free(device, host=None):
         monkeypatch.setattr(backend, "free_memory", lambda: device)
-        monkeypatch.setattr(rows, "free_host_memory", lambda: host)
+        monkeypatch.setattr(rows_per_chunk, "free_host_memory", lambda: host)
 
     return set_free
 
@@ -46,21 +46,21 @@ LIGHT, HEAVY = backend.ROWS_ON_CPU
 def test_a_cpu_takes_few_rows(memory, monkeypatch):
     memory(None, MANY)
     assert suitable_rows(NETWORK) == LIGHT
-    monkeypatch.setattr(rows, "LIGHT", bytes_per_row(NETWORK) - 1)
+    monkeypatch.setattr(rows_per_chunk, "LIGHT", bytes_per_row(NETWORK) - 1)
     assert suitable_rows(NETWORK) == HEAVY
 
 
 def test_an_accelerator_takes_many(memory):
     memory(MANY, 1)  # What the host has free does not matter.
-    assert suitable_rows(NETWORK) == rows.ROWS_ON_ACCELERATOR
+    assert suitable_rows(NETWORK) == rows_per_chunk.ROWS_ON_ACCELERATOR
 
 
 @pytest.mark.parametrize("host", [False, True])
 def test_they_fit_the_share_of_what_is_free(memory, host):
-    most = LIGHT if host else rows.ROWS_ON_ACCELERATOR
+    most = LIGHT if host else rows_per_chunk.ROWS_ON_ACCELERATOR
     needed = bytes_per_row(NETWORK)
     for fitting in range(1, 2 * most + 2):
-        free = int((fitting + 0.5) * needed / rows.SHARE)
+        free = int((fitting + 0.5) * needed / rows_per_chunk.SHARE)
         memory(*((None, free) if host else (free,)))
         found = suitable_rows(NETWORK)
         assert found <= min(fitting, most)
@@ -72,7 +72,7 @@ def test_they_fit_the_share_of_what_is_free(memory, host):
 def test_they_are_a_power_of_two(free, host):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backend, "free_memory", lambda: None if host else free)
-        patch.setattr(rows, "free_host_memory", lambda: free)
+        patch.setattr(rows_per_chunk, "free_host_memory", lambda: free)
         found = suitable_rows(NETWORK)
     assert found >= 1
     assert found & (found - 1) == 0
@@ -88,7 +88,7 @@ def test_where_nothing_is_known_of_a_network_memory_does_not_count(make, memory)
     """A model that is no lowered copy, or that takes images of any size."""
     little = 2**16  # Less than 128 images of 8 x 8 take.
     memory(little, little)
-    assert suitable_rows(make()) == rows.ROWS_ON_ACCELERATOR
+    assert suitable_rows(make()) == rows_per_chunk.ROWS_ON_ACCELERATOR
     memory(None, little)
     assert suitable_rows(make()) == HEAVY
 

@@ -11,8 +11,8 @@ from small_models import randomize
 
 from keras_explainable import backend
 from keras_explainable.lowering import lower
-from keras_explainable.lowering.sources import Linear
-from keras_explainable.lowering.stems import Stem, is_stem
+from keras_explainable.lowering.fold_batchnorm import Linear
+from keras_explainable.lowering.space_to_depth import Stem, is_stem
 
 pytestmark = pytest.mark.skipif(
     not backend.is_faster(layers.Conv2D(1, 1)), reason="Keras' own are as fast here"

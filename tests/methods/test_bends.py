@@ -11,9 +11,9 @@ from keras import layers
 
 import keras_explainable as ke
 from keras_explainable import backend
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
-from keras_explainable.methods.gradient.slopes import exposed_model, unknown
-from keras_explainable.methods.gradient.telling import run_telling
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+from keras_explainable.methods.slopes.linearized_network import exposed_model, unknown
+from keras_explainable.methods.slopes.record_statistics import run_telling
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,11 @@ from hypothesis import strategies as some
 from keras import layers
 
 import keras_explainable as ke
-from keras_explainable.methods.gradient.blending import blended
-from keras_explainable.methods.gradient.estimating import Estimate
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
-from keras_explainable.methods.gradient.pooling import windows
-from keras_explainable.sampling import Sampling
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+from keras_explainable.methods.slopes.combine_by_error import blended
+from keras_explainable.methods.slopes.hybrid_estimator import Estimate
+from keras_explainable.methods.slopes.max_pooling import windows
+from keras_explainable.sampling.parameters import Sampling
 
 
 def chunks(repetitions, rows, blend=True):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from small_models import SHAPE, images, linear, numpy, some_units, weights_of
 
-from keras_explainable import noise
 from keras_explainable.methods import perturbation
 from keras_explainable.methods.perturbation import occlusion, rise
+from keras_explainable.sampling import noise
 
 X, UNITS = images(), some_units()
 

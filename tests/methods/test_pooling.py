@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
 
-from keras_explainable.graph import Step
-from keras_explainable.methods.gradient.pooling import pooling
-from keras_explainable.pads import pads
+from keras_explainable.backend.padding import pads
+from keras_explainable.methods.slopes.max_pooling import pooling
+from keras_explainable.network.graph import Step
 
 
 def bend_of(layer, shape, limit=None, *, alone=True):

@@ -9,11 +9,11 @@ from estimated import agrees_in_the_limit, explained, network, pictures
 from keras import layers
 
 import keras_explainable as ke
-from keras_explainable.methods.gradient.bends import Elementwise
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
-from keras_explainable.methods.gradient.pooling import Cleared, MaxPooling, Open
-from keras_explainable.methods.gradient.slopes import bends, exposed_model
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 from keras_explainable.methods.meta import smooth
+from keras_explainable.methods.slopes.linearized_network import bends, exposed_model
+from keras_explainable.methods.slopes.max_pooling import Cleared, MaxPooling, Open
+from keras_explainable.methods.slopes.nonlinearities import Elementwise
 
 SHAPE = (8, 8, 3)
 

@@ -16,8 +16,8 @@ from estimated import (
 from keras import layers
 
 import keras_explainable as ke
-from keras_explainable.methods.gradient import slopes
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+from keras_explainable.methods.slopes import linearized_network
 
 ESTIMATORS = ("sampled", "slopes", "hybrid")
 smooth_gradients = ke.methods.gradient.smooth_gradients
@@ -210,7 +210,7 @@ def test_trying_a_layer_leaves_it_as_it_is():
     model = network(counting)
     before = float(keras.ops.convert_to_numpy(counting.seen))
     with pytest.warns(UserWarning, match="strange"):
-        assert slopes.exposed_model(model) is not None
+        assert linearized_network.exposed_model(model) is not None
     assert float(keras.ops.convert_to_numpy(counting.seen)) == before
 
 

@@ -9,8 +9,8 @@ from keras import layers, ops
 
 from keras_explainable import backend
 from keras_explainable.lowering import lower
-from keras_explainable.methods.gradient.slopes import exposed_model
-from keras_explainable.methods.gradient.telling import _stages, run_telling
+from keras_explainable.methods.slopes.linearized_network import exposed_model
+from keras_explainable.methods.slopes.record_statistics import _stages, run_telling
 
 numpy = ops.convert_to_numpy
 

@@ -10,7 +10,7 @@ from models.support import BY_FUNCTION, METHODS, NOTES, REFUSED, table
 from small_models import numpy
 
 import keras_explainable as ke
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 
 #: Of tokens there are none; without training, those of a MobileNet are about 1e-19.
 NOT_BY_DIFFERENCES = {"tokens", "transfer_learning"}

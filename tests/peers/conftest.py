@@ -7,7 +7,7 @@ import real_networks
 from keras import layers, ops
 from same_noise import REPETITIONS, SEED
 
-from keras_explainable import noise
+from keras_explainable.sampling import noise
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def main(realdata, network, dtype, repetitions, out):
     import keras
 
     import keras_explainable as ke
-    from keras_explainable import noise
+    from keras_explainable.sampling import noise
 
     keras.config.set_floatx(dtype)
     noise.noisy_copies = numpy_copies

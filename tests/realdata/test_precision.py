@@ -10,9 +10,9 @@ import real_networks
 from small_models import numpy
 
 import keras_explainable as ke
-from keras_explainable import units
 from keras_explainable.engine.shortcuts import SIGNED_GRADIENTS
 from keras_explainable.methods.meta import smooth
+from keras_explainable.network import output_units
 
 REPETITIONS = 16
 PHOTOS = 4
@@ -38,7 +38,7 @@ def smooth_map(case, seed, precision="float32"):
 def test_bfloat16_predicts_the_same_classes(case):
     model, x, classes = case
     half = ke.lowering.lower(model, "bfloat16")
-    outputs = numpy(units.forward(half, x, PHOTOS))
+    outputs = numpy(output_units.forward(half, x, PHOTOS))
     assert (outputs.argmax(axis=1) == classes).all()
 
 

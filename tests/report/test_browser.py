@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_explainable import colors
-from keras_explainable.report import Noise, Prediction, Report, cards
+from keras_explainable.plotting import colormaps
+from keras_explainable.report import Noise, Prediction, Report, image_card
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 NEEDED = os.environ.get("KE_NEEDS_BROWSER") == "1"
@@ -152,7 +152,7 @@ def test_maps_have_the_colours_that_are_chosen(written, explanation, opened, nam
     cells = shown[high // 4 :: high // 2, wide // 8 :: wide // 4][:2, :4]
     cmap = {"grey": "gray"}.get(name, name)
     clipped = np.minimum(maps / np.percentile(maps, 99), 1)
-    np.testing.assert_allclose(cells, colors.colorize(clipped, cmap), atol=9)
+    np.testing.assert_allclose(cells, colormaps.colorize(clipped, cmap), atol=9)
 
 
 def test_signs_are_shown_or_not(written, explanation, opened):
@@ -187,7 +187,7 @@ def test_the_slider_covers_the_picture(written, explanation, opened):
     covered = pixels(overlay)
     high, wide = covered.shape[:2]
     bright = covered[int(high * 1.5 / 4), int(wide * 2.5 / 6)]
-    np.testing.assert_allclose(bright, colors.colorize([[0.0, 1.0]])[0, 1], atol=9)
+    np.testing.assert_allclose(bright, colormaps.colorize([[0.0, 1.0]])[0, 1], atol=9)
     assert covered[high // 10, wide // 10].sum() < 200  # muted
 
 
@@ -226,7 +226,7 @@ def many(tmp_path, run, explanation, rng):
         pass
     image = rng.integers(0, 256, (224, 224, 3), "uint8")
     maps = rng.random((224, 224, 1), "float32")
-    one = cards.card(explanation("NAME", maps=maps, image=image), "NAME")
+    one = image_card.card(explanation("NAME", maps=maps, image=image), "NAME")
     text = report.page.read_text(encoding="utf-8")
     made = (
         one.replace("NAME", f"{number}.png").replace('"0.75"', f'"{number / 500}"')

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_explainable import colors
-from keras_explainable.report import Noise, Prediction, page, palettes
-from keras_explainable.report.cards import card
+from keras_explainable.plotting import colormaps
+from keras_explainable.report import Noise, Prediction, html_page, page_colormaps
+from keras_explainable.report.image_card import card
 
 VOID = {"meta", "br", "input"}
 HOSTILE = "<script>alert(1)</script>\"'&amp;<img src=x onerror=y>.png"
@@ -67,7 +67,7 @@ def summary():
 
 
 def read(summary, *cards):
-    return Reader(page.head(summary) + "".join(cards) + page.foot(summary))
+    return Reader(html_page.head(summary) + "".join(cards) + html_page.foot(summary))
 
 
 def decoded(image):
@@ -188,20 +188,24 @@ def test_what_speaks_against_a_class_is_told_apart(summary, explanation):
 
 
 def test_a_map_of_zeros_is_black():
-    assert palettes.grey(np.zeros((2, 2), "float32"), False).tolist() == [[0, 0]] * 2
+    assert (
+        page_colormaps.grey(np.zeros((2, 2), "float32"), False).tolist() == [[0, 0]] * 2
+    )
 
 
-@pytest.mark.parametrize("name", [*palettes.PALETTES, "signed"])
+@pytest.mark.parametrize("name", [*page_colormaps.PALETTES, "signed"])
 def test_the_filters_have_the_colours_of_the_library(name):
-    cmap = (palettes.PALETTES | {"signed": colors.DIVERGING})[name]
-    [ramp] = re.findall(f'<filter id="{name}".*?</filter>', palettes.filters(), re.S)
+    cmap = (page_colormaps.PALETTES | {"signed": colormaps.DIVERGING})[name]
+    [ramp] = re.findall(
+        f'<filter id="{name}".*?</filter>', page_colormaps.filters(), re.S
+    )
     tables = [
         np.array(table.split(), "float32")
         for table in re.findall('tableValues="(.*?)"', ramp)
     ]
     grey = np.linspace(0, 1, 256, dtype="float32")
     shown = [np.interp(grey, np.linspace(0, 1, len(t)), t) for t in tables]
-    expected = colors.colorize(grey[None], cmap)[0] / 255
+    expected = colormaps.colorize(grey[None], cmap)[0] / 255
     np.testing.assert_allclose(np.stack(shown, -1), expected, atol=0.025)
 
 
@@ -218,7 +222,7 @@ def test_pictures_carry_what_they_are_sorted_by(summary, explanation):
 
 
 def test_nothing_is_fetched_from_anywhere(summary, explanation):
-    text = page.head(summary) + card(explanation(), "a") + page.foot(summary)
+    text = html_page.head(summary) + card(explanation(), "a") + html_page.foot(summary)
     reader = Reader(text)
     assert len(reader.pictures) == 2
     assert all(url.startswith("data:image/") for url in reader.pictures)
@@ -230,7 +234,7 @@ def test_nothing_is_fetched_from_anywhere(summary, explanation):
 
 
 def test_the_only_script_that_may_run_is_the_page_s_own(summary):
-    text = page.head(summary) + page.foot(summary)
+    text = html_page.head(summary) + html_page.foot(summary)
     [script] = re.findall("<script>(.*?)</script>", text, re.S)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'\"" in text
@@ -279,7 +283,7 @@ def test_failures_and_interruptions_are_said_at_the_top(summary):
 
 
 def test_light_dark_phone_and_print_have_their_styles(summary):
-    head = page.head(summary)
+    head = html_page.head(summary)
     assert 'name="viewport" content="width=device-width, initial-scale=1"' in head
     for media in ("prefers-color-scheme: dark", "max-width: 50rem", "print"):
         assert media in head

@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
 
-from keras_explainable import colors
-from keras_explainable.report import panels
+from keras_explainable.plotting import colormaps
+from keras_explainable.report import panel_image
 
 
 def views(explanation):
-    return panels.views(explanation.image, explanation.maps[0].values[..., 0])
+    return panel_image.views(explanation.image, explanation.maps[0].values[..., 0])
 
 
 def test_the_map_and_the_overlay_light_up_where_the_map_is_bright(explanation):
     image, map_, overlay = views(explanation())
     np.testing.assert_array_equal(image, explanation().image)
-    brightest = colors.colorize(np.array([[0.0, 1.0]]))[0, 1]
+    brightest = colormaps.colorize(np.array([[0.0, 1.0]]))[0, 1]
     np.testing.assert_array_equal(map_[1, 2], brightest)
     assert map_[0, 0].sum() < 10
     np.testing.assert_allclose(overlay[1, 2], brightest, atol=20)
@@ -25,7 +25,7 @@ def test_the_brightest_percent_is_shown_alike(explanation):
     maps[0, 0] = 1000
     _, map_, _ = views(explanation(size=(20, 50), maps=maps))
     np.testing.assert_array_equal(map_[0, 0], map_[-1, -1])
-    halfway = colors.colorize(np.array([[0.5, 1.0]]))[0, 0]
+    halfway = colormaps.colorize(np.array([[0.5, 1.0]]))[0, 0]
     np.testing.assert_allclose(map_[10, 0].astype(int), halfway, atol=8)
 
 
@@ -47,7 +47,7 @@ def test_a_map_of_zeros_is_dark(explanation):
 )
 def test_small_pictures_are_enlarged_in_whole_steps(shape, enlarged, rng):
     pixels = rng.integers(0, 256, (*shape, 3), "uint8")
-    large = np.asarray(panels.enlarged(pixels))
+    large = np.asarray(panel_image.enlarged(pixels))
     assert large.shape == (*enlarged, 3)
     factor = enlarged[0] // shape[0]
     # Crisp: each pixel is a square of its very colour.
@@ -57,43 +57,48 @@ def test_small_pictures_are_enlarged_in_whole_steps(shape, enlarged, rng):
 
 def test_a_panel_has_image_map_and_overlay_side_by_side(explanation):
     made = explanation()
-    pixels = np.asarray(panels.panel(made))
+    pixels = np.asarray(panel_image.panel(made))
     for view in views(made):
-        tile = np.asarray(panels.enlarged(view))
+        tile = np.asarray(panel_image.enlarged(view))
         assert holds(pixels, tile)
 
 
 def test_a_panel_has_a_row_for_each_class(explanation):
-    one = panels.panel(explanation(classes=("a",)))
-    three = panels.panel(explanation(classes=("a", "b", "c")))
+    one = panel_image.panel(explanation(classes=("a",)))
+    three = panel_image.panel(explanation(classes=("a", "b", "c")))
     assert three.width == one.width
     head = (3 * one.height - three.height) / 2
     assert 0 < head < 60  # the name of the picture is there only once
 
 
 def test_a_panel_has_a_row_for_each_method(explanation):
-    one = panels.panel(explanation(classes=("a", "b")))
-    two = panels.panel(explanation(classes=("a", "b"), methods=("gradcam", "rise")))
+    one = panel_image.panel(explanation(classes=("a", "b")))
+    two = panel_image.panel(
+        explanation(classes=("a", "b"), methods=("gradcam", "rise"))
+    )
     assert 2 * one.height - 60 < two.height < 2 * one.height
 
 
 def test_titles_say_class_and_score(explanation):
     texts = [
-        panels.panel(explanation(classes=(label,), scores=[score]))
+        panel_image.panel(explanation(classes=(label,), scores=[score]))
         for label, score in (("cat", 0.5), ("dog", 0.5), ("cat", 0.6))
     ]
     assert len({text.tobytes() for text in texts}) == 3
 
 
 def test_long_names_are_shortened_and_odd_ones_drawn(explanation):
-    plain = panels.panel(explanation())
+    plain = panel_image.panel(explanation())
     for name in (
         "x" * 5000,
         "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),
         "",
         "日本語",
     ):
-        assert panels.panel(explanation(name=name, classes=(name,))).size == plain.size
+        assert (
+            panel_image.panel(explanation(name=name, classes=(name,))).size
+            == plain.size
+        )
 
 
 def holds(pixels, tile):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_explainable.report.records import Names, Prediction
+from keras_explainable.report.explanation_records import Names, Prediction
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_explainable.report import Report
-from keras_explainable.report.unfinished import Part, Unfinished
+from keras_explainable.report.resume import Part, Unfinished
 
 IMAGE = np.arange(12, dtype="uint8").reshape(2, 2, 3)
 PART = Part(

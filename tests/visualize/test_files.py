@@ -12,6 +12,7 @@ from PIL import Image
 from visualized import PHOTOS, size_of
 
 from keras_explainable import utils
+from keras_explainable.plotting import visualize
 
 
 def test_to_buffer_and_to_file_hold_the_same_picture(tmp_path):
@@ -91,7 +92,7 @@ def test_no_figure_is_left_when_drawing_fails(monkeypatch):
     def broken(*args):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(utils, "_draw_panel", broken)
+    monkeypatch.setattr(visualize, "_draw_panel", broken)
     with pytest.raises(RuntimeError, match="broken"):
         utils.visualize(PHOTOS)
     assert plt.get_fignums() == []

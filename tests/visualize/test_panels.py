@@ -6,7 +6,8 @@ from keras import ops
 from PIL import Image
 from visualized import MAPS, PHOTOS, RNG
 
-from keras_explainable import colors, filters
+from keras_explainable import filters
+from keras_explainable.plotting import colormaps
 
 
 def columns(figure):
@@ -27,7 +28,7 @@ def test_the_seed_page(panels, drawn):
     for image, shown in zip(PHOTOS, pixels[:4], strict=True):
         np.testing.assert_array_equal(shown, image)
     for map_, shown in zip([*MAPS, *smoothed], pixels[4:], strict=True):
-        np.testing.assert_array_equal(shown, colors.colorize(map_))
+        np.testing.assert_array_equal(shown, colormaps.colorize(map_))
 
 
 def test_all_kinds_in_one_list(panels):
@@ -46,9 +47,9 @@ def test_all_kinds_in_one_list(panels):
     assert len(pixels) == 9
     for shown in pixels[:5]:
         np.testing.assert_array_equal(shown, PHOTOS[0])
-    np.testing.assert_array_equal(pixels[5], colors.to_rgb(items[5]))
+    np.testing.assert_array_equal(pixels[5], colormaps.to_rgb(items[5]))
     for shown in pixels[6:]:
-        np.testing.assert_array_equal(shown, colors.colorize(MAPS[0]))
+        np.testing.assert_array_equal(shown, colormaps.colorize(MAPS[0]))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
@@ -78,7 +79,7 @@ def test_units_are_panels_never_rgb(panels, units, make):
     pixels = panels([PHOTOS[0], maps])
     assert len(pixels) == 1 + units
     for unit, shown in enumerate(pixels[1:]):
-        np.testing.assert_array_equal(shown, colors.colorize(maps[..., unit]))
+        np.testing.assert_array_equal(shown, colormaps.colorize(maps[..., unit]))
 
 
 def test_maps_says_what_values_do_not(panels):
@@ -116,17 +117,17 @@ def test_grey_8_bit_images_are_no_maps(panels):
 
 def test_color_maps_may_be_chosen(panels):
     _, shown = panels([PHOTOS[0], MAPS[0]], cmap="gray")
-    np.testing.assert_array_equal(shown, colors.colorize(MAPS[0], "gray"))
+    np.testing.assert_array_equal(shown, colormaps.colorize(MAPS[0], "gray"))
     (shown,) = panels([PHOTOS[0]], overlays=[MAPS[0]], overlay_cmap="gray")
     np.testing.assert_array_equal(
-        shown, colors.overlay(PHOTOS[0], MAPS[0], 0.75, "gray")
+        shown, colormaps.overlay(PHOTOS[0], MAPS[0], 0.75, "gray")
     )
 
 
 def test_overlays(panels):
     pixels = panels(PHOTOS, overlays=MAPS, overlay_alpha=0.3)
     for image, map_, shown in zip(PHOTOS, MAPS, pixels, strict=True):
-        np.testing.assert_array_equal(shown, colors.overlay(image, map_, 0.3))
+        np.testing.assert_array_equal(shown, colormaps.overlay(image, map_, 0.3))
 
 
 def test_overlays_of_some_images_and_of_several_units(panels):
@@ -136,14 +137,14 @@ def test_overlays_of_some_images_and_of_several_units(panels):
     np.testing.assert_array_equal(pixels[0], PHOTOS[0])
     for unit, shown in enumerate(pixels[1:3]):
         np.testing.assert_array_equal(
-            shown, colors.overlay(PHOTOS[1], units[..., unit])
+            shown, colormaps.overlay(PHOTOS[1], units[..., unit])
         )
-    np.testing.assert_array_equal(pixels[3], colors.overlay(PHOTOS[2], MAPS[2]))
+    np.testing.assert_array_equal(pixels[3], colormaps.overlay(PHOTOS[2], MAPS[2]))
 
 
 def test_one_overlay_for_one_image(panels):
     (shown,) = panels(PHOTOS[0], overlays=MAPS[0])
-    np.testing.assert_array_equal(shown, colors.overlay(PHOTOS[0], MAPS[0]))
+    np.testing.assert_array_equal(shown, colormaps.overlay(PHOTOS[0], MAPS[0]))
 
 
 def test_titles_are_shown_as_they_are(panels, drawn):

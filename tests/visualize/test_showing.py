@@ -11,6 +11,7 @@ from matplotlib import pyplot as plt
 from visualized import PHOTOS, size_of
 
 from keras_explainable import utils
+from keras_explainable.plotting import visualize
 
 
 def test_a_script_without_a_display_says_nothing(capfd):
@@ -25,7 +26,7 @@ def test_a_script_shows_one_window(monkeypatch, interactive):
     shown = []
     monkeypatch.setattr(plt, "show", lambda: shown.append(plt.get_fignums()))
     monkeypatch.setattr(plt, "isinteractive", lambda: interactive)
-    monkeypatch.setattr(utils, "_has_windows", lambda figure: True)
+    monkeypatch.setattr(visualize, "_has_windows", lambda figure: True)
     utils.visualize(PHOTOS)
     assert shown == [[1]]
     # ``plt.ion()``: the window is still open, and would close with its figure.

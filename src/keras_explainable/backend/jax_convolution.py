@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from keras_explainable.pads import pads
+from keras_explainable.backend.padding import pads
 
 # Up to so many output pixels a product for each tap beats XLA's convolution.
 FEW_PIXELS = 64

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_explainable.pads import pads
+from keras_explainable.backend.padding import pads
 
 #: Of fewer channels, such as those of a picture, TensorFlow's own derivative is faster.
 FEW_CHANNELS = 8

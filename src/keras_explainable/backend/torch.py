@@ -13,7 +13,7 @@ from keras.ops import convert_to_tensor as convert
 from torch.nn import functional
 
 from keras_explainable.backend import torch_pooling
-from keras_explainable.pads import Pads, pads
+from keras_explainable.backend.padding import Pads, pads
 
 TRACING_ERRORS: tuple[type[Exception], ...] = ()  # Nothing is traced.
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from keras_explainable.pads import pads
+from keras_explainable.backend.padding import pads
 
 #: Bits that count rows, up to so many, for one place; and places in a word of 64.
 _BITS, _MOST, _PLACES = 7, 127, 9

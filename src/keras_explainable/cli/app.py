@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from keras_explainable import __version__
-from keras_explainable.cli import talking
+from keras_explainable.cli import console
 from keras_explainable.cli.settings import Settings
 
 __all__ = ["app"]
@@ -140,7 +140,7 @@ def explain(
     was full. 2: wrong usage. 130: interrupted. What was done by then is kept.
     """
     started = time.monotonic()
-    with talking.briefly():
+    with console.briefly():
         settings = Settings(
             method,
             target,
@@ -152,10 +152,10 @@ def explain(
             batch_size,
         )
         # Later than the check of the options: what they import may take seconds.
-        from keras_explainable.cli import working
+        from keras_explainable.cli import run
 
-        job = working.prepare(paths or [], model, preprocess, settings, out, resume)
-        report = working.explain(job)
-    talking.conclude(report, time.monotonic() - started)
+        job = run.prepare(paths or [], model, preprocess, settings, out, resume)
+        report = run.explain(job)
+    console.conclude(report, time.monotonic() - started)
     code = 130 if report.interrupted else 1 if report.failures else 0
     raise typer.Exit(code)

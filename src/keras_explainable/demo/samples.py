@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_explainable import checks
+from keras_explainable.common import checks
 from keras_explainable.demo import digits, scenes
 
 _SHIPPED = pathlib.Path(__file__).with_name("samples.npz")

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from keras_explainable.inputs import map_shape
-from keras_explainable.inspection.finding import layers_from_the_end
-from keras_explainable.inspection.silence import UNKNOWN, why_silent
-from keras_explainable.memory import free_host_memory
-from keras_explainable.trees import Tree, leaves, taken
+from keras_explainable.common.host_memory import free_host_memory
+from keras_explainable.common.structures import Tree, leaves, taken
+from keras_explainable.common.warnings import warn
+from keras_explainable.inspection.find_layers import layers_from_the_end
+from keras_explainable.inspection.vanishing_gradients import UNKNOWN, why_silent
+from keras_explainable.network.model_inputs import map_shape
 from keras_explainable.types import Model
-from keras_explainable.warning import warn
 
 NOTHING_LEFT = (
     "there are derivatives, but the method or `postprocessing` left nothing of them "

@@ -5,11 +5,11 @@ from typing import Any
 
 import keras
 
-from keras_explainable import checks
-from keras_explainable.compilation import accepts
-from keras_explainable.inputs import map_shape
-from keras_explainable.resizing import resized
-from keras_explainable.trees import Tree, each, leaves
+from keras_explainable.common import checks
+from keras_explainable.common.interpolation import resized
+from keras_explainable.common.structures import Tree, each, leaves
+from keras_explainable.execution.compilation import accepts
+from keras_explainable.network.model_inputs import map_shape
 from keras_explainable.types import Tensor
 
 Postprocessing = Callable[..., Tensor]

@@ -7,11 +7,11 @@ from typing import Any
 from keras import ops
 
 from keras_explainable import filters
-from keras_explainable.engine.batches import Result
-from keras_explainable.engine.explaining import explain, partial_explain
+from keras_explainable.engine.explain import explain, partial_explain
+from keras_explainable.engine.explain_batch import Result
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess
 from keras_explainable.methods import cams, gradient, meta, perturbation
-from keras_explainable.methods.gradient.plain import SIGNED_GRADIENTS, reduced
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, reduced
 from keras_explainable.types import Model, Tensor
 
 gradients = partial_explain(gradient.gradients, postprocessing=filters.normalize)

@@ -2,8 +2,8 @@
 
 from keras_explainable.inspection.biases import biases, layers_with_biases
 from keras_explainable.inspection.embeddings import embedded_model
-from keras_explainable.inspection.exposing import endpoints, expose
-from keras_explainable.inspection.finding import (
+from keras_explainable.inspection.exposed_layers import endpoints, expose
+from keras_explainable.inspection.find_layers import (
     find_layer_with,
     get_global_pooling_layer,
     get_logits_layer,
@@ -11,7 +11,7 @@ from keras_explainable.inspection.finding import (
 )
 from keras_explainable.inspection.logits import logits_model, runnable_model
 from keras_explainable.inspection.targets import output_model, target_model
-from keras_explainable.units import gather_units
+from keras_explainable.network.output_units import gather_units
 
 __all__ = [
     "biases",

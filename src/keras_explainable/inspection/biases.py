@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_explainable.inspection.finding import layers_from_the_end
-from keras_explainable.operations import LINEAR, norm_arrays
+from keras_explainable.inspection.find_layers import layers_from_the_end
+from keras_explainable.network.operation_kinds import LINEAR, norm_arrays
 from keras_explainable.types import Model
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_explainable.graph import Graph, Step, filled
-from keras_explainable.inputs import as_inputs
-from keras_explainable.inspection.finding import layers_from_the_end
+from keras_explainable.common.structures import Tree, leaves
+from keras_explainable.inspection.find_layers import layers_from_the_end
 from keras_explainable.inspection.logits import rewritten
-from keras_explainable.tracing import inlined, trace
-from keras_explainable.trees import Tree, leaves
+from keras_explainable.network.graph import Graph, Step, filled
+from keras_explainable.network.model_inputs import as_inputs
+from keras_explainable.network.trace_model import inlined, trace
 from keras_explainable.types import Model, Tensor
 
 

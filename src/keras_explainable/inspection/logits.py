@@ -7,11 +7,12 @@ from typing import Any
 
 import keras
 
-from keras_explainable.compilation import forget
-from keras_explainable.graph import Graph, GraphModel, Step, twin
-from keras_explainable.inspection.finding import layers_from_the_end
-from keras_explainable.keeping import Kept
-from keras_explainable.tracing import trace
+from keras_explainable.execution.compilation import forget
+from keras_explainable.execution.model_cache import Kept
+from keras_explainable.inspection.find_layers import layers_from_the_end
+from keras_explainable.network.activations import activation_of, with_activation
+from keras_explainable.network.graph import Graph, GraphModel, Step
+from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
 
 #: Activations at the end of a classifier that turn logits into probabilities.
@@ -149,18 +150,6 @@ def _resolved(step: Step) -> Step:
     return replace(step, operation=with_activation(step.operation, function))
 
 
-def activation_of(operation: Any) -> Any:
-    """Return the activation that a layer ends with; None if it has none."""
-    return getattr(operation, "activation", None)
-
-
 def _activation_name(operation: Any) -> str:
     activation = activation_of(operation)
     return str(getattr(activation, "__name__", type(activation).__name__)).lower()
-
-
-def with_activation(layer: keras.Layer, activation: Any) -> keras.Layer:
-    """Return a twin of the layer that ends with another activation."""
-    copy = twin(layer)
-    copy.__dict__["activation"] = activation
-    return copy

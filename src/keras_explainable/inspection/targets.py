@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_explainable.graph import Graph, GraphModel, Step
-from keras_explainable.tracing import trace, tree_of_only_output
+from keras_explainable.network.graph import Graph, GraphModel, Step
+from keras_explainable.network.trace_model import trace, tree_of_only_output
 from keras_explainable.types import Model, Tensor
 
 #: Returns what is to be explained, (B,) or (B, units), of the outputs of a model.

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_explainable import backend, checks, units
-from keras_explainable.averaging import Call, averaged, looping, result
-from keras_explainable.batching import Copies
-from keras_explainable.inputs import as_array, check_finite, map_shape
+from keras_explainable import backend
+from keras_explainable.common import checks
+from keras_explainable.common.structures import taken
 from keras_explainable.inspection.embeddings import check_real
-from keras_explainable.sampling import Sampling
-from keras_explainable.trees import taken
+from keras_explainable.network import output_units
+from keras_explainable.network.model_inputs import as_array, check_finite, map_shape
+from keras_explainable.sampling.averaging_loop import Call, averaged, looping, result
+from keras_explainable.sampling.parameters import Sampling
+from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Model, Tensor
 
 __all__ = ["occlusion", "rise"]
@@ -129,8 +131,8 @@ def rise(
 
 def _scores(model: Model, inputs: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
     """Return the chosen units (R, K), and again in the shape of maps (R, 1, ..., K)."""
-    outputs = units.first_output(model(inputs, training=False))
-    logits = units.gather_units(outputs, indices)
+    outputs = output_units.first_output(model(inputs, training=False))
+    logits = output_units.gather_units(outputs, indices)
     return logits, _as_maps(logits, map_shape(inputs.shape))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable import __version__
-from keras_explainable.report.records import Explanation, Maps
+from keras_explainable.report.explanation_records import Explanation, Maps
 
 __all__ = ["MapsFile", "image_entry", "maps_key", "versions"]
 

@@ -1,14 +1,17 @@
 """Methods by derivatives of the model's units by its inputs."""
 
-from keras_explainable.methods.gradient.full import full_gradients
-from keras_explainable.methods.gradient.guided import guided_gradients
-from keras_explainable.methods.gradient.path import (
+from keras_explainable.methods.gradient.full_gradients import full_gradients
+from keras_explainable.methods.gradient.guided_gradients import guided_gradients
+from keras_explainable.methods.gradient.input_gradients import (
+    gradients,
+    input_x_gradient,
+)
+from keras_explainable.methods.gradient.integrated_gradients import (
     completeness_gap,
     expected_gradients,
     integrated_gradients,
 )
-from keras_explainable.methods.gradient.plain import gradients, input_x_gradient
-from keras_explainable.methods.gradient.smoothed import smooth_gradients
+from keras_explainable.methods.gradient.smooth_gradients import smooth_gradients
 
 __all__ = [
     "completeness_gap",

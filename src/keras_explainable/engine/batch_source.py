@@ -1,0 +1,168 @@
+"""Data as Keras' ``predict`` takes it, cut into batches of one fixed size."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from keras_explainable.common import checks
+from keras_explainable.common.structures import Tree, each, leaves, length, taken
+from keras_explainable.engine import data_iterators
+from keras_explainable.engine.data_iterators import Element, as_numpy
+from keras_explainable.execution.chunks import padded_chunks
+from keras_explainable.network import output_units
+from keras_explainable.network.model_inputs import (
+    as_inputs,
+    check_inputs,
+    for_each_input,
+    names_of_inputs,
+)
+from keras_explainable.sampling.noise import PADDING
+from keras_explainable.types import Model, Tensor
+
+
+class Batch(NamedTuple):
+    """Inputs (B, ...), units (B, K) or None, ids (B,), and how many rows are used."""
+
+    inputs: Tree
+    indices: Tensor | None
+    ids: np.ndarray
+    used: int
+
+
+class Source:
+    """Batches of at most ``batch_size`` rows, smaller ones padded to the largest.
+
+    Arrays are checked as a whole before anything is computed; what a data set yields
+    is checked as it comes.
+
+    Attributes:
+        steps: number of batches that the data comes in; None if it is not known.
+        images: number of images; None if it is not known.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        x: Any,
+        y: Any = None,
+        *,
+        ids: Any = None,
+        batch_size: int = 32,
+        steps: int | None = None,
+    ):
+        self.model, self.batch_size = model, batch_size
+        self.ids = None if ids is None else np.asarray(ids)
+        self.images: int | None = None
+        if data_iterators.is_stream(x):
+            _refuse_targets(y)
+            self._elements, known = self._stream(x)
+        else:
+            pieces = [self._checked_arrays(*piece) for piece in self._pieces(x, y)]
+            slices = [part for piece in pieces for part in self._slices(*piece)]
+            self._elements, known = iter(slices), len(slices)
+            self.images = sum(length(part) for part, _ in slices[:steps])
+            self.ids = checks.image_ids(ids, sum(length(part) for part, _ in slices))
+        self.steps = steps if known is None else min(steps or known, known)
+
+    def __iter__(self) -> Iterator[list[Batch]]:
+        """Yield each element of the data as a list of batches."""
+        position, sizes = 0, dict[Any, int]()
+        for x, y in itertools.islice(self._elements, self.steps):
+            inputs, indices = self._checked(x, y)
+            count = length(inputs)
+            shapes = tuple(tuple(part.shape[1:]) for part in leaves(inputs))
+            sizes[shapes] = min(self.batch_size, max(sizes.get(shapes, 0), count))
+            ids = self._ids_from(position, count)
+            yield list(_padded(inputs, indices, ids, sizes[shapes]))
+            position += count
+        if not position:
+            raise ValueError("`x` must hold at least one input; received none.")
+
+    def _stream(self, x: Any) -> tuple[Iterator[Element], int | None]:
+        """Return the batches of a stream, and how many; single samples are gathered."""
+        known = data_iterators.length_of(x)
+        first, found = data_iterators.peeked(data_iterators.elements(x))
+        if first is None or not self._is_sample(first[0]):
+            return found, known
+        size = self.batch_size
+        return data_iterators.batched(found, size), known and -(-known // size)
+
+    def _is_sample(self, x: Any) -> bool:
+        """Whether ``x`` is one input, without the axis of a batch."""
+
+        def lacks_axis(symbol: Any, part: Any) -> bool:
+            return symbol is not None and np.ndim(part) == len(symbol.shape) - 1
+
+        return all(leaves(for_each_input(self.model, lacks_axis, x)))
+
+    def _pieces(self, x: Any, y: Any) -> Iterator[Element]:
+        """Yield the data whole, or a list of images in runs of one shape."""
+        single = names_of_inputs(self.model)[1:] == []
+        shapes = [*map(_shape, x)] if single and isinstance(x, list | tuple) else []
+        if len({*shapes}) < 2 or min(map(len, shapes)) < 2:
+            yield x, y
+            return
+        if y is not None:
+            y = as_numpy(y, "y")
+            output_units.as_indices(y, len(x), output_units.count_units(self.model))
+        start = 0
+        for _, run in itertools.groupby(shapes):
+            rows = slice(start, start + len(list(run)))
+            yield x[rows], None if y is None else y[rows]
+            start = rows.stop
+
+    def _checked_arrays(self, x: Any, y: Any) -> Element:
+        x = for_each_input(self.model, lambda _, part: as_numpy(part), x)
+        check_inputs(self.model, x)
+        if y is not None:
+            y = as_numpy(y, "y")
+            output_units.as_indices(y, length(x), output_units.count_units(self.model))
+        return x, y
+
+    def _checked(self, x: Any, y: Any) -> tuple[Tree, Tensor | None]:
+        numpy = for_each_input(self.model, lambda _, part: as_numpy(part), x)
+        inputs = as_inputs(self.model, numpy)
+        if y is None:
+            return inputs, None
+        count = output_units.count_units(self.model)
+        return inputs, output_units.as_indices(as_numpy(y, "y"), length(inputs), count)
+
+    def _slices(self, x: Tree, y: Any) -> Iterator[Element]:
+        for start in range(0, length(x), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            some = each(lambda part, at=rows: part[at], x)
+            yield some, None if y is None else y[rows]
+
+    def _ids_from(self, position: int, count: int) -> np.ndarray:
+        if self.ids is None:
+            return np.arange(position, position + count)
+        return checks.image_ids(self.ids[position : position + count], count)
+
+
+def _padded(inputs: Tree, indices: Any, ids: np.ndarray, size: int) -> Iterator[Batch]:
+    for positions, used in padded_chunks(length(inputs), size):
+        yield Batch(
+            taken(inputs, positions),
+            None if indices is None else ops.take(indices, positions, axis=0),
+            np.where(used, ids[positions], PADDING),
+            int(used.sum()),
+        )
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    """Return the shape of an image; () if it is none."""
+    try:
+        return np.shape(as_numpy(x))
+    except (TypeError, ValueError):
+        return ()
+
+
+def _refuse_targets(y: Any) -> None:
+    if y is not None:
+        raise ValueError(
+            "`y` must be None when `x` is a data set, which yields (x, y) itself; "
+            f"received {type(y).__name__}."
+        )

@@ -1,0 +1,101 @@
+"""What yields data: data sets, loaders, generators."""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable.common.structures import each
+from keras_explainable.network.model_inputs import as_array
+
+#: ``x`` and ``y``, which may be None.
+Element = tuple[Any, Any]
+
+
+def is_stream(x: Any) -> bool:
+    """Whether ``x`` yields data: no array, list, dictionary or tensor, which are it."""
+    if isinstance(x, keras.utils.PyDataset):
+        return True
+    is_array = isinstance(x, list | tuple | dict | str) or hasattr(x, "shape")
+    return hasattr(x, "__iter__") and not is_array and not np.isscalar(x)
+
+
+def elements(x: Any) -> Iterator[Element]:
+    """Return the (x, y) that a stream yields."""
+    if isinstance(x, keras.utils.PyDataset):
+        return map(_unpacked, _read(x))
+    return map(_unpacked, x)
+
+
+def _read(data: keras.utils.PyDataset) -> Iterator[Any]:
+    """Yield the batches in order, read ahead by as many threads as it has workers.
+
+    Threads also where it asks for processes, which need not be able to start here.
+    """
+    count = data.num_batches
+    steps = iter(itertools.count() if count is None else range(count))
+    if data.workers < 2:
+        yield from map(data.__getitem__, steps)
+        return
+    pool = ThreadPoolExecutor(data.workers)
+    ahead = (pool.submit(data.__getitem__, step) for step in steps)
+    try:
+        waiting = deque(itertools.islice(ahead, data.workers))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(itertools.islice(ahead, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def length_of(x: Any) -> int | None:
+    """Return how many elements a stream has; None if it is not known."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches
+    try:
+        return len(x)
+    except TypeError:  # A generator, or a data set of unknown or infinite length.
+        return None
+
+
+def batched(samples: Iterable[Element], size: int) -> Iterator[Element]:
+    """Return single samples (x, y) as batches of at most ``size``."""
+    samples = iter(samples)
+    while chunk := list(itertools.islice(samples, size)):
+        xs, ys = zip(*chunk, strict=True)
+        stacked = each(lambda *rows: np.stack(rows), *map(numpy_of, xs))
+        yield stacked, None if ys[0] is None else np.stack([*map(as_numpy, ys)])
+
+
+def peeked(found: Iterator[Any]) -> tuple[Any, Iterator[Any]]:
+    """Return what an iterator yields first, None if nothing, and all of it again."""
+    first = list(itertools.islice(found, 1))
+    return (first[0] if first else None), itertools.chain(first, found)
+
+
+def numpy_of(x: Any) -> Any:
+    """Return an input, or each of a dictionary of them, as a NumPy array."""
+    if isinstance(x, dict):
+        return {name: as_numpy(part) for name, part in x.items()}
+    return as_numpy(x)
+
+
+def as_numpy(x: Any, name: str = "x") -> Any:
+    """Return any framework's tensor, array, picture or list as a NumPy array."""
+    if ops.is_tensor(x):
+        return ops.convert_to_numpy(x)
+    if hasattr(x, "detach"):  # A torch tensor under another backend.
+        x = x.detach().cpu()
+    return as_array(name, x)
+
+
+def _unpacked(element: Any) -> Element:
+    """Return (x, y) of ``x``, ``(x,)``, ``(x, y)`` or ``(x, y, weights)``."""
+    if isinstance(element, tuple | list):
+        return (*element, None)[:2]
+    return element, None

@@ -1,0 +1,230 @@
+"""Full gradients: of the input, of each bias and of what activations add."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_explainable import backend, filters, inspection
+from keras_explainable.common.interpolation import resized, spread
+from keras_explainable.execution.compilation import compiled
+from keras_explainable.execution.model_preparation import prepares
+from keras_explainable.inspection.biases import has_bias
+from keras_explainable.inspection.exposed_layers import is_exposed, layers_exposed, tap
+from keras_explainable.inspection.logits import rewritten
+from keras_explainable.network import output_units
+from keras_explainable.network.activations import activation_of, split_activation
+from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.model_inputs import as_inputs, check_single
+from keras_explainable.network.operation_kinds import relu_limit
+from keras_explainable.network.trace_model import inlined
+from keras_explainable.types import Model, Tensor
+
+
+def absolute_normalize(x: Tensor) -> Tensor:
+    """Return |x|, rescaled to 0..1 for each image."""
+    return filters.absolute_normalize(x, axis=tuple(range(1, len(x.shape))))
+
+
+#: Activations that add nothing, or that mix their inputs with each other.
+PLAIN = {"linear", "relu", "leakyrelu", "softmax", "logsoftmax", "sparsemax", "glu"}
+
+#: Names of the others, as layers and operations have them.
+BENT = {name.replace("_", "") for name in dir(keras.activations)} - PLAIN
+
+
+def _prepare(model: Model, params: dict[str, Any]) -> Model:
+    """Return the model with what adds to its outputs exposed, as ``_exposing`` says."""
+    return model if is_exposed(model) else rewritten(model, _exposing)
+
+
+@prepares(_prepare)
+def full_gradients(
+    model: Model,
+    inputs: Tensor,
+    indices: Tensor | None = None,
+    *,
+    biases: list[Any] | None = None,
+    psi: Callable[[Tensor], Tensor] | None = absolute_normalize,
+    rows: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the chosen units and their full gradients.
+
+        maps = sum_c psi(x * df/dx) + sum_l upsample(sum_c psi(b_l * df/dz_l))
+
+    z_l is what layer l, with the bias b_l, puts out before its activation. Activations
+    other than ReLUs have a bias, too: a(z) - a'(z) z, which is 6 above 6 for a ReLU6;
+    so have layers that rescale or normalize the input.
+    Layers without spatial output (Dense) have no place in a map and are left out.
+
+    With ``psi=None`` terms keep their sums when they are enlarged, so that the map adds
+    up to f(x), but for what was left out and for products of inner values with each
+    other (squeeze and excitation, norms of a layer, attention).
+
+    Args:
+        model: as for ``gradients``; or one that has the outputs of layers with a bias
+            exposed behind its own (``ke.inspection.expose``): then only these count.
+        inputs: (B, H, W, C).
+        indices: units to explain (B, K), or (B,); None explains every unit.
+        biases: (C,) for each exposed layer (``ke.inspection.biases``); None takes
+            those of the exposed layers themselves.
+        psi: applied to each term (B, h, w, C), or None.
+        rows: not used: the method runs on all inputs at once.
+
+    Returns:
+        ``logits`` (B, K), and ``maps`` (B, H, W, K).
+
+    Raises:
+        ValueError: if inner layers are not known, or ``biases`` do not fit them.
+
+    Reference: Srinivas & Fleuret, 2019, https://arxiv.org/abs/1905.00780
+    """
+    inputs = as_inputs(model, inputs)
+    check_single(model, inputs)
+    if len(inputs.shape) < 3:
+        raise ValueError(
+            "`x` must have spatial axes, such as (B, H, W, C), for full gradients; "
+            f"received shape {tuple(inputs.shape)}."
+        )
+    model = _prepare(model, {})
+    graph, exposed = layers_exposed(model)
+    bent = _bent_steps(graph.steps)
+    if not _are_exposed(bent, graph):
+        bent = []  # By hand, and then what has a bias.
+    biased = exposed[: len(exposed) - 2 * len(bent)]
+    biases = inspection.biases(biased) if biases is None else biases
+    _check_biases(biases, model.outputs[1 : len(biased) + 1])
+    indices = output_units.as_indices(
+        indices, len(inputs), output_units.count_units(model)
+    )
+    step = compiled(
+        partial(_full_gradients, psi=psi, bent=tuple(step.operation for step in bent)),
+        model,
+    )
+    # For each row, as all that a compiled step takes.
+    tiled = [np.tile(bias, (len(inputs), 1)) for bias in biases]
+    return step(inputs, indices, *(ops.cast(bias, inputs.dtype) for bias in tiled))
+
+
+def _full_gradients(
+    model: Model,
+    inputs: Tensor,
+    indices: Tensor,
+    *biases: Tensor,
+    psi: Any,
+    bent: tuple[Any, ...],
+) -> tuple[Tensor, Tensor]:
+    run, zeros = tap(model, inputs)
+    outputs, pullback, values = backend.vjp(
+        lambda both: run(both[0], both[1:]), [inputs, *zeros]
+    )
+    after = len(biases) + len(bent)  # Where what activations write begins.
+    pairs = zip(bent, values[len(biases) : after], strict=True)
+    slopes = itertools.starmap(_slope_times, pairs)
+    added = [
+        *(_as_map(bias, len(inputs.shape)) for bias in biases),
+        *(value - slope for value, slope in zip(values[after:], slopes, strict=True)),
+    ]
+
+    def one_map(cotangent: Tensor) -> Tensor:
+        gradient, *inner = pullback(cotangent)
+        wanted = [*inner[: len(biases)], *inner[after:]]
+        total = _term(inputs * gradient, psi, inputs.shape)
+        for derivative, bias in zip(wanted, added, strict=True):
+            if len(derivative.shape) == len(inputs.shape):
+                term = derivative * ops.cast(bias, derivative.dtype)
+                term = _term(term, psi, inputs.shape)
+                total = total + ops.cast(term, total.dtype)
+        return total
+
+    return output_units.maps_of_units(outputs, indices, one_map)
+
+
+def _slope_times(activation: Any, before: Tensor) -> Tensor:
+    """Return z a'(z) for an elementwise activation a."""
+    outputs, pullback, _ = backend.vjp(lambda z: (activation(z), ()), before)
+    return before * pullback(ops.ones_like(outputs))
+
+
+def _as_map(bias: Tensor, rank: int) -> Tensor:
+    """Return biases (B, C) as (B, 1, ..., C)."""
+    return ops.reshape(bias, (bias.shape[0], *(1,) * (rank - 2), bias.shape[-1]))
+
+
+def _term(products: Tensor, psi: Any, shape: Any) -> Tensor:
+    """Return one term of the sum (B, H, W), from products (B, h, w, C)."""
+    size = tuple(shape[1:-1])
+    if psi is None:
+        return spread(ops.sum(products, axis=-1), size)
+    return resized(ops.sum(psi(products), axis=-1), size)
+
+
+def _check_biases(biases: list[Any], exposed: list[Any]) -> None:
+    received = [np.shape(bias) for bias in biases]
+    wanted = [(output.shape[-1],) for output in exposed]
+    if received != wanted:
+        raise ValueError(
+            f"`biases` must have shapes {wanted}, one for each exposed layer; received "
+            f"{received}."
+        )
+
+
+def _exposing(graph: Graph) -> Graph:
+    """Return the graph that also outputs all that full gradients need.
+
+    Behind its own output: what layers with a bias put out before their activations,
+    and what activations that are bent read, and then what they write.
+    """
+    flat = inlined(graph)
+    parts = [part for step in flat.steps for part in _parted(step)]
+    first = keras.tree.flatten(flat.outputs)[0]
+    steps = replace(flat, steps=tuple(parts), outputs=first).pruned().steps
+    biased = [step.outputs for step in steps if has_bias(step.operation)]
+    outputs = [first, *biased, *_ends(_bent_steps(steps))]
+    return replace(flat, steps=steps, outputs=outputs)
+
+
+def _bent_steps(steps: Iterable[Step]) -> list[Step]:
+    """Return the activations that are bent, and have a place in a map."""
+    return [
+        step
+        for step in steps
+        if _is_bent(step.operation) and len(step.outputs.shape) > 2
+    ]
+
+
+def _ends(steps: list[Step]) -> list[Any]:
+    """Return what the steps read, and then what they write."""
+    return [*(step.reads[0] for step in steps), *(step.outputs for step in steps)]
+
+
+def _are_exposed(bent: list[Step], graph: Graph) -> bool:
+    ends, shown = _ends(bent), keras.tree.flatten(graph.outputs)
+    last = shown[len(shown) - len(ends) :]
+    return all(a is b for a, b in zip(ends, last, strict=True))
+
+
+def _is_bent(operation: Any) -> bool:
+    """Whether it is done to each value, and a(z) is not a'(z) z, as for a ReLU."""
+    if isinstance(operation, layers.Rescaling | layers.Normalization):
+        return True
+    if isinstance(operation, layers.ReLU):
+        return relu_limit(operation) != math.inf
+    if isinstance(operation, layers.Activation):
+        return _plain_name(activation_of(operation)) not in PLAIN
+    return _plain_name(type(operation)) in BENT
+
+
+def _plain_name(function: Any) -> str:
+    return str(getattr(function, "__name__", "")).lower().replace("_", "")
+
+
+def _parted(step: Step) -> list[Step]:
+    """Return the step with its activation as a step of its own, if it has a bias."""
+    return split_activation(step) if has_bias(step.operation) else [step]

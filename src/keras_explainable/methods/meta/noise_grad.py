@@ -1,0 +1,160 @@
+"""NoiseGrad: any method over noisy copies of the weights."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import get_ident
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend
+from keras_explainable.common import checks
+from keras_explainable.execution.compilation import call_method, describe, name_of
+from keras_explainable.execution.model_preparation import prepared, prepares
+from keras_explainable.inspection.logits import rewritten
+from keras_explainable.network import output_units
+from keras_explainable.network.graph import NO_TAPS, Graph, GraphModel
+from keras_explainable.sampling import noise
+from keras_explainable.sampling.accumulator import Tallies
+from keras_explainable.sampling.averaging_loop import Call, looping, result
+from keras_explainable.sampling.parameters import Sampling
+from keras_explainable.sampling.schedule import Copies
+from keras_explainable.types import Method, Model, Tensor
+
+
+class NoisyWeights(GraphModel):
+    """A model that runs with weights ``w * (1 + sigma * eps)``; its own stay as is."""
+
+    def __init__(self, graph: Graph, name: str):
+        super().__init__(graph, name)
+        self.noisy = [v for layer in self.layers_used for v in _weights(layer)]
+        # Variables, so that what is compiled reads them anew.
+        options = {"trainable": False, "initializer": "zeros"}
+        self.sigma = keras.Variable(shape=(), dtype="float32", **options)
+        shape = (len(self.noisy), 2)
+        self.keys = keras.Variable(shape=shape, dtype="int32", **options)
+
+    @contextmanager
+    def drawn(self, sigma: float, sampling: Sampling, draw: int) -> Iterator[None]:
+        """Have noise on all weights, anew for each ``draw``, and none afterwards."""
+        numbers = np.arange(len(self.noisy))
+        keys = sampling.keys(numbers, np.full(len(numbers), draw))
+        try:
+            self.keys.assign((keys >> 1).astype("int32"))
+            self.sigma.assign(sigma)
+            yield
+        finally:
+            self.sigma.assign(0)
+
+    def run(self, inputs: Any, taps: Mapping[int, Tensor] = NO_TAPS) -> Any:
+        """Return the outputs; see ``Graph.run``."""
+        with keras.StatelessScope([*map(self._shaken, range(len(self.noisy)))]):
+            return super().run(inputs, taps)
+
+    def _shaken(self, number: int) -> tuple[keras.Variable, Tensor]:
+        weight = self.noisy[number]
+        eps = backend.normal(self.keys[number : number + 1], tuple(weight.shape))[0]
+        factor = ops.cast(1 + self.sigma * eps, weight.dtype)
+        return weight, weight.value * factor
+
+
+def _weights(layer: keras.Layer) -> list[keras.Variable]:
+    """Return the weights of a layer that are trained, though it may be frozen."""
+    statistics = ("moving_mean", "moving_variance")
+    kept = [getattr(layer, name, None) for name in statistics]
+    if isinstance(layer, keras.layers.Normalization):
+        return []
+    return [
+        weight
+        for weight in layer.weights
+        if "float" in weight.dtype and not any(weight is each for each in kept)
+    ]
+
+
+def _noisy(model: Model, method: Method, params: dict[str, Any]) -> Model:
+    """Return the model that ``method`` wants, with noisy weights.
+
+    Raises:
+        ValueError: if the layers of the model are not known.
+    """
+    if isinstance(model, NoisyWeights):
+        return model
+    model = prepared(method, model, params)
+    # One for each thread, as the draw is in variables of its own.
+    noisy = rewritten(model, _for_thread, get_ident(), kind=NoisyWeights)
+    if noisy is model:
+        raise ValueError(
+            "`model` must be Functional or Sequential for noise on its weights; "
+            f"received {type(model).__name__}."
+        )
+    noisy.sigma.assign(0)  # Ctrl-C may have come before that was done.
+    return noisy
+
+
+def _for_thread(graph: Graph, thread: int) -> Graph:
+    return replace(graph)
+
+
+def noise_grad(
+    method: Method,
+    repetitions: int = 10,
+    noise_level: float = 0.2,
+    *,
+    seed: int | None = None,
+) -> Method:
+    """Return ``method`` averaged over noisy copies of the weights (NoiseGrad).
+
+        maps = 1/n sum_s method(x; w * (1 + sigma * eps_s)),   eps_s ~ N(0, I)
+
+    ``noise_grad(smooth(method))`` is FusionGrad: noise on weights and inputs.
+
+    Args:
+        method: explaining method to wrap.
+        repetitions: n, the number of noisy copies; each one is noisy.
+        noise_level: sigma, as a fraction of each weight.
+        seed: integer >= 0; the same copies for all inputs. None draws a fresh seed.
+
+    Returns:
+        A method with the same signature. Logits (B, K) are those of the model itself;
+        maps have the shape of ``method``'s. It also takes ``return_stats``: whether
+        to return ``Stats`` as a third value.
+
+    Raises:
+        ValueError: if ``repetitions < 1``, or the noise or the seed is negative.
+
+    Reference: Bykov et al., 2022, https://arxiv.org/abs/2106.10185
+    """
+    checks.is_callable("method", method)
+    checks.number("noise_level", noise_level, 0)
+    asked = Sampling(repetitions, seed)
+
+    def noisy(call: Call, **params: Any) -> tuple[Any, ...]:
+        sampling, model = asked.with_seed(), _noisy(call.model, method, params)
+        tally = Tallies(call.outputs, call.indices, sampling, spread=call.return_stats)
+        image, used = np.arange(len(call.ids)), call.ids != noise.PADDING
+        step = output_units.with_outputs(method) if call.return_stats else method
+        for draw in range(repetitions):
+            with model.drawn(noise_level, sampling, draw):
+                logits, maps, *outputs = call_method(
+                    step,
+                    model,
+                    call.inputs,
+                    call.indices,
+                    params,
+                    results=2 + call.return_stats,
+                    rows=call.rows,
+                    ids=call.ids,
+                )
+            copies = Copies(image, np.full(len(image), draw), used)
+            tally.add(logits, maps, outputs, copies)
+            call.progress((draw + 1) * len(image), repetitions * len(image))
+        facts = {"method": describe(method), "noise_level": noise_level}
+        return result(call, tally, facts)
+
+    noisy.__name__ = f"noise_grad({name_of(method)})"
+
+    hook = prepares(lambda model, params: _noisy(model, method, params))
+    return hook(looping(noisy, several=True))

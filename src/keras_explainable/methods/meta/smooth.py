@@ -1,0 +1,117 @@
+"""SmoothGrad around any method."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from keras_explainable.common import checks
+from keras_explainable.common.structures import each, leaves
+from keras_explainable.common.warnings import Once
+from keras_explainable.execution.compilation import describe, name_of
+from keras_explainable.execution.model_preparation import prepared, prepares
+from keras_explainable.sampling import noise as noises
+from keras_explainable.sampling.averaging_loop import (
+    Call,
+    averaged,
+    looping,
+    noisy_views,
+    result,
+)
+from keras_explainable.sampling.noise import DEFAULT, Amount, Noise
+from keras_explainable.sampling.parameters import Sampling
+from keras_explainable.types import Method, Tensor
+
+
+def smooth(
+    method: Method,
+    repetitions: int = 20,
+    noise: Amount = DEFAULT,
+    *,
+    noise_level: Amount | None = None,
+    seed: int | None = None,
+    statistic: str = "mean",
+    tolerance: float | None = None,
+    start: int = 0,
+    antithetic: bool = False,
+    preprocess: Callable[[Tensor], Tensor] | None = None,
+    clip: tuple[float, float] | None = None,
+) -> Method:
+    """Return ``method`` averaged over noisy copies of the input (SmoothGrad).
+
+        maps = 1/n sum_s method(x + sigma * eps_s),   eps_s ~ N(0, I)
+
+    What ``method`` returns is what is averaged: ``smooth(gradients)`` averages
+    absolute gradients; the paper's form averages signed ones, with
+    ``functools.partial(gradients, gradient_filter=None, channel_reduction=None)``.
+
+    Args:
+        method: explaining method to wrap: a function, a ``functools.partial``,
+            another meta method, or a ``tf.function``.
+        repetitions: n, the number of noisy copies of each input; each one is noisy.
+        noise: sigma, in units of the input; a number, or one for each channel; of a
+            model with several inputs also a dictionary of these by name.
+        noise_level: sigma as a fraction of each input's own maximum - minimum, as in
+            the paper; in place of ``noise``.
+        seed: integer >= 0. The noise of a copy depends on the seed, the image's id
+            and the number of the repetition alone. None draws a fresh seed each call.
+        statistic: "mean"; "square", the mean of the squares (SmoothGrad-squared); or
+            "variance", with n - 1 (VarGrad).
+        tolerance: relative error (norm of the standard error over norm of the map)
+            at which an image is finished; ``repetitions`` is then the most.
+        start: number of the first repetition. Others than before, with the same seed,
+            go on where a run has ended: see ``Stats.merged``.
+        antithetic: whether copies come in pairs, x + e and x - e. A pair counts as one
+            in standard errors.
+        preprocess: applied to the noisy copies, such as the ``preprocess_input`` of
+            ``keras.applications``: noise and inputs are then in its units, such as
+            0 to 255, and maps are derivatives by what it returns.
+        clip: the range that noisy copies are clipped to, before ``preprocess``. This
+            biases the noise towards the middle of the range.
+
+    Returns:
+        A method with the same signature. Logits (B, K) are those of the clean input;
+        maps have the shape of ``method``'s. It also takes ``rows``, the most copies
+        that go through the network at once; ``ids``, an integer for each input, by
+        default its position; ``progress``, called with rows done and their total; and
+        ``return_stats``, whether to return ``Stats`` as a third value.
+        Memory does not grow with ``repetitions``.
+
+    Raises:
+        ValueError: if ``repetitions < 1``, if sigma or the seed is negative, if both
+            ``noise`` and ``noise_level`` are given, or another parameter is not as
+            described.
+
+    Reference: Smilkov et al., 2017, https://arxiv.org/abs/1706.03825;
+        variance: Adebayo et al., 2018, https://arxiv.org/abs/1810.03307;
+        squares: Hooker et al., 2019, https://arxiv.org/abs/1806.10758
+    """
+    checks.is_callable("method", method)
+    noisy = Noise(noise, noise_level, antithetic, preprocess, clip)
+    asked = Sampling(
+        repetitions=repetitions,
+        seed=seed,
+        start=start,
+        statistic=statistic,
+        tolerance=tolerance,
+        copies=noisy.copies,
+    )
+    once = Once()
+
+    def smoothed(call: Call, **params: Any) -> tuple[Any, ...]:
+        sampling, spans = asked.with_seed(), each(noises.ranges, call.inputs)
+        sigma = noisy.scales(call.model, call.inputs, spans)
+        for pair in zip(leaves(sigma), leaves(spans), strict=True):
+            once.warn("noise", noises.negligible(*pair))
+
+        views = noisy_views(call, noisy, sampling, sigma)
+        tally = averaged(call, method, views, sampling, params=params)
+        once.warn("error", tally.unsure(call.ids != noises.PADDING))
+        facts = {
+            "method": describe(method),
+            "params": describe(partial(dict, **params)),
+        }
+        return result(call, tally, noisy.facts | facts, sigma)
+
+    smoothed.__name__ = f"smooth({name_of(method)})"
+    hook = prepares(lambda model, params: prepared(method, model, params))
+    return hook(looping(smoothed, noisy.prepared, several=True))

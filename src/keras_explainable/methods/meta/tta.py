@@ -1,0 +1,118 @@
+"""Any method over scaled and flipped views of the input."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_explainable.common import checks
+from keras_explainable.common.interpolation import resized
+from keras_explainable.execution.compilation import call_method, name_of
+from keras_explainable.execution.model_preparation import prepared, prepares
+from keras_explainable.inspection.logits import rewritten
+from keras_explainable.network.graph import Graph, filled, named
+from keras_explainable.network.trace_model import inlined
+from keras_explainable.sampling.averaging_loop import Call, looping
+from keras_explainable.types import Method, Model, Tensor
+
+
+def tta(
+    method: Method,
+    scales: Sequence[float] = (0.5, 1.5, 2.0),
+    hflip: bool = True,
+    interpolation: str = "bilinear",
+) -> Method:
+    """Return ``method`` averaged over views of the input (test-time augmentation).
+
+        maps = mean over views v of v^-1( method(v(x)) )
+
+    Views are the input itself, and the input scaled; and each of them flipped from
+    left to right, with ``hflip``. Maps are flipped back and, with ``scales``, resized
+    to the size of the input.
+
+    Args:
+        method: explaining method to wrap.
+        scales: factors of height and width. A Functional or Sequential model may
+            have been made for one size, unless its layers need that: then ``scales``
+            must be ().
+        hflip: whether to flip.
+        interpolation: of inputs and maps, as in ``keras.ops.image.resize``.
+
+    Returns:
+        A method with the same signature. Logits (B, K) are those of the input itself;
+        maps have the shape of ``method``'s, (B, h, w, K), or with scales (B, H, W, K).
+
+    Raises:
+        ValueError: if a scale is not above 0, or the model takes one size only.
+        TypeError: if ``method`` cannot be called, or a parameter is of another type.
+    """
+    checks.is_callable("method", method)
+    if not isinstance(scales, list | tuple):
+        raise TypeError(f"`scales` must be a list or tuple; received {scales!r}.")
+    checks.numbers_of("scales", scales, 1e-6)
+    checks.boolean("hflip", hflip)
+    flips = (False, True) if hflip else (False,)
+
+    def ready(model: Model, params: dict[str, Any]) -> Model:
+        model = rewritten(model, _of_any_size) if scales else model
+        return prepared(method, model, params)
+
+    def augmented(call: Call, **params: Any) -> tuple[Tensor, Tensor]:
+        model = ready(call.model, params)
+        sizes = [_scaled(call.inputs.shape[1:3], scale) for scale in (1, *scales)]
+        views = [(size, flip) for size in dict.fromkeys(sizes) for flip in flips]
+        total = 0.0
+        for number, (size, flip) in enumerate(views):
+            view = _flipped(resized(call.inputs, size, interpolation), flip)
+            _, maps = call_method(
+                method,
+                model,
+                view,
+                call.indices,
+                params,
+                rows=call.rows,
+                ids=call.ids,
+            )
+            shape = call.inputs.shape[1:3] if scales else maps.shape[1:3]
+            total = total + resized(_flipped(maps, flip), shape, interpolation)
+            call.progress((number + 1) * len(call.ids), len(views) * len(call.ids))
+        return call.logits, total / len(views)
+
+    augmented.__name__ = f"tta({name_of(method)})"
+    return prepares(ready)(looping(augmented, samples=False))
+
+
+def _of_any_size(graph: Graph) -> Graph:
+    """Return the graph with an input of any height and width; itself if it has that."""
+    first, *others = keras.tree.flatten(graph.inputs)
+    if others or len(first.shape) != 4 or None in first.shape[1:3]:
+        return graph
+    flat, steps = inlined(graph), []
+    shape = (first.shape[0], None, None, first.shape[-1])
+    start = keras.KerasTensor(shape, dtype=first.dtype, name=first.name)
+    values = named(flat.inputs, (start,))
+    for step in flat.steps:
+        now = step.reading(values)
+        outputs = now.operation.compute_output_spec(*now.args, **now.kwargs)
+        _check_channels(now.operation, outputs)
+        steps.append(replace(now, outputs=outputs))
+        values |= named(step.outputs, outputs)
+    return Graph((start,), tuple(steps), filled(flat.outputs, values))
+
+
+def _check_channels(operation: Any, outputs: Any) -> None:
+    if any(symbol.shape[-1] is None for symbol in keras.tree.flatten(outputs)):
+        raise ValueError(
+            "`scales` must be () for a model that takes inputs of one size only; "
+            f"received one with {operation.name!r}, whose output depends on the size."
+        )
+
+
+def _scaled(size: Any, scale: float) -> tuple[int, int]:
+    return tuple(max(round(scale * side), 1) for side in size)
+
+
+def _flipped(images: Tensor, flip: bool) -> Tensor:
+    return ops.flip(images, axis=2) if flip else images

@@ -1,0 +1,104 @@
+"""Steps under noise that mix the values of an axis: norms and softmax."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from keras_explainable.methods.slopes.nonlinearities import Bend
+from keras_explainable.network.graph import Step, named
+from keras_explainable.types import Tensor
+
+
+class Normalization(Bend):
+    """Layer normalisation: what is left of x without its mean and its own direction.
+
+        dy/dx = gamma s (1 - mean - n <n, .>),   n = s (x - mean of x)
+
+    with the means of s and of n over noisy copies; without means for RMS.
+    """
+
+    def told(self, *values: Tensor) -> Sequence[Tensor]:
+        """Return one over the deviation, and what is normalised by it."""
+        centred = self._centred(values[0])
+        scale = ops.rsqrt(self._mean(ops.square(centred)) + self.step.operation.epsilon)
+        return scale, scale * centred
+
+    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+        """Return what a layer with that Jacobian writes."""
+        [x] = inputs
+        scale, direction = (ops.cast(slope, x.dtype) for slope in slopes)
+        outputs = self._centred(x) - direction * self._mean(direction * x)
+        return named(self.step.outputs, outputs * scale * self._gamma(x))
+
+    @property
+    def _axes(self) -> list[int]:
+        axis, rank = self.step.operation.axis, len(self.step.reads[0].shape)
+        return sorted(each % rank for each in keras.tree.flatten(axis))
+
+    def _centred(self, x: Tensor) -> Tensor:
+        return x if _is_rms(self.step.operation) else x - self._mean(x)
+
+    def _mean(self, x: Tensor) -> Tensor:
+        return ops.mean(x, axis=self._axes, keepdims=True)
+
+    def _gamma(self, x: Tensor) -> Any:
+        layer = self.step.operation
+        gamma = layer.scale if _is_rms(layer) else layer.gamma
+        if gamma is None:
+            return 1
+        wide = [n if i in self._axes else 1 for i, n in enumerate(x.shape)]
+        return ops.cast(ops.reshape(gamma, wide), x.dtype)
+
+
+class Softmax(Bend):
+    """Softmax: dp/dx = p (1 - <p, .>), with the mean of p over noisy copies.
+
+    Where p is now of one place, now of another, it hardly has a derivative at either,
+    but the mean of p looks undecided: what makes the trace the mean one is multiplied
+    in, (1 - mean of <p, p>) / (1 - <mean of p, mean of p>).
+    """
+
+    @property
+    def watched(self) -> Sequence[Any]:
+        """What it writes: p itself."""
+        return [self.step.outputs]
+
+    def told(self, *values: Tensor) -> Sequence[Tensor]:
+        """Return p, and its product with itself."""
+        return values[0], self._product(values[0], values[0])
+
+    def slopes(self, *means: Tensor) -> Sequence[Tensor]:
+        """Return the mean of p, and the factor."""
+        p, square = means
+        undecided = 1 - self._product(p, p)
+        some = undecided > 0
+        return p, ops.where(some, (1 - square) / ops.where(some, undecided, 1), 0)
+
+    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+        """Return what a step with that Jacobian writes."""
+        [x] = inputs
+        p, factor = (ops.cast(each, x.dtype) for each in slopes)
+        return named(self.step.outputs, factor * p * (x - self._product(p, x)))
+
+    def _product(self, one: Tensor, other: Tensor) -> Tensor:
+        axis = getattr(self.step.operation, "axis", -1)
+        return ops.sum(one * other, axis=axis, keepdims=True)
+
+
+def mixing(step: Step) -> Bend | None:
+    """Return the bend of a norm or a softmax; None for anything else."""
+    operation, kind = step.operation, type(step.operation)
+    if len(step.reads) != 1:
+        return None
+    if _is_rms(operation) or kind is layers.LayerNormalization:
+        return None if getattr(operation, "rms_scaling", False) else Normalization(step)
+    is_softmax = getattr(operation, "activation", None) is keras.activations.softmax
+    if is_softmax and kind is layers.Activation:
+        return Softmax(step)
+    return Softmax(step) if kind.__name__ == "Softmax" else None
+
+
+def _is_rms(operation: Any) -> bool:
+    return type(operation) is layers.RMSNormalization

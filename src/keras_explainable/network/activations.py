@@ -1,0 +1,34 @@
+"""The activation that a layer applies to its own result."""
+
+from dataclasses import replace
+from typing import Any
+
+import keras
+
+from keras_explainable.network.graph import Step, twin
+
+
+def activation_of(operation: Any) -> Any:
+    """Return the activation that a layer ends with; None if it has none."""
+    return getattr(operation, "activation", None)
+
+
+def with_activation(layer: keras.Layer, activation: Any) -> keras.Layer:
+    """Return a twin of the layer that ends with another activation."""
+    copy = twin(layer)
+    copy.__dict__["activation"] = activation
+    return copy
+
+
+def split_activation(step: Step) -> list[Step]:
+    """Return the step of a layer with its activation as a step of its own."""
+    activation = activation_of(step.operation)
+    if activation in (None, keras.activations.linear):
+        return [step]
+    between = keras.KerasTensor(step.outputs.shape, dtype=step.outputs.dtype)
+    linear = with_activation(step.operation, keras.activations.linear)
+    nonlinear = keras.layers.Activation(activation, dtype=step.operation.dtype_policy)
+    return [
+        replace(step, operation=linear, outputs=between),
+        Step(nonlinear, (between,), {}, step.outputs),
+    ]

@@ -1,0 +1,154 @@
+"""Units of a model: made into tensors, checked, computed, gathered."""
+
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
+from functools import partial, wraps
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend
+from keras_explainable.common.structures import Tree, length, taken
+from keras_explainable.execution.chunks import padded_chunks
+from keras_explainable.execution.compilation import accepts, compiled
+from keras_explainable.network.model_inputs import as_array, dtype_name, shape_text
+from keras_explainable.types import Method, Model, Tensor
+
+
+def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
+    """Return ``indices`` as an integer tensor (B, K); None means every unit.
+
+    Args:
+        indices: (B, K), or (B,) read as (B, 1), of any integer dtype.
+        batch: B, the number of inputs.
+        units: number of units of the model; None if it is not known.
+
+    Raises:
+        TypeError: if they are not integers.
+        ValueError: if their shape is wrong or a unit does not exist.
+    """
+    if indices is None and units is not None:
+        indices = np.tile(np.arange(units), (batch, 1))
+    indices = as_array("y", indices)
+    if "int" not in dtype_name(indices):
+        raise TypeError(f"`y` must be integers; received {dtype_name(indices)}.")
+    shape = tuple(indices.shape)
+    if len(shape) not in (1, 2) or shape[0] != batch or 0 in shape:
+        raise ValueError(
+            f"`y` must have shape (B, K) or (B,) with B = {batch}, one row for "
+            f"each input; received {shape_text(shape)}."
+        )
+    _check_range(indices, units)
+    tensor = ops.cast(ops.convert_to_tensor(indices), "int32")
+    return ops.reshape(tensor, (batch, -1))
+
+
+def forward(model: Model, inputs: Tree, rows: int) -> Tensor:
+    """Return the model's outputs (B, units), at most ``rows`` of them at a time.
+
+    Of several outputs it is the first, to which the others only add what lies inside.
+    """
+    step = compiled(_forward, model)
+    total = length(inputs)
+    outputs = [
+        step(taken(inputs, positions))[: used.sum()]
+        for positions, used in padded_chunks(total, min(rows, total))
+    ]
+    return ops.concatenate(outputs)
+
+
+def _forward(model: Model, inputs: Tree) -> Tensor:
+    return first_output(model(inputs, training=False))
+
+
+def first_output(outputs: Any) -> Tensor:
+    """Return the units (B, units): what a model outputs, or the first of its outputs.
+
+    Raises:
+        ValueError: if they have another shape.
+    """
+    if isinstance(outputs, list | tuple | dict) and outputs:
+        outputs = keras.tree.flatten(outputs)[0]
+    shape = getattr(outputs, "shape", None)
+    if shape is None or len(shape) != 2:
+        raise ValueError(
+            "`model` must have one output of shape (B, units), or `y` be a function of "
+            "its outputs that returns one; received "
+            f"{type(outputs).__name__ if shape is None else shape_text(shape)}."
+        )
+    return outputs
+
+
+def maps_of_units(
+    outputs: Tensor, indices: Any, one_map: Callable[[Tensor], Tree]
+) -> tuple[Tensor, Tree]:
+    """Return the chosen units (B, K), and a map for each of them on a last axis.
+
+    Args:
+        outputs: (B, units).
+        indices: units (B, K) or (B,); None for all of them.
+        one_map: called with the derivatives (B, units) of one unit by the outputs: 1
+            at its place.
+    """
+    batch, count = outputs.shape
+    indices = as_indices(indices, batch, count)
+
+    def map_of(k: Any) -> Tensor:
+        chosen = ops.take(indices, k, axis=1)
+        return one_map(ops.one_hot(chosen, count, dtype=outputs.dtype))
+
+    maps = backend.stack_units(map_of, indices.shape[1])
+    return gather_units(outputs, indices), maps
+
+
+def gather_units(outputs: Tensor, indices: Tensor) -> Tensor:
+    """Return the chosen units (B, K) of ``outputs`` (B, units)."""
+    seen = _seen.get()  # No walrus: a user's tf.function could not be transformed.
+    if seen is not None:
+        seen.append(outputs)
+    return ops.take_along_axis(outputs, indices, axis=-1)
+
+
+_seen: ContextVar[list[Tensor] | None] = ContextVar("_seen", default=None)
+
+
+def with_outputs(method: Method) -> Callable[..., tuple[Tensor, ...]]:
+    """Return ``method`` with a third result: all outputs of the model (B, units).
+
+    A method shows them to ``gather_units``; for one that does not they are computed.
+    """
+    run = partial(_with_outputs, method)
+    if not accepts(method, "rows"):
+        return run  # Compiled once for equal methods, as it is a partial of them.
+    return wraps(method)(lambda *args, **params: run(*args, **params))
+
+
+def _with_outputs(
+    method: Method, model: Model, inputs: Tensor, *args: Any, **params: Any
+) -> tuple[Tensor, ...]:
+    seen: list[Tensor] = []
+    context = copy_context()  # So that nothing has to be set back.
+    context.run(_seen.set, seen)
+    logits, maps = context.run(method, model, inputs, *args, **params)
+    return logits, maps, seen[-1] if seen else _forward(model, inputs)
+
+
+def count_units(model: Model) -> int | None:
+    """Return the size of the model's last output axis; None if it is not known."""
+    outputs = getattr(model, "outputs", None)
+    return outputs[0].shape[-1] if outputs else None
+
+
+def _check_range(indices: Any, units: int | None) -> None:
+    if backend.is_symbolic(indices):
+        return
+    values = ops.convert_to_numpy(indices) if ops.is_tensor(indices) else indices
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or (units is not None and high >= units):
+        count = "the number of units" if units is None else f"{units} units"
+        raise ValueError(
+            f"`y` must be units of the model, from 0 to below {count}; "
+            f"received {low if low < 0 else high}."
+        )

@@ -1,0 +1,146 @@
+"""Reading a model as a graph.
+
+Calling a user's layer on a symbolic tensor would add a node to that layer for good.
+So the steps are read by cloning the model with a recorder in the place of every
+layer.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import keras
+
+from keras_explainable.network.graph import (
+    Graph,
+    GraphModel,
+    Step,
+    filled,
+    named,
+    symbols_in,
+)
+from keras_explainable.types import Model
+
+
+def trace(model: Model) -> Graph | None:
+    """Return the `Graph` of a Functional or Sequential model; None for any other."""
+    if isinstance(model, keras.Sequential):
+        return _trace_sequential(model)
+    if isinstance(model, GraphModel):
+        plain = type(model).run is GraphModel.run
+        return _with_new_symbols(model.graph) if plain else None
+    if _is_functional(model):
+        return _trace_functional(model)
+    return None
+
+
+def _is_functional(model: Model) -> bool:
+    """Whether the model does what its graph says, and nothing of its own."""
+    symbol = keras.Input(())
+    functional = type(keras.Model(symbol, symbol))
+    return isinstance(model, functional) and type(model).call is functional.call
+
+
+def _trace_sequential(model: keras.Sequential) -> Graph:
+    if not model.built:
+        raise ValueError(
+            "`model` must be built (give it an `Input` or call it once); "
+            f"received {model.name!r}, whose input shape is not known."
+        )
+    value = _symbol_like(model.inputs[0])
+    inputs, steps = (value,), []
+    for layer in model.layers:
+        output = layer.compute_output_spec(value)
+        steps.append(Step(layer, (value,), {}, output))
+        value = output
+    return Graph(inputs, tuple(steps), value)
+
+
+def _with_new_symbols(graph: Graph) -> Graph:
+    """Return an equal graph that may stand beside the first one in a third."""
+    symbols = [
+        *symbols_in(graph.inputs),
+        *(x for step in graph.steps for x in symbols_in(step.outputs)),
+    ]
+    new = {id(symbol): _symbol_like(symbol) for symbol in symbols}
+    steps = [
+        replace(step.reading(new), outputs=filled(step.outputs, new))
+        for step in graph.steps
+    ]
+    return Graph(filled(graph.inputs, new), tuple(steps), filled(graph.outputs, new))
+
+
+def _symbol_like(tensor: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.KerasTensor(tensor.shape, dtype=tensor.dtype, name=tensor.name)
+
+
+def _trace_functional(model: Model) -> Graph:
+    steps: list[Step] = []
+
+    def record(recorder: _Recorder, *args: Any, **kwargs: Any) -> Any:
+        outputs = recorder(*args, **kwargs)
+        # Keras, too, puts the model's own `training` in the place of the layer's.
+        kept = {key: value for key, value in kwargs.items() if key != "training"}
+        steps.append(Step(recorder.operation, args, kept, outputs))
+        return outputs
+
+    # Wrapped anew because cloning a compiled model would compile the clone, too.
+    uncompiled = keras.Model(model.inputs, model.outputs)
+    clone = keras.models.clone_model(
+        uncompiled, clone_function=_Recorder, call_function=record
+    )
+    inputs = keras.tree.pack_sequence_as(_structure(model), clone.inputs)
+    return Graph(inputs, tuple(steps), _as_outputs(model, clone.outputs))
+
+
+def _structure(model: Model) -> Any:
+    return tuple(model.inputs) if len(model.inputs) == 1 else model.input
+
+
+def _as_outputs(model: Model, outputs: list[keras.KerasTensor]) -> Any:
+    """Return one output itself, and several in the structure that the model has."""
+    if len(outputs) == 1:
+        return outputs[0]
+    return keras.tree.pack_sequence_as(_tree_of_outputs(model), outputs)
+
+
+def _tree_of_outputs(model: Model) -> Any:
+    return model.compute_output_spec(model.input)
+
+
+def tree_of_only_output(model: Model) -> Any:
+    """Return what a model gives its only output in, such as a dictionary; else None.
+
+    Its graph has the output itself.
+    """
+    if not _is_functional(model) or len(model.outputs) != 1:
+        return None
+    tree = _tree_of_outputs(model)
+    return tree if keras.tree.is_nested(tree) else None
+
+
+def inlined(graph: Graph) -> Graph:
+    """Return the graph with the steps of nested models in their place."""
+    steps: list[Step] = []
+    renamed: dict[int, Any] = {}
+    for step in graph.steps:
+        step = step.reading(renamed)
+        inner = trace(step.operation) if step.is_plain() else None
+        if inner is None:
+            steps.append(step)
+            continue
+        inner = inlined(inner)
+        names = named(inner.inputs, step.args)
+        steps.extend(each.reading(names) for each in inner.steps)
+        renamed |= named(step.outputs, filled(inner.outputs, names))
+    return Graph(graph.inputs, tuple(steps), filled(graph.outputs, renamed))
+
+
+class _Recorder(keras.Operation):
+    """Stands in for an operation: same outputs, but the nodes are its own."""
+
+    def __init__(self, operation: Any):
+        super().__init__()
+        self.operation = operation
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        return self.operation.compute_output_spec(*args, **kwargs)

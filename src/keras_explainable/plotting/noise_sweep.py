@@ -1,0 +1,107 @@
+"""SmoothGrad's two parameters, noise level and repetitions, in one picture."""
+
+import itertools
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_explainable import filters
+from keras_explainable.common import checks
+from keras_explainable.engine.shortcuts import smoothgrad
+from keras_explainable.plotting import visualize
+from keras_explainable.sampling.stats import Stats
+from keras_explainable.types import Model
+
+__all__ = ["sweep"]
+
+
+def sweep(
+    model: Model,
+    image: Any,
+    unit: int | None = None,
+    *,
+    noise_levels: Sequence[float] = (0.05, 0.1, 0.2, 0.3),
+    repetitions: Sequence[int] = (4, 16, 64, 256),
+    to_file: str | os.PathLike[str] | None = None,
+    **params: Any,
+) -> list[list[Stats]]:
+    """Return ``Stats`` of one image for noise levels and repetitions, with a picture.
+
+    Rows of the picture are noise levels, columns are numbers of repetitions. Each panel
+    has the relative error of its map in its title. A row costs no more than its last
+    panel: each goes on where the one before it has ended.
+
+    Args:
+        model: Keras model, as in ``ke.smoothgrad``.
+        image: (H, W, C), as the model takes it.
+        unit: the one to explain; None for that of the largest logit.
+        noise_levels: sigma, as fractions of the image's maximum - minimum.
+        repetitions: increasing numbers of noisy copies.
+        to_file: path of a picture to write, as in ``ke.utils.visualize``; None shows
+            it.
+        **params: as in ``ke.smoothgrad``, such as ``seed`` or ``statistic``.
+
+    Returns:
+        ``Stats`` of each panel, a list for each row.
+
+    Raises:
+        ValueError: if a parameter is not as described.
+
+    Reference: Smilkov et al., 2017, figures 3 and 4, https://arxiv.org/abs/1706.03825
+    """
+    _check_increasing(repetitions)
+    images, y = np.asarray(image)[None], "predicted" if unit is None else [unit]
+    rows = [
+        _row(model, images, y, repetitions, noise_level=level, **params)
+        for level in noise_levels
+    ]
+    panels = list(itertools.chain(*rows))
+    titles = [
+        _title(level, stats)
+        for level, row in zip(noise_levels, rows, strict=True)
+        for stats in row
+    ]
+    maps = np.concatenate([filters.normalize(_reduced(stats)) for stats in panels])
+    visualize.visualize(maps, titles, cols=len(repetitions), to_file=to_file)
+    return rows
+
+
+def _row(
+    model: Model, images: Any, y: Any, repetitions: Sequence[int], **params: Any
+) -> list[Stats]:
+    """Return the stats after each number of repetitions."""
+    found: list[Stats] = []
+    for first, last in itertools.pairwise([0, *repetitions]):
+        _, _, more = smoothgrad(
+            model,
+            images,
+            y,
+            repetitions=last - first,
+            start=first,
+            return_stats=True,
+            **params,
+        )
+        found.append(found[-1].merged(more) if found else more)
+    return found
+
+
+def _reduced(stats: Stats) -> np.ndarray:
+    """Return the map as ``smoothgrad`` shows it (1, H, W, 1)."""
+    return np.abs(stats.maps).mean(axis=-2)
+
+
+def _title(level: float, stats: Stats) -> str:
+    error = stats.relative_error.item()
+    known = f"{error:.2f}" if np.isfinite(error) else "unknown"
+    return f"noise {level:.0%}, n = {stats.repetitions.item()}, error {known}"
+
+
+def _check_increasing(repetitions: Sequence[int]) -> None:
+    for each in repetitions:
+        checks.integer("repetitions", each, 1)
+    if not repetitions or any(a >= b for a, b in itertools.pairwise(repetitions)):
+        raise ValueError(
+            f"`repetitions` must be increasing numbers; received {repetitions!r}."
+        )

@@ -1,0 +1,186 @@
+"""The page a person reads: one file, nothing fetched from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import importlib.resources
+from html import escape
+from typing import Any
+
+from keras_explainable.report import page_colormaps
+from keras_explainable.report.explanation_records import METHODS
+
+__all__ = ["foot", "head"]
+
+#: Methods whose maps are derivatives by the pixels.
+DERIVATIVES = ("smoothgrad", "smoothgrad_squared", "vargrad", "gradients")
+
+_SETTINGS = {
+    "model": "Model",
+    "methods": "Method",
+    "target": "Classes explained",
+    "repetitions": "Noisy copies",
+    "noise_level": "Noise level",
+    "estimator": "Estimator of SmoothGrad",
+    "tolerance": "Enough at a relative error of",
+    "seed": "Seed",
+    "preprocessing": "Preprocessing",
+}
+
+
+def head(summary: dict[str, Any]) -> str:
+    """Return the page up to the first picture: title, notices, how it was made."""
+    method = _names(summary["methods"])
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline';
+  script-src 'sha256-{_digest(_text("page.js"))}'">
+<title>{escape(method)} of {escape(summary["model"])}</title>
+<style>
+{_text("page.css")}</style>
+</head>
+<body>
+{page_colormaps.filters()}
+<header>
+<h1>What did the network look at?</h1>
+<p class="lead">{escape(_lead(summary, method))}</p>
+{_legend(summary)}
+{_notices(summary)}
+<dl class="settings">{_settings(summary, method)}</dl>
+</header>
+{_tools(summary)}
+<main>
+"""
+
+
+def foot(summary: dict[str, Any]) -> str:
+    """Return the rest of the page: with what it was made, and when."""
+    names = [name for name in summary["versions"] if name != "backend"]
+    made_with = ", ".join(f"{name} {summary['versions'][name]}" for name in names)
+    return f"""</main>
+<footer><p>Made {escape(summary["started"][:10])} in {summary["seconds"]:.0f} seconds
+with {escape(made_with)}. The maps as numbers are in <code>maps.npz</code>, all facts in
+<code>manifest.json</code>, single pictures in <code>panels/</code>.</p></footer>
+<script>{_text("page.js")}</script>
+</body>
+</html>
+"""
+
+
+@functools.cache
+def _text(name: str) -> str:
+    folder = importlib.resources.files("keras_explainable.report")
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _names(methods: list[str]) -> str:
+    *others, last = [METHODS.get(method, method) for method in methods]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _lead(summary: dict[str, Any], method: str) -> str:
+    count = len(summary["images"])
+    return f"{count} {_plural('image', count)}, explained by {method}."
+
+
+def _legend(summary: dict[str, Any]) -> str:
+    meaning = "What the score of the class depends on"
+    if {*summary["methods"]} <= {*DERIVATIVES}:
+        meaning = "Where a small change of a pixel changes the score of the class"
+    against = ""
+    if _is_signed(summary):
+        against = """<br>Where both signs are shown: what speaks <em>against</em> the
+class <span class="scale signed"></span> and <em>for</em> it."""
+    return f"""<p class="legend">{meaning} <em>little</em>
+<span class="scale"></span> <em>much</em>.
+The brightest percent of each map is shown alike.{against}</p>"""
+
+
+def _is_signed(summary: dict[str, Any]) -> bool:
+    return any(maps["signed"] for image in summary["images"] for maps in image["maps"])
+
+
+def _tools(summary: dict[str, Any]) -> str:
+    """Return what the script brings to life."""
+    noisy = (
+        [("error", "largest relative error first")] if summary["repetitions"] else []
+    )
+    orders = [
+        ("given", "as given"),
+        ("name", "by name"),
+        ("sure", "highest score first"),
+        ("unsure", "lowest score first"),
+        *noisy,
+    ]
+    palettes_ = [(name, name) for name in page_colormaps.PALETTES]
+    signs = [("signed", "for and against"), ("absolute", "absolute")]
+    controls = [
+        ("Find", "find", '<input id="find" type="search" placeholder="name or class">'),
+        ("Order", "sort", _select("sort", orders)),
+        ("Colours", "colors", _select("colors", palettes_)),
+        *([("Signs", "signs", _select("signs", signs))] if _is_signed(summary) else []),
+        ("Overlay", "cover", '<input id="cover" type="range" value="95">'),
+    ]
+    made = "\n".join(
+        f'<span><label for="{name}">{label}</label> {control}</span>'
+        for label, name, control in controls
+    )
+    return f"""<form id="tools" aria-label="What is shown, and how" hidden>
+{made}
+<p><output id="count"></output> <kbd>/</kbd> find <kbd>j</kbd> next <kbd>k</kbd>
+previous</p>
+</form>"""
+
+
+def _select(name: str, options: list[tuple[str, str]]) -> str:
+    made = "".join(
+        f'<option value="{value}">{text}</option>' for value, text in options
+    )
+    return f'<select id="{name}">{made}</select>'
+
+
+def _notices(summary: dict[str, Any]) -> str:
+    notices = []
+    if summary["interrupted"]:
+        notices.append(
+            '<p class="notice">The run was interrupted; what was done by '
+            "then is here.</p>"
+        )
+    if failures := summary["failures"]:
+        items = "".join(
+            f"<li><strong>{escape(failure['name'])}</strong> "
+            f"{escape(failure['reason'])}</li>"
+            for failure in failures
+        )
+        count = len(failures)
+        notices.append(
+            f'<section class="notice"><h2>{count} {_plural("image", count)} could not '
+            f"be explained</h2><ul>{items}</ul></section>"
+        )
+    return "\n".join(notices)
+
+
+def _settings(summary: dict[str, Any], method: str) -> str:
+    shown = {**summary, "methods": method}
+    if summary["noise_level"] is not None:
+        shown["noise_level"] = f"{summary['noise_level']:.3g} of each image’s range"
+    return "".join(
+        f"<div><dt>{label}</dt><dd>{escape(str(shown[key]))}</dd></div>"
+        for key, label in _SETTINGS.items()
+        if shown[key] is not None
+    )
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"

@@ -1,0 +1,201 @@
+"""Gaussian noise as a pure function of (seed, image, repetition)."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend
+from keras_explainable.common import checks
+from keras_explainable.common.structures import Tree, each, leaves
+from keras_explainable.execution.compilation import describe
+from keras_explainable.network.model_inputs import with_each
+from keras_explainable.types import Model, Tensor
+
+#: Of noise: a number, one for each channel, or either for each input by name.
+Amount = float | Sequence[float] | dict[str, Any]
+
+#: Sigma as a fraction of an image's range under which smoothing does next to nothing.
+NEGLIGIBLE_LEVEL = 0.002
+
+#: The id of an image that only fills up a batch.
+PADDING = -1
+
+
+class Default(float):
+    """A default that can be told from the same number given by hand."""
+
+
+DEFAULT = Default(0.1)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noise of ``ke.methods.meta.smooth``: its parameters, checked."""
+
+    amount: Amount
+    level: Amount | None = None
+    antithetic: bool = False
+    preprocess: Callable[[Tensor], Tensor] | None = None
+    clip: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        _check_amounts("noise", self.amount)
+        if self.level is not None:
+            _check_amounts("noise_level", self.level)
+            if not isinstance(self.amount, Default):
+                raise ValueError(
+                    "`noise` and `noise_level` must not both be given; received "
+                    f"noise={self.amount!r} and noise_level={self.level!r}."
+                )
+        checks.boolean("antithetic", self.antithetic)
+        if self.preprocess is not None:
+            checks.is_callable("preprocess", self.preprocess)
+        if self.clip is not None and not _is_range(self.clip):
+            raise ValueError(
+                f"`clip` must be (lowest, highest); received {self.clip!r}."
+            )
+
+    @property
+    def copies(self) -> int:
+        """Copies of a draw: two if they come in pairs."""
+        return 1 + self.antithetic
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What must be equal for two runs to have the same noise, but for sigma."""
+        return {
+            "antithetic": self.antithetic,
+            "clip": self.clip and list(self.clip),
+            "preprocess": self.preprocess and describe(self.preprocess),
+        }
+
+    def prepared(self, inputs: Tree) -> Tree:
+        """Return what the model is given for ``inputs``."""
+        return inputs if self.preprocess is None else self.preprocess(inputs)
+
+    def scales(self, model: Model, inputs: Tree, spans: Tree) -> Tree:
+        """Return sigma in units of each input: (B, 1), or (B, C) by channel.
+
+        It is the amount itself, or the level times the range of each row (B,).
+        """
+        amount = self.amount if self.level is None else self.level
+        name = "noise" if self.level is None else "noise_level"
+        return with_each(model, self._scale, name, amount, inputs, spans)
+
+    def _scale(self, amount: Any, inputs: Tensor, spans: np.ndarray) -> np.ndarray:
+        asked, channels = np.atleast_1d(amount), inputs.shape[-1]
+        if asked.shape not in ((1,), (channels,)):
+            raise ValueError(
+                "`noise` and `noise_level` must be a number, or one for each of the "
+                f"{channels} channels; received {asked.tolist()}."
+            )
+        sizes = np.ones(len(spans)) if self.level is None else spans
+        return (sizes[:, None] * asked).astype("float32")
+
+
+def fresh_seed() -> int:
+    """Return a seed nobody used before, from the operating system's entropy."""
+    return secrets.randbits(63)
+
+
+def keys(seed: int, ids: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Return one random key (R, 2), uint32, for each pair of image id and repetition.
+
+    It does not depend on the other rows: not on batch size, chunk size or order.
+    """
+    # Words of fixed width first, so that no two triples share their sequence.
+    words = [
+        np.asarray(a, "uint64").view("uint32").reshape(-1, 2) for a in (ids, draws)
+    ]
+    rows = np.concatenate(words, axis=1).tolist()
+    sequences = [np.random.SeedSequence([*row, seed]) for row in rows]
+    return np.stack([sequence.generate_state(2) for sequence in sequences])
+
+
+def derived_ids(keys: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Return an id (R,) for each noisy copy, for a method that draws noise too."""
+    ids = (keys[:, 0].astype("int64") << 31) | (keys[:, 1] >> 1)
+    return np.where(used, ids, PADDING)
+
+
+def ranges(inputs: Tensor) -> np.ndarray:
+    """Return each input's own maximum - minimum, (B,)."""
+    values = ops.convert_to_numpy(inputs).reshape(len(inputs), -1)
+    return values.max(axis=1) - values.min(axis=1)
+
+
+def negligible(sigma: np.ndarray, spans: np.ndarray) -> str | None:
+    """Return a warning if sigma, though not 0, is too small to smooth anything."""
+    sigma = sigma.max(axis=1)
+    small = (sigma > 0) & (sigma < NEGLIGIBLE_LEVEL * spans)
+    if not small.any():
+        return None
+    worst = int(np.argmax(small))
+    return (
+        f"The noise hardly changes the input: sigma is {sigma[worst]:.3g}, less "
+        f"than {NEGLIGIBLE_LEVEL:.1%} of the {spans[worst]:.3g} that the input's "
+        "values span, so the map is nearly that of the wrapped method. "
+        "`noise` is in units of the model's input; `noise_level=0.1` is 10 % of "
+        "each image's range."
+    )
+
+
+def noisy_copies(
+    inputs: Tree,
+    sigma: Tree,
+    keys: np.ndarray,
+    image: np.ndarray,
+    *,
+    pairs: bool = False,
+    clip: tuple[float, float] | None = None,
+) -> Tree:
+    """Return ``inputs[image] + sigma[image] * eps(keys)``, (R, ...).
+
+    Args:
+        inputs: (B, ..., C), or several of them, each with noise of its own.
+        sigma: (B, 1) or (B, C).
+        keys: (R, 2), one for each copy.
+        image: (R,), the input that is copied.
+        pairs: whether to append copies with the noise taken off, (2 R, ...).
+        clip: the least and the largest value to leave.
+    """
+    add, rows = _add_noise(pairs, clip), image.astype("int32")
+    numbers = keras.tree.pack_sequence_as(inputs, range(len(leaves(inputs))))
+
+    def noisy(x: Tensor, scale: np.ndarray, number: int) -> Tensor:
+        return add(x, scale[image], keys + np.uint32(number), rows)
+
+    return each(noisy, inputs, sigma, numbers)
+
+
+@lru_cache(32)
+def _add_noise(pairs: bool, clip: tuple[float, float] | None) -> Any:
+    return backend.jit(partial(_noisy, pairs, clip))
+
+
+def _noisy(
+    pairs: bool, clip: Any, inputs: Tensor, sigma: Tensor, keys: Tensor, image: Tensor
+) -> Tensor:
+    copies = ops.take(inputs, image, axis=0)
+    sigma = ops.reshape(sigma, (keys.shape[0], *(1,) * (len(inputs.shape) - 2), -1))
+    noise = sigma * backend.normal(keys, tuple(inputs.shape[1:]))
+    noise = ops.cast(noise, inputs.dtype)
+    both = [copies + noise, copies - noise] if pairs else [copies + noise]
+    noisy = ops.concatenate(both)
+    return noisy if clip is None else ops.clip(noisy, *clip)
+
+
+def _check_amounts(name: str, amount: Amount) -> None:
+    for one in amount.values() if isinstance(amount, dict) else [amount]:
+        checks.numbers_of(name, one, 0)
+
+
+def _is_range(clip: Any) -> bool:
+    pair = isinstance(clip, tuple | list) and len(clip) == 2
+    return pair and bool(clip[0] < clip[1])

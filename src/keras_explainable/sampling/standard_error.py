@@ -1,0 +1,68 @@
+"""What running moments estimate, and the standard errors of these estimates."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_explainable.sampling.welford import State, column
+from keras_explainable.types import Tensor
+
+#: Statistics of the maps of all repetitions.
+STATISTICS = ("mean", "square", "variance")
+
+#: Highest power of the maps to accumulate, for a statistic alone and with its error.
+LEAST_ORDERS = {"mean": 1, "square": 1, "variance": 2}
+ORDERS = {"mean": 2, "square": 2, "variance": 4}
+
+
+def estimate(state: State, counts: Any, statistic: str) -> Any:
+    """Return the maps, given the state of the maps' moments."""
+    return variance(state, counts) if statistic == "variance" else state[0]
+
+
+def standard_error(state: State, counts: Any, statistic: str) -> Any:
+    """Return the standard error of what ``estimate`` returns."""
+    if statistic == "variance":
+        return variance_error(state, counts)
+    return mean_error(state, counts)
+
+
+def relative_error(state: State, counts: Any, statistic: str) -> np.ndarray:
+    """Return the norm of the standard error over the norm of the map, (images, K)."""
+    both = standard_error, estimate
+    error, size = (map_norms(measure(state, counts, statistic)) for measure in both)
+    return np.divide(error, size, out=np.where(error > 0, np.inf, 0), where=size > 0)
+
+
+def map_norms(maps: Any) -> np.ndarray:
+    """Return the norm of each map (images, K), which are (images, ..., K)."""
+    axes = tuple(range(1, len(maps.shape) - 1))
+    return ops.convert_to_numpy(ops.sqrt(ops.sum(maps**2, axis=axes))).astype("float64")
+
+
+def variance(state: State, counts: Any) -> Tensor:
+    """Return the variance over an image's maps, with n - 1; 0 for a single map."""
+    return state[1] / column(ops.maximum(ops.subtract(counts, 1), 1), state[0])
+
+
+def mean_error(state: State, counts: Any) -> Tensor:
+    """Return the standard error of the mean; infinite for a single map."""
+    n = column(counts, state[0])
+    error = ops.sqrt(variance(state, counts) / ops.maximum(n, 1))
+    return ops.where(n > 1, error, np.inf)
+
+
+def variance_error(state: State, counts: Any) -> Tensor:
+    """Return the standard error of the variance; infinite for less than four maps.
+
+    Its square is without bias: (2 n k2^2 + (n - 1) k4) / (n (n + 1)), with Fisher's
+    k-statistics (Kenney & Keeping, 1951).
+    """
+    n = ops.maximum(column(counts, state[0]), 4)
+    k2 = state[1] / (n - 1)
+    k4 = (n + 1) * state[3] - 3 * (n - 1) / n * state[1] ** 2
+    k4 = k4 * n / ((n - 1) * (n - 2) * (n - 3))
+    squared = (2 * k2**2 / (n + 1)) + (n - 1) / (n + 1) * k4 / n
+    error = ops.sqrt(ops.maximum(squared, 0))
+    return ops.where(column(counts, state[0]) > 3, error, np.inf)

@@ -1,0 +1,113 @@
+"""Running statistics of maps, in constant memory.
+
+A state is a list of tensors (images, ...): the mean, then the sums of squares, cubes
+and fourth powers of the differences from it, as far as they are wanted. States of
+disjoint samples are merged (Chan, Golub & LeVeque, 1979; Pebay, 2008), so that rounding
+errors do not grow with the number of maps.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend
+from keras_explainable.types import Tensor
+
+State = Sequence[Tensor]
+
+
+class Moments:
+    """The state of each image's maps so far."""
+
+    def __init__(self, images: int, order: int = 1):
+        """Args: the number of images, and the highest power to sum up: 1, 2 or 4."""
+        self.order = order
+        self.counts = np.zeros(images, "int64")
+        self.state: State = ()  # Once the maps' shape is known.
+
+    def add(self, maps: Tensor, image: np.ndarray, used: np.ndarray) -> None:
+        """Count in ``maps`` (R, ...).
+
+        Args:
+            maps: one map a row.
+            image: (R,) integers, the image that each map belongs to.
+            used: (R,) booleans; rows that are False only fill up the chunk.
+        """
+        self.state = self.state or self._empty(maps)
+        new = np.bincount(image[used], minlength=len(self.counts))
+        counts = self.counts, new
+        self.state = _update()(
+            self.state, maps, image.astype("int32"), used, *map(_float32, counts)
+        )
+        self.counts = self.counts + new
+
+    def _empty(self, maps: Tensor) -> State:
+        shape = (len(self.counts), *maps.shape[1:])
+        dtype = keras.backend.result_type(maps.dtype, "float32")
+        return [ops.zeros(shape, dtype) for _ in range(self.order)]
+
+
+def _float32(counts: np.ndarray) -> np.ndarray:
+    return counts.astype("float32")
+
+
+@cache
+def _update() -> Any:
+    return backend.jit(_updated)
+
+
+def _updated(
+    state: State, maps: Tensor, image: Any, used: Any, counts: Any, new: Any
+) -> State:
+    """Return the state with ``maps`` counted in, ``new`` (images,) of each image."""
+    maps = ops.cast(maps, state[0].dtype)
+    return merged(state, counts, _of_chunk(maps, image, used, new, len(state)), new)
+
+
+def _of_chunk(maps: Tensor, image: Any, used: Any, new: Any, order: int) -> State:
+    images = new.shape[0]
+    weight = column(used, maps)
+    total = ops.segment_sum(maps * weight, image, num_segments=images)
+    mean = total / column(ops.maximum(new, 1), maps)
+    if order == 1:
+        return [mean]
+    away = (maps - ops.take(mean, image, axis=0)) * weight
+    powers = [away**power for power in range(2, order + 1)]
+    return [mean] + [ops.segment_sum(x, image, num_segments=images) for x in powers]
+
+
+def merged(first: State, m: Any, second: State, n: Any) -> State:
+    """Return the state of two disjoint samples, of ``m`` and ``n`` (images,) maps."""
+    m, n = column(m, first[0]), column(n, first[0])
+    total = ops.maximum(m + n, 1)
+    away = second[0] - first[0]
+    state = [first[0] + away * n / total]
+    if len(first) > 1:
+        share = m * n / total  # Each step divides, so that counts stay small.
+        state.append(first[1] + second[1] + away**2 * share)
+    if len(first) > 2:
+        m, n = m / total, n / total
+        state += _higher(first, m, second, n, away, share)
+    return state
+
+
+def _higher(
+    first: State, m: Any, second: State, n: Any, away: Tensor, share: Any
+) -> State:
+    """Return the merged sums of cubes and fourth powers; m + n = 1."""
+    cubes = first[2] + second[2] + away**3 * share * (m - n)
+    cubes = cubes + 3 * away * (m * second[1] - n * first[1])
+    fourths = first[3] + second[3] + away**4 * share * (m**2 - m * n + n**2)
+    fourths = fourths + 6 * away**2 * (m**2 * second[1] + n**2 * first[1])
+    fourths = fourths + 4 * away * (m * second[2] - n * first[2])
+    return [cubes, fourths]
+
+
+def column(values: Any, like: Tensor) -> Tensor:
+    """Return ``values`` (images,) in a shape that multiplies ``like`` (images, ...)."""
+    shape = (-1,) + (1,) * (len(like.shape) - 1)
+    return ops.cast(ops.reshape(values, shape), like.dtype)
