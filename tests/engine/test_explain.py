@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from small_models import (
+from support.small_models import (
     SHAPE,
     UNITS,
     images,

@@ -7,10 +7,10 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-from interrupting import raising
-from memory_errors import refused
-from small_models import network
-from unchanged import facts, world
+from support.injected_errors import raising
+from support.out_of_memory import refused
+from support.side_effects import facts, world
+from support.small_models import network
 
 import keras_explainable as ke
 from keras_explainable.methods import cams, gradient, meta

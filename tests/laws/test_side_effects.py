@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from small_models import network
-from unchanged import BACKEND, facts, world
+from support.side_effects import BACKEND, facts, world
+from support.small_models import network
 
 import keras_explainable as ke
 from keras_explainable.methods.gradient import gradients

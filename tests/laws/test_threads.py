@@ -7,8 +7,8 @@ from threading import Barrier
 import keras
 import numpy as np
 import pytest
-from small_models import network
-from unchanged import facts, world
+from support.side_effects import facts, world
+from support.small_models import network
 
 import keras_explainable as ke
 from keras_explainable.methods import gradient, meta

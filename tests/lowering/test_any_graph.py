@@ -1,13 +1,13 @@
 """Any graph of layers that are folded, and of some that are not."""
 
 import keras
-from equal_models import (
-    assert_lowered_equal,
-    finished,
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from support.model_equality import (
+    assert_lowered_equal,
+    finished,
+)
 
 BACKEND = keras.backend.backend()
 

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from equal_models import SIGNED, count, distances
 from keras import ops
-from small_models import numpy
+from support.model_equality import SIGNED, count, distances
+from support.small_models import numpy
 
 import keras_explainable as ke
 from keras_explainable.execution.compilation import call_method

@@ -1,14 +1,14 @@
 """Nested models are laid flat, if they do what their graph says."""
 
 import keras
-from equal_models import (
+from keras import layers, ops
+from support.model_equality import (
     assert_lowered_equal,
     count,
     finished,
     operations,
 )
-from keras import layers, ops
-from small_models import randomize
+from support.small_models import randomize
 
 SHAPE = (8, 8, 3)
 

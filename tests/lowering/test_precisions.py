@@ -2,7 +2,8 @@
 
 import keras
 import pytest
-from equal_models import (
+from keras import layers, ops
+from support.model_equality import (
     SIGNED,
     assert_equal_outputs,
     assert_lowered_equal,
@@ -10,8 +11,7 @@ from equal_models import (
     distances,
     finished,
 )
-from keras import layers, ops
-from small_models import network, randomize
+from support.small_models import network, randomize
 
 import keras_explainable as ke
 from keras_explainable.lowering import lower

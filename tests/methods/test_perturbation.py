@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_models import SHAPE, images, linear, numpy, some_units, weights_of
+from support.small_models import SHAPE, images, linear, numpy, some_units, weights_of
 
 from keras_explainable.methods import perturbation
 from keras_explainable.methods.perturbation import occlusion, rise

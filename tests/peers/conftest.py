@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-import real_networks
 from keras import layers, ops
-from same_noise import REPETITIONS, SEED
+from support import real_networks
+from support.peer_noise import REPETITIONS, SEED
 
 from keras_explainable.sampling import noise
 

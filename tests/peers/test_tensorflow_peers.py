@@ -11,7 +11,7 @@ import tf_keras_vis.layercam as vis_layercam
 import tf_keras_vis.saliency as vis
 import xplique.attributions as xplique
 from keras import ops
-from same_noise import REPETITIONS, SEED
+from support.peer_noise import REPETITIONS, SEED
 from tf_keras_vis.utils.scores import CategoricalScore
 from xplique.attributions.gradient_statistics import gradient_statistic
 

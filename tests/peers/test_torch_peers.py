@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from captum import attr
-from same_noise import REPETITIONS, SEED
+from support.peer_noise import REPETITIONS, SEED
 
 import keras_explainable as ke
 from keras_explainable.methods.gradient import gradients

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.cross_backend
 
 def maps_on(backend, network, dtype, realdata, folder):
     out = folder / f"{backend}.npy"
-    script = Path(__file__).with_name("equal_noise.py")
+    script = Path(__file__).parents[1] / "support/equal_noise_maps.py"
     arguments = [realdata, network, dtype, REPETITIONS, out]
     subprocess.run(
         [sys.executable, script, *map(str, arguments)],

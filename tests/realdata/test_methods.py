@@ -5,8 +5,8 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-import real_networks
-from small_models import numpy
+from support import real_networks
+from support.small_models import numpy
 
 import keras_explainable as ke
 from keras_explainable.methods import cams, gradient, perturbation

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import real_networks
-from small_models import numpy
+from support import real_networks
+from support.small_models import numpy
 
 import keras_explainable as ke
 from keras_explainable.engine.shortcuts import SIGNED_GRADIENTS

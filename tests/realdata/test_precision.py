@@ -6,8 +6,8 @@ How much is rounded, and that it averages out, is measured by `benchmarks/precis
 import keras
 import numpy as np
 import pytest
-import real_networks
-from small_models import numpy
+from support import real_networks
+from support.small_models import numpy
 
 import keras_explainable as ke
 from keras_explainable.engine.shortcuts import SIGNED_GRADIENTS

@@ -1,0 +1,158 @@
+"""Too many maps are refused with the figures; blank ones are told, with the reason."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.small_models import SHAPE, UNITS, images, network, some_units
+
+import keras_explainable as ke
+from keras_explainable.engine import guards
+from keras_explainable.inspection.vanishing_gradients import why_silent
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+
+GIB = 2**30
+MAP = 12 * 12 * guards.WIDTH
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return network()
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(size=(8, 12, 12, 3)).astype("float32")
+
+
+def with_free(monkeypatch, size):
+    monkeypatch.setattr(guards, "free_host_memory", lambda: size)
+
+
+@pytest.mark.parametrize("images", [8, 3])
+def test_a_batch_of_too_many_maps(monkeypatch, model, x, images):
+    with_free(monkeypatch, images * UNITS * MAP - 1)
+    with pytest.raises(ValueError, match=f"{images} inputs and {UNITS} units"):
+        ke.gradients(model, x[:images], verbose=0, batch_size=8)
+    with_free(monkeypatch, images * UNITS * MAP)
+    ke.gradients(model, x[:images], verbose=0, batch_size=8)
+
+
+def test_all_maps_together(monkeypatch, model, x):
+    with_free(monkeypatch, 2 * 8 * MAP - 1)
+    with pytest.raises(ValueError, match=r"8 inputs and 1 unit, .* GiB are free"):
+        ke.gradients(model, x, [0] * 8, verbose=0, batch_size=2)
+    with_free(monkeypatch, 2 * 8 * MAP)
+    ke.gradients(model, x, [0] * 8, verbose=0, batch_size=2)
+
+
+def test_maps_of_a_small_layer_take_little(monkeypatch, model, x):
+    with_free(monkeypatch, 2 * 8 * MAP - 1)
+    gradcam = ke.methods.cams.gradcam
+    ke.explain(gradcam, model, x, [0] * 8, verbose=0, batch_size=2)
+
+
+def test_where_memory_cannot_be_told(monkeypatch, model, x):
+    with_free(monkeypatch, None)
+    ke.gradients(model, x, verbose=0, batch_size=2)
+
+
+def through(layer, end=None):
+    inputs = keras.Input(SHAPE)
+    x = layer(layers.Conv2D(4, 2, name="first")(inputs))
+    x = layers.Flatten()(x)
+    return keras.Model(inputs, layers.Dense(UNITS, activation=end, name="last")(x))
+
+
+def dead():
+    return through(layers.ReLU(threshold=1e6, name="dead")), "'dead', which puts out"
+
+
+def saturated():
+    model = through(layers.Identity(), "softmax")
+    model.get_layer("last").kernel.assign(
+        np.random.default_rng(0).normal(size=(36, UNITS), scale=1e4)
+    )
+    return model, "'last', which is saturated"
+
+
+def rounded():
+    rounding = layers.Lambda(lambda x: ops.round(9 * x), name="rounding")
+    return through(rounding), "'rounding', which has no derivative"
+
+
+def detached():
+    cut = layers.Lambda(ops.stop_gradient, name="cut")
+    return through(cut), "'cut', which has no derivative"
+
+
+@pytest.mark.parametrize("build", [dead, saturated, rounded, detached])
+@pytest.mark.parametrize("lower", [True, False])
+def test_where_derivatives_end(build, lower):
+    model, reason = build()
+    with pytest.warns(UserWarning, match=f"6 of 6 maps are zero everywhere.*{reason}"):
+        ke.explain(
+            SIGNED_GRADIENTS,
+            model,
+            images(),
+            some_units(k=1),
+            logits=False,
+            lower=lower,
+            verbose=0,
+        )
+
+
+def test_only_some_are_blank():
+    inputs = keras.Input(SHAPE)
+    outputs = layers.Dense(2)(layers.Flatten()(ops.relu(inputs)))
+    x = images(4)
+    x[1] = -1
+    with pytest.warns(UserWarning, match="2 of 8 maps .* 'relu.*', which puts out zer"):
+        ke.gradients(keras.Model(inputs, outputs), x, verbose=0, batch_size=3)
+
+
+def test_an_input_that_nothing_reads():
+    one, other = keras.Input(SHAPE, name="one"), keras.Input(SHAPE, name="other")
+    x = layers.Flatten()(one) + 0 * layers.Flatten()(other)
+    model = keras.Model([one, other], layers.Dense(2)(x))
+    with pytest.warns(UserWarning, match="6 of 12 maps are .* no derivative gets thr"):
+        ke.explain(
+            SIGNED_GRADIENTS, model, [images(3), images(3)], verbose=0, lower=False
+        )
+
+
+def test_what_postprocessing_takes_away(model, x):
+    with pytest.warns(UserWarning, match="40 of 40 maps .* left nothing"):
+        ke.gradients(model, x, verbose=0, postprocessing=lambda maps: 0 * maps)
+
+
+def test_layers_that_are_not_known(x):
+    class Nothing(keras.Model):
+        def call(self, inputs):
+            return 0 * ops.mean(inputs, axis=(1, 2))
+
+    model = Nothing()
+    model(x)
+    with pytest.warns(UserWarning, match="8 of 8 maps are zero"):
+        ke.gradients(model, x, [0] * 8, verbose=0)
+
+
+def test_nobody_asks_why_where_nothing_is_blank(model, x, monkeypatch):
+    monkeypatch.setattr(guards, "why_silent", pytest.fail)
+    ke.gradients(model, x, verbose=0)
+
+
+def test_maps_are_not_lost_for_the_reason(x, monkeypatch):
+    def fails(*args):
+        raise RuntimeError("while looking for it")
+
+    monkeypatch.setattr(guards, "why_silent", fails)
+    model, _ = dead()
+    with pytest.warns(UserWarning, match="6 of 6 maps are zero everywhere"):
+        _, maps = ke.gradients(model, images(), some_units(k=1), verbose=0)
+    assert len(maps) == 6
+
+
+def test_inputs_that_do_get_derivatives(model, x):
+    assert why_silent(model, ops.convert_to_tensor(x[:1]), 0) is None

@@ -1,0 +1,132 @@
+"""Tokens: derivatives are those by the vectors that are looked up for them."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.small_models import numpy
+
+import keras_explainable as ke
+from keras_explainable.inspection import embedded_model
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+
+WORDS, LENGTH, WIDTH = 11, 7, 4
+Y = [0, 1, 2]
+
+
+def build(dtype="int32", nested=False, **options):
+    tokens = keras.Input((LENGTH,), dtype=dtype, name="tokens")
+    x = layers.Embedding(WORDS, WIDTH, name="table", **options)(tokens)
+    x = x + layers.Embedding(LENGTH, WIDTH)(ops.arange(LENGTH))
+    x = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(x)
+    x = layers.Conv1D(5, 2, activation="tanh", name="convolution")(x)
+    x = layers.GlobalAveragePooling1D()(x)
+    model = keras.Model(tokens, layers.Dense(4, activation="softmax")(x))
+    if not nested:
+        return model
+    tokens = keras.Input((LENGTH,), dtype=dtype)
+    return keras.Model(tokens, model(tokens))
+
+
+@pytest.fixture
+def tokens(rng):
+    return rng.integers(0, WORDS, (3, LENGTH))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "float32"])
+def test_the_model_behind_the_embedding(tokens, nested, dtype):
+    model = build(dtype, nested)
+    embedded, look_up = embedded_model(model)
+    vectors = look_up(tokens)
+    assert vectors.shape == (3, LENGTH, WIDTH)
+    found, expected = numpy(embedded(vectors)), numpy(model(tokens))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_derivatives_by_the_vectors(tokens, rng):
+    model = build()
+    _, maps = ke.explain(SIGNED_GRADIENTS, model, tokens, Y, verbose=0)
+    assert maps.shape == (3, LENGTH, WIDTH, 1)
+    embedded, look_up = embedded_model(ke.inspection.logits_model(model))
+    vectors = numpy(look_up(tokens))
+    way = rng.normal(size=vectors.shape).astype("float32")
+    up, down = (
+        numpy(embedded(vectors + sign * 1e-2 * way))[np.arange(3), Y]
+        for sign in (1, -1)
+    )
+    found = (maps[..., 0] * way).sum(axis=(1, 2))
+    expected = (up - down) / 2e-2
+    np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(found).max())
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("smooth", {}),
+        ("integrated_gradients", {}),
+        ("gradcam", {"layer": "convolution"}),
+        ("occlusion", {}),
+        ("rise", {"repetitions": 4, "seed": 0}),
+    ],
+)
+def test_a_map_has_a_value_for_each_token(tokens, name, options):
+    options = options | {"postprocessing": None, "verbose": 0}
+    method = ke.methods.meta.smooth(ke.methods.gradient.gradients, 2)
+    explain = partial(ke.explain, method) if name == "smooth" else getattr(ke, name)
+    logits, maps = explain(build(), tokens, Y, **options)
+    assert logits.shape == (3, 1)
+    assert maps.shape == (3, LENGTH, 1)
+    assert maps.any(axis=1).all()
+
+
+def test_beside_another_input(tokens, rng):
+    words = keras.Input((LENGTH,), dtype="int32", name="words")
+    row = keras.Input((5,), name="row")
+    x = layers.Flatten()(layers.Embedding(WORDS, WIDTH)(words))
+    x = layers.Dense(4)(layers.Dense(8, "tanh")(layers.Concatenate()([x, row])))
+    model = keras.Model({"words": words, "row": row}, x)
+    x = {"words": tokens, "row": rng.normal(size=(3, 5))}
+    _, maps = ke.smoothgrad(model, x, Y, repetitions=2, verbose=0)
+    assert {name: part.shape for name, part in maps.items()} == {
+        "words": (3, LENGTH, 1),
+        "row": (3, 5, 1),
+    }
+
+
+def test_a_table_that_is_read_twice(tokens):
+    words = keras.Input((LENGTH,), dtype="int32")
+    table = layers.Embedding(WORDS, WIDTH)
+    both = table(words) * table(words)  # Its derivative is twice the vector.
+    outputs = layers.Dense(1, kernel_initializer="ones")(layers.Flatten()(both))
+    model = keras.Model(words, outputs)
+    _, maps = ke.explain(SIGNED_GRADIENTS, model, tokens, verbose=0)
+    vectors = numpy(table(tokens))
+    np.testing.assert_allclose(maps[..., 0], 2 * vectors, rtol=1e-4)
+
+
+def test_tokens_that_do_not_exist(tokens):
+    tokens[1, 2] = WORDS
+    with pytest.raises(ValueError, match=f"`x` must be tokens .* received {WORDS}"):
+        ke.gradients(build(), tokens, Y, verbose=0)
+
+
+def test_models_without_are_returned_as_they_are():
+    inputs = keras.Input((LENGTH,))
+    model = keras.Model(inputs, layers.Dense(2)(inputs))
+    same, look_up = embedded_model(model)
+    assert same is model
+    assert look_up(inputs) is inputs
+
+
+@pytest.mark.parametrize("name", ["gradients", "smoothgrad", "rise"])
+def test_an_embedding_that_masks_zeros_has_no_derivatives(tokens, name):
+    inputs = keras.Input((LENGTH,), dtype="int32")
+    x = layers.LSTM(3)(layers.Embedding(WORDS, WIDTH, mask_zero=True)(inputs))
+    model = keras.Model(inputs, layers.Dense(4)(x))
+    with pytest.raises(ValueError, match=r"real numbers for this method.*masks"):
+        getattr(ke, name)(model, tokens, Y, verbose=0)
+    _, maps = ke.occlusion(model, tokens, Y, verbose=0)
+    assert maps.shape == (3, LENGTH, 1)

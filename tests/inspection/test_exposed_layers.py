@@ -1,0 +1,154 @@
+"""Finding layers, exposing what they compute, and their biases."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from support.small_models import network, numpy, randomize
+
+import keras_explainable as ke
+from keras_explainable import inspection
+
+
+def a_batch():
+    return np.random.default_rng(0).normal(size=(2, 12, 12, 3)).astype("float32")
+
+
+def nested():
+    inputs = keras.Input((12, 12, 3))
+    x = layers.Conv2D(4, 3, name="outer")(network_body()(inputs))
+    x = layers.GlobalMaxPooling2D()(x)
+    return keras.Model(inputs, layers.Dense(2, name="top")(x))
+
+
+def network_body():
+    inputs = keras.Input((12, 12, 3))
+    x = layers.Conv2D(5, 3, name="inner")(inputs)
+    return keras.Model(inputs, layers.ReLU(name="inner_relu")(x), name="body")
+
+
+def test_layers_are_found_by_name_and_property():
+    model = nested()
+    inner = inspection.get_nested_layer(model, "inner")
+    assert inner is model.get_layer("body").get_layer("inner")
+    assert inspection.find_layer_with(model, "kernel").name == "top"
+    kind = layers.Conv2D
+    found = inspection.find_layer_with(model, lambda layer: isinstance(layer, kind))
+    assert found.name == "outer"
+    pooling = inspection.get_global_pooling_layer(model)
+    assert isinstance(pooling, layers.GlobalMaxPooling2D)
+    assert inspection.get_global_pooling_layer(model, pooling.name) is pooling
+    assert inspection.get_logits_layer(model).name == "top"
+
+
+@pytest.mark.parametrize(
+    ("find", "message"),
+    [
+        (lambda m: inspection.get_nested_layer(m, "x"), r"a layer named 'x'.*'inner'"),
+        (lambda m: inspection.find_layer_with(m, "cell"), "a layer with cell"),
+        (
+            lambda m: inspection.get_global_pooling_layer(m.get_layer("body")),
+            "a layer of global pooling",
+        ),
+    ],
+)
+def test_what_is_not_there(find, message):
+    with pytest.raises(ValueError, match=message):
+        find(nested())
+
+
+def test_exposed_values_are_those_of_the_layers():
+    model, x = nested(), a_batch()
+    exposed = inspection.expose(model, ["inner", "outer"], "top")
+    outputs, inner, outer = map(numpy, exposed(x))
+    body = model.get_layer("body")
+    expected = numpy(body.get_layer("inner")(x))
+    np.testing.assert_allclose(inner, expected, rtol=1e-4, atol=1e-5)
+    expected = numpy(model.get_layer("outer")(body(x)))
+    np.testing.assert_allclose(outer, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(outputs, numpy(model(x)), rtol=1e-4, atol=1e-5)
+
+
+def test_by_default_what_the_global_pooling_reads_is_exposed():
+    found = inspection.endpoints(nested())
+    assert [tensor.shape for tensor in found] == [(None, 8, 8, 4)]
+    found = inspection.endpoints(nested(), "inner")
+    assert [tensor.shape for tensor in found] == [(None, 10, 10, 5)]
+
+
+def test_exposing_adds_no_node_to_any_layer():
+    model = nested()
+    all_layers = [*model.layers, *model.get_layer("body").layers]
+    before = [layer.__dict__.copy() for layer in all_layers]
+    nodes = [len(layer._inbound_nodes) for layer in all_layers]
+    inspection.expose(model, "inner")(a_batch())
+    assert [layer.__dict__ for layer in all_layers] == before
+    assert [len(layer._inbound_nodes) for layer in all_layers] == nodes
+
+
+def test_an_exposed_model_is_made_once():
+    model = nested()
+    first = inspection.expose(model, "inner")
+    assert inspection.expose(model, "inner") is first
+    assert inspection.expose(model, "outer") is not first
+
+
+@pytest.mark.parametrize("wanted", [3, {"name": "top", "link": "sideways"}, {"x": 1}])
+def test_places_that_make_no_sense(wanted):
+    with pytest.raises(ValueError, match=r"must be layers, their names, or"):
+        inspection.expose(nested(), wanted)
+
+
+def test_an_exposed_sigmoid_is_shown_as_it_is():
+    inputs = keras.Input((12, 12, 3))
+    gate = layers.Conv2D(4, 3, activation="sigmoid", name="gate")(inputs)
+    x = layers.GlobalAveragePooling2D()(gate)
+    model = keras.Model(inputs, layers.Dense(2, activation="sigmoid", name="top")(x))
+    exposed = inspection.logits_model(inspection.expose(model, "gate", "top"))
+    logits, shown = map(numpy, exposed(a_batch()))
+    np.testing.assert_allclose(shown, numpy(model.get_layer("gate")(a_batch())))
+    chances = 1 / (1 + np.exp(-logits))
+    np.testing.assert_allclose(chances, numpy(model(a_batch())), rtol=1e-4, atol=1e-6)
+
+
+def test_an_exposed_model_explains_its_first_output():
+    model, x = network("softmax"), a_batch()
+    exposed = inspection.expose(model)
+    expected = ke.gradients(model, x, [0, 1], verbose=0)
+    found = ke.gradients(exposed, x, [0, 1], verbose=0)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("scale", [True, False])
+def test_biases_of_norms(scale, center):
+    options = {"scale": scale, "center": center, "epsilon": 0.2}
+    inputs = keras.Input((4, 4, 3))
+    norm = layers.BatchNormalization(**options)
+    model = keras.Model(inputs, norm(inputs))
+    randomize(model)
+    (bias,) = inspection.biases(model)
+    nothing = numpy(model(np.zeros((1, 4, 4, 3), "float32")))[0, 0, 0]
+    np.testing.assert_allclose(bias, nothing, rtol=1e-4, atol=1e-6)
+
+
+def test_which_layers_have_biases():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, use_bias=False)(inputs)
+    x = layers.BatchNormalization()(x)
+    x = layers.DepthwiseConv2D(3, name="depthwise")(x)
+    x = layers.LayerNormalization(center=False)(x)
+    x = layers.LayerNormalization(name="norm")(x)
+    x = layers.Dense(3, name="top")(layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, x)
+    randomize(model)
+    found, _ = inspection.layers_with_biases(model)
+    names = [layer.name for layer in found]
+    assert names[1:] == ["depthwise", "norm", "top"]
+    assert "batch_normalization" in names[0]
+    exclude = ["top", model.layers[2]]
+    without, (depthwise, norm) = inspection.layers_with_biases(model, exclude)
+    assert [layer.name for layer in without] == ["depthwise", "norm"]
+    np.testing.assert_array_equal(depthwise, numpy(model.get_layer("depthwise").bias))
+    np.testing.assert_array_equal(norm, numpy(model.get_layer("norm").beta))

@@ -1,0 +1,224 @@
+"""Logits models: right for every kind of ending, and the user's model untouched."""
+
+import gc
+import weakref
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.small_models import network, randomize
+
+from keras_explainable.inspection import (
+    get_logits_layer,
+    logits_model,
+    runnable_model,
+)
+
+ENDS = ["softmax", "sigmoid", "softmax layer", "activation layer", "softmax op"]
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(size=(3, 12, 12, 3)).astype("float32")
+
+
+def outputs(model, x):
+    return model.predict(x, verbose=0)
+
+
+def expected_logits(model, x):
+    """Logits by hand: the inputs of the last layer times its kernel."""
+    features = keras.Model(model.inputs, model.get_layer("logits").input)
+    kernel, bias = model.get_layer("logits").get_weights()
+    return outputs(features, x) @ kernel + bias
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_functional(end, x):
+    model = network(end)
+    logits = outputs(logits_model(model), x)
+    np.testing.assert_allclose(logits, expected_logits(model, x), rtol=1e-4, atol=1e-5)
+    assert not np.allclose(logits, outputs(model, x), atol=1e-2)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_nested_twice(end, x):
+    inner = network(end)
+    middle = keras.Sequential([keras.Input((12, 12, 3)), layers.Rescaling(2.0), inner])
+    inputs = keras.Input((12, 12, 3))
+    outer = keras.Model(inputs, middle(inputs))
+    expected = expected_logits(inner, 2 * x)
+    logits = outputs(logits_model(outer), x)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("end", [layers.Dense(4, "softmax"), layers.Softmax()])
+def test_sequential(end, x):
+    body = [layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(4, name="last")]
+    model = keras.Sequential([keras.Input((12, 12, 3)), *body, end])
+    logits = outputs(logits_model(model), x)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities, outputs(model, x), rtol=1e-4, atol=1e-6)
+    assert not np.allclose(logits.sum(axis=1), 1)
+
+
+def test_convolutional_head_with_reshape_between(x):
+    """As in the MobileNets: convolution, reshape, softmax."""
+    inputs = keras.Input((12, 12, 3))
+    y = layers.GlobalAveragePooling2D(keepdims=True)(inputs)
+    y = layers.Reshape((4,))(layers.Conv2D(4, 1)(y))
+    model = keras.Model(inputs, layers.Activation("softmax")(y))
+    body = keras.Model(inputs, y)
+    np.testing.assert_allclose(outputs(logits_model(model), x), outputs(body, x))
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "linear", "tanh"])
+def test_a_model_without_probabilities_is_returned_as_it_is(activation):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(2, activation=activation)(inputs))
+    assert logits_model(model) is model
+
+
+def test_inner_softmax_stays(x):
+    """Attention-like: only what makes the outputs is taken off."""
+    inputs = keras.Input((12, 12, 3))
+    y = layers.Softmax()(layers.Flatten()(inputs))
+    model = keras.Model(inputs, layers.Dense(3, "softmax")(y))
+    softmax = keras.Model(inputs, y)
+    kernel, bias = model.layers[-1].get_weights()
+    expected = outputs(softmax, x) @ kernel + bias
+    np.testing.assert_allclose(outputs(logits_model(model), x), expected, atol=1e-5)
+
+
+def test_softmax_that_others_use_stays_for_them(x):
+    """Two outputs; the second is computed from the probabilities of the first."""
+    inputs = keras.Input((12, 12, 3))
+    first = layers.Dense(4, "softmax")(layers.Flatten()(inputs))
+    model = keras.Model(inputs, [first, layers.Dense(2)(first)])
+    before, after = outputs(model, x), outputs(logits_model(model), x)
+    np.testing.assert_allclose(after[1], before[1], rtol=1e-5)
+    probabilities = np.exp(after[0]) / np.exp(after[0]).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities, before[0], rtol=1e-4, atol=1e-6)
+
+
+def test_subclassed_models_are_called_as_they_are():
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2, "softmax")
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    model = Model()
+    model(np.ones((1, 3)))
+    assert logits_model(model) is model
+
+
+def test_functional_subclass_with_a_call_of_its_own_is_not_taken_apart():
+    class Doubled(keras.Model):
+        def call(self, inputs, training=None, mask=None):
+            return 2 * super().call(inputs, training=training)
+
+    inputs = keras.Input((4,))
+    model = Doubled(inputs, layers.Dense(2, "softmax")(inputs))
+    assert logits_model(model) is model
+
+
+def test_unbuilt_sequential_is_refused():
+    with pytest.raises(ValueError, match="`model` must be built"):
+        logits_model(keras.Sequential([layers.Dense(2, "softmax")]))
+
+
+def test_plain_functions_pass():
+    def model(inputs, training=False):
+        return inputs
+
+    assert logits_model(model) is model
+
+
+def test_activation_given_by_name_afterwards(x):
+    """``layer.activation = "linear"`` leaves a string, which Keras cannot call."""
+    model = network("softmax")
+    expected, probabilities = expected_logits(model, x), outputs(model, x)
+    first = logits_model(model)
+    model.layers[-1].activation = "linear"
+    for repaired in (logits_model(model), runnable_model(model)):
+        np.testing.assert_allclose(outputs(repaired, x), expected, rtol=1e-4, atol=1e-5)
+    assert logits_model(model) is not first
+    model.layers[-1].activation = "softmax"
+    np.testing.assert_allclose(
+        outputs(runnable_model(model), x), probabilities, rtol=1e-4
+    )
+    assert model.layers[-1].activation == "softmax"
+
+
+def test_runnable_model_is_the_model_itself_where_it_runs():
+    model = network("softmax")
+    assert runnable_model(model) is model
+
+
+@pytest.mark.parametrize("end", ["softmax", "softmax layer"])
+def test_weights_are_shared(end, x):
+    model = network(end)
+    logits = logits_model(model)
+    randomize(model, seed=5)
+    np.testing.assert_allclose(
+        outputs(logits, x), expected_logits(model, x), rtol=1e-4, atol=1e-5
+    )
+    assert {id(v) for v in logits.variables} == {id(v) for v in model.variables}
+
+
+def test_made_once_and_freed_with_the_model():
+    model = network("softmax")
+    logits = logits_model(model)
+    assert logits_model(model) is logits
+    references = weakref.ref(model), weakref.ref(logits)
+    del model, logits
+    for _ in range(3):
+        gc.collect()
+    assert [reference() for reference in references] == [None, None]
+
+
+def test_compiled_models_with_losses_of_their_own(x):
+    model = network("softmax")
+    model.compile("adam", loss=lambda y, p: ops.mean(y * p))
+    assert outputs(logits_model(model), x).shape == (3, 5)
+
+
+def test_merging_branches_shared_layers_and_operators(x):
+    inputs = keras.Input((12, 12, 3))
+    shared = layers.Conv2D(3, 3, padding="same")
+    a, b = shared(inputs), shared(inputs * 2.0 + 1.0)
+    y = layers.GlobalMaxPooling2D()(layers.Concatenate()([a, b, ops.relu(a - b)]))
+    y = layers.Dense(4)(y)
+    body = keras.Model(inputs, y)
+    model = keras.Model(inputs, layers.Softmax()(y))
+    np.testing.assert_allclose(
+        outputs(logits_model(model), x), outputs(body, x), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_stock_application():
+    model = keras.applications.MobileNetV2((32, 32, 3), weights=None, classes=7)
+    x = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
+    logits, p = outputs(logits_model(model), x), outputs(model, x)
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(softmax, p, rtol=1e-4)
+
+
+def test_get_logits_layer():
+    inner = network("softmax layer")
+    model = keras.Sequential([keras.Input((12, 12, 3)), inner, layers.Softmax()])
+    assert get_logits_layer(model) is inner.get_layer("logits")
+    first = inner.layers[1]
+    assert get_logits_layer(model, first.name) is first
+
+
+@pytest.mark.parametrize("name", [None, "nowhere"])
+def test_get_logits_layer_says_what_there_is(name):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Softmax(name="only")(inputs))
+    with pytest.raises(ValueError, match=r"must have a layer .*'only'"):
+        get_logits_layer(model, name)

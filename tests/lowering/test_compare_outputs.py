@@ -1,0 +1,140 @@
+"""A copy that computes something else is found out, named, and not used."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.model_equality import SIGNED, batch
+from support.small_models import network, randomize
+
+import keras_explainable as ke
+from keras_explainable.lowering import checked, lower
+from keras_explainable.lowering.compare_outputs import agree, difference
+from keras_explainable.lowering.fold_batchnorm import Norm
+
+
+def explain(model, x, **params):
+    return ke.explain(SIGNED, model, x, [0, 1, 2], verbose=0, **params)
+
+
+def tensor(values):
+    return ops.convert_to_tensor(np.array(values, "float32"))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "answer"),
+    [
+        ([3.0, 4.0], [3.0, 4.0], 0.0),
+        ([3.0, 4.5], [3.0, 4.0], 0.1),
+        ([0.0, 0.0], [3.0, 4.0], 1.0),
+        ([0.0, 0.0], [0.0, 0.0], 0.0),
+        ([0.0, -0.5], [0.0, 0.0], 0.5),
+        ([3.0, np.nan], [3.0, np.nan], 0.0),
+        ([3.5, np.inf], [5.0, np.inf], 0.3),
+        ([3.0, -np.inf], [3.0, np.inf], np.inf),
+        ([3.0, 1.0], [3.0, np.nan], np.inf),
+        ([np.nan], [np.nan], 0.0),
+    ],
+)
+def test_difference(found, expected, answer):
+    assert difference(tensor(found), tensor(expected)) == pytest.approx(answer)
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf])
+def test_what_is_not_finite_only_in_the_copy_does_not_agree(strange):
+    assert not agree(tensor([1.0, strange]), tensor([1.0, 2.0]), 0.5)
+    assert not agree(tensor([strange]), tensor([0.0]), 0.5)
+
+
+def test_agree():
+    assert agree(tensor([1.0, 1.0]), tensor([1.0, 1.0]), 0.0)
+    assert agree(tensor([1.0, 1.001]), tensor([1.0, 1.0]), 0.001)
+    assert not agree(tensor([1.0, 1.01]), tensor([1.0, 1.0]), 0.001)
+
+
+@pytest.fixture
+def model():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, activation="relu", name="first")(inputs)
+    x = layers.Conv2D(4, 3, use_bias=False, name="second")(x)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.GlobalAveragePooling2D()(layers.ReLU(name="relu")(x))
+    model = keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
+    randomize(model)
+    return model
+
+
+@pytest.fixture
+def x(model):
+    return batch(model)
+
+
+@pytest.fixture
+def wrong(monkeypatch):
+    """Folding with a wrong epsilon."""
+    right = Norm.arrays
+
+    def arrays(self):
+        scale, shift = right(self)
+        return [scale * 1.1, shift]
+
+    monkeypatch.setattr(Norm, "arrays", arrays)
+
+
+@pytest.mark.usefixtures("wrong")
+def test_a_wrong_copy_is_not_used_and_its_layer_is_named(model, x):
+    expected = explain(model, x, lower=False)
+    with pytest.warns(UserWarning, match="output of layer '(second|relu)' differs"):
+        found = explain(model, x)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.usefixtures("wrong")
+def test_each_call_warns_once_and_points_at_the_users_line(model, x):
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="does not compute what") as caught:
+            explain(model, x)
+        ours = [warning for warning in caught if warning.category is UserWarning]
+        assert len(ours) == 1
+        assert "test_checking" in ours[0].filename
+
+
+def test_changed_weights_are_checked_again(model, x, monkeypatch):
+    explain(model, x)
+    right = Norm.arrays
+    monkeypatch.setattr(Norm, "arrays", lambda self: [2 * a for a in right(self)])
+    explain(model, x)  # Not copied again.
+    randomize(model, seed=1)
+    with pytest.warns(UserWarning, match="does not compute what"):
+        explain(model, x)
+    monkeypatch.undo()
+    randomize(model, seed=2)
+    found, expected = explain(model, x), explain(model, x, lower=False)
+    assert difference(found[1], expected[1]) < 1e-4
+
+
+def test_a_right_copy_is_used_and_checked_once(model, x, monkeypatch):
+    logits = ke.inspection.logits_model(model)
+    lowered, inputs = lower(logits), ops.convert_to_tensor(x)
+    assert lowered.agrees is None
+    assert checked(lowered, logits, inputs, 2) is lowered
+    assert lowered.agrees is True
+    with monkeypatch.context() as patch:
+        patch.setattr(lowered, "graph", None)  # It cannot be run.
+        assert checked(lowered, logits, inputs, 2) is lowered
+    assert lower(logits).agrees is True
+
+
+def test_a_model_that_is_not_lowered_is_not_checked(model, x):
+    assert checked(model, network(), ops.convert_to_tensor(x), 2) is not model
+
+
+def test_half_precision_passes_the_check(model, x):
+    found, expected = explain(model, x, precision="bfloat16"), explain(model, x)
+    assert 1e-6 < difference(found[1], expected[1]) < 0.3
+
+
+def test_outputs_that_are_not_finite(model, x):
+    model.get_layer("norm").beta.assign(np.full(4, np.inf))
+    ke.explain(SIGNED, model, x, [0, 1, 2], verbose=0)

@@ -1,0 +1,105 @@
+"""Strided convolutions of few channels compute the same by blocks of pixels."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from keras import layers
+from support.model_equality import assert_lowered_equal, count, finished
+from support.small_models import randomize
+
+from keras_explainable import backend
+from keras_explainable.lowering import lower
+from keras_explainable.lowering.fold_batchnorm import Linear
+from keras_explainable.lowering.space_to_depth import Stem, is_stem
+
+pytestmark = pytest.mark.skipif(
+    not backend.is_faster(layers.Conv2D(1, 1)), reason="Keras' own are as fast here"
+)
+
+
+def conv(**options):
+    return layers.Conv2D(**{"filters": 5, "kernel_size": 3, "strides": 2, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "pads"),
+    [
+        ({"kernel_size": 7, "activation": "relu6"}, (20, 18, 3), ((3, 3), (3, 3))),
+        ({"padding": "same"}, (8, 9, 3), None),
+        ({"kernel_size": (2, 5), "padding": "same"}, (9, 8, 1), None),
+        ({"kernel_size": 4, "strides": 4, "use_bias": False}, (12, 16, 3), None),
+        ({"strides": 3, "kernel_size": 5}, (11, 13, 2), ((0, 1), (2, 0))),
+        ({}, (9, 10, 4), ((0, 1), (0, 1))),
+    ],
+)
+def test_a_stem_is_the_convolution_it_stands_for(options, shape, pads):
+    inputs = keras.Input(shape)
+    x = layers.ZeroPadding2D(pads)(inputs) if pads else inputs
+    x = layers.BatchNormalization()(conv(**options)(x))
+    lowered = assert_lowered_equal(finished(inputs, layers.ReLU()(x)))
+    assert count(lowered, Stem) == 1
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    size=st.tuples(*[st.integers(5, 12)] * 2),
+    window=st.tuples(*[st.integers(2, 5)] * 2),
+    step=st.integers(2, 3),
+    padding=st.sampled_from(["valid", "same"]),
+)
+def test_of_any_size(size, window, step, padding):
+    layer = conv(kernel_size=window, strides=step, padding=padding)
+    assume(min(window) >= step)
+    inputs = keras.Input((*size, 3))
+    model = finished(inputs, layer(inputs))
+    lowered = assert_lowered_equal(model)
+    assert count(lowered, Stem) == is_stem(Linear(layer), (None, *size, 3))
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({}, (8, 8, 5)),
+        ({"strides": 1}, (8, 8, 3)),
+        ({"strides": (2, 1)}, (8, 8, 3)),
+        ({"kernel_size": 1}, (8, 8, 3)),
+        ({"filters": 4, "groups": 2}, (8, 8, 2)),
+        ({"strides": 1, "dilation_rate": 2}, (8, 8, 3)),
+        ({"kernel_size": 3, "strides": 3}, (10, 10, 3)),
+        ({}, (None, 8, 3)),
+    ],
+    ids=str,
+)
+def test_others_are_left_as_they_are(options, shape):
+    layer = conv(**options)
+    layer.build((None, *shape))
+    assert not is_stem(Linear(layer), (None, *shape))
+
+
+def test_a_layer_shared_by_two_sizes():
+    inputs, shared = keras.Input((8, 8, 3)), conv(padding="same")
+    smaller = layers.Cropping2D(((1, 0), (2, 1)))(inputs)
+    lowered = assert_lowered_equal(finished(inputs, shared(inputs), shared(smaller)))
+    assert count(lowered, Stem) == 2
+
+
+def test_changed_weights_are_seen():
+    inputs = keras.Input((8, 8, 3))
+    model = finished(inputs, conv()(inputs))
+    before = lower(model)
+    randomize(model, seed=7)
+    assert lower(model) is before
+    assert_lowered_equal(model)
+
+
+def test_in_half_precision():
+    inputs = keras.Input((16, 16, 3))
+    model = finished(inputs, conv(kernel_size=7, padding="same")(inputs))
+    x = np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype("float32")
+    half = lower(model, "bfloat16")
+    assert count(half, Stem) == 1
+    expected = keras.ops.convert_to_numpy(model(x))
+    found = keras.ops.convert_to_numpy(half(keras.ops.convert_to_tensor(x)))
+    assert 0 < np.abs(found - expected).max() < 0.05 * np.abs(expected).max()

@@ -1,0 +1,222 @@
+"""Class activation maps, against their formulas in NumPy."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from support.small_models import numpy, randomize
+
+import keras_explainable as ke
+from keras_explainable.methods.cams import (
+    cam,
+    gradcam,
+    gradcampp,
+    hirescam,
+    layercam,
+    scorecam,
+)
+
+UNITS = np.array([[0, 3], [2, 2]])
+BY_GRADIENT = [cam, gradcam, gradcampp, hirescam, layercam]
+
+
+def batch(side=9):
+    shape = (2, side, side, 3)
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def head(x, hidden=None):
+    x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D(name="pool")(x))
+    if hidden:
+        x = layers.Dense(6, activation=hidden)(x)
+    return layers.Dense(4, name="predictions", activation="softmax")(x)
+
+
+def network(hidden=None, side=9):
+    inputs = keras.Input((side, side, 3))
+    x = layers.Conv2D(5, 3, padding="same", name="first")(inputs)
+    x = layers.ReLU()(layers.BatchNormalization(name="norm")(x))
+    x = layers.Conv2D(6, 3, strides=2, activation="relu", name="last")(x)
+    model = keras.Model(inputs, head(x, hidden))
+    randomize(model)
+    return model
+
+
+def nested():
+    """A backbone within a model, two levels deep."""
+    inner = network()
+    backbone = keras.Model(inner.input, inner.get_layer("last").output, name="backbone")
+    inputs = keras.Input((9, 9, 3))
+    middle = keras.Sequential([keras.Input((9, 9, 3)), backbone], name="middle")
+    model = keras.Model(inputs, head(middle(inputs)))
+    randomize(model)
+    return model
+
+
+def parts(model, name="last"):
+    """Activations (B, h, w, C) and weights of the units (B, K, C)."""
+    inner = keras.Model(model.input, model.get_layer(name).output)
+    kernel = numpy(model.get_layer("predictions").kernel)
+    return numpy(inner(batch())), kernel.T[UNITS]
+
+
+def expected(method, activations, weights):
+    size = np.prod(activations.shape[1:3])
+    gradients = np.broadcast_to(
+        weights[:, :, None, None] / size, (2, 2, *activations.shape[1:])
+    )
+    a = activations[:, None]
+    if method is gradcampp:
+        below = 2 * gradients**2 + (a * gradients**3).sum(axis=(2, 3), keepdims=True)
+        alpha = gradients**2 / below
+        factors = (alpha * np.maximum(gradients, 0)).sum(axis=(2, 3), keepdims=True)
+    else:
+        factors = {
+            cam: size * gradients,
+            gradcam: gradients,
+            hirescam: gradients,
+            layercam: np.maximum(gradients, 0),
+        }[method]
+    return np.moveaxis((factors * a).sum(axis=-1), 1, -1)
+
+
+@pytest.mark.parametrize("method", BY_GRADIENT)
+def test_the_formula(method):
+    model = network()
+    logits, maps = ke.explain(method, model, batch(), UNITS, verbose=0)
+    wanted = expected(method, *parts(model))
+    np.testing.assert_allclose(maps, wanted, rtol=1e-3, atol=1e-5)
+    if method is cam:  # It adds up to the logit, but for its bias.
+        bias = numpy(model.get_layer("predictions").bias)[UNITS]
+        total = maps.mean(axis=(1, 2)) + bias
+        np.testing.assert_allclose(total, logits, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", [gradcam, hirescam])
+def test_gradients_within_a_deeper_network(method):
+    """By finite differences of the part above the layer."""
+    model, name = network(hidden="tanh"), "norm"
+    layer = model.get_layer(name).output
+    below = keras.Model(model.input, layer)
+    logits = ke.inspection.logits_model(keras.Model(layer, model.output))
+    activations = numpy(below(batch()))
+    gradients = np.zeros((2, *activations.shape[1:], 2))
+    for place in np.ndindex(activations.shape[1:]):
+        step = np.zeros(activations.shape, "float32")
+        step[(slice(None), *place)] = 1e-2
+        change = numpy(logits(activations + step)) - numpy(logits(activations - step))
+        gradients[(slice(None), *place)] = np.take_along_axis(change, UNITS, 1) / 2e-2
+    if method is gradcam:
+        gradients = gradients.mean(axis=(1, 2), keepdims=True)
+    wanted = (gradients * activations[..., None]).sum(axis=3)
+    _, maps = ke.explain(method, model, batch(), UNITS, layer=name, verbose=0)
+    size = np.abs(wanted).max()
+    np.testing.assert_allclose(maps, wanted, atol=0.03 * size)
+
+
+@pytest.mark.parametrize("layer", ["first", "norm", "last"])
+@pytest.mark.parametrize("method", [gradcam, scorecam])
+def test_any_layer_though_the_lowered_copy_folds_it(method, layer):
+    model = network()
+    _, maps = ke.explain(method, model, batch(), UNITS, layer=layer, verbose=0)
+    _, plain = ke.explain(
+        method, model, batch(), UNITS, layer=layer, lower=False, verbose=0
+    )
+    alone = method(ke.inspection.logits_model(model), batch(), UNITS, layer=layer)[1]
+    chosen = model.get_layer(layer)
+    _, by_object = ke.explain(method, model, batch(), UNITS, layer=chosen, verbose=0)
+    for other in (plain, numpy(alone), by_object):
+        np.testing.assert_allclose(other, maps, rtol=1e-3, atol=1e-4)
+    assert maps.shape == (2, *chosen.output.shape[1:3], 2)
+
+
+@pytest.mark.parametrize("layer", [None, "last", "backbone", "middle"])
+def test_layers_of_nested_models(layer):
+    model = nested()
+    logits, maps = ke.explain(gradcam, model, batch(), UNITS, layer=layer, verbose=0)
+    assert maps.shape == (2, 4, 4, 2)
+    bias = numpy(model.get_layer("predictions").bias)[UNITS]
+    total = maps.sum(axis=(1, 2)) + bias  # As the head is linear.
+    np.testing.assert_allclose(total, logits, rtol=1e-3, atol=1e-4)
+
+
+def test_models_exposed_by_hand():
+    model = network()
+    _, expected_maps = ke.gradcam(model, batch(), UNITS, verbose=0)
+    ours = ke.inspection.expose(model, "last", "predictions")
+    theirs = keras.Model(model.input, [model.output, model.get_layer("last").output])
+    before = ke.inspection.expose(
+        model, {"name": "pool", "link": "input"}, "predictions"
+    )
+    for exposed in (ours, theirs, before):
+        _, maps = ke.gradcam(exposed, batch(), UNITS, verbose=0)
+        np.testing.assert_allclose(maps, expected_maps, rtol=1e-3, atol=1e-4)
+
+
+def test_score_cam_by_its_definition():
+    model = network()
+    activations, _ = parts(model)
+    logits = ke.inspection.logits_model(model)
+    nothing = numpy(logits(np.zeros((1, 9, 9, 3), "float32")))[0]
+    wanted = np.zeros((2, *activations.shape[1:3], 2))
+    for channel in range(activations.shape[-1]):
+        masks = activations[..., channel : channel + 1]
+        masks = keras.ops.image.resize(masks, (9, 9), data_format="channels_last")
+        masks = numpy(masks)
+        low, high = (f(masks, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
+        masks = (masks - low) / np.where(high > low, high - low, 1)
+        scores = numpy(logits(batch() * masks)) - nothing
+        chosen = np.take_along_axis(scores, UNITS, 1)[:, None, None]
+        wanted += chosen * activations[..., channel, None]
+    for rows in (1, 5, 32):
+        _, maps = scorecam(logits, batch(), UNITS, rows=rows)
+        np.testing.assert_allclose(numpy(maps), wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_score_cam_tells_its_progress():
+    told = []
+    scorecam(
+        network(), batch(), UNITS, rows=5, progress=lambda *parts: told.append(parts)
+    )
+    assert told[-1] == (12, 12)
+    assert len(told) == 3
+
+
+def test_cam_needs_a_linear_head():
+    with pytest.raises(ValueError, match=r"linear function.*in between"):
+        cam(network(hidden="relu"), batch(), UNITS)
+    inputs = keras.Input((4, 4, 3))
+    flat = keras.Model(inputs, layers.Dense(4)(layers.Flatten()(inputs * 1)))
+    with pytest.raises(ValueError, match="no such pooling"):
+        cam(flat, np.ones((2, 4, 4, 3)), UNITS)
+
+
+def test_a_layer_that_does_not_exist():
+    with pytest.raises(ValueError, match=r"a layer named 'nowhere'.*'last'"):
+        ke.gradcam(network(), batch(), UNITS, layer="nowhere", verbose=0)
+
+
+def test_models_without_space():
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, layers.Dense(3)(inputs))
+    with pytest.raises(ValueError, match="layer with spatial output"):
+        gradcam(model, np.ones((1, 6)), [[0]])
+
+
+def test_models_whose_layers_are_not_known():
+    class Own(keras.Model):
+        def call(self, x):
+            return keras.ops.mean(x, axis=(1, 2))
+
+    with pytest.raises(ValueError, match="must be a Functional or Sequential model"):
+        ke.gradcam(Own(), batch(), np.array([[0], [1]]), verbose=0)
+
+
+def test_layers_of_any_size():
+    inputs = keras.Input((None, None, 3))
+    x = layers.Conv2D(6, 3, activation="relu")(inputs)
+    model = keras.Model(inputs, head(x))
+    randomize(model)
+    for side in (9, 12):
+        _, maps = ke.explain(gradcam, model, batch(side), UNITS, verbose=0)
+        assert maps.shape == (2, side - 2, side - 2, 2)

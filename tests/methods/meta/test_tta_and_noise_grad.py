@@ -1,0 +1,179 @@
+"""`tta` and `noise_grad`."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from support.small_models import images, linear, network, numpy, some_units, weights_of
+
+import keras_explainable as ke
+from keras_explainable.methods import cams
+from keras_explainable.methods.gradient import gradients
+from keras_explainable.methods.meta import noise_grad, smooth, tta
+
+SIGNED = partial(gradients, gradient_filter=None, channel_reduction=None)
+X, UNITS = images(), some_units()
+
+
+def maps_of(method, model, x=X, units=UNITS, **options):
+    return numpy(method(model, x, units, **options)[1])
+
+
+def any_size(size=(None, None)):
+    inputs = keras.Input((*size, 3))
+    x = layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(5)(x))
+
+
+def test_tta_without_views_is_the_method():
+    model = linear()
+    method = tta(gradients, scales=(), hflip=False)
+    np.testing.assert_array_equal(maps_of(method, model), maps_of(gradients, model))
+
+
+@pytest.mark.parametrize("method", [gradients, SIGNED])
+def test_flipped_maps_are_flipped_back(method):
+    model = ke.inspection.logits_model(network("softmax"))
+    x = np.random.default_rng(0).normal(size=(6, 12, 12, 3)).astype("float32")
+    plain = maps_of(method, model, x)
+    flipped = maps_of(method, model, x[:, :, ::-1].copy())[:, :, ::-1]
+    found = maps_of(tta(method, scales=()), model, x)
+    np.testing.assert_allclose(found, (plain + flipped) / 2, rtol=1e-4, atol=1e-6)
+
+
+def test_scaled_maps_have_the_size_of_the_input():
+    model = any_size()
+    x = np.random.default_rng(0).normal(size=(2, 8, 10, 3)).astype("float32")
+    units = [[0, 1], [2, 3]]
+    logits, maps = tta(SIGNED, scales=(0.5, 1.5, 1.0), hflip=False)(model, x, units)
+    total = maps_of(SIGNED, model, x, units)
+    for size in ((4, 5), (12, 15)):
+        scaled = keras.ops.image.resize(x, size, data_format="channels_last")
+        found = maps_of(SIGNED, model, scaled, units).reshape(2, *size, -1)
+        back = keras.ops.image.resize(found, (8, 10), data_format="channels_last")
+        total = total + numpy(back).reshape(total.shape)
+    np.testing.assert_allclose(numpy(maps), total / 3, rtol=1e-3, atol=1e-6)
+    clean = np.take_along_axis(numpy(model(x)), np.array(units), 1)
+    np.testing.assert_allclose(numpy(logits), clean, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("method", [gradients, cams.gradcam])
+def test_a_model_made_for_one_size_is_scaled_too(method, lower):
+    """Its layers take any size, as those of most of `keras.applications` do."""
+    fixed, free = any_size((8, 8)), any_size()
+    free.set_weights(fixed.get_weights())
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
+    found, expected = (
+        ke.explain(tta(method), model, x, [[0], [1]], verbose=0, lower=lower)[1]
+        for model in (fixed, free)
+    )
+    assert found.shape == (2, 8, 8, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    assert fixed.input_shape == (None, 8, 8, 3)
+
+
+def test_scales_need_layers_of_any_size():
+    with pytest.raises(ValueError, match=r"`scales` must be \(\).*'flatten"):
+        tta(gradients)(linear(), X, UNITS)
+
+
+def test_noisy_weights_of_a_linear_model():
+    """The gradient is the weights: w (1 + sigma eps), all moments are known."""
+    model, n, sigma = linear(), 400, 0.3
+    weights = weights_of(model, UNITS)
+    method = noise_grad(SIGNED, n, sigma, seed=0)
+    logits, maps, stats = method(model, X, UNITS, return_stats=True)
+    error = sigma * np.abs(weights) / np.sqrt(n)
+    off = (numpy(maps) - weights) / error
+    assert 0.7 < np.sqrt((off**2).mean()) < 1.3
+    np.testing.assert_allclose(stats.std_error / error, 1, atol=0.2)
+    clean = np.take_along_axis(numpy(model(X)), UNITS, 1)
+    np.testing.assert_allclose(numpy(logits), clean, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_that_make_no_noise_are_the_models_own():
+    model = network()
+    x = np.random.default_rng(0).normal(size=(6, 12, 12, 3)).astype("float32")
+    method = noise_grad(gradients, 2, 0.0, seed=0)
+    np.testing.assert_allclose(
+        maps_of(method, model, x), maps_of(gradients, model, x), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_noise_on_weights_leaves_them_alone(lower):
+    model = network("softmax")
+    x = np.random.default_rng(0).normal(size=(6, 12, 12, 3)).astype("float32")
+    before = [numpy(weight).copy() for weight in model.variables]
+    expected = model.predict(x, verbose=0)
+    method = noise_grad(gradients, 3, 0.5, seed=0)
+    first, again = (
+        ke.explain(method, model, x, UNITS, verbose=0, lower=lower) for _ in range(2)
+    )
+    for weight, old in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(numpy(weight), old)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_no_noise_is_left_after_an_error():
+    class StopError(Exception):
+        pass
+
+    def stop(done, total):
+        raise StopError
+
+    model = linear()
+    method = noise_grad(SIGNED, 3, 0.5, seed=0)
+    with pytest.raises(StopError):
+        method(model, X, UNITS, progress=stop)
+    logits, _ = method(model, X, UNITS)
+    clean = np.take_along_axis(numpy(model(X)), UNITS, 1)
+    np.testing.assert_allclose(numpy(logits), clean, rtol=1e-4, atol=1e-5)
+
+
+def test_statistics_of_training_have_no_noise():
+    """The variance of a batch norm times a negative factor would have no root."""
+    model = network()
+    x = np.random.default_rng(0).normal(size=(6, 12, 12, 3)).astype("float32")
+    assert np.isfinite(maps_of(noise_grad(gradients, 20, 2.0, seed=0), model, x)).all()
+
+
+def test_fusion_grad_has_both_noises():
+    model = linear()
+    method = noise_grad(smooth(SIGNED, 2, 0.1, seed=0), 3, 0.2, seed=1)
+    only_weights = noise_grad(SIGNED, 3, 0.2, seed=1)
+    # The gradient of a linear model does not see the noise of the input.
+    np.testing.assert_allclose(
+        maps_of(method, model), maps_of(only_weights, model), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: tta(3), TypeError, "`method` must be callable"),
+        (lambda: tta(gradients, scales=(0,)), ValueError, "`scales` must be finite"),
+        (lambda: noise_grad(3), TypeError, "`method` must be callable"),
+        (lambda: noise_grad(gradients, 0), ValueError, "`repetitions` must be at"),
+        (lambda: noise_grad(gradients, 2, -1), ValueError, "`noise_level` must be"),
+        (lambda: noise_grad(gradients, seed=-1), ValueError, "`seed` must be at"),
+    ],
+)
+def test_errors(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_noise_on_the_weights_of_a_model_that_is_not_known():
+    class Own(keras.Model):
+        def call(self, x):
+            return keras.ops.mean(x, axis=(1, 2))
+
+    with pytest.raises(ValueError, match="Functional or Sequential for noise"):
+        noise_grad(gradients, 2)(Own(), X, [[0]] * len(X))

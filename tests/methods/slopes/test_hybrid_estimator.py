@@ -1,0 +1,113 @@
+"""Which pairs a blend is made of, which of them have gradients, and how it is made."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from keras import layers
+from support.estimators import explained, network, pictures
+
+import keras_explainable as ke
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+from keras_explainable.methods.slopes.combine_by_error import blended
+from keras_explainable.methods.slopes.hybrid_estimator import Estimate
+from keras_explainable.methods.slopes.max_pooling import windows
+from keras_explainable.sampling.parameters import Sampling
+
+
+def chunks(repetitions, rows, blend=True):
+    call = SimpleNamespace(rows=rows, indices=np.zeros((1, 1), int))
+    sampling = Sampling(repetitions, 0, copies=2)
+    return [*Estimate(call, None, sampling, blend, 0, None).chunks()]
+
+
+@given(some.integers(2, 150), some.integers(1, 40), some.booleans())
+def test_each_pair_is_drawn_once_and_in_order(pairs, rows, blend):
+    parts = [copies for _, copies in chunks(2 * pairs, rows, blend)]
+    drawn = np.concatenate([copies.draw[copies.used] for copies in parts])
+    np.testing.assert_array_equal(drawn, np.arange(pairs))
+    assert max(2 * len(copies.draw) for copies in parts) <= max(rows, 2 + 2 * blend)
+
+
+@given(some.integers(2, 150), some.integers(1, 40))
+def test_pairs_of_a_chunk_are_of_the_groups_in_turn(pairs, rows):
+    for _, copies in chunks(2 * pairs, rows):
+        turn = np.arange(len(copies.draw)) % 2
+        assert (copies.draw % 2 == turn)[copies.used].all()
+
+
+@pytest.mark.parametrize(
+    ("repetitions", "expected"), [(4, 4), (16, 16), (50, 16), (64, 16), (200, 152)]
+)
+def test_gradients_of_the_first_and_of_the_late_copies(repetitions, expected):
+    backward = [2 * c.used.sum() for back, c in chunks(repetitions, 16) if back]
+    assert sum(backward) == expected
+    assert not any(back for back, _ in chunks(repetitions, 16, blend=False))
+
+
+@pytest.mark.parametrize(("size", "expected"), [(0.1, True), (1, False)])
+def test_gradients_of_all_copies_where_samples_err_little(size, expected):
+    """Of eight pairs of gradients that differ from their mean, the limit, by 1."""
+    call = SimpleNamespace(rows=16, indices=np.zeros((1, 2), int))
+    work = Estimate(call, None, Sampling(64, 0, copies=2), True, 0, None)
+    parts = work.chunks()
+    assert next(parts)[0]
+    work.counts[:] = 4
+    limit = np.full((5, 2), 1 / size)
+    sums = np.stack([4 * limit] * 2), np.full((2, 2), 4 * (5 / size**2 + 1))
+    work.gradients = [*map(keras.ops.convert_to_tensor, sums)]
+    assert {backward for backward, _ in parts} == {expected}
+
+
+@pytest.mark.parametrize("repetitions", [6, 18, 70])
+def test_groups_of_unlike_size_and_chunks_that_are_not_full(repetitions):
+    model, x = network(layers.Conv2D(4, 3), layers.AveragePooling2D(2)), pictures(1)
+    _, expected = ke.explain(SIGNED_GRADIENTS, model, x, [1], verbose=0)
+    found = explained(model, x, [1], "hybrid", repetitions, batch_size=16)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def halves(rng, limit, bias, slope_noise, noise, pairs):
+    """Return what ``blended`` is given, of a limit (1, V, 1) that is known."""
+    slopes = limit + bias + slope_noise * rng.normal(size=(2, *limit.shape[1:]))
+    gradients = limit + noise * rng.normal(size=(2, pairs, *limit.shape[1:]))
+    squares = np.square(gradients).sum(axis=2).mean(axis=1)
+    given = gradients.mean(axis=1), squares, slopes, np.full(2, pairs)
+    return [keras.ops.convert_to_tensor(x, "float32") for x in given]
+
+
+@pytest.mark.parametrize(
+    ("bias", "slope_noise", "noise", "pairs"),
+    [(0.5, 0.1, 3, 4), (0.1, 0.5, 3, 8), (1, 0, 1, 16), (0, 0, 5, 2)],
+)
+def test_the_blend_is_better_than_either_and_tells_its_error(
+    bias, slope_noise, noise, pairs
+):
+    rng = np.random.default_rng(0)
+    limit = rng.normal(size=(1, 20_000, 1))
+    deviation = bias * rng.normal(size=limit.shape)
+    given = halves(rng, limit, deviation, slope_noise, noise, pairs)
+    best, told = map(keras.ops.convert_to_numpy, blended(*given))
+    alone = (keras.ops.convert_to_numpy(given[k]).mean(axis=0) for k in (0, 2))
+    true, *others = (np.square(maps - limit).sum() for maps in (best, *alone))
+    size = np.square(limit).sum()
+    assert true <= 1.02 * min(others) + 0.005 * size  # As weights are estimated, too.
+    assert abs(told[0, 0] - true) < 0.1 * size
+
+
+@settings(max_examples=20, deadline=None)  # JAX compiles each shape.
+@given(some.data())
+def test_windows_are_those_of_max_pooling(data):
+    size = data.draw(some.tuples(some.integers(1, 4), some.integers(1, 4)))
+    strides = data.draw(some.tuples(some.integers(1, 4), some.integers(1, 4)))
+    shape = data.draw(some.tuples(some.integers(4, 9), some.integers(4, 9)))
+    padding = data.draw(some.sampled_from(["valid", "same"]))
+    layer = layers.MaxPooling2D(size, strides, padding)
+    x = np.random.default_rng(0).normal(size=(2, *shape, 3)).astype("f4")
+    places = [*map(keras.ops.convert_to_numpy, windows(layer, x, -np.inf))]
+    assert len(places) == size[0] * size[1]
+    expected = keras.ops.convert_to_numpy(layer(x))
+    np.testing.assert_array_equal(np.max(places, axis=0), expected)

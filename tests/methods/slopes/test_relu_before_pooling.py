@@ -1,0 +1,174 @@
+"""ReLUs before max pooling: which of them are one step with it."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from support.estimators import agrees_in_the_limit, explained, network, pictures
+
+import keras_explainable as ke
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+from keras_explainable.methods.meta import smooth
+from keras_explainable.methods.slopes.linearized_network import bends, exposed_model
+from keras_explainable.methods.slopes.max_pooling import Cleared, MaxPooling, Open
+from keras_explainable.methods.slopes.nonlinearities import Elementwise
+
+SHAPE = (8, 8, 3)
+
+
+def pool(x):
+    return layers.MaxPooling2D(2)(x)
+
+
+def one(x):
+    return pool(layers.ReLU()(x))
+
+
+def joined(x):
+    parts = [keras.ops.relu(x), layers.Activation("relu")(x)]
+    return pool(
+        layers.ZeroPadding2D(1)(layers.Dropout(0.5)(layers.Concatenate()(parts)))
+    )
+
+
+def over_all(x):
+    return layers.GlobalMaxPooling2D(keepdims=True)(layers.ReLU(6)(x))
+
+
+def read_by_others(x):
+    x = layers.ReLU()(x)
+    return layers.Concatenate()([pool(x), layers.AveragePooling2D(2)(x)])
+
+
+def join_read_by_others(x):
+    x = layers.Concatenate()([layers.ReLU()(x), layers.ReLU()(x)])
+    return layers.Concatenate()([pool(x), layers.AveragePooling2D(2)(x)])
+
+
+def part_read_by_others(x):
+    x, y = layers.ReLU()(x), layers.ReLU()(x)
+    both = pool(layers.Concatenate()([x, y]))
+    return layers.Concatenate()([both, layers.AveragePooling2D(2)(y)])
+
+
+def read_by_two(x):
+    x = layers.ReLU()(x)
+    return layers.Concatenate()([pool(x), layers.MaxPooling2D(3, 2, "same")(x)])
+
+
+def read_twice_by_a_join(x):
+    x = layers.ReLU()(x)
+    return pool(layers.Concatenate()([x, x]))
+
+
+def twice(x):
+    return pool(pool(layers.ReLU()(x)))
+
+
+def beside_a_pool(x):
+    parts = [layers.MaxPooling2D(2, 1, "same")(layers.ReLU()(x)), layers.ReLU()(x)]
+    return pool(layers.Concatenate()(parts))
+
+
+def unlike(x):
+    return pool(layers.Concatenate()([layers.ReLU()(x), layers.ReLU(6)(x)]))
+
+
+def beside_none(x):
+    return pool(layers.Concatenate()([layers.ReLU()(x), x]))
+
+
+def leaky(x):
+    return pool(layers.LeakyReLU()(x))
+
+
+class Odd(layers.Concatenate):
+    """One that may do anything."""
+
+
+def through_a_type_of_that_kind(x):
+    return pool(Odd()([layers.ReLU()(x), layers.ReLU()(x)]))
+
+
+#: What stands for the ReLUs and the pooling layers, in order.
+EXPECTED = {
+    one: [Open, MaxPooling],
+    joined: [Open, Open, MaxPooling],
+    over_all: [Open, MaxPooling],
+    read_by_others: [Elementwise, Cleared],
+    join_read_by_others: [Elementwise, Elementwise, Cleared],
+    part_read_by_others: [Elementwise, Elementwise, Cleared],
+    read_by_two: [Elementwise, Cleared, Cleared],
+    read_twice_by_a_join: [Elementwise, Cleared],
+    twice: [Open, MaxPooling, Cleared],
+    beside_a_pool: [Open, MaxPooling, Elementwise, Cleared],
+    unlike: [Elementwise, Elementwise, MaxPooling],
+    beside_none: [Elementwise, MaxPooling],
+    leaky: [Elementwise, MaxPooling],
+}
+
+
+def built(build):
+    keras.utils.set_random_seed(4)
+    inputs = keras.Input(SHAPE)
+    flat = layers.Flatten()(build(inputs))
+    return keras.Model(inputs, layers.Dense(3)(flat))
+
+
+@pytest.mark.parametrize("build", EXPECTED)
+def test_a_relu_that_one_pooling_alone_reads_is_one_step_with_it(build):
+    made = bends(exposed_model(built(build)).graph)
+    assert len(made) == len(EXPECTED[build])
+    for bend, kind in zip(made, EXPECTED[build], strict=True):
+        assert isinstance(bend, kind), bend
+
+
+@pytest.mark.filterwarnings("ignore:The slopes of these layers")
+def test_only_keras_own_layers_pass_values_on():
+    made = bends(exposed_model(built(through_a_type_of_that_kind)).graph)
+    assert not any(isinstance(bend, Open) for bend in made)
+
+
+def test_pooling_that_is_not_known_has_no_relu_with_it():
+    pooling = layers.MaxPooling2D(2, data_format="channels_first")
+    inputs = keras.Input(SHAPE)
+    y = layers.Flatten()(pooling(layers.ReLU()(inputs)))
+    with pytest.warns(UserWarning, match="The slopes of these layers"):
+        model = exposed_model(keras.Model(inputs, layers.Dense(3)(y)))
+    relu, _ = bends(model.graph)
+    assert isinstance(relu, Elementwise)
+
+
+def test_pooling_behind_one_that_is_not_known_has_no_relu_with_it():
+    """Of the first a slope at the mean is known, and no chances."""
+    inputs = keras.Input(SHAPE)
+    first = layers.MaxPooling2D(2, data_format="channels_first")(layers.ReLU()(inputs))
+    y = layers.Flatten()(layers.MaxPooling2D((2, 1))(first))
+    with pytest.warns(UserWarning, match="The slopes of these layers"):
+        model = exposed_model(keras.Model(inputs, layers.Dense(3)(y)))
+    relu, _, second = bends(model.graph)
+    assert isinstance(relu, Elementwise)
+    assert isinstance(second, Cleared)
+
+
+@pytest.mark.parametrize("build", EXPECTED)
+def test_both_together_are_nearly_exact(build):
+    """But which of two pools wins depends on the first, as ends do on each other."""
+    within = 0.2 if build in (beside_a_pool, unlike) else 0.08
+    agrees_in_the_limit(built(build), within=within, repetitions=2048)
+
+
+@pytest.mark.parametrize("limit", [math.inf, 1.0])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_one_relu_and_its_pooling_have_the_slopes_of_the_samples(limit, padding):
+    """Nothing is approximated where no other step is bent: not even with few copies."""
+    relu = layers.ReLU(None if math.isinf(limit) else limit)
+    keras.utils.set_random_seed(0)
+    convolution = layers.Conv2D(4, 3)
+    model = network(convolution, relu, layers.MaxPooling2D(3, 2, padding))
+    found = explained(model, pictures(), [0, 1], "slopes", 8)
+    pairs = smooth(SIGNED_GRADIENTS, 8, noise=0.5, antithetic=True, seed=0)
+    _, expected = ke.explain(pairs, model, pictures(), [0, 1], verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

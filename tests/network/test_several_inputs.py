@@ -1,0 +1,242 @@
+"""Models with several inputs: maps in their structure, noise of each by itself."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.small_models import numpy
+
+import keras_explainable as ke
+from keras_explainable.methods.gradient import (
+    completeness_gap,
+    gradients,
+    input_x_gradient,
+    integrated_gradients,
+)
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+from keras_explainable.methods.meta import noise_grad, smooth
+
+IMAGE, ROW, UNITS = (8, 10, 3), (5,), 4
+Y = [0, 1, 2]
+
+
+def build(structure):
+    """An image and a row, which are multiplied with each other."""
+    # By name and by position they are in another order.
+    second = keras.Input(IMAGE, name="image"), keras.Input(ROW, name="a_row")
+    image, row = second
+    x = layers.Conv2D(4, 3, activation="tanh", name="convolution")(image)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = x * layers.Dense(4, activation="tanh")(row)
+    outputs = layers.Dense(UNITS, activation="softmax")(x)
+    inputs = {"image": image, "a_row": row} if structure is dict else [image, row]
+    return keras.Model(inputs, outputs)
+
+
+@pytest.fixture(scope="module", params=[dict, list])
+def model(request):
+    keras.utils.set_random_seed(0)
+    return build(request.param)
+
+
+@pytest.fixture
+def x(rng):
+    image, row = (rng.normal(size=(3, *shape)) for shape in (IMAGE, ROW))
+    return {"image": image.astype("float32"), "a_row": row.astype("float32")}
+
+
+def by_name(found):
+    """Maps by the input's name, whatever the structure."""
+    names = ["image", "a_row"]
+    return found if isinstance(found, dict) else dict(zip(names, found, strict=True))
+
+
+def differences(model, x, name, way, step=1e-2):
+    """The derivatives of the units Y along a way of one input."""
+    target = ke.inspection.logits_model(model)
+    up, down = (
+        numpy(target(x | {name: x[name] + sign * step * way}))[np.arange(3), Y]
+        for sign in (1, -1)
+    )
+    return (up - down) / (2 * step)
+
+
+@pytest.mark.parametrize("name", ["image", "a_row"])
+def test_derivatives_by_each_input(model, x, rng, name):
+    _, maps = ke.explain(SIGNED_GRADIENTS, model, x, Y, verbose=0)
+    way = rng.normal(size=x[name].shape).astype("float32")
+    found = (by_name(maps)[name][..., 0] * way).reshape(3, -1).sum(axis=1)
+    expected = differences(model, x, name, way)
+    np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(found).max())
+
+
+def test_maps_have_the_structure_of_the_inputs(model, x):
+    logits, maps = ke.smoothgrad(model, x, repetitions=2, verbose=0)
+    assert logits.shape == (3, UNITS)
+    assert type(maps) is type(model.input)
+    assert by_name(maps)["image"].shape == (3, 8, 10, UNITS)
+    assert by_name(maps)["a_row"].shape == (3, 5, UNITS)
+
+
+def test_by_name_or_in_order_it_is_the_same(model, x):
+    by_names = ke.gradients(model, x, Y, verbose=0)
+    if isinstance(model.input, dict):
+        order = sorted(x)
+    else:
+        order = [symbol.name for symbol in model.inputs]
+    in_order = ke.gradients(model, [x[name] for name in order], Y, verbose=0)
+    for one, other in zip(*map(keras.tree.flatten, (by_names, in_order)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_copy_of_the_model_takes_inputs_by_name(model, x):
+    copy = ke.inspection.logits_model(model)
+    lowered = ke.lowering.lower(model)
+    expected = numpy(model(x if isinstance(model.input, dict) else [*x.values()]))
+    np.testing.assert_allclose(numpy(ops.softmax(copy(x))), expected, atol=1e-5)
+    np.testing.assert_allclose(numpy(lowered(x)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_batches_and_data_sets(model, x, batch_size):
+    expected = ke.smoothgrad(model, x, Y, repetitions=4, verbose=0)
+    chunks = [slice(start, start + batch_size) for start in range(0, 3, batch_size)]
+    stream = (
+        ({name: part[at] for name, part in x.items()}, np.array(Y)[at]) for at in chunks
+    )
+    for source, y in ((x, Y), (stream, None)):
+        found = ke.smoothgrad(
+            model, source, y, repetitions=4, batch_size=batch_size, verbose=0
+        )
+        pairs = zip(*map(keras.tree.flatten, (found, expected)), strict=True)
+        for one, other in pairs:
+            np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_each_input_has_noise_of_its_own():
+    shape, sigma = (6, 6, 2), 0.5
+    first, second = keras.Input(shape, name="first"), keras.Input(shape, name="second")
+    flat = layers.Flatten()
+    # The derivative by each input is that input: its noise can be seen in the map.
+    outputs = layers.Dense(1, kernel_initializer="ones", use_bias=False)(
+        flat(first * first / 2) + flat(second * second / 2)
+    )
+    model = keras.Model([first, second], outputs)
+    nothing = np.zeros((2, *shape), "float32")
+    method = smooth(SIGNED_GRADIENTS, 1, sigma, seed=0)
+    _, (one, other) = ke.explain(method, model, [nothing, nothing], verbose=0)
+    assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.3
+    assert one.std() == pytest.approx(sigma, rel=0.3)
+    noise = {"first": 0.0, "second": [0.1, 2.0]}
+    method = smooth(SIGNED_GRADIENTS, 1, noise, seed=0)
+    _, (none, much) = ke.explain(method, model, [nothing, nothing], verbose=0)
+    assert not none.any()
+    np.testing.assert_allclose(much[..., 0, 0], other[..., 0, 0] / 5, rtol=1e-4)
+    np.testing.assert_allclose(much[..., 1, 0], other[..., 1, 0] * 4, rtol=1e-4)
+
+
+def test_noise_level_is_of_each_inputs_own_range(model, x):
+    x = x | {"a_row": 100 * x["a_row"]}
+    stats = by_name(
+        ke.smoothgrad(
+            model,
+            x,
+            Y,
+            repetitions=2,
+            noise_level={"image": 0.1, "a_row": 0.2},
+            return_stats=True,
+            verbose=0,
+        )[2]
+    )
+    for name, level in {"image": 0.1, "a_row": 0.2}.items():
+        spans = np.ptp(x[name].reshape(3, -1), axis=1)
+        np.testing.assert_allclose(stats[name].sigma[:, 0], level * spans, rtol=1e-5)
+
+
+def test_stats_and_tolerance_of_each_input(model, x):
+    options = {"return_stats": True, "verbose": 0}
+    _, maps, stats = ke.smoothgrad(
+        model, x, Y, repetitions=256, tolerance=0.5, postprocessing=None, **options
+    )
+    found = by_name(stats)
+    assert type(stats) is type(maps)
+    for name, each in found.items():
+        assert (each.relative_error <= 0.5).all()
+        assert each.repetitions.max() < 256
+        expected = np.abs(each.maps)
+        expected = expected.mean(axis=-2) if name == "image" else expected
+        np.testing.assert_allclose(by_name(maps)[name], expected, rtol=1e-4)
+    np.testing.assert_array_equal(
+        found["image"].repetitions, found["a_row"].repetitions
+    )
+
+
+def test_integrated_gradients_add_up_over_all_inputs(model, x):
+    logits = ke.inspection.logits_model(model)
+    baseline = {"image": "blur", "a_row": 0.1}
+    options = {"baseline": baseline}
+    _, maps = integrated_gradients(logits, x, Y, n_steps=64, **options)
+    gap = numpy(completeness_gap(logits, x, Y, maps, **options))
+    np.testing.assert_allclose(gap, 0, atol=1e-4)
+
+
+def test_input_x_gradient_and_noise_on_the_weights(model, x):
+    _, products = ke.explain(input_x_gradient, model, x, Y, verbose=0)
+    _, maps = ke.explain(SIGNED_GRADIENTS, model, x, Y, verbose=0)
+    expected = by_name(maps)["a_row"] * x["a_row"][..., None]
+    np.testing.assert_allclose(by_name(products)["a_row"], expected, rtol=1e-4)
+    still = noise_grad(gradients, 2, noise_level=0, seed=0)
+    found = ke.explain(still, model, x, Y, verbose=0)[1]
+    expected = ke.explain(gradients, model, x, Y, verbose=0)[1]
+    for name, each in by_name(found).items():
+        np.testing.assert_allclose(each, by_name(expected)[name], rtol=1e-3, atol=1e-6)
+
+
+def test_activation_maps_have_the_size_of_the_image(model, x):
+    _, maps = ke.gradcam(model, x, Y, verbose=0)
+    assert maps.shape == (3, 8, 10, 1)
+
+
+@pytest.mark.parametrize("name", ["occlusion", "rise", "full_gradients", "scorecam"])
+def test_methods_for_one_input_say_so(model, x, name):
+    with pytest.raises(ValueError, match=r"`model` must have one input .*a_row"):
+        getattr(ke, name)(model, x, Y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x["image"], "a value for each of the model's inputs"),
+        (lambda x: {"image": x["image"]}, r"received \['image'\]"),
+        (lambda x: x | {"more": x["a_row"]}, "received .*'more'"),
+        (lambda x: x | {"a_row": x["a_row"][:2]}, "as many rows"),
+        (lambda x: x | {"a_row": x["a_row"][:, :4]}, r"\(any, 5\)"),
+        (lambda x: x | {"a_row": np.full((3, 5), np.nan)}, "finite"),
+    ],
+)
+def test_inputs_that_do_not_fit(model, x, change, message):
+    with pytest.raises(ValueError, match=message):
+        ke.gradients(model, change(x), Y, verbose=0)
+
+
+def test_noise_for_an_input_that_is_not_there(model, x):
+    with pytest.raises(ValueError, match="`noise` must have a value for each"):
+        ke.smoothgrad(model, x, Y, noise={"image": 0.1}, verbose=0)
+
+
+def test_a_subclassed_model_takes_a_dictionary(x):
+    class Both(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = layers.Dense(UNITS), layers.Dense(UNITS)
+
+        def call(self, inputs, training=False):
+            return self.one(ops.mean(inputs["image"], (1, 2))) * self.other(
+                inputs["a_row"]
+            )
+
+    model = Both()
+    model(x)
+    _, maps = ke.smoothgrad(model, x, Y, repetitions=2, verbose=0)
+    assert maps["image"].shape == (3, 8, 10, 1)
+    assert maps["a_row"].shape == (3, 5, 1)

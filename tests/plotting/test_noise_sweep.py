@@ -1,0 +1,102 @@
+"""One image by noise level and repetitions."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from support.small_models import CHANNELS, network, numpy
+
+import keras_explainable as ke
+from keras_explainable.plotting import visualize as plotting
+
+SIDE = 12
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return network("softmax")
+
+
+@pytest.fixture
+def image(rng):
+    return rng.normal(size=(SIDE, SIDE, CHANNELS)).astype("float32")
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What is to be drawn."""
+    found = {}
+
+    def visualize(maps, titles, **options):
+        found.update(maps=maps, titles=titles, **options)
+
+    monkeypatch.setattr(plotting, "visualize", visualize)
+    return found
+
+
+def test_a_panel_is_what_smoothgrad_shows(model, image, drawn):
+    ke.sweep(
+        model, image, 2, noise_levels=(0.1, 0.3), repetitions=(3, 8), seed=1, verbose=0
+    )
+    assert drawn["maps"].shape == (4, SIDE, SIDE, 1)
+    assert drawn["cols"] == 2
+    _, maps, stats = ke.smoothgrad(
+        model,
+        image[None],
+        [2],
+        repetitions=8,
+        noise_level=0.3,
+        seed=1,
+        return_stats=True,
+        verbose=0,
+    )
+    np.testing.assert_allclose(drawn["maps"][-1], maps[0], rtol=1e-3, atol=1e-4)
+    error = stats.relative_error.item()
+    assert drawn["titles"][-1] == f"noise 30%, n = 8, error {error:.2f}"
+
+
+def test_rows_go_on_where_they_have_ended(model, image, drawn):
+    class Counted(keras.callbacks.Callback):
+        rows = 0
+
+        def on_explain_progress(self, done, total):
+            Counted.rows += done == total
+            assert total <= 6
+
+    rows = ke.sweep(
+        model,
+        image,
+        noise_levels=(0.1, 0.2, 0.3),
+        repetitions=(1, 4, 10),
+        callbacks=[Counted()],
+        verbose=0,
+    )
+    assert Counted.rows >= 9
+    found = [[int(stats.repetitions[0]) for stats in row] for row in rows]
+    assert found == [[1, 4, 10]] * 3
+    assert [title.endswith("error unknown") for title in drawn["titles"][:3]] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_the_largest_logit_is_explained(model, image, drawn):
+    ((stats,),) = ke.sweep(model, image, noise_levels=[0.1], repetitions=[2], verbose=0)
+    assert stats.units.item() == numpy(model(image[None])).argmax()
+
+
+def test_the_picture(model, image, tmp_path):
+    path = tmp_path / "sweep.png"
+    ke.sweep(
+        model, image, noise_levels=[0.1], repetitions=[2, 4], to_file=path, verbose=0
+    )
+    with Image.open(path) as picture:
+        assert picture.width > picture.height > 50
+
+
+@pytest.mark.parametrize("repetitions", [(), (4, 4), (8, 2)])
+def test_repetitions_must_increase(model, image, repetitions):
+    with pytest.raises(ValueError, match="`repetitions` must be increasing"):
+        ke.sweep(model, image, repetitions=repetitions)

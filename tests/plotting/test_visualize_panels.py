@@ -1,0 +1,179 @@
+"""``ke.utils.visualize``: the panels it draws."""
+
+import numpy as np
+import pytest
+from keras import ops
+from PIL import Image
+from support.example_images import MAPS, PHOTOS, RNG
+
+from keras_explainable import filters
+from keras_explainable.plotting import colormaps
+
+
+def columns(figure):
+    return len({round(axes.get_position().x0, 3) for axes in figure.axes})
+
+
+def photo_like(*shape):
+    """Floats in 0..1 that are no 8-bit values."""
+    return 0.1 + 0.8 * RNG.random(shape)
+
+
+def test_the_seed_page(panels, drawn):
+    smoothed = filters.absolute_normalize(MAPS)
+    smoothed = ops.convert_to_numpy(smoothed)
+    pixels = panels([*PHOTOS, *MAPS, *smoothed])
+    assert len(pixels) == 12
+    assert columns(drawn[-1]) == 4
+    for image, shown in zip(PHOTOS, pixels[:4], strict=True):
+        np.testing.assert_array_equal(shown, image)
+    for map_, shown in zip([*MAPS, *smoothed], pixels[4:], strict=True):
+        np.testing.assert_array_equal(shown, colormaps.colorize(map_))
+
+
+def test_all_kinds_in_one_list(panels):
+    items = [
+        PHOTOS[0],
+        PHOTOS[0] / 255,
+        PHOTOS[0].astype("float32"),
+        Image.fromarray(PHOTOS[0]),
+        ops.convert_to_tensor(PHOTOS[0]),
+        photo_like(12, 10, 3),
+        MAPS[0],
+        MAPS[0, ..., 0],
+        ops.convert_to_tensor(MAPS[0]),
+    ]
+    pixels = panels(items)
+    assert len(pixels) == 9
+    for shown in pixels[:5]:
+        np.testing.assert_array_equal(shown, PHOTOS[0])
+    np.testing.assert_array_equal(pixels[5], colormaps.to_rgb(items[5]))
+    for shown in pixels[6:]:
+        np.testing.assert_array_equal(shown, colormaps.colorize(MAPS[0]))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_8_bit_photos_as_floats_are_images(panels, dtype):
+    image = PHOTOS[0].copy()
+    image[0, 0], image[0, 1] = 0, 255  # Each channel reaches 0 and 1, as maps do.
+    (shown,) = panels([(image / 255).astype(dtype)])
+    np.testing.assert_array_equal(shown, image)
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: filters.normalize(x),
+        lambda x: filters.percentile_normalize(x),
+        lambda x: filters.normalize(x * (np.arange(x.shape[-1]) > 0)),
+        lambda x: x / 20,
+        lambda x: x - 0.5,
+        lambda x: x * 40,
+        lambda x: filters.absolute_normalize(ops.cast(x, "float16")),
+    ],
+    ids=["normalized", "percentile", "constant", "raw", "signed", "large", "half"],
+)
+def test_units_are_panels_never_rgb(panels, units, make):
+    maps = ops.convert_to_numpy(make(RNG.random((1, 12, 10, units), "float32")))[0]
+    pixels = panels([PHOTOS[0], maps])
+    assert len(pixels) == 1 + units
+    for unit, shown in enumerate(pixels[1:]):
+        np.testing.assert_array_equal(shown, colormaps.colorize(maps[..., unit]))
+
+
+def test_maps_says_what_values_do_not(panels):
+    three = photo_like(12, 10, 3)
+    assert len(panels([three])) == 1
+    assert len(panels([three], maps=True)) == 3
+    assert len(panels([PHOTOS[0], three], maps=True)) == 4
+    normalized = ops.convert_to_numpy(filters.normalize(three))
+    assert len(panels([normalized])) == 3
+    assert len(panels([normalized], maps=False)) == 1
+
+
+def test_single_images_and_maps(panels):
+    assert len(panels(PHOTOS[0])) == 1
+    assert len(panels(PHOTOS[0, ..., 0])) == 1
+    assert len(panels(MAPS[0])) == 1
+    assert len(panels(Image.fromarray(PHOTOS[0]))) == 1
+    assert len(panels(ops.convert_to_tensor(MAPS[0, ..., 0]))) == 1
+
+
+def test_batches_alone_in_lists_and_from_generators(panels):
+    expected = panels([*PHOTOS, *MAPS])
+    for images in ([PHOTOS, MAPS], (x for x in [*PHOTOS, *MAPS])):
+        for one, other in zip(panels(images), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert len(panels(PHOTOS)) == 4
+    assert len(panels(ops.convert_to_tensor(MAPS))) == 4
+    assert len(panels(RNG.random((2, 6, 6, 4)))) == 8
+
+
+def test_grey_8_bit_images_are_no_maps(panels):
+    (shown,) = panels([PHOTOS[0, ..., :1]])
+    assert (shown == PHOTOS[0, ..., :1]).all()
+
+
+def test_color_maps_may_be_chosen(panels):
+    _, shown = panels([PHOTOS[0], MAPS[0]], cmap="gray")
+    np.testing.assert_array_equal(shown, colormaps.colorize(MAPS[0], "gray"))
+    (shown,) = panels([PHOTOS[0]], overlays=[MAPS[0]], overlay_cmap="gray")
+    np.testing.assert_array_equal(
+        shown, colormaps.overlay(PHOTOS[0], MAPS[0], 0.75, "gray")
+    )
+
+
+def test_overlays(panels):
+    pixels = panels(PHOTOS, overlays=MAPS, overlay_alpha=0.3)
+    for image, map_, shown in zip(PHOTOS, MAPS, pixels, strict=True):
+        np.testing.assert_array_equal(shown, colormaps.overlay(image, map_, 0.3))
+
+
+def test_overlays_of_some_images_and_of_several_units(panels):
+    units = RNG.random((6, 5, 2))
+    pixels = panels([*PHOTOS[:2], PHOTOS[2] / 255], overlays=[None, units, MAPS[2]])
+    assert len(pixels) == 4
+    np.testing.assert_array_equal(pixels[0], PHOTOS[0])
+    for unit, shown in enumerate(pixels[1:3]):
+        np.testing.assert_array_equal(
+            shown, colormaps.overlay(PHOTOS[1], units[..., unit])
+        )
+    np.testing.assert_array_equal(pixels[3], colormaps.overlay(PHOTOS[2], MAPS[2]))
+
+
+def test_one_overlay_for_one_image(panels):
+    (shown,) = panels(PHOTOS[0], overlays=MAPS[0])
+    np.testing.assert_array_equal(shown, colormaps.overlay(PHOTOS[0], MAPS[0]))
+
+
+def test_titles_are_shown_as_they_are(panels, drawn):
+    titles = ["$x_1$ & y", "100 %", "<b>", ""]
+    panels(PHOTOS, titles=titles)
+    assert [axes.get_title() for axes in drawn[-1].axes] == titles
+    panels(PHOTOS[0], titles="one")
+    assert drawn[-1].axes[0].get_title() == "one"
+
+
+def test_title_fontsize(panels, drawn):
+    panels(PHOTOS[0], titles=["one"], title_fontsize=17)
+    assert drawn[-1].axes[0].title.get_fontsize() == 17
+
+
+def test_axes_have_no_ticks_and_panels_keep_their_shape(panels, drawn):
+    panels([PHOTOS[0], RNG.random((5, 40))], figsize=(7, 2))
+    for axes in drawn[-1].axes:
+        assert not axes.axison
+        assert axes.get_aspect() == 1
+
+
+def test_rows_and_cols_are_honoured(panels, drawn):
+    for rows, cols, expected in [(1, None, 8), (None, 3, 3), (2, 4, 4), (8, 1, 1)]:
+        panels([*PHOTOS, *MAPS], rows=rows, cols=cols)
+        assert columns(drawn[-1]) == expected
+
+
+def test_titles_of_columns(panels, drawn):
+    panels(PHOTOS, titles=["left", "right"], cols=2)
+    titles = [axes.get_title() for axes in drawn[-1].axes]
+    assert titles == ["left", "right", "", ""]
