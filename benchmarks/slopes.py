@@ -38,8 +38,8 @@ import keras_explainable as ke
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 from keras_explainable.methods.slopes import linearized_network
 from keras_explainable.methods.slopes.hybrid_estimator import Estimate
-from keras_explainable.sampling.accumulator import Tally
-from keras_explainable.sampling.averaging_loop import looping, noisy_views
+from keras_explainable.sampling.accumulator import Accumulator
+from keras_explainable.sampling.averaging_loop import looping_method, noisy_copy_source
 from keras_explainable.sampling.noise import DEFAULT, Noise, ranges
 from keras_explainable.sampling.parameters import Sampling
 
@@ -166,23 +166,27 @@ def estimated(model, x, y, level, repetitions):
     exposed = linearized_network.exposed_model(ke.inspection.logits_model(model))
     network = ke.lowering.lower(exposed)
     each = [
-        list(_watched(network, x[i : i + 1], np.array([[y[i]]]), level, repetitions))
+        list(
+            _recorded_symbols(
+                network, x[i : i + 1], np.array([[y[i]]]), level, repetitions
+            )
+        )
         for i in range(len(x))
     ]
     for n, *parts in zip(repetitions, *each, strict=True):
         yield n, *map(np.concatenate, zip(*parts, strict=True))
 
 
-def _watched(network, x, y, level, repetitions):
+def _recorded_symbols(network, x, y, level, repetitions):
     found = {}
 
-    @looping
+    @looping_method
     def watch(call, *, few):
         noisy = Noise(DEFAULT, level, antithetic=True)
         sampling = Sampling(few[-1], 1, copies=2)
         sigma = noisy.scales(call.model, call.inputs, ranges(call.inputs))
-        views = noisy_views(call, noisy, sampling, sigma)
-        tally = Tally(call.outputs, call.indices, sampling, spread=True)
+        views = noisy_copy_source(call, noisy, sampling, sigma)
+        tally = Accumulator(call.outputs, call.indices, sampling, spread=True)
         blend, alone = (
             Estimate(call, views, sampling, both, 0, tally) for both in (True, False)
         )

@@ -69,8 +69,8 @@ def _spline(path: NDArray[np.float64], steps: int = 16) -> NDArray[np.float64]:
     """Catmull-Rom spline; it leaves out the first point and the last two."""
     p0, p1, p2, p3 = (path[i : len(path) - 3 + i] for i in range(4))
     t = np.linspace(0, 1, steps, endpoint=False)[:, None, None]
-    bend = 2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * p1 - p0 - 3 * p2 + p3)
-    return (p1 + t / 2 * (p2 - p0 + t * bend)).swapaxes(0, 1).reshape(-1, 2)
+    nonlinearity = 2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * p1 - p0 - 3 * p2 + p3)
+    return (p1 + t / 2 * (p2 - p0 + t * nonlinearity)).swapaxes(0, 1).reshape(-1, 2)
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, turn: float = 0) -> Mask:

@@ -238,7 +238,7 @@ POOLS = itertools.product([(2, 2), (3, 3), (3, 2)], [(1, 1), (2, 2), (3, 2)])
 @pytest.mark.parametrize(("window", "strides"), POOLS)
 def test_pooling_is_keras_max_pooling(window, strides, padding):
     """Among equal maxima, as zeros behind a ReLU are, the same one is chosen."""
-    assert backend.pools_faster(layers.MaxPooling2D(window, strides))
+    assert backend.max_pool_is_faster(layers.MaxPooling2D(window, strides))
     x = noise(2, 7, 8, 3)
     for inputs in (x, np.maximum(x - 1, 0), -1 - np.maximum(x, 0)):
         assert_equal(

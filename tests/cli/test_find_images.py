@@ -16,13 +16,16 @@ def test_files_are_named_as_seen_from_here(here, picture):
 
 
 def test_places_elsewhere_are_not_told(here):
-    assert find_images.outward("/home/somebody/private/trip/cat.png") == "trip/cat.png"
-    assert find_images.outward("cat.png") == "cat.png"
+    assert (
+        find_images.display_name("/home/somebody/private/trip/cat.png")
+        == "trip/cat.png"
+    )
+    assert find_images.display_name("cat.png") == "cat.png"
 
 
 def test_odd_bytes_are_replaced(here):
     odd = pathlib.Path(os.fsdecode(b"a\xff\x1b[31m\nb.png"))
-    assert find_images.outward(odd) == "a\ufffd\ufffd[31m\ufffdb.png"
+    assert find_images.display_name(odd) == "a\ufffd\ufffd[31m\ufffdb.png"
 
 
 def test_the_demo_has_its_own_pictures():

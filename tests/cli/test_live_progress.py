@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from keras_explainable.cli.live_progress import Watcher
+from keras_explainable.cli.live_progress import LiveProgress
 
 
 def console(terminal):
@@ -11,7 +11,7 @@ def console(terminal):
 
 def test_on_a_terminal_a_bar_moves_within_a_batch():
     screen = console(terminal=True)
-    with Watcher(screen, images=4) as watcher:
+    with LiveProgress(screen, images=4) as watcher:
         watcher.started(2)
         watcher.on_explain_progress(25, 100)
         watcher._bar.refresh()
@@ -26,7 +26,7 @@ def test_on_a_terminal_a_bar_moves_within_a_batch():
 
 def test_several_methods_share_the_time_of_a_batch():
     screen = console(terminal=True)
-    with Watcher(screen, images=4) as watcher:
+    with LiveProgress(screen, images=4) as watcher:
         watcher.started(4, 1, 2)
         watcher.on_explain_progress(1, 2)
         watcher._bar.refresh()
@@ -35,7 +35,7 @@ def test_several_methods_share_the_time_of_a_batch():
 
 def test_in_a_log_a_short_line_at_most_for_each_tenth():
     log = console(terminal=False)
-    with Watcher(log, images=95) as watcher:
+    with LiveProgress(log, images=95) as watcher:
         watcher.on_explain_progress(1, None)
         for _ in range(95):
             watcher.finished(1)
@@ -46,7 +46,7 @@ def test_in_a_log_a_short_line_at_most_for_each_tenth():
 
 def test_images_that_fail_count_as_finished():
     log = console(terminal=False)
-    with Watcher(log, images=2) as watcher:
+    with LiveProgress(log, images=2) as watcher:
         watcher.finished(0)
         watcher.finished(2)
     assert log.file.getvalue() == "2 of 2 images\n"

@@ -3,7 +3,7 @@ import numpy as np
 from keras import layers
 
 from keras_explainable.cli import predictions
-from keras_explainable.cli.load_model import Subject
+from keras_explainable.cli.load_model import LoadedModel
 
 X = np.random.default_rng(0).uniform(0, 255, (3, 6, 6, 3)).astype("float32")
 
@@ -23,7 +23,7 @@ def logits_of(model):
 def predicted(model):
     """Logits, scores, and whether these are probabilities, in batches of two."""
     labels = tuple("abcd")
-    subject = Subject("net", model, "none", lambda x: x, labels)
+    subject = LoadedModel("net", model, "none", lambda x: x, labels)
     found = predictions.predict(subject, X, 2)
     return found.logits, found.scores, found.probable
 

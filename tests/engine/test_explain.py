@@ -165,14 +165,14 @@ def test_logits_are_explained_and_outputs_on_request():
 def test_compiled_once_for_all_batches_and_calls(x, y):
     shapes = []
 
-    def watched(model, inputs, indices=None):
+    def recorded(model, inputs, indices=None):
         shapes.append(tuple(inputs.shape))
         return gradients(model, inputs, indices)
 
-    model, method = quadratic(), smooth(watched, 3, 0.1)
+    model, method = quadratic(), smooth(recorded, 3, 0.1)
     for _ in range(2):
         ke.explain(method, model, x, y, batch_size=4, verbose=0)
-        ke.explain(watched, model, x, y, batch_size=4, verbose=0)
+        ke.explain(recorded, model, x, y, batch_size=4, verbose=0)
     assert set(shapes) == {(4, *SHAPE)}
     if BACKEND != "torch":
         assert len(shapes) == 1

@@ -62,12 +62,12 @@ def test_the_faster_copy_gives_the_same_map(model, method):
 def test_lower_says_which_model_the_method_gets(model):
     seen = []
 
-    def watched(model, inputs, indices=None):
+    def recorded(model, inputs, indices=None):
         seen.append(model)
         return gradients(model, inputs, indices)
 
-    explain(watched, model)
-    explain(watched, model, lower=False)
+    explain(recorded, model)
+    explain(recorded, model, lower=False)
     explained = logits_model(model)
     assert {id(each) for each in seen} == {id(explained), id(lowering.lower(explained))}
     assert explained is not lowering.lower(explained)
@@ -139,11 +139,11 @@ def test_without_a_batch_size_as_many_rows_as_suit_go_at_once(model, monkeypatch
     monkeypatch.setattr(lowering, "suitable_rows", lambda network: 4)
     sizes = set()
 
-    def watched(model, inputs, indices=None):
+    def recorded(model, inputs, indices=None):
         sizes.add(inputs.shape[0])
         return gradients(model, inputs, indices)
 
-    explain(smooth(watched, 5, 0.1, seed=0), model)
+    explain(smooth(recorded, 5, 0.1, seed=0), model)
     assert sizes == {4}
 
 
@@ -200,7 +200,7 @@ class Watch(keras.callbacks.Callback):
 def test_nothing_is_compiled_again(monkeypatch):
     traced = []
 
-    def watched(model, inputs, indices=None):
+    def recorded(model, inputs, indices=None):
         traced.append(tuple(inputs.shape))
         return gradients(model, inputs, indices)
 
@@ -211,16 +211,16 @@ def test_nothing_is_compiled_again(monkeypatch):
     add_noise = backend.jit(noisy)
     monkeypatch.setattr(noise, "_add_noise", lambda pairs, clip: add_noise)
     model = network("softmax", SIDE)
-    explain(smooth(watched, 5, 0.1, seed=0), model, batch_size=4)
+    explain(smooth(recorded, 5, 0.1, seed=0), model, batch_size=4)
     # Batches of 4 and 3 images; chunks of 4 copies.
     assert sorted(map(str, traced)) == ["(4, 12, 12, 3)", "noise"]
     for method, y in [
-        (smooth(watched, 5, 0.1, seed=0), None),
-        (smooth(watched, 5, 0.1, seed=3), None),
-        (smooth(watched, 5, 0.2, seed=0), None),
-        (smooth(watched, 5, noise_level=0.2, seed=0), None),
-        (smooth(watched, 9, 0.1, seed=0), None),
-        (smooth(watched, 5, 0.1, seed=0), some_units(1)),
+        (smooth(recorded, 5, 0.1, seed=0), None),
+        (smooth(recorded, 5, 0.1, seed=3), None),
+        (smooth(recorded, 5, 0.2, seed=0), None),
+        (smooth(recorded, 5, noise_level=0.2, seed=0), None),
+        (smooth(recorded, 9, 0.1, seed=0), None),
+        (smooth(recorded, 5, 0.1, seed=0), some_units(1)),
     ]:
         explain(method, model, y, batch_size=4)
     assert len(traced) == 2
@@ -229,7 +229,7 @@ def test_nothing_is_compiled_again(monkeypatch):
 def test_the_copy_is_made_and_checked_once_per_model(monkeypatch):
     seen, checks = [], []
 
-    def watched(model, inputs, indices=None):
+    def recorded(model, inputs, indices=None):
         seen.append(model)
         return gradients(model, inputs, indices)
 
@@ -240,10 +240,10 @@ def test_the_copy_is_made_and_checked_once_per_model(monkeypatch):
     monkeypatch.setattr(lowering.checking, "agree", agree)
     model = network("softmax", SIDE)
     for batch_size in (3, 3, 5):
-        explain(watched, model, batch_size=batch_size)
+        explain(recorded, model, batch_size=batch_size)
     assert len({id(each) for each in seen}) == 1
     assert len(checks) == 1
     model.layers[1].kernel.assign(2 * model.layers[1].kernel)
-    explain(watched, model, batch_size=3)
+    explain(recorded, model, batch_size=3)
     assert len({id(each) for each in seen}) == 1
     assert len(checks) == 2  # The weights are others.

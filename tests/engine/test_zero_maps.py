@@ -8,7 +8,7 @@ from support.small_models import SHAPE, UNITS, images, network, some_units
 
 import keras_explainable as ke
 from keras_explainable.engine import guards
-from keras_explainable.inspection.vanishing_gradients import why_silent
+from keras_explainable.inspection.vanishing_gradients import vanishing_reason
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 
 GIB = 2**30
@@ -139,7 +139,7 @@ def test_layers_that_are_not_known(x):
 
 
 def test_nobody_asks_why_where_nothing_is_blank(model, x, monkeypatch):
-    monkeypatch.setattr(guards, "why_silent", pytest.fail)
+    monkeypatch.setattr(guards, "vanishing_reason", pytest.fail)
     ke.gradients(model, x, verbose=0)
 
 
@@ -147,7 +147,7 @@ def test_maps_are_not_lost_for_the_reason(x, monkeypatch):
     def fails(*args):
         raise RuntimeError("while looking for it")
 
-    monkeypatch.setattr(guards, "why_silent", fails)
+    monkeypatch.setattr(guards, "vanishing_reason", fails)
     model, _ = dead()
     with pytest.warns(UserWarning, match="6 of 6 maps are zero everywhere"):
         _, maps = ke.gradients(model, images(), some_units(k=1), verbose=0)
@@ -155,4 +155,4 @@ def test_maps_are_not_lost_for_the_reason(x, monkeypatch):
 
 
 def test_inputs_that_do_get_derivatives(model, x):
-    assert why_silent(model, ops.convert_to_tensor(x[:1]), 0) is None
+    assert vanishing_reason(model, ops.convert_to_tensor(x[:1]), 0) is None

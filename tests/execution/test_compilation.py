@@ -15,7 +15,7 @@ from keras_explainable.execution.compilation import (
     accepts,
     call_method,
     compiled,
-    name_of,
+    display_name,
 )
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.network.output_units import with_outputs
@@ -90,9 +90,9 @@ def test_models_are_freed():
 
 def test_few_compilations_are_kept():
     model = linear()
-    for scale in range(3 * compilation._kept.most):
+    for scale in range(3 * compilation._cache.most):
         compiled(partial(gradients, gradient_filter=lambda g, s=scale: g * s), model)
-    assert compilation._kept.count(model) == compilation._kept.most
+    assert compilation._cache.count(model) == compilation._cache.most
 
 
 @pytest.mark.skipif(not TRACED, reason="torch does not trace")
@@ -130,9 +130,9 @@ def test_names_and_signatures_of_any_callable():
     class Method:
         def __call__(self, model, inputs, rows=1): ...
 
-    assert name_of(partial(partial(gradients), indices=None)) == "gradients"
-    assert name_of(Method()) == "Method"
-    assert name_of(with_outputs(partial(gradients))) == "gradients"
+    assert display_name(partial(partial(gradients), indices=None)) == "gradients"
+    assert display_name(Method()) == "Method"
+    assert display_name(with_outputs(partial(gradients))) == "gradients"
     assert accepts(Method(), "rows")
     assert not accepts(gradients, "rows")
     assert not accepts(dict, "rows")

@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from keras_explainable.execution.model_cache import Kept
+from keras_explainable.execution.model_cache import ModelCache
 
 
 class Model:
@@ -18,7 +18,7 @@ class Made:
 
 
 def test_it_is_made_once():
-    kept, model = Kept(most=2), Model()
+    kept, model = ModelCache(most=2), Model()
     assert kept.get(model, "a", Made) is kept.get(model, "a", Made)
     assert kept.get(model, "a", Made) is not kept.get(model, "b", Made)
     assert kept.get(model, "a", Made) is not kept.get(Model(), "a", Made)
@@ -26,7 +26,7 @@ def test_it_is_made_once():
 
 def test_it_is_made_anew_when_the_state_has_changed():
     told, model = [], Model()
-    kept = Kept(most=2, outdated=told.append)
+    kept = ModelCache(most=2, outdated=told.append)
     first = kept.get(model, "a", Made, state=[1])
     assert kept.get(model, "a", Made, state=[1]) is first
     assert kept.get(model, "b", Made, state=[2]) is not first
@@ -37,7 +37,7 @@ def test_it_is_made_anew_when_the_state_has_changed():
 
 
 def test_the_least_recently_used_goes_first():
-    kept, model = Kept(most=2), Model()
+    kept, model = ModelCache(most=2), Model()
     a, b = (kept.get(model, key, Made) for key in "ab")
     kept.get(model, "a", Made)
     kept.get(model, "c", Made)
@@ -47,7 +47,7 @@ def test_the_least_recently_used_goes_first():
 
 
 def test_it_goes_with_the_model():
-    kept, model = Kept(most=2), Model()
+    kept, model = ModelCache(most=2), Model()
     made = weakref.ref(kept.get(model, "a", Made))
     assert made() is not None
     del model
@@ -56,7 +56,7 @@ def test_it_goes_with_the_model():
 
 
 def test_what_is_forgotten_is_made_anew():
-    kept, models = Kept(most=2), [Model(), Model()]
+    kept, models = ModelCache(most=2), [Model(), Model()]
     first, other = (kept.get(model, "a", Made) for model in models)
     kept.forget(models[0])
     kept.forget(Model())  # Of which nothing is kept.
@@ -65,13 +65,13 @@ def test_what_is_forgotten_is_made_anew():
 
 
 def test_making_may_make_others():
-    kept, model = Kept(most=2), Model()
+    kept, model = ModelCache(most=2), Model()
     made = kept.get(model, "a", lambda: kept.get(model, "b", Made))
     assert kept.get(model, "b", Made) is made
 
 
 def test_nothing_is_kept_of_a_failure():
-    kept, model = Kept(most=2), Model()
+    kept, model = ModelCache(most=2), Model()
     with pytest.raises(ZeroDivisionError):
         kept.get(model, "a", lambda: 1 / 0)
     assert kept.count(model) == 0
@@ -79,7 +79,7 @@ def test_nothing_is_kept_of_a_failure():
 
 
 def test_threads_wait_for_each_other():
-    kept, model, begun, gate, found = Kept(2), Model(), [], threading.Event(), []
+    kept, model, begun, gate, found = ModelCache(2), Model(), [], threading.Event(), []
 
     def make():
         begun.append(threading.get_ident())

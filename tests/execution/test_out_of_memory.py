@@ -13,7 +13,7 @@ from keras import ops
 from support.out_of_memory import Device, refused
 from support.small_models import numpy
 
-from keras_explainable.execution.out_of_memory import in_parts
+from keras_explainable.execution.out_of_memory import retry_with_fewer_rows
 
 
 def rows_of(count):
@@ -40,7 +40,9 @@ def halving():
 def test_what_fits_runs_once_and_is_not_copied():
     x, device = rows_of(6), Device(6)
     seen = []
-    in_parts(lambda *tensors: seen.append(tensors) or device.run(tensors[0]))(x)
+    retry_with_fewer_rows(
+        lambda *tensors: seen.append(tensors) or device.run(tensors[0])
+    )(x)
     assert sizes(device.calls) == [6]
     assert seen[0][0] is x
 
@@ -49,7 +51,7 @@ def test_what_fits_runs_once_and_is_not_copied():
 def test_rows_are_halved_until_they_fit(error):
     device = Device(3, error)
     with halving() as texts:
-        doubled, (plus_one,) = in_parts(device.run)(rows_of(20))
+        doubled, (plus_one,) = retry_with_fewer_rows(device.run)(rows_of(20))
     assert sizes(device.calls) == [20, 10, 5, 2, *[2] * 9]
     np.testing.assert_array_equal(numpy(doubled), 2 * numpy(rows_of(20)))
     np.testing.assert_array_equal(numpy(plus_one), numpy(rows_of(20)) + 1)
@@ -58,7 +60,7 @@ def test_rows_are_halved_until_they_fit(error):
 
 
 def test_each_halving_warns_the_user_once():
-    run = in_parts(Device(4).run)
+    run = retry_with_fewer_rows(Device(4).run)
     message = (
         r"out of memory with 8 rows at once; going on with 4\. "
         r"A `batch_size` of 4 avoids the attempt"
@@ -80,7 +82,7 @@ def test_parts_that_fitted_are_not_run_again_when_a_later_one_does_not():
         return device.run(x)
 
     with halving():
-        doubled, _ = in_parts(run)(rows_of(16))
+        doubled, _ = retry_with_fewer_rows(run)(rows_of(16))
     # 16 and 8 do not fit; 4 does, once; then only 2.
     assert sizes(device.calls) == [16, 8, 4, 4, *[2] * 6]
     assert [row for rows in device.done for row in rows] == list(range(16))
@@ -89,7 +91,7 @@ def test_parts_that_fitted_are_not_run_again_when_a_later_one_does_not():
 
 def test_the_size_that_fits_is_remembered():
     device = Device(4)
-    run = in_parts(device.run)
+    run = retry_with_fewer_rows(device.run)
     with halving() as texts:
         run(rows_of(8))
     device.calls.clear()
@@ -102,14 +104,14 @@ def test_the_size_that_fits_is_remembered():
 def test_each_function_remembers_its_own_size():
     small, large = Device(2), Device(8)
     with halving():
-        in_parts(small.run)(rows_of(4))
-    in_parts(large.run)(rows_of(8))
+        retry_with_fewer_rows(small.run)(rows_of(4))
+    retry_with_fewer_rows(large.run)(rows_of(8))
     assert sizes(large.calls) == [8]
 
 
 def test_one_row_that_does_not_fit_is_an_error():
     device = Device(0)
-    run = in_parts(device.run)
+    run = retry_with_fewer_rows(device.run)
     for _ in range(2):
         with halving(), pytest.raises(type(device.error)) as raised:
             run(rows_of(4))
@@ -123,7 +125,7 @@ def test_one_row_that_does_not_fit_is_an_error():
 def test_any_other_error_passes_unchanged(error):
     device = Device(2, error)
     with pytest.raises(type(error)) as raised:
-        in_parts(device.run)(rows_of(8))
+        retry_with_fewer_rows(device.run)(rows_of(8))
     assert raised.value is error
     assert sizes(device.calls) == [8]
 
@@ -137,7 +139,9 @@ def test_absent_tensors_stay_absent():
 
     device = Device(3)
     with halving():
-        doubled, (_, negative) = in_parts(run)(rows_of(7), None, rows_of(7))
+        doubled, (_, negative) = retry_with_fewer_rows(run)(
+            rows_of(7), None, rows_of(7)
+        )
     assert set(seen) == {None}
     np.testing.assert_array_equal(numpy(negative), -numpy(rows_of(7)))
     np.testing.assert_array_equal(numpy(doubled), 2 * numpy(rows_of(7)))
@@ -146,7 +150,7 @@ def test_absent_tensors_stay_absent():
 def test_a_last_part_is_filled_up_and_what_fills_it_dropped():
     """All parts have one shape, so that nothing more is compiled."""
     device = Device(4)
-    run = in_parts(device.run)
+    run = retry_with_fewer_rows(device.run)
     with halving():
         run(rows_of(8))
     device.calls.clear()
@@ -160,7 +164,7 @@ def test_a_last_part_is_filled_up_and_what_fills_it_dropped():
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=3), st.integers(1, 20))
 def test_any_number_of_rows_gives_what_the_whole_gives(counts, most):
     device = Device(most)
-    run = in_parts(device.run)
+    run = retry_with_fewer_rows(device.run)
     for count in counts:
         before = len(device.done)
         with halving():

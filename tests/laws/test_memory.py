@@ -128,7 +128,7 @@ def test_changing_functions_of_the_outputs(copies):
 
 
 def test_changing_partials(monkeypatch):
-    monkeypatch.setattr(compilation._kept, "most", 3)
+    monkeypatch.setattr(compilation._cache, "most", 3)
     model, filters = made(), weakref.WeakSet()
     for number in range(8):
         own = lambda gradient, n=number: gradient * n  # noqa: E731

@@ -71,8 +71,8 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("case", CASES)
 def test_one_model(case):
     """The first calls of all, when nothing is compiled, are at once, too."""
-    explain, twin = CASES[case], made(0)
-    expected = [explain(twin, *inputs(n), verbose=0) for n in range(THREADS)]
+    explain, shallow_copy = CASES[case], made(0)
+    expected = [explain(shallow_copy, *inputs(n), verbose=0) for n in range(THREADS)]
     model = made(0)
     before = facts(model), world()
     found = at_once(lambda n: explain(model, *inputs(n), verbose=0))

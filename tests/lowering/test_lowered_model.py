@@ -12,7 +12,7 @@ from support.small_models import network, numpy
 
 import keras_explainable as ke
 from keras_explainable.lowering import lower
-from keras_explainable.lowering.lowered_model import Lowered
+from keras_explainable.lowering.lowered_model import LoweredModel
 from keras_explainable.network import output_units
 
 BACKEND = keras.backend.backend()
@@ -41,7 +41,7 @@ def assert_explained_alike(model, x):
 
 def test_made_once_for_each_precision(model):
     exact, half = lower(model), lower(model, "bfloat16")
-    assert isinstance(exact, Lowered)
+    assert isinstance(exact, LoweredModel)
     assert exact is not half
     assert lower(model) is exact
     assert lower(model, "bfloat16") is half

@@ -12,7 +12,7 @@ from support.small_models import randomize
 from keras_explainable import backend
 from keras_explainable.lowering import lower
 from keras_explainable.lowering.fold_batchnorm import Linear
-from keras_explainable.lowering.space_to_depth import Stem, is_stem
+from keras_explainable.lowering.space_to_depth import SpaceToDepth, suits_space_to_depth
 
 pytestmark = pytest.mark.skipif(
     not backend.is_faster(layers.Conv2D(1, 1)), reason="Keras' own are as fast here"
@@ -39,7 +39,7 @@ def test_a_stem_is_the_convolution_it_stands_for(options, shape, pads):
     x = layers.ZeroPadding2D(pads)(inputs) if pads else inputs
     x = layers.BatchNormalization()(conv(**options)(x))
     lowered = assert_lowered_equal(finished(inputs, layers.ReLU()(x)))
-    assert count(lowered, Stem) == 1
+    assert count(lowered, SpaceToDepth) == 1
 
 
 @settings(max_examples=15, deadline=None)
@@ -55,7 +55,9 @@ def test_of_any_size(size, window, step, padding):
     inputs = keras.Input((*size, 3))
     model = finished(inputs, layer(inputs))
     lowered = assert_lowered_equal(model)
-    assert count(lowered, Stem) == is_stem(Linear(layer), (None, *size, 3))
+    assert count(lowered, SpaceToDepth) == suits_space_to_depth(
+        Linear(layer), (None, *size, 3)
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,14 +77,14 @@ def test_of_any_size(size, window, step, padding):
 def test_others_are_left_as_they_are(options, shape):
     layer = conv(**options)
     layer.build((None, *shape))
-    assert not is_stem(Linear(layer), (None, *shape))
+    assert not suits_space_to_depth(Linear(layer), (None, *shape))
 
 
 def test_a_layer_shared_by_two_sizes():
     inputs, shared = keras.Input((8, 8, 3)), conv(padding="same")
     smaller = layers.Cropping2D(((1, 0), (2, 1)))(inputs)
     lowered = assert_lowered_equal(finished(inputs, shared(inputs), shared(smaller)))
-    assert count(lowered, Stem) == 2
+    assert count(lowered, SpaceToDepth) == 2
 
 
 def test_changed_weights_are_seen():
@@ -99,7 +101,7 @@ def test_in_half_precision():
     model = finished(inputs, conv(kernel_size=7, padding="same")(inputs))
     x = np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype("float32")
     half = lower(model, "bfloat16")
-    assert count(half, Stem) == 1
+    assert count(half, SpaceToDepth) == 1
     expected = keras.ops.convert_to_numpy(model(x))
     found = keras.ops.convert_to_numpy(half(keras.ops.convert_to_tensor(x)))
     assert 0 < np.abs(found - expected).max() < 0.05 * np.abs(expected).max()

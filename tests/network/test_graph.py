@@ -10,7 +10,7 @@ from support.small_models import CHANNELS, SHAPE, UNITS, images, linear, network
 
 from keras_explainable.execution import compilation
 from keras_explainable.inspection import logits_model
-from keras_explainable.network.graph import Graph, GraphModel, Step, named, twin
+from keras_explainable.network.graph import Graph, GraphModel, Step, named, shallow_copy
 from keras_explainable.network.trace_model import trace
 
 
@@ -261,7 +261,7 @@ def test_tensors_are_named_by_their_symbols():
 def test_a_twin_shares_variables_and_nothing_set_on_it_reaches_the_layer():
     model, x = linear(), images(2)
     layer = model.get_layer("logits")
-    copy = twin(layer)
+    copy = shallow_copy(layer)
     assert copy.kernel is layer.kernel
     assert type(copy) is type(layer)
     copy.__dict__["activation"] = keras.activations.relu

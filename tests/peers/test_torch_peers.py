@@ -149,11 +149,11 @@ class Halves(torch.nn.Module):
         middle = model.get_layer(layer).output
         self.below = keras.Model(model.inputs, middle)
         self.above = keras.Model(middle, model.outputs)
-        self.watched = torch.nn.Identity()
+        self.recorded = torch.nn.Identity()
 
     def forward(self, x):
         values = self.below(x, training=False).permute(0, 3, 1, 2)
-        values = self.watched(values).permute(0, 2, 3, 1)
+        values = self.recorded(values).permute(0, 2, 3, 1)
         return self.above(values, training=False)
 
 
@@ -172,7 +172,7 @@ def test_captum_cams(real, name, peer):
     halves = Halves(model, LAST[model.name])
     method = getattr(ke.methods.cams, name)
     maps = found(method, model, x, classes, layer=LAST[model.name])
-    expected = peer(halves, halves.watched).attribute(
+    expected = peer(halves, halves.recorded).attribute(
         torch.tensor(x), target=torch.tensor(classes)
     )
     assert_same(maps, expected.sum(axis=1))

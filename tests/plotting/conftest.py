@@ -1,4 +1,4 @@
-"""What tests of pictures share: figures that are watched, and cleared away."""
+"""What tests of pictures share: figures that are recorded, and cleared away."""
 
 import io
 

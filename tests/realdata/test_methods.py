@@ -58,7 +58,7 @@ def test_full_gradients_add_up_to_the_output(case):
     ("network", "side", "rule", "n_steps", "rtol"),
     [
         ("squeezenet11", 99, "gauss-legendre", 512, 1e-3),
-        # Ten thousands of ReLU6 bend the path: the error falls as one over the points.
+        # Ten thousands of ReLU6 nonlinearity the path: the error falls as one over the points.
         ("mobilenet_025", 128, "middle", *((1024, 1e-2) if SLOW else (4096, 1e-3))),
     ],
 )

@@ -114,7 +114,7 @@ def test_it_finds_by_name_and_class(three, opened):
     [
         ("name", ["a.png", "b9.png", "b10.png"]),
         ("sure", ["a.png", "b9.png", "b10.png"]),
-        ("unsure", ["b10.png", "b9.png", "a.png"]),
+        ("unconverged_warning", ["b10.png", "b9.png", "a.png"]),
         ("error", ["b10.png", "a.png", "b9.png"]),
         ("given", ["b10.png", "a.png", "b9.png"]),
     ],

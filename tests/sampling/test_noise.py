@@ -56,7 +56,7 @@ def test_copies_are_input_plus_sigma_times_noise():
 
 def test_derived_ids_mark_padding():
     keys = noise.keys(0, np.arange(3), np.zeros(3, int))
-    ids = noise.derived_ids(keys, np.array([True, True, False]))
+    ids = noise.copy_ids(keys, np.array([True, True, False]))
     assert ids[2] == noise.PADDING
     assert (ids[:2] >= 0).all()
     assert ids[0] != ids[1]
@@ -72,4 +72,4 @@ def test_scale():
 
 
 def test_fresh_seeds_differ():
-    assert len({noise.fresh_seed() for _ in range(10)}) == 10
+    assert len({noise.random_seed() for _ in range(10)}) == 10

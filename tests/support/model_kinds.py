@@ -110,7 +110,7 @@ def shared_layers():
     return classified(inputs, convolved(twice(twice(inputs)))), values(10, 12, 3)
 
 
-class Bend(layers.Layer):
+class Nonlinearity(layers.Layer):
     def call(self, x):
         return x * ops.abs(x)
 
@@ -118,7 +118,7 @@ class Bend(layers.Layer):
 @kind
 def custom_layer():
     inputs = keras.Input((10, 12, 3))
-    return classified(inputs, convolved(Bend()(inputs))), values(10, 12, 3)
+    return classified(inputs, convolved(Nonlinearity()(inputs))), values(10, 12, 3)
 
 
 @kind

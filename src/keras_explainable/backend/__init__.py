@@ -23,7 +23,7 @@ Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
   last, with a `relu`, the way that is fastest, with a kernel in the layout that
   ``kernel_layout`` gives it; ``is_faster(layer)`` says whether it beats Keras' layer.
 - ``pool(inputs, size, strides, padding)``: the maxima, likewise where
-  ``pools_faster(layer)``; ``pool_and_wins(weights, inputs, limit, ...)``: these, and
+  ``max_pool_is_faster(layer)``; ``max_pool_and_counts(weights, inputs, limit, ...)``: these, and
   how often each place of a window has the first of its largest values, summed like
   ``counts``, unless the ReLU before it (None if there is none) is closed.
 - ``EAGER``: whether operations run one by one, so that what is done with early goes
@@ -61,9 +61,9 @@ normal = _backend.normal
 is_faster = _backend.is_faster
 kernel_layout = _backend.kernel_layout
 convolution = _backend.convolution
-pools_faster = _backend.pools_faster
+max_pool_is_faster = _backend.max_pool_is_faster
 pool: Any = getattr(_backend, "pool", None)  # Where it is faster.
-pool_and_wins: Any = getattr(_backend, "pool_and_wins", None)  # Likewise.
+max_pool_and_counts: Any = getattr(_backend, "max_pool_and_counts", None)  # Likewise.
 EAGER: bool = _backend.EAGER
 affine = _backend.affine
 relu = _backend.relu

@@ -144,7 +144,7 @@ def convolution(
     return relu(outputs if bias is None else outputs + jnp.asarray(bias), limit)
 
 
-def pools_faster(layer: Any) -> bool:
+def max_pool_is_faster(layer: Any) -> bool:
     return False
 
 

@@ -152,7 +152,7 @@ def convolution(
     return relu(outputs if bias is None else tf.nn.bias_add(outputs, bias), limit)
 
 
-def pools_faster(layer: Any) -> bool:
+def max_pool_is_faster(layer: Any) -> bool:
     return False
 
 

@@ -155,9 +155,9 @@ def convolution(
     return relu(outputs, limit).permute(0, 2, 3, 1)
 
 
-pools_faster = torch_pooling.pools_faster
+max_pool_is_faster = torch_pooling.max_pool_is_faster
 pool = torch_pooling.pool
-pool_and_wins = torch_pooling.pool_and_wins
+max_pool_and_counts = torch_pooling.max_pool_and_counts
 
 
 def _evened(kernel: Any, sides: Pads) -> tuple[Any, Pads]:

@@ -15,7 +15,7 @@ from keras_explainable.backend.padding import pads
 _BITS, _MOST, _PLACES = 7, 127, 9
 
 
-def pools_faster(layer: Any) -> bool:
+def max_pool_is_faster(layer: Any) -> bool:
     """Keras copies the inputs to channels-first, and all that follow stay there."""
     return len(layer.strides) == 2
 
@@ -24,7 +24,7 @@ def pool(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
     return _pooled(inputs, size, strides, padding)[0]
 
 
-def pool_and_wins(
+def max_pool_and_counts(
     weights: Any,
     inputs: Any,
     limit: float | None,

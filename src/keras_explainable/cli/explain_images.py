@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 import keras_explainable as ke
 from keras_explainable.cli import read_images
 from keras_explainable.cli.find_images import Source
-from keras_explainable.cli.live_progress import Watcher
-from keras_explainable.cli.load_model import Subject
+from keras_explainable.cli.live_progress import LiveProgress
+from keras_explainable.cli.load_model import LoadedModel
 from keras_explainable.cli.predictions import predict
 from keras_explainable.cli.printable_text import printable
 from keras_explainable.cli.settings import NOISY, SIGNED, Settings
@@ -38,10 +38,10 @@ class Picture(NamedTuple):
 
 def explain(
     sources: Sequence[Source],
-    subject: Subject,
+    subject: LoadedModel,
     settings: Settings,
     report: Report,
-    watcher: Watcher,
+    watcher: LiveProgress,
 ) -> None:
     """Explain images into a report; memory does not grow with their number.
 
@@ -78,9 +78,9 @@ def _to_explain(
 def _explain_into(
     report: Report,
     pictures: Sequence[Picture],
-    subject: Subject,
+    subject: LoadedModel,
     settings: Settings,
-    watcher: Watcher,
+    watcher: LiveProgress,
 ) -> None:
     try:
         explanations = _explanations(pictures, subject, settings, watcher)
@@ -95,9 +95,9 @@ def _explain_into(
 
 def _explanations(
     pictures: Sequence[Picture],
-    subject: Subject,
+    subject: LoadedModel,
     settings: Settings,
-    watcher: Watcher,
+    watcher: LiveProgress,
 ) -> list[Explanation]:
     """Return all that is known of pictures of one size."""
     pixels = np.stack([picture.pixels for picture in pictures])
@@ -127,7 +127,7 @@ def _maps(
     y: NDArray[np.int64],
     ids: list[int],
     settings: Settings,
-    watcher: Watcher,
+    watcher: LiveProgress,
 ) -> dict[str, tuple[Floats, ke.Stats | None]]:
     """Return normalised maps (N, H, W, K) of each method, and how sure they are."""
     found = {}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from keras_explainable.cli import read_images
 from keras_explainable.cli.printable_text import printable
 
-__all__ = ["Source", "demo_sources", "file_sources", "outward"]
+__all__ = ["Source", "demo_sources", "display_name", "file_sources"]
 
 _Read = Callable[[tuple[int, int] | None], read_images.Pixels]
 
@@ -29,7 +29,7 @@ def file_sources(paths: Iterable[pathlib.Path]) -> list[Source]:
     def reader(path: pathlib.Path) -> _Read:
         return lambda size: read_images.read(path, size)
 
-    return [Source(outward(path), reader(path)) for path in paths]
+    return [Source(display_name(path), reader(path)) for path in paths]
 
 
 def demo_sources() -> list[Source]:
@@ -45,7 +45,7 @@ def demo_sources() -> list[Source]:
     return [source(number) for number in range(len(samples.images))]
 
 
-def outward(path: str | os.PathLike[str]) -> str:
+def display_name(path: str | os.PathLike[str]) -> str:
     """Return a path as others may see it: relative, printable, without odd bytes."""
     absolute = pathlib.Path(path).absolute()
     try:

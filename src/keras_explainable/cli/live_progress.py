@@ -15,12 +15,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Watcher"]
+__all__ = ["LiveProgress"]
 
 _LINES = 10  # at most, where there is no terminal
 
 
-class Watcher(keras.callbacks.Callback):
+class LiveProgress(keras.callbacks.Callback):
     """A Keras callback that shows how many images are explained.
 
     Args:
@@ -64,7 +64,7 @@ class Watcher(keras.callbacks.Callback):
             self._lines = tenths
             self._console.print(f"{self._finished} of {self._images} images")
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> LiveProgress:
         self._bar.start()
         return self
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from keras_explainable.cli import read_images
 
-__all__ = ["Subject", "check_name", "load"]
+__all__ = ["LoadedModel", "check_name", "load"]
 
 _FILES = (".keras", ".h5", ".hdf5")
 
@@ -28,7 +28,7 @@ _EXPANSION, _HARMLESS = 100, 1 << 24
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class LoadedModel:
     """The network to explain, with all that is needed to show it a picture.
 
     Attributes:
@@ -54,11 +54,11 @@ class Subject:
     @functools.cached_property
     def hash(self) -> str:
         """Return what tells the network, its weights too, from any other."""
-        from keras_explainable.inspection.find_layers import layers_from_the_end
+        from keras_explainable.inspection.find_layers import layers_reversed
         from keras_explainable.inspection.model_fingerprint import fingerprint
 
         # Not by `to_json`: with any backend, it imports TensorFlow where there is one.
-        layers = map(_described, layers_from_the_end(self.model))
+        layers = map(_described, layers_reversed(self.model))
         known = "\n".join([*layers, fingerprint(self.model)])
         return hashlib.sha256(known.encode()).hexdigest()
 
@@ -88,7 +88,7 @@ def check_name(name: str, preprocess: str | None) -> None:
         raise ValueError(f"--preprocess must be one of {kinds}; received {preprocess}.")
 
 
-def load(name: str, preprocess: str | None = None) -> Subject:
+def load(name: str, preprocess: str | None = None) -> LoadedModel:
     """Load the bundled network, a model file, or one of ``keras.applications``.
 
     Args:
@@ -111,15 +111,15 @@ def _is_file_name(name: str) -> bool:
     return pathlib.Path(name).suffix in _FILES
 
 
-def _demo() -> Subject:
+def _demo() -> LoadedModel:
     from keras_explainable import demo
 
     model = demo.load_model()
     prepare = functools.partial(read_images.preprocess, kind="none")
-    return Subject("demo", model, "none", prepare, tuple("0123456789"))
+    return LoadedModel("demo", model, "none", prepare, tuple("0123456789"))
 
 
-def _from_file(name: str, kind: str) -> Subject:
+def _from_file(name: str, kind: str) -> LoadedModel:
     import keras
 
     try:
@@ -130,7 +130,7 @@ def _from_file(name: str, kind: str) -> Subject:
     channels = _check(name, model)
     prepare = functools.partial(read_images.preprocess, kind=kind, channels=channels)
     prepare(np.zeros((1, 1, 1, 3), "uint8"))  # Complains of a kind that cannot be.
-    return Subject(name, model, kind, prepare, _numbered(model))
+    return LoadedModel(name, model, kind, prepare, _numbered(model))
 
 
 def _check_packing(name: str) -> None:
@@ -184,7 +184,7 @@ def _why_not_loaded(error: Exception) -> str:
     return f"is not a Keras model, or a damaged one ({first_line[:200]})."
 
 
-def _from_applications(name: str) -> Subject:
+def _from_applications(name: str) -> LoadedModel:
     import keras
 
     known = {key.lower(): key for key in _application_names()}
@@ -200,7 +200,7 @@ def _from_applications(name: str) -> Subject:
         return np.asarray(module.preprocess_input(floats), "float32")
 
     classes = _imagenet_classes(module, model)
-    return Subject(name, model, f"keras.applications ({name})", prepare, classes)
+    return LoadedModel(name, model, f"keras.applications ({name})", prepare, classes)
 
 
 def _application_names() -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable import inspection
-from keras_explainable.cli.load_model import Subject
+from keras_explainable.cli.load_model import LoadedModel
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_inputs
 from keras_explainable.report import Prediction
@@ -51,7 +51,7 @@ class Predictions:
         return self.of(number, ranked[:count])
 
 
-def predict(subject: Subject, inputs: Floats, rows: int) -> Predictions:
+def predict(subject: LoadedModel, inputs: Floats, rows: int) -> Predictions:
     """Return what a network says of prepared images, ``rows`` of them at a time.
 
     The scores are the model's own outputs where they are probabilities. Plain logits

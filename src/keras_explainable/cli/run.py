@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keras_explainable.cli import console, find_images, read_images
-from keras_explainable.cli.load_model import Subject, check_name, load
+from keras_explainable.cli.load_model import LoadedModel, check_name, load
 from keras_explainable.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Job:
     """All that is needed to go to work."""
 
     sources: Sequence[find_images.Source]
-    subject: Subject
+    subject: LoadedModel
     settings: Settings
     folder: pathlib.Path
     resume: bool
@@ -51,7 +51,7 @@ def prepare(
     check_name(model, preprocess)
     files = read_images.find(paths, skip=out)
     folder = _writable(out)
-    console.say(f"Loading {find_images.outward(model)}", "dim")
+    console.say(f"Loading {find_images.display_name(model)}", "dim")
     _import_keras()
     with contextlib.redirect_stdout(sys.stderr):  # Keras prints what it downloads.
         subject = load(model, preprocess)
@@ -66,7 +66,7 @@ def explain(job: Job) -> Report:
     from keras_explainable.report import Report
 
     report = Report(job.folder, _run(job), job.resume)
-    watcher = live_progress.Watcher(console.messages(), len(job.sources))
+    watcher = live_progress.LiveProgress(console.messages(), len(job.sources))
     with contextlib.suppress(KeyboardInterrupt), report, watcher:
         explain_images.explain(job.sources, job.subject, job.settings, report, watcher)
     return report
@@ -90,7 +90,7 @@ def _run(job: Job) -> Run:
 
     settings, noisy = job.settings, job.settings.noisy
     return Run(
-        model=find_images.outward(job.subject.name),
+        model=find_images.display_name(job.subject.name),
         model_hash=job.subject.hash,
         preprocessing=job.subject.preprocessing,
         methods=settings.methods,

@@ -48,7 +48,7 @@ def number(name: str, value: Any, least: float) -> None:
         )
 
 
-def numbers_of(name: str, value: Any, least: float) -> None:
+def number_or_numbers(name: str, value: Any, least: float) -> None:
     """Raise unless ``value`` is such a number, or a sequence of them."""
     for each in value if isinstance(value, list | tuple | np.ndarray) else [value]:
         number(name, each, least)

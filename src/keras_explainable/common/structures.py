@@ -7,15 +7,15 @@ import numpy as np
 from keras import ops
 
 #: A tensor, or tensors in lists and dictionaries.
-Tree = Any
+Nested = Any
 
-each = keras.tree.map_structure
-leaves = keras.tree.flatten
+map_structure = keras.tree.map_structure
+flatten = keras.tree.flatten
 
 
-def length(tree: Tree) -> int:
+def row_count(tree: Nested) -> int:
     """Return the number of rows, which all tensors (R, ...) share."""
-    return int(leaves(tree)[0].shape[0])
+    return int(flatten(tree)[0].shape[0])
 
 
 def is_float(x: Any) -> bool:
@@ -25,7 +25,7 @@ def is_float(x: Any) -> bool:
     return found
 
 
-def taken(tree: Tree, rows: np.ndarray) -> Tree:
+def take_rows(tree: Nested, rows: np.ndarray) -> Nested:
     """Return some rows of each tensor (R, ...)."""
     rows = rows.astype("int32")
-    return each(lambda x: ops.take(x, rows, axis=0), tree)
+    return map_structure(lambda x: ops.take(x, rows, axis=0), tree)

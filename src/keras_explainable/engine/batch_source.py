@@ -8,7 +8,13 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common import checks
-from keras_explainable.common.structures import Tree, each, leaves, length, taken
+from keras_explainable.common.structures import (
+    Nested,
+    flatten,
+    map_structure,
+    row_count,
+    take_rows,
+)
 from keras_explainable.engine import data_iterators
 from keras_explainable.engine.data_iterators import Element, as_numpy
 from keras_explainable.execution.chunks import padded_chunks
@@ -17,7 +23,7 @@ from keras_explainable.network.model_inputs import (
     as_inputs,
     check_inputs,
     for_each_input,
-    names_of_inputs,
+    input_names,
 )
 from keras_explainable.sampling.noise import PADDING
 from keras_explainable.types import Model, Tensor
@@ -26,7 +32,7 @@ from keras_explainable.types import Model, Tensor
 class Batch(NamedTuple):
     """Inputs (B, ...), units (B, K) or None, ids (B,), and how many rows are used."""
 
-    inputs: Tree
+    inputs: Nested
     indices: Tensor | None
     ids: np.ndarray
     used: int
@@ -63,8 +69,8 @@ class Source:
             pieces = [self._checked_arrays(*piece) for piece in self._pieces(x, y)]
             slices = [part for piece in pieces for part in self._slices(*piece)]
             self._elements, known = iter(slices), len(slices)
-            self.images = sum(length(part) for part, _ in slices[:steps])
-            self.ids = checks.image_ids(ids, sum(length(part) for part, _ in slices))
+            self.images = sum(row_count(part) for part, _ in slices[:steps])
+            self.ids = checks.image_ids(ids, sum(row_count(part) for part, _ in slices))
         self.steps = steps if known is None else min(steps or known, known)
 
     def __iter__(self) -> Iterator[list[Batch]]:
@@ -72,8 +78,8 @@ class Source:
         position, sizes = 0, dict[Any, int]()
         for x, y in itertools.islice(self._elements, self.steps):
             inputs, indices = self._checked(x, y)
-            count = length(inputs)
-            shapes = tuple(tuple(part.shape[1:]) for part in leaves(inputs))
+            count = row_count(inputs)
+            shapes = tuple(tuple(part.shape[1:]) for part in flatten(inputs))
             sizes[shapes] = min(self.batch_size, max(sizes.get(shapes, 0), count))
             ids = self._ids_from(position, count)
             yield list(_padded(inputs, indices, ids, sizes[shapes]))
@@ -96,11 +102,11 @@ class Source:
         def lacks_axis(symbol: Any, part: Any) -> bool:
             return symbol is not None and np.ndim(part) == len(symbol.shape) - 1
 
-        return all(leaves(for_each_input(self.model, lacks_axis, x)))
+        return all(flatten(for_each_input(self.model, lacks_axis, x)))
 
     def _pieces(self, x: Any, y: Any) -> Iterator[Element]:
         """Yield the data whole, or a list of images in runs of one shape."""
-        single = names_of_inputs(self.model)[1:] == []
+        single = input_names(self.model)[1:] == []
         shapes = [*map(_shape, x)] if single and isinstance(x, list | tuple) else []
         if len({*shapes}) < 2 or min(map(len, shapes)) < 2:
             yield x, y
@@ -119,21 +125,25 @@ class Source:
         check_inputs(self.model, x)
         if y is not None:
             y = as_numpy(y, "y")
-            output_units.as_indices(y, length(x), output_units.count_units(self.model))
+            output_units.as_indices(
+                y, row_count(x), output_units.count_units(self.model)
+            )
         return x, y
 
-    def _checked(self, x: Any, y: Any) -> tuple[Tree, Tensor | None]:
+    def _checked(self, x: Any, y: Any) -> tuple[Nested, Tensor | None]:
         numpy = for_each_input(self.model, lambda _, part: as_numpy(part), x)
         inputs = as_inputs(self.model, numpy)
         if y is None:
             return inputs, None
         count = output_units.count_units(self.model)
-        return inputs, output_units.as_indices(as_numpy(y, "y"), length(inputs), count)
+        return inputs, output_units.as_indices(
+            as_numpy(y, "y"), row_count(inputs), count
+        )
 
-    def _slices(self, x: Tree, y: Any) -> Iterator[Element]:
-        for start in range(0, length(x), self.batch_size):
+    def _slices(self, x: Nested, y: Any) -> Iterator[Element]:
+        for start in range(0, row_count(x), self.batch_size):
             rows = slice(start, start + self.batch_size)
-            some = each(lambda part, at=rows: part[at], x)
+            some = map_structure(lambda part, at=rows: part[at], x)
             yield some, None if y is None else y[rows]
 
     def _ids_from(self, position: int, count: int) -> np.ndarray:
@@ -142,10 +152,12 @@ class Source:
         return checks.image_ids(self.ids[position : position + count], count)
 
 
-def _padded(inputs: Tree, indices: Any, ids: np.ndarray, size: int) -> Iterator[Batch]:
-    for positions, used in padded_chunks(length(inputs), size):
+def _padded(
+    inputs: Nested, indices: Any, ids: np.ndarray, size: int
+) -> Iterator[Batch]:
+    for positions, used in padded_chunks(row_count(inputs), size):
         yield Batch(
-            taken(inputs, positions),
+            take_rows(inputs, positions),
             None if indices is None else ops.take(indices, positions, axis=0),
             np.where(used, ids[positions], PADDING),
             int(used.sum()),

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_explainable.common.structures import each
+from keras_explainable.common.structures import map_structure
 from keras_explainable.network.model_inputs import as_array
 
 #: ``x`` and ``y``, which may be None.
@@ -68,7 +68,7 @@ def batched(samples: Iterable[Element], size: int) -> Iterator[Element]:
     samples = iter(samples)
     while chunk := list(itertools.islice(samples, size)):
         xs, ys = zip(*chunk, strict=True)
-        stacked = each(lambda *rows: np.stack(rows), *map(numpy_of, xs))
+        stacked = map_structure(lambda *rows: np.stack(rows), *map(numpy_of, xs))
         yield stacked, None if ys[0] is None else np.stack([*map(as_numpy, ys)])
 
 

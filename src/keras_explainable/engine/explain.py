@@ -7,13 +7,13 @@ import numpy as np
 
 from keras_explainable import lowering
 from keras_explainable.common import checks
-from keras_explainable.common.structures import each
+from keras_explainable.common.structures import map_structure
 from keras_explainable.engine.batch_source import Source
 from keras_explainable.engine.explain_batch import Explainer, Result
 from keras_explainable.engine.guards import check_model
 from keras_explainable.engine.postprocessing import Postprocessing, check_resizing
 from keras_explainable.engine.progress_bar import Progress
-from keras_explainable.execution.compilation import accepts, name_of
+from keras_explainable.execution.compilation import accepts, display_name
 from keras_explainable.execution.model_preparation import prepared
 from keras_explainable.inspection import (
     embedded_model,
@@ -21,7 +21,7 @@ from keras_explainable.inspection import (
     runnable_model,
 )
 from keras_explainable.inspection.model_fingerprint import fingerprint
-from keras_explainable.inspection.targets import count_of_best, targeted
+from keras_explainable.inspection.targets import targeted, top_count
 from keras_explainable.sampling.stats import Stats, joined
 from keras_explainable.types import Method, Model
 
@@ -103,7 +103,7 @@ def explain(
     if postprocessing is not None:
         checks.is_callable("postprocessing", postprocessing)
     check_model(model)
-    asked, best = _asked(model, y, logits), count_of_best(y)
+    asked, best = _asked(model, y, logits), top_count(y)
     embedded, look_up = embedded_model(asked)
     explained = prepared(method, embedded, method_params)
     lowered = lowering.lower(explained, precision) if lower else explained
@@ -126,7 +126,7 @@ def explain(
     )
     found, maps, *stats = _loop(source, explainer, progress)
     explainer.blanks.warn()
-    return found, maps, *(each(_of_model(model), tree) for tree in stats)
+    return found, maps, *(map_structure(_of_model(model), tree) for tree in stats)
 
 
 def _check_options(
@@ -147,7 +147,7 @@ def _check_options(
     if switches["return_stats"] and not accepts(method, "return_stats"):
         raise ValueError(
             "`method` must be one that samples, such as `smooth(...)`, for "
-            f"`return_stats`; received {name_of(method)!r}."
+            f"`return_stats`; received {display_name(method)!r}."
         )
 
 
@@ -174,9 +174,9 @@ def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
     def explain_with(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
         return explain(method, model, x, y, **{**defaults, **params})
 
-    explain_with.__name__ = name_of(method)
+    explain_with.__name__ = display_name(method)
     explain_with.__doc__ = (
-        f"Return ``explain({name_of(method)}, model, x, y, ...)``, with these "
+        f"Return ``explain({display_name(method)}, model, x, y, ...)``, with these "
         f"defaults: {', '.join(defaults) or 'none'}.\n\nSee ``explain`` for the rest."
     )
     return explain_with
@@ -197,8 +197,10 @@ def _loop(source: Source, explainer: Explainer, progress: Progress) -> Result:
 
 def _joined(results: list[Result]) -> Result:
     found, maps, *stats = zip(*results, strict=True)
-    joined_stats = (each(lambda *parts: joined(parts), *trees) for trees in stats)
-    return np.concatenate(found), each(_joined_maps, *maps), *joined_stats
+    joined_stats = (
+        map_structure(lambda *parts: joined(parts), *trees) for trees in stats
+    )
+    return np.concatenate(found), map_structure(_joined_maps, *maps), *joined_stats
 
 
 def _joined_maps(*parts: Any) -> Any:

@@ -7,13 +7,13 @@ from typing import Any
 from keras import ops
 
 from keras_explainable import lowering
-from keras_explainable.common.structures import Tree, each
+from keras_explainable.common.structures import Nested, map_structure
 from keras_explainable.engine.batch_source import Batch
-from keras_explainable.engine.guards import Blanks, check_all, check_batch
+from keras_explainable.engine.guards import ZeroMaps, check_all, check_batch
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess, sized
 from keras_explainable.engine.progress_bar import Progress
 from keras_explainable.execution.compilation import accepts, call_method
-from keras_explainable.inspection.targets import best_units
+from keras_explainable.inspection.targets import top_units
 from keras_explainable.network import output_units
 from keras_explainable.types import Method, Model, Tensor
 
@@ -43,14 +43,14 @@ class Explainer:
     params: Mapping[str, Any]
     model: Model
     lowered: Model
-    look_up: Callable[[Tree], Tree]
+    look_up: Callable[[Nested], Nested]
     rows: int
     best: int
     images: int | None
     postprocessing: Postprocessing | None
     resizing: Any
     return_stats: bool
-    blanks: Blanks = field(default_factory=Blanks)
+    blanks: ZeroMaps = field(default_factory=ZeroMaps)
     network: Model = None  # The copy or the model: once the first inputs are there.
 
     def explain(self, batch: Batch, progress: Progress) -> Result:
@@ -85,13 +85,15 @@ class Explainer:
         if first:
             check_all(maps, batch.used, self.images)
         self.blanks.look(self.network, inputs, indices, maps)
-        stats = [each(lambda part: part.taken(batch.used), tree) for tree in stats]
+        stats = [
+            map_structure(lambda part: part.taken(batch.used), tree) for tree in stats
+        ]
         return ops.convert_to_numpy(found)[: batch.used], maps, *stats
 
-    def _indices(self, inputs: Tree, batch: Batch) -> Tensor | None:
+    def _indices(self, inputs: Nested, batch: Batch) -> Tensor | None:
         if not self.best:
             return batch.indices
-        return best_units(
+        return top_units(
             output_units.forward(self.network, inputs, self.rows), self.best
         )
 
@@ -101,7 +103,7 @@ class Explainer:
             return int(indices.shape[1])
         return output_units.count_units(self.model) or 1
 
-    def _finished(self, maps: Tree, inputs: Tree, used: int) -> Tree:
-        maps = each(lambda part: postprocess(part, self.postprocessing), maps)
+    def _finished(self, maps: Nested, inputs: Nested, used: int) -> Nested:
+        maps = map_structure(lambda part: postprocess(part, self.postprocessing), maps)
         maps = sized(maps, self.resizing, inputs)
-        return each(lambda part: ops.convert_to_numpy(part)[:used], maps)
+        return map_structure(lambda part: ops.convert_to_numpy(part)[:used], maps)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from keras_explainable.common.host_memory import free_host_memory
-from keras_explainable.common.structures import Tree, leaves, taken
+from keras_explainable.common.structures import Nested, flatten, take_rows
 from keras_explainable.common.warnings import warn
-from keras_explainable.inspection.find_layers import layers_from_the_end
-from keras_explainable.inspection.vanishing_gradients import UNKNOWN, why_silent
+from keras_explainable.inspection.find_layers import layers_reversed
+from keras_explainable.inspection.vanishing_gradients import UNKNOWN, vanishing_reason
 from keras_explainable.network.model_inputs import map_shape
 from keras_explainable.types import Model
 
@@ -24,7 +24,7 @@ WIDTH = 4
 
 def check_model(model: Model) -> None:
     """Raise ValueError if a model of this kind cannot be explained."""
-    for layer in layers_from_the_end(model) if hasattr(model, "layers") else ():
+    for layer in layers_reversed(model) if hasattr(model, "layers") else ():
         if mode := getattr(layer, "quantization_mode", None):
             raise ValueError(
                 "`model` must not be quantized: integers have no derivatives; received "
@@ -37,20 +37,20 @@ def check_model(model: Model) -> None:
             )
 
 
-def check_batch(inputs: Tree, count: int) -> None:
+def check_batch(inputs: Nested, count: int) -> None:
     """Raise ValueError if the maps of ``count`` units of a batch cannot fit."""
-    images = len(leaves(inputs)[0])
-    values = sum(math.prod(map_shape(x.shape)) for x in leaves(inputs))
+    images = len(flatten(inputs)[0])
+    values = sum(math.prod(map_shape(x.shape)) for x in flatten(inputs))
     _check_memory(images * count * values * WIDTH, images, count)
 
 
-def check_all(maps: Tree, used: int, images: int | None) -> None:
+def check_all(maps: Nested, used: int, images: int | None) -> None:
     """Raise ValueError if the maps of all images cannot fit, with those of ``used``."""
     if images is not None and images > used:
-        size = sum(x.nbytes for x in leaves(maps))
+        size = sum(x.nbytes for x in flatten(maps))
         # Twice, as they are joined in the end.
         needed = 2 * size * images // used
-        _check_memory(needed, images, leaves(maps)[0].shape[-1])
+        _check_memory(needed, images, flatten(maps)[0].shape[-1])
 
 
 def _check_memory(needed: int, images: int, count: int) -> None:
@@ -68,22 +68,22 @@ def _text(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
-class Blanks:
+class ZeroMaps:
     """Maps that are zero everywhere, and why the first of them is."""
 
     def __init__(self) -> None:
         self.blank, self.maps, self.reason = 0, 0, ""
 
-    def look(self, model: Model, inputs: Tree, indices: Any, maps: Tree) -> None:
+    def look(self, model: Model, inputs: Nested, indices: Any, maps: Nested) -> None:
         """Count the maps of a batch, which are of ``model``'s units (B, K)."""
-        for number, part in enumerate(leaves(maps)):
+        for number, part in enumerate(flatten(maps)):
             if part.ndim < 3:
                 continue
             blank = ~part.any(axis=tuple(range(1, part.ndim - 1)))
             if blank.any() and not self.reason:
                 row, place = np.argwhere(blank)[0]
                 unit = place if indices is None else indices[row, place]
-                one = taken(inputs, np.array([row]))
+                one = take_rows(inputs, np.array([row]))
                 self.reason = _why(model, one, int(unit), number)
             self.maps += blank.size
             self.blank += int(blank.sum())
@@ -97,8 +97,8 @@ class Blanks:
             )
 
 
-def _why(model: Model, inputs: Tree, unit: int, number: int) -> str:
+def _why(model: Model, inputs: Nested, unit: int, number: int) -> str:
     try:
-        return why_silent(model, inputs, unit, number) or NOTHING_LEFT
+        return vanishing_reason(model, inputs, unit, number) or NOTHING_LEFT
     except Exception:  # The reason is a courtesy: maps are not to be lost for it.
         return UNKNOWN

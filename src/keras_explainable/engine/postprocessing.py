@@ -7,7 +7,7 @@ import keras
 
 from keras_explainable.common import checks
 from keras_explainable.common.interpolation import resized
-from keras_explainable.common.structures import Tree, each, leaves
+from keras_explainable.common.structures import Nested, flatten, map_structure
 from keras_explainable.execution.compilation import accepts
 from keras_explainable.network.model_inputs import map_shape
 from keras_explainable.types import Tensor
@@ -28,7 +28,7 @@ def postprocess(maps: Tensor, postprocessing: Postprocessing | None) -> Tensor:
     return postprocessing(maps)
 
 
-def sized(maps: Tree, resizing: Any, inputs: Tree) -> Tree:
+def sized(maps: Nested, resizing: Any, inputs: Nested) -> Nested:
     """Return maps in the size that ``resizing`` asks for.
 
     Args:
@@ -41,9 +41,9 @@ def sized(maps: Tree, resizing: Any, inputs: Tree) -> Tree:
     if resizing is None or resizing is False:
         return maps
     if keras.tree.is_nested(maps):
-        return each(lambda part, x: sized(part, resizing, x), maps, inputs)
-    alike = [x for x in leaves(inputs) if len(x.shape) == len(maps.shape)]
-    shape = (alike or leaves(inputs))[0].shape
+        return map_structure(lambda part, x: sized(part, resizing, x), maps, inputs)
+    alike = [x for x in flatten(inputs) if len(x.shape) == len(maps.shape)]
+    shape = (alike or flatten(inputs))[0].shape
     return resize(maps, map_shape(shape) if resizing is True else tuple(resizing))
 
 

@@ -9,13 +9,13 @@ from typing import Any
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import Tree, each
+from keras_explainable.common.structures import Nested, map_structure
 from keras_explainable.common.warnings import warn
-from keras_explainable.execution.model_cache import Kept
-from keras_explainable.execution.out_of_memory import in_parts
+from keras_explainable.execution.model_cache import ModelCache
+from keras_explainable.execution.out_of_memory import retry_with_fewer_rows
 from keras_explainable.types import Method, Model, Tensor
 
-_kept = Kept(most=16)
+_cache = ModelCache(capacity=16)
 
 
 def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
@@ -25,10 +25,10 @@ def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     A function that cannot be traced runs eagerly, with a warning. One that runs out of
     memory goes on with fewer rows at once: the first axis of all tensors is the rows.
     """
-    return _kept_for(model, function, in_parts)
+    return _kept_for(model, function, retry_with_fewer_rows)
 
 
-def compiled_whole(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
+def compiled_unsplit(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     """Return the same for tensors that cannot be cut in rows."""
     return _kept_for(model, function, _as_it_is)
 
@@ -41,25 +41,25 @@ def _kept_for(
     model: Model, function: Callable[..., Any], finish: Callable[..., Any]
 ) -> Callable[..., Any]:
     key = finish, _identity(function)
-    return _kept.get(model, key, lambda: finish(_compile(function, model)))
+    return _cache.get(model, key, lambda: finish(_compile(function, model)))
 
 
-def forget(model: Model) -> None:
+def invalidate(model: Model) -> None:
     """Drop what was compiled for a model that has changed."""
-    _kept.forget(model)
+    _cache.invalidate(model)
 
 
 def call_method(
     method: Method,
     model: Model,
-    inputs: Tree,
+    inputs: Nested,
     indices: Tensor | None,
     params: Mapping[str, Any],
     *,
     results: int = 2,
     **context: Any,
 ) -> tuple[Tensor, ...]:
-    """Return what ``method`` returns: compiled if it can be, looping if it loops.
+    """Return what ``method`` returns: compiled if it can be, looping_method if it loops.
 
     A method with a parameter ``rows`` (a meta method) runs its own loop on the host
     and is told its ``context``: of ``rows``, ``ids``, ``progress`` what it accepts.
@@ -72,7 +72,7 @@ def call_method(
             method(model, inputs, indices, **known, **params), method, results
         )
     step = compiled(functools.partial(method, **params), model)
-    inputs = each(ops.convert_to_tensor, inputs)
+    inputs = map_structure(ops.convert_to_tensor, inputs)
     indices = None if indices is None else ops.convert_to_tensor(indices)
     return _checked(step(inputs, indices), method, results)
 
@@ -85,7 +85,7 @@ def accepts(function: Callable[..., Any], name: str) -> bool:
         return False
 
 
-def name_of(function: Any) -> str:
+def display_name(function: Any) -> str:
     """Return a name to show for any callable, also a partial or an object.
 
     A partial has the name of the function that it was given, if it was given one.
@@ -121,7 +121,7 @@ def _call(
 def _warn_of_eager(function: Callable[..., Any], error: Exception) -> None:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     warn(
-        f"{name_of(function)!r} cannot be compiled and runs eagerly, which is slower: "
+        f"{display_name(function)!r} cannot be compiled and runs eagerly, which is slower: "
         f"{reason}"
     )
 
@@ -137,13 +137,13 @@ def describe(function: Any) -> str:
         params = texts | params
         function = function.func
     listed = ", ".join(f"{name}={text}" for name, text in sorted(params.items()))
-    return f"{name_of(function)}({listed})" if params else name_of(function)
+    return f"{display_name(function)}({listed})" if params else display_name(function)
 
 
 def _checked(result: Any, method: Method, count: int) -> tuple[Tensor, ...]:
     if not isinstance(result, tuple | list) or len(result) != count:
         raise TypeError(
-            f"`method` must return (logits, maps); {name_of(method)!r} returned "
+            f"`method` must return (logits, maps); {display_name(method)!r} returned "
             f"{type(result).__name__}."
         )
     return tuple(result)

@@ -11,19 +11,19 @@ from keras_explainable.types import Model
 Made = TypeVar("Made")
 
 
-class Kept:
+class ModelCache:
     """What was made of models, by key; of each the least recently used goes first.
 
     Nothing in it may hold its model, which would never go.
 
     Attributes:
-        most: how many are kept of one model.
+        capacity: how many are kept of one model.
         lock: held while one is made, which may make others.
     """
 
-    def __init__(self, most: int, outdated: Callable[[Model], None] | None = None):
+    def __init__(self, capacity: int, outdated: Callable[[Model], None] | None = None):
         """Args: see above; what is called when the state of a model has changed."""
-        self.most, self.lock, self._outdated = most, threading.RLock(), outdated
+        self.capacity, self.lock, self._outdated = capacity, threading.RLock(), outdated
         self._of: weakref.WeakKeyDictionary[Model, OrderedDict[Hashable, Any]]
         self._of = weakref.WeakKeyDictionary()
 
@@ -40,7 +40,7 @@ class Kept:
             if key not in kept:
                 kept[key] = state, make()
             kept.move_to_end(key)
-            while len(kept) > self.most:
+            while len(kept) > self.capacity:
                 kept.popitem(last=False)
             made: Made = kept[key][1]
             return made
@@ -49,7 +49,7 @@ class Kept:
         """Return how many are kept of a model."""
         return len(self._of.get(model, ()))
 
-    def forget(self, model: Model) -> None:
+    def invalidate(self, model: Model) -> None:
         """Drop what was made of a model."""
         with self.lock:
             self._of.pop(model, None)

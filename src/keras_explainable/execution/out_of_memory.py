@@ -6,13 +6,13 @@ from typing import Any
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import each, length, taken
+from keras_explainable.common.structures import map_structure, row_count, take_rows
 from keras_explainable.common.warnings import warn
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.types import Tensor
 
 
-def in_parts(run: Callable[..., Any]) -> Callable[..., Any]:
+def retry_with_fewer_rows(run: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``run(*tensors)``, halving the rows for good when memory runs out.
 
     Args:
@@ -21,9 +21,9 @@ def in_parts(run: Callable[..., Any]) -> Callable[..., Any]:
     """
     most: int | None = None  # Rows that are known to fit.
 
-    def run_in_parts(*tensors: Tensor) -> Any:
+    def run_in_chunks(*tensors: Tensor) -> Any:
         nonlocal most
-        rows = length(tensors)
+        rows = row_count(tensors)
         parts: list[Any] = []
         done = 0
         while done < rows:
@@ -42,19 +42,19 @@ def in_parts(run: Callable[..., Any]) -> Callable[..., Any]:
                 done += size
         return parts[0] if len(parts) == 1 else _joined(parts)
 
-    return run_in_parts
+    return run_in_chunks
 
 
 def _part(run: Callable[..., Any], tensors: Any, start: int, size: int) -> Any:
     """Return what ``run`` makes of rows from ``start`` on, ``size`` at the most."""
-    rows = length(tensors)
+    rows = row_count(tensors)
     if size == rows:
         return run(*tensors)
     positions, used = next(padded_chunks(rows - start, size))
-    some = (None if x is None else taken(x, positions + start) for x in tensors)
+    some = (None if x is None else take_rows(x, positions + start) for x in tensors)
     count = int(used.sum())
-    return each(lambda x: x[:count], run(*some))
+    return map_structure(lambda x: x[:count], run(*some))
 
 
 def _joined(parts: list[Any]) -> Any:
-    return each(lambda *rows: ops.concatenate(rows), *parts)
+    return map_structure(lambda *rows: ops.concatenate(rows), *parts)

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_explainable.inspection.find_layers import layers_from_the_end
-from keras_explainable.network.operation_kinds import LINEAR, norm_arrays
+from keras_explainable.inspection.find_layers import layers_reversed
+from keras_explainable.network.operation_kinds import LINEAR, batchnorm_arrays
 from keras_explainable.types import Model
 
 
@@ -24,7 +24,7 @@ def layers_with_biases(
         exclude: layers, or their names, to leave out; such as that of the logits.
     """
     out = [getattr(layer, "name", layer) for layer in exclude]
-    found = (layer for layer in layers_from_the_end(model)[::-1] if has_bias(layer))
+    found = (layer for layer in layers_reversed(model)[::-1] if has_bias(layer))
     kept = [layer for layer in found if layer.name not in out]
     return kept, biases(kept)
 
@@ -54,6 +54,6 @@ def biases(model_or_layers: Model | Iterable[keras.Layer]) -> list[np.ndarray]:
 
 def _bias_of(layer: keras.Layer) -> np.ndarray:
     if isinstance(layer, layers.BatchNormalization):
-        return norm_arrays(layer)[1]
+        return batchnorm_arrays(layer)[1]
     is_norm = isinstance(layer, layers.LayerNormalization)
     return ops.convert_to_numpy(layer.beta if is_norm else layer.bias).reshape(-1)

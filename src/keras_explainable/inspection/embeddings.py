@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_explainable.common.structures import Tree, leaves
-from keras_explainable.inspection.find_layers import layers_from_the_end
+from keras_explainable.common.structures import Nested, flatten
+from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.inspection.logits import rewritten
 from keras_explainable.network.graph import Graph, Step, filled
 from keras_explainable.network.model_inputs import as_inputs
@@ -15,7 +15,7 @@ from keras_explainable.network.trace_model import inlined, trace
 from keras_explainable.types import Model, Tensor
 
 
-def embedded_model(model: Model) -> tuple[Model, Callable[[Tree], Tree]]:
+def embedded_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]]:
     """Return a model of the vectors that ``model`` looks up, and how to look them up.
 
     Inputs that only an ``Embedding`` reads become inputs of vectors (B, T, D);
@@ -42,9 +42,9 @@ def embedded_model(model: Model) -> tuple[Model, Callable[[Tree], Tree]]:
     graph: Any = trace(model)
     tables = _tables(inlined(graph))
 
-    def look_up(inputs: Tree) -> Tree:
+    def look_up(inputs: Nested) -> Nested:
         inputs = as_inputs(model, inputs)
-        pairs = zip(tables, leaves(inputs), strict=True)
+        pairs = zip(tables, flatten(inputs), strict=True)
         found = [x if table is None else _looked_up(table, x) for table, x in pairs]
         return keras.tree.pack_sequence_as(inputs, found)
 
@@ -56,8 +56,7 @@ def check_real(model: Model) -> None:
     dtypes = [symbol.dtype for symbol in getattr(model, "inputs", None) or ()]
     integers = [dtype for dtype in dtypes if dtype in ("int32", "int64")]
     if integers and any(
-        isinstance(layer, keras.layers.Embedding)
-        for layer in layers_from_the_end(model)
+        isinstance(layer, keras.layers.Embedding) for layer in layers_reversed(model)
     ):
         raise ValueError(
             "`model` must have inputs of real numbers for this method; received "
@@ -70,7 +69,7 @@ def _of_vectors(graph: Graph) -> Graph:
     """Return the graph behind its embeddings of inputs; itself if there are none."""
     flat = inlined(graph)
     new: dict[int, Any] = {}
-    for symbol, table in zip(leaves(flat.inputs), _tables(flat), strict=True):
+    for symbol, table in zip(flatten(flat.inputs), _tables(flat), strict=True):
         if table is not None:
             reads = [step.outputs for step in _readers(flat, symbol)]
             new |= dict.fromkeys(map(id, [symbol, *reads]), _like(reads[0], symbol))
@@ -79,7 +78,7 @@ def _of_vectors(graph: Graph) -> Graph:
     steps = [
         step.reading(new)
         for step in flat.steps
-        if id(leaves(step.outputs)[0]) not in new
+        if id(flatten(step.outputs)[0]) not in new
     ]
     return Graph(filled(flat.inputs, new), tuple(steps), filled(flat.outputs, new))
 
@@ -90,7 +89,7 @@ def _like(vectors: Any, symbol: Any) -> keras.KerasTensor:
 
 def _tables(graph: Graph) -> list[keras.layers.Embedding | None]:
     """Return for each input the embedding that alone reads it, or None."""
-    return [_table(_readers(graph, symbol)) for symbol in leaves(graph.inputs)]
+    return [_table(_readers(graph, symbol)) for symbol in flatten(graph.inputs)]
 
 
 def _table(readers: list[Step]) -> keras.layers.Embedding | None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import keras
 from keras import ops
 
-from keras_explainable.common.structures import Tree, leaves, length
+from keras_explainable.common.structures import Nested, flatten, row_count
 from keras_explainable.inspection.find_layers import GLOBAL_POOLING
 from keras_explainable.inspection.logits import rewritten
 from keras_explainable.network import output_units
@@ -98,10 +98,10 @@ def _own_graph(model: Model) -> Graph | None:
     return trace(model)
 
 
-Run = Callable[[Tree, list[Tensor]], tuple[Tensor, list[Tensor]]]
+Run = Callable[[Nested, list[Tensor]], tuple[Tensor, list[Tensor]]]
 
 
-def tap(model: Model, inputs: Tree) -> tuple[Run, list[Tensor]]:
+def tap(model: Model, inputs: Nested) -> tuple[Run, list[Tensor]]:
     """Return how to differentiate a model's outputs by what is exposed.
 
     Returns:
@@ -121,7 +121,7 @@ def tap(model: Model, inputs: Tree) -> tuple[Run, list[Tensor]]:
         )
     symbols = model.outputs[1:]
 
-    def run(inputs: Tree, taps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def run(inputs: Nested, taps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         named: dict[int, Tensor] = {}
         for symbol, each in zip(symbols, taps, strict=True):  # May be exposed twice.
             named[id(symbol)] = named.get(id(symbol), 0) + each
@@ -131,13 +131,13 @@ def tap(model: Model, inputs: Tree) -> tuple[Run, list[Tensor]]:
     return run, _zeros(model, symbols, inputs)
 
 
-def _zeros(model: GraphModel, symbols: list[Any], inputs: Tree) -> list[Tensor]:
-    shapes = [(length(inputs), *symbol.shape[1:]) for symbol in symbols]
+def _zeros(model: GraphModel, symbols: list[Any], inputs: Nested) -> list[Tensor]:
+    shapes = [(row_count(inputs), *symbol.shape[1:]) for symbol in symbols]
     if any(None in shape for shape in shapes):
         _, *values = keras.tree.flatten(model.run([inputs]))
         shapes = [value.shape for value in values]
     real = [
-        symbol.dtype if "float" in symbol.dtype else leaves(inputs)[0].dtype
+        symbol.dtype if "float" in symbol.dtype else flatten(inputs)[0].dtype
         for symbol in symbols
     ]
     return [ops.zeros(*parts) for parts in zip(shapes, real, strict=True)]

@@ -39,13 +39,13 @@ def find_layer_with(
     Raises:
         ValueError: if there is none; the message has the names there are.
     """
-    for layer in layers_from_the_end(model):
+    for layer in layers_reversed(model):
         if properties(layer) if callable(properties) else hasattr(layer, properties):
             return layer
     raise ValueError(
         f"`model` must have a layer {described or f'with {properties}'}; received "
         f"{model.name!r} with layers "
-        f"{[layer.name for layer in layers_from_the_end(model)][::-1]}."
+        f"{[layer.name for layer in layers_reversed(model)][::-1]}."
     )
 
 
@@ -83,10 +83,10 @@ def get_global_pooling_layer(model: Model, name: str | None = None) -> keras.Lay
     return find_layer_with(model, pools, "of global pooling")
 
 
-def layers_from_the_end(model: Model) -> list[keras.Layer]:
+def layers_reversed(model: Model) -> list[keras.Layer]:
     """Return all layers, those of nested models in their place, the last one first."""
     layers = []
     for layer in reversed(model.layers):
-        nested = layers_from_the_end(layer) if hasattr(layer, "layers") else [layer]
+        nested = layers_reversed(layer) if hasattr(layer, "layers") else [layer]
         layers.extend(nested)
     return layers

@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
-from keras_explainable.execution.compilation import forget
-from keras_explainable.execution.model_cache import Kept
-from keras_explainable.inspection.find_layers import layers_from_the_end
+from keras_explainable.execution.compilation import invalidate
+from keras_explainable.execution.model_cache import ModelCache
+from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.network.activations import activation_of, with_activation
 from keras_explainable.network.graph import Graph, GraphModel, Step
 from keras_explainable.network.trace_model import trace
@@ -43,7 +43,7 @@ def runnable_model(model: Model) -> Model:
 
 
 #: What was compiled of a model that has changed has the old structure in it.
-_models = Kept(most=32, outdated=forget)
+_models = ModelCache(capacity=32, outdated=invalidate)
 
 
 def rewritten(
@@ -69,7 +69,7 @@ def structure(model: Model) -> list[Any]:
 
     Activations may be replaced at any time, variables by ``enable_lora`` and the like.
     """
-    activations = [activation_of(layer) for layer in layers_from_the_end(model)]
+    activations = [activation_of(layer) for layer in layers_reversed(model)]
     return [*activations, *map(id, model.variables)]
 
 

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_explainable.network.graph import Graph, GraphModel, Step
-from keras_explainable.network.trace_model import trace, tree_of_only_output
+from keras_explainable.network.trace_model import structure_of_only_output, trace
 from keras_explainable.types import Model, Tensor
 
 #: Returns what is to be explained, (B,) or (B, units), of the outputs of a model.
@@ -56,7 +56,7 @@ def targeted(model: Model, target: Target, like: Model) -> Model:
 
 def _of_bare(target: Target, like: Model) -> Target:
     """Return a function of the only output itself that the model gives in a tree."""
-    tree = tree_of_only_output(like)
+    tree = structure_of_only_output(like)
     if tree is None:
         return target
     return lambda output: target(keras.tree.pack_sequence_as(tree, [output]))
@@ -133,7 +133,7 @@ class _Targeted(keras.Model):
         return self.target(self.model(inputs, training=training))
 
 
-def count_of_best(y: Any) -> int:
+def top_count(y: Any) -> int:
     """Return how many of the best units ``y`` names; 0 if it is not a name."""
     if not isinstance(y, str):
         return 0
@@ -145,7 +145,7 @@ def count_of_best(y: Any) -> int:
     return int(found[1])
 
 
-def best_units(outputs: Tensor, count: int) -> Tensor:
+def top_units(outputs: Tensor, count: int) -> Tensor:
     """Return the units of the largest outputs (B, count), the largest first."""
     if count > outputs.shape[-1]:
         raise ValueError(

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import Tree, is_float, leaves
+from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.network.graph import Graph, GraphModel
 from keras_explainable.network.output_units import first_output
 from keras_explainable.network.trace_model import trace
@@ -16,7 +16,9 @@ from keras_explainable.types import Model, Tensor
 UNKNOWN = "no derivative gets through to the input"
 
 
-def why_silent(model: Model, inputs: Tree, unit: int, number: int = 0) -> str | None:
+def vanishing_reason(
+    model: Model, inputs: Nested, unit: int, number: int = 0
+) -> str | None:
     """Return where the derivatives of a unit end on their way to an input, and why.
 
     In words that go on a sentence.
@@ -35,25 +37,25 @@ def why_silent(model: Model, inputs: Tree, unit: int, number: int = 0) -> str | 
         return UNKNOWN
     values, derivatives = _everywhere(graph, inputs, unit)
     for step in reversed(graph.steps):
-        written = [id(x) for x in leaves(step.outputs)]
+        written = [id(x) for x in flatten(step.outputs)]
         reads = [id(x) for x in step.reads if id(x) in derivatives]
         reached = any(derivatives[x].any() for x in written if x in derivatives)
         if reached and not any(derivatives[x].any() for x in reads):
             name = step.operation.name
             return f"no derivative gets through {name!r}, {_reason(values, written)}"
-    entered = derivatives.get(id(leaves(graph.inputs)[number]))
+    entered = derivatives.get(id(flatten(graph.inputs)[number]))
     return None if entered is not None and entered.any() else UNKNOWN
 
 
-def _everywhere(graph: Graph, inputs: Tree, unit: int) -> tuple[Any, Any]:
+def _everywhere(graph: Graph, inputs: Nested, unit: int) -> tuple[Any, Any]:
     """Return all values, and the derivatives of a unit by them, by symbol."""
     values = {key: x for key, x in graph.values(inputs).items() if is_float(x)}
     zeros = {key: ops.zeros_like(x) for key, x in values.items()}
-    entered = leaves(inputs)
+    entered = flatten(inputs)
 
     def outputs(taps: list[Tensor]) -> tuple[Tensor, tuple[()]]:
         named = dict(zip(zeros, taps, strict=True))
-        first = [id(x) for x in leaves(graph.inputs)]
+        first = [id(x) for x in flatten(graph.inputs)]
         shifted = [
             x + named[key] if key in named else x
             for x, key in zip(entered, first, strict=True)

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common.warnings import warn
-from keras_explainable.lowering.lowered_model import Lowered
+from keras_explainable.lowering.lowered_model import LoweredModel
 from keras_explainable.network import output_units
 from keras_explainable.types import Model, Tensor
 
@@ -24,7 +24,7 @@ def checked(lowered: Model, original: Model, inputs: Tensor, rows: int) -> Model
     time, and again after the weights have changed. Each time that a copy which differs
     by more than rounding is not used, a warning names the layer.
     """
-    if not isinstance(lowered, Lowered):
+    if not isinstance(lowered, LoweredModel):
         return original
     if lowered.agrees is None:
         expected = output_units.forward(original, inputs, rows)
@@ -61,13 +61,13 @@ def difference(found: Tensor, expected: Tensor) -> float:
     )
 
 
-def _tolerance(lowered: Lowered, outputs: Tensor) -> float:
+def _tolerance(lowered: LoweredModel, outputs: Tensor) -> float:
     if lowered.precision != "float32":
         return TOLERANCES[lowered.precision]
     return TOLERANCES[keras.backend.standardize_dtype(outputs.dtype)]
 
 
-def _warn(lowered: Lowered, inputs: Tensor) -> None:
+def _warn(lowered: LoweredModel, inputs: Tensor) -> None:
     name, found = _first_difference(lowered, inputs)
     warn(
         f"The lowered copy of {lowered.name!r} does not compute what the model does: "
@@ -76,7 +76,7 @@ def _warn(lowered: Lowered, inputs: Tensor) -> None:
     )
 
 
-def _first_difference(lowered: Lowered, inputs: Tensor) -> tuple[str, float]:
+def _first_difference(lowered: LoweredModel, inputs: Tensor) -> tuple[str, float]:
     """Return the name of the first layer that differs, and by how much."""
     expected, found = (
         graph.values(inputs) for graph in (lowered.original, lowered.graph)

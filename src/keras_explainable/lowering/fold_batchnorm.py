@@ -11,7 +11,7 @@ from keras_explainable.network.operation_kinds import (
     DEPTHWISE,
     SEPARABLE,
     TRANSPOSED,
-    norm_arrays,
+    batchnorm_arrays,
 )
 
 
@@ -34,7 +34,7 @@ class Norm:
 
     def arrays(self) -> list[np.ndarray]:
         """Return scale and shift (channels,)."""
-        return norm_arrays(self.layer)
+        return batchnorm_arrays(self.layer)
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ class Linear:
         bias = ops.convert_to_numpy(self.layer.bias) if self.layer.use_bias else None
         if self.norm is not None:
             scale, shift = self.norm.arrays()
-            kernels[-1] = kernels[-1] * self._beside_kernel(scale)
+            kernels[-1] = kernels[-1] * self._broadcast_to_kernel(scale)
             bias = shift if bias is None else bias * scale + shift
         return kernels if bias is None else [*kernels, bias]
 
-    def _beside_kernel(self, scale: np.ndarray) -> np.ndarray:
+    def _broadcast_to_kernel(self, scale: np.ndarray) -> np.ndarray:
         """Return the scale in the shape that multiplies the layer's last kernel."""
         scale = scale.astype(self.layer.variable_dtype)
         if type(self.layer) in DEPTHWISE:

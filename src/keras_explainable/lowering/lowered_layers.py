@@ -17,7 +17,7 @@ from keras_explainable.network.operation_kinds import DEPTHWISE, SEPARABLE, relu
 from keras_explainable.types import Tensor
 
 
-class Copy(keras.Layer):
+class LoweredLayer(keras.Layer):
     """A layer with a copy of its source's arrays."""
 
     def __init__(self, source: Norm | Linear, dtype: str):
@@ -48,7 +48,7 @@ def _always(array: np.ndarray) -> Callable[..., Tensor]:
     return lambda shape, dtype: ops.cast(array, dtype)
 
 
-class Affine(Copy):
+class Affine(LoweredLayer):
     """Batch norm at inference, as one multiplication and one addition."""
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class Affine(Copy):
         return backend.relu(outputs, relu_limit(self.source.behind))
 
 
-class Rebuilt(Copy):
+class Folded(LoweredLayer):
     """A layer of the source's own type."""
 
     source: Linear
@@ -92,7 +92,7 @@ def _bare(key: str, value: Any) -> Any:
     return None if key.endswith(("_regularizer", "_constraint")) else value
 
 
-class Convolution(Copy):
+class Convolution(LoweredLayer):
     """A convolution, depthwise and separable too, as the backend does it fastest."""
 
     source: Linear

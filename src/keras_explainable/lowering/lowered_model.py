@@ -4,10 +4,10 @@ from functools import partial
 
 import keras
 
-from keras_explainable.execution.model_cache import Kept
+from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.inspection.logits import structure
-from keras_explainable.lowering.lowered_layers import Copy
-from keras_explainable.lowering.rewrite_graph import simplified, with_copies
+from keras_explainable.lowering.lowered_layers import LoweredLayer
+from keras_explainable.lowering.rewrite_graph import simplified, with_lowered_layers
 from keras_explainable.lowering.weight_snapshot import Snapshot
 from keras_explainable.network.graph import Graph, GraphModel
 from keras_explainable.network.trace_model import trace
@@ -17,7 +17,7 @@ from keras_explainable.types import Model
 PRECISIONS = ("float32", "bfloat16")
 
 
-class Lowered(GraphModel):
+class LoweredModel(GraphModel):
     """The lowered copy of a model.
 
     Attributes:
@@ -27,27 +27,27 @@ class Lowered(GraphModel):
 
     def __init__(self, graph: Graph, name: str, precision: str):
         original = simplified(graph)
-        super().__init__(with_copies(original, precision), name)
+        super().__init__(with_lowered_layers(original, precision), name)
         self.original, self.precision = original, precision
         self.agrees: bool | None = None
         self._seen: Snapshot | None = self._snapshot()
 
     def refresh(self) -> None:
-        """Copy the weights again, and forget the check, if the original's changed."""
+        """LoweredLayer the weights again, and forget the check, if the original's changed."""
         if self._seen is None or not self._seen.is_current():
             self._seen = self.agrees = None  # Should the copying be interrupted.
             for copy in self._copies():
                 copy.refresh()
             self._seen = self._snapshot()
 
-    def _copies(self) -> list[Copy]:
-        return [layer for layer in self.layers_used if isinstance(layer, Copy)]
+    def _copies(self) -> list[LoweredLayer]:
+        return [layer for layer in self.layers_used if isinstance(layer, LoweredLayer)]
 
     def _snapshot(self) -> Snapshot:
         return Snapshot([v for copy in self._copies() for v in copy.source.variables])
 
 
-_kept = Kept(most=len(PRECISIONS))
+_cache = ModelCache(capacity=len(PRECISIONS))
 
 
 def lower(model: Model, precision: str = "float32") -> Model:
@@ -75,14 +75,14 @@ def lower(model: Model, precision: str = "float32") -> Model:
     if not isinstance(model, keras.Model):
         return model
     make = partial(_lowered, model, precision)
-    with _kept.lock:
-        lowered = _kept.get(model, precision, make, structure(model))
+    with _cache.lock:
+        lowered = _cache.get(model, precision, make, structure(model))
         if lowered is None:
             return model
         lowered.refresh()
         return lowered
 
 
-def _lowered(model: Model, precision: str) -> Lowered | None:
+def _lowered(model: Model, precision: str) -> LoweredModel | None:
     graph = trace(model)
-    return None if graph is None else Lowered(graph, model.name, precision)
+    return None if graph is None else LoweredModel(graph, model.name, precision)

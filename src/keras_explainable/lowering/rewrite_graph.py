@@ -12,11 +12,11 @@ from keras_explainable.lowering.fold_batchnorm import Linear, Norm
 from keras_explainable.lowering.lowered_layers import (
     Affine,
     Convolution,
+    Folded,
     MaxPooling,
-    Rebuilt,
 )
-from keras_explainable.lowering.space_to_depth import Stem, is_stem
-from keras_explainable.network.graph import Graph, Step, filled, named, twin
+from keras_explainable.lowering.space_to_depth import SpaceToDepth, suits_space_to_depth
+from keras_explainable.network.graph import Graph, Step, filled, named, shallow_copy
 from keras_explainable.network.operation_kinds import (
     IDENTITIES,
     LINEAR,
@@ -31,7 +31,7 @@ def simplified(graph: Graph) -> Graph:
     return without_identities(inlined(graph))
 
 
-def with_copies(graph: Graph, precision: str) -> Graph:
+def with_lowered_layers(graph: Graph, precision: str) -> Graph:
     """Return an equal graph with copies of layers where they are faster.
 
     Args:
@@ -159,16 +159,24 @@ def _operation(step: Step, precision: str) -> Any:
     if isinstance(operation, Norm):
         return Affine(operation, dtype)
     if _has_own_convolution(layer):
-        stem = is_stem(operation, shape)
-        return Stem(operation, shape, dtype) if stem else Convolution(operation, dtype)
+        stem = suits_space_to_depth(operation, shape)
+        return (
+            SpaceToDepth(operation, shape, dtype)
+            if stem
+            else Convolution(operation, dtype)
+        )
     if own and operation.norm is None:
         return layer
-    return Rebuilt(operation, shape, dtype)
+    return Folded(operation, shape, dtype)
 
 
 def _pooling_or_itself(layer: Any) -> Any:
     pools = type(layer) is layers.MaxPooling2D
-    if pools and layer.data_format == "channels_last" and backend.pools_faster(layer):
+    if (
+        pools
+        and layer.data_format == "channels_last"
+        and backend.max_pool_is_faster(layer)
+    ):
         return MaxPooling(layer, layer.dtype_policy)
     return layer
 
@@ -180,14 +188,14 @@ def _has_own_convolution(layer: keras.Layer) -> bool:
 
 
 def _in_half(layer: Any) -> Any:
-    """Return a twin that computes in bfloat16, if it is one of Keras' simple layers."""
+    """Return a shallow_copy that computes in bfloat16, if it is one of Keras' simple layers."""
     if not isinstance(layer, keras.Layer) or layer.compute_dtype != "float32":
         return layer
     foreign = not type(layer).__module__.startswith("keras.")
     nested = any(isinstance(value, keras.Layer) for value in vars(layer).values())
     if foreign or nested or isinstance(layer, keras.Model):
         return layer
-    half = twin(layer)
+    half = shallow_copy(layer)
     half.dtype_policy = "mixed_bfloat16"
     return half
 

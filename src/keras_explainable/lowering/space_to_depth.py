@@ -21,8 +21,8 @@ from keras_explainable.types import Tensor
 FEW_CHANNELS = 4
 
 
-def is_stem(source: Linear, shape: tuple[Any, ...]) -> bool:
-    """Whether a `Stem` can do what ``source`` does to inputs of this shape."""
+def suits_space_to_depth(source: Linear, shape: tuple[Any, ...]) -> bool:
+    """Whether a `SpaceToDepth` can do what ``source`` does to inputs of this shape."""
     layer = source.layer
     if type(layer) is not Conv2D or None in shape[1:] or shape[-1] > FEW_CHANNELS:
         return False
@@ -33,8 +33,8 @@ def is_stem(source: Linear, shape: tuple[Any, ...]) -> bool:
     return min(behind for _, behind in _around(source, shape)) >= 0
 
 
-class Stem(Convolution):
-    """The copy of a convolution that ``is_stem``."""
+class SpaceToDepth(Convolution):
+    """The copy of a convolution that ``suits_space_to_depth``."""
 
     def __init__(self, source: Linear, shape: tuple[Any, ...], dtype: str):
         self.around = _around(source, shape)

@@ -10,11 +10,16 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common import checks
-from keras_explainable.common.structures import taken
+from keras_explainable.common.structures import take_rows
 from keras_explainable.inspection.embeddings import check_real
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_array, check_finite, map_shape
-from keras_explainable.sampling.averaging_loop import Call, averaged, looping, result
+from keras_explainable.sampling.averaging_loop import (
+    Call,
+    average_over_copies,
+    looping_method,
+    method_result,
+)
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Model, Tensor
@@ -22,7 +27,7 @@ from keras_explainable.types import Model, Tensor
 __all__ = ["occlusion", "rise"]
 
 
-@partial(looping, samples=False)
+@partial(looping_method, samples=False)
 def occlusion(
     call: Call,
     *,
@@ -56,21 +61,23 @@ def occlusion(
     scale = len(windows) / windows.sum(axis=0)
     fill, logits = _fill(fill, call.inputs), call.logits
 
-    def views(copies: Copies) -> tuple[Tensor, Any]:
+    def perturbed(copies: Copies) -> tuple[Tensor, Any]:
         hidden = _as_inputs(windows[copies.draw], call.inputs)
-        inputs = taken(call.inputs, copies.image)
+        inputs = take_rows(call.inputs, copies.image)
         return inputs + hidden * (fill - inputs), None
 
     def counted(scores: Tensor, copies: Copies) -> Tensor:
-        clean = taken(logits, copies.image)
+        clean = take_rows(logits, copies.image)
         covered = ops.cast(windows[copies.draw] * scale, scores.dtype)[..., None]
         return covered * (_as_maps(clean, shape) - scores)
 
-    tally = averaged(call, _scores, views, Sampling(len(windows)), counted=counted)
-    return tally.logits, tally.maps
+    accumulator = average_over_copies(
+        call, _scores, perturbed, Sampling(len(windows)), counted=counted
+    )
+    return accumulator.logits, accumulator.maps
 
 
-@looping
+@looping_method
 def rise(
     call: Call,
     *,
@@ -118,15 +125,17 @@ def rise(
         keys = sampling.keys(call.ids[copies.image], copies.draw)
         return _masks(shape, cells, probability)(keys, *_shifts(keys))
 
-    def views(copies: Copies) -> tuple[Tensor, Any]:
-        inputs = taken(call.inputs, copies.image)
+    def perturbed(copies: Copies) -> tuple[Tensor, Any]:
+        inputs = take_rows(call.inputs, copies.image)
         return inputs * _as_inputs(masks(copies), inputs), None
 
     def counted(scores: Tensor, copies: Copies) -> Tensor:
         return ops.cast(masks(copies)[..., None], scores.dtype) * scores / probability
 
-    tally = averaged(call, _scores, views, sampling, counted=counted)
-    return result(call, tally, {"method": f"rise({cells}, {probability})"})
+    accumulator = average_over_copies(
+        call, _scores, perturbed, sampling, counted=counted
+    )
+    return method_result(call, accumulator, {"method": f"rise({cells}, {probability})"})
 
 
 def _scores(model: Model, inputs: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_explainable.network.graph import Step, twin
+from keras_explainable.network.graph import Step, shallow_copy
 
 
 def activation_of(operation: Any) -> Any:
@@ -14,8 +14,8 @@ def activation_of(operation: Any) -> Any:
 
 
 def with_activation(layer: keras.Layer, activation: Any) -> keras.Layer:
-    """Return a twin of the layer that ends with another activation."""
-    copy = twin(layer)
+    """Return a shallow_copy of the layer that ends with another activation."""
+    copy = shallow_copy(layer)
     copy.__dict__["activation"] = activation
     return copy
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_explainable.network.model_inputs import in_structure
+from keras_explainable.network.model_inputs import in_model_structure
 from keras_explainable.types import Tensor
 
 NO_TAPS: Mapping[int, Tensor] = MappingProxyType({})
@@ -77,7 +77,7 @@ class Graph:
             taps: added to the values of tensors, by the ``id`` of their symbol.
         """
         values = named(self.inputs, inputs)
-        for step, done in zip(self.steps, self._done_after, strict=True):
+        for step, done in zip(self.steps, self._unread_after, strict=True):
             made = step.run(values)
             values |= {key: _tapped(made[key], taps.get(key)) for key in made}
             for symbol in done:  # Memory that is free again is fast memory.
@@ -92,10 +92,10 @@ class Graph:
         return values
 
     @functools.cached_property
-    def _done_after(self) -> list[set[int]]:
+    def _unread_after(self) -> list[set[int]]:
         """For each step, the tensors that no later step reads."""
         outputs = {id(tensor) for tensor in keras.tree.flatten(self.outputs)}
-        return done_after([{*map(id, step.reads)} for step in self.steps], outputs)
+        return unread_after([{*map(id, step.reads)} for step in self.steps], outputs)
 
     def times_read(self) -> Counter[int]:
         """Return how many times steps read each tensor, by the ``id`` of its symbol."""
@@ -130,7 +130,7 @@ class Graph:
         return Graph(self.inputs, tuple(reversed(kept)), self.outputs)
 
 
-def done_after(reads: Sequence[set[int]], outputs: set[int]) -> list[set[int]]:
+def unread_after(reads: Sequence[set[int]], outputs: set[int]) -> list[set[int]]:
     """Return of what is read at each step what no later one reads, and is no output."""
     later, done = outputs, []
     for read in reversed(reads):
@@ -169,7 +169,7 @@ class GraphModel(keras.Model):
 
     def call(self, inputs: Any, mask: Tensor | None = None) -> Tensor:
         """Run the graph; Keras passes ``training``, tensors bring their masks."""
-        return self.run(in_structure(self, inputs))
+        return self.run(in_model_structure(self, inputs))
 
     def run(self, inputs: Any, taps: Mapping[int, Tensor] = NO_TAPS) -> Any:
         """Return the outputs; see ``Graph.run``."""
@@ -198,7 +198,7 @@ def _layers(steps: Iterable[Step]) -> list[keras.Layer]:
     return [op for op in operations.values() if isinstance(op, keras.Layer)]
 
 
-def twin(layer: keras.Layer) -> keras.Layer:
+def shallow_copy(layer: keras.Layer) -> keras.Layer:
     """Return a shallow copy of ``layer``, with the same variables.
 
     ``copy.copy`` would serialise the layer and make new weights. The copy shares its

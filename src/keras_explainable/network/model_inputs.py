@@ -10,11 +10,11 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import Tree, leaves
+from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.types import Model, Tensor
 
 
-def as_inputs(model: Model, inputs: Any) -> Tree:
+def as_inputs(model: Model, inputs: Any) -> Nested:
     """Return ``inputs`` as float tensors (B, ...) that fit ``model``.
 
     Of a model with several inputs they are in the structure that it was made with.
@@ -28,7 +28,7 @@ def as_inputs(model: Model, inputs: Any) -> Tree:
     return found
 
 
-def check_inputs(model: Model, inputs: Tree) -> None:
+def check_inputs(model: Model, inputs: Nested) -> None:
     """Raise as ``as_inputs`` does, for arrays, without making tensors of them."""
 
     def check(symbol: Any, x: Any) -> None:
@@ -39,7 +39,7 @@ def check_inputs(model: Model, inputs: Tree) -> None:
     _check_lengths(inputs)
 
 
-def for_each_input(model: Model, function: Any, inputs: Any) -> Tree:
+def for_each_input(model: Model, function: Any, inputs: Any) -> Nested:
     """Return ``function(symbol, x)`` for each input, in the model's structure.
 
     Args:
@@ -59,32 +59,32 @@ def for_each_input(model: Model, function: Any, inputs: Any) -> Tree:
         return function(
             symbols, _in_order("x", symbols, inputs)[0] if named else inputs
         )
-    pairs = zip(leaves(symbols), _in_order("x", symbols, inputs), strict=True)
+    pairs = zip(flatten(symbols), _in_order("x", symbols, inputs), strict=True)
     return keras.tree.pack_sequence_as(symbols, [function(*pair) for pair in pairs])
 
 
-def symbolic_inputs(model: Model) -> Tree:
+def symbolic_inputs(model: Model) -> Nested:
     """Return the one input, or several in their structure; None if not known."""
     symbols = getattr(model, "inputs", None) or [None]
     return symbols[0] if len(symbols) == 1 else model.input
 
 
-def names_of_inputs(model: Model) -> list[str]:
+def input_names(model: Model) -> list[str]:
     """Return the names of a model's inputs; none if they are not known."""
     return [symbol.name for symbol in getattr(model, "inputs", None) or ()]
 
 
-def check_single(model: Model, inputs: Tree) -> None:
+def check_single_input(model: Model, inputs: Nested) -> None:
     """Raise ValueError unless there is one input only."""
     if keras.tree.is_nested(inputs):
         raise ValueError(
             "`model` must have one input for this method; received one with "
-            f"{names_of_inputs(model) or sorted(inputs)}. Gradients, also integrated, "
+            f"{input_names(model) or sorted(inputs)}. Gradients, also integrated, "
             "smoothed or guided, and CAMs take several."
         )
 
 
-def in_structure(model: Model, given: Any) -> Any:
+def in_model_structure(model: Model, given: Any) -> Any:
     """Return what is given by the names of inputs in the model's own structure.
 
     Anything but a dictionary, or for a model of one input, is returned as it is.
@@ -98,7 +98,9 @@ def in_structure(model: Model, given: Any) -> Any:
     return keras.tree.pack_sequence_as(symbols, _in_order("x", symbols, given))
 
 
-def with_each(model: Model, function: Any, name: str, given: Any, *trees: Tree) -> Tree:
+def with_each(
+    model: Model, function: Any, name: str, given: Any, *trees: Nested
+) -> Nested:
     """Return ``function(its part of given, x, ...)`` for each input.
 
     Args:
@@ -111,7 +113,7 @@ def with_each(model: Model, function: Any, name: str, given: Any, *trees: Tree) 
     Raises:
         ValueError: if other inputs are named.
     """
-    flat = [leaves(tree) for tree in trees]
+    flat = [flatten(tree) for tree in trees]
     named = isinstance(given, dict)
     symbols = symbolic_inputs(model)
     symbols = trees[0] if symbols is None else symbols
@@ -120,7 +122,7 @@ def with_each(model: Model, function: Any, name: str, given: Any, *trees: Tree) 
     return keras.tree.pack_sequence_as(trees[0], found)
 
 
-def _in_order(name: str, symbols: Tree, given: Any) -> list[Any]:
+def _in_order(name: str, symbols: Nested, given: Any) -> list[Any]:
     names = _names(symbols)
     if isinstance(given, dict) and {*given} == {*names}:
         return [given[name] for name in names]
@@ -133,11 +135,11 @@ def _in_order(name: str, symbols: Tree, given: Any) -> list[Any]:
     )
 
 
-def _names(symbols: Tree) -> list[str]:
+def _names(symbols: Nested) -> list[str]:
     """Return what inputs are called, in the order of their symbols."""
     if isinstance(symbols, dict):
         return sorted(symbols)  # As trees are flattened.
-    return [getattr(symbol, "name", "x") for symbol in leaves(symbols)]
+    return [getattr(symbol, "name", "x") for symbol in flatten(symbols)]
 
 
 def _as_input(symbol: Any, x: Any) -> Tensor:
@@ -193,8 +195,8 @@ def _check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
         )
 
 
-def _check_lengths(inputs: Tree) -> None:
-    lengths = [x.shape[0] for x in leaves(inputs)]
+def _check_lengths(inputs: Nested) -> None:
+    lengths = [x.shape[0] for x in flatten(inputs)]
     if len({*lengths}) > 1:
         raise ValueError(
             "`x` must have as many rows of each input as of the others; received "

@@ -31,7 +31,7 @@ IDENTITIES = (
 )
 
 
-def relu_end(activation: Any) -> float | None:
+def relu_max_value(activation: Any) -> float | None:
     """Return where a plain ReLU ends, maybe at infinity; None for anything else."""
     layer = type(activation) is layers.Activation
     function = activation.activation if layer else activation
@@ -48,11 +48,11 @@ def relu_end(activation: Any) -> float | None:
 
 def relu_limit(activation: Any) -> float | None:
     """Return the same of a ReLU that ends at 6 or infinity; None for anything else."""
-    end = relu_end(activation)
+    end = relu_max_value(activation)
     return end if end in (6.0, math.inf) else None
 
 
-def norm_arrays(layer: layers.BatchNormalization) -> list[np.ndarray]:
+def batchnorm_arrays(layer: layers.BatchNormalization) -> list[np.ndarray]:
     """Return scale and shift (channels,) of a batch norm at inference, in float64."""
     variance = ops.convert_to_numpy(layer.moving_variance).astype("float64")
     scale = 1 / np.sqrt(variance + layer.epsilon)

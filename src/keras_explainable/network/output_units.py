@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import Tree, length, taken
+from keras_explainable.common.structures import Nested, row_count, take_rows
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.execution.compilation import accepts, compiled
 from keras_explainable.network.model_inputs import as_array, dtype_name, shape_text
@@ -45,21 +45,21 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
     return ops.reshape(tensor, (batch, -1))
 
 
-def forward(model: Model, inputs: Tree, rows: int) -> Tensor:
+def forward(model: Model, inputs: Nested, rows: int) -> Tensor:
     """Return the model's outputs (B, units), at most ``rows`` of them at a time.
 
     Of several outputs it is the first, to which the others only add what lies inside.
     """
     step = compiled(_forward, model)
-    total = length(inputs)
+    total = row_count(inputs)
     outputs = [
-        step(taken(inputs, positions))[: used.sum()]
+        step(take_rows(inputs, positions))[: used.sum()]
         for positions, used in padded_chunks(total, min(rows, total))
     ]
     return ops.concatenate(outputs)
 
 
-def _forward(model: Model, inputs: Tree) -> Tensor:
+def _forward(model: Model, inputs: Nested) -> Tensor:
     return first_output(model(inputs, training=False))
 
 
@@ -82,8 +82,8 @@ def first_output(outputs: Any) -> Tensor:
 
 
 def maps_of_units(
-    outputs: Tensor, indices: Any, one_map: Callable[[Tensor], Tree]
-) -> tuple[Tensor, Tree]:
+    outputs: Tensor, indices: Any, one_map: Callable[[Tensor], Nested]
+) -> tuple[Tensor, Nested]:
     """Return the chosen units (B, K), and a map for each of them on a last axis.
 
     Args:

@@ -100,21 +100,21 @@ def _as_outputs(model: Model, outputs: list[keras.KerasTensor]) -> Any:
     """Return one output itself, and several in the structure that the model has."""
     if len(outputs) == 1:
         return outputs[0]
-    return keras.tree.pack_sequence_as(_tree_of_outputs(model), outputs)
+    return keras.tree.pack_sequence_as(_structure_of_outputs(model), outputs)
 
 
-def _tree_of_outputs(model: Model) -> Any:
+def _structure_of_outputs(model: Model) -> Any:
     return model.compute_output_spec(model.input)
 
 
-def tree_of_only_output(model: Model) -> Any:
+def structure_of_only_output(model: Model) -> Any:
     """Return what a model gives its only output in, such as a dictionary; else None.
 
     Its graph has the output itself.
     """
     if not _is_functional(model) or len(model.outputs) != 1:
         return None
-    tree = _tree_of_outputs(model)
+    tree = _structure_of_outputs(model)
     return tree if keras.tree.is_nested(tree) else None
 
 

@@ -120,7 +120,7 @@ def _tools(summary: dict[str, Any]) -> str:
         ("given", "as given"),
         ("name", "by name"),
         ("sure", "highest score first"),
-        ("unsure", "lowest score first"),
+        ("unconverged_warning", "lowest score first"),
         *noisy,
     ]
     palettes_ = [(name, name) for name in page_colormaps.PALETTES]

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import Tree, each, leaves
+from keras_explainable.common.structures import Nested, flatten, map_structure
 from keras_explainable.network.output_units import gather_units
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
@@ -26,47 +26,49 @@ from keras_explainable.types import Tensor
 FEWEST = 4
 
 
-class Tallies:
-    """The tallies of the maps of each input; of one input there is one."""
+class Accumulators:
+    """The accumulators of the maps of each input; of one input there is one."""
 
     def __init__(self, *args: Any, **options: Any):
-        """Args: as for ``Tally``."""
-        self._new = partial(Tally, *args, **options)
+        """Args: as for ``Accumulator``."""
+        self._new = partial(Accumulator, *args, **options)
         self.parts: Any = None  # Once the maps' structure is known.
 
-    def add(self, logits: Tensor, maps: Tree, outputs: Any, copies: Copies) -> None:
-        """Count in what a method found for a chunk; see ``Tally.add``."""
+    def add(self, logits: Tensor, maps: Nested, outputs: Any, copies: Copies) -> None:
+        """Count in what a method found for a chunk; see ``Accumulator.add``."""
         if self.parts is None:
-            self.parts = each(lambda _: self._new(), maps)
-        each(lambda part, x: part.add(logits, x, outputs, copies), self.parts, maps)
+            self.parts = map_structure(lambda _: self._new(), maps)
+        map_structure(
+            lambda part, x: part.add(logits, x, outputs, copies), self.parts, maps
+        )
 
     @property
     def logits(self) -> Tensor:
         """The chosen logits of the clean inputs (B, K)."""
-        return leaves(self.parts)[0].logits
+        return flatten(self.parts)[0].logits
 
     @property
-    def maps(self) -> Tree:
+    def maps(self) -> Nested:
         """The estimates so far (B, ..., K)."""
-        return each(lambda part: part.maps, self.parts)
+        return map_structure(lambda part: part.maps, self.parts)
 
-    def sure(self) -> np.ndarray:
+    def converged(self) -> np.ndarray:
         """Return for each image (B,) whether the errors are within the tolerance."""
-        return np.all([part.sure() for part in leaves(self.parts)], axis=0)
+        return np.all([part.converged() for part in flatten(self.parts)], axis=0)
 
-    def unsure(self, live: np.ndarray) -> str | None:
-        """Return a warning if images are not sure enough; see ``Tally.unsure``."""
-        warnings = (part.unsure(live) for part in leaves(self.parts))
+    def unconverged_warning(self, live: np.ndarray) -> str | None:
+        """Return a warning if images are not sure enough; see ``Accumulator.unconverged_warning``."""
+        warnings = (part.unconverged_warning(live) for part in flatten(self.parts))
         return next(filter(None, warnings), None)
 
-    def stats(self, sigma: Tree, ids: Any, facts: dict[str, Any]) -> Tree:
+    def stats(self, sigma: Nested, ids: Any, facts: dict[str, Any]) -> Nested:
         """Return all that is known at the end, of the maps of each input."""
-        return each(
+        return map_structure(
             lambda part, of_part: part.stats(of_part, ids, facts), self.parts, sigma
         )
 
 
-class Tally:
+class Accumulator:
     """The maps of each image so far, and what the noise does to the logits."""
 
     def __init__(
@@ -102,9 +104,9 @@ class Tally:
         self.moments.add(maps, copies.image, copies.used)
         backend.wait(self.moments.state[0])
         if outputs:
-            self.add_changes(_numpy(logits), _numpy(outputs[0]), copies)
+            self.add_prediction_changes(_numpy(logits), _numpy(outputs[0]), copies)
 
-    def add_changes(
+    def add_prediction_changes(
         self, logits: np.ndarray, outputs: np.ndarray, copies: Copies
     ) -> None:
         """Count in the logits (R, K) and all outputs (R, units) of a chunk."""
@@ -116,7 +118,9 @@ class Tally:
         drift = (logits - _numpy(self.logits)[image]) * used[:, None]
         np.add.at(self.drifts, image, drift)
 
-    def settle(self, maps: Tensor, squared: np.ndarray, draws: np.ndarray) -> None:
+    def set_estimates(
+        self, maps: Tensor, squared: np.ndarray, draws: np.ndarray
+    ) -> None:
         """Take maps that were estimated in another way than by counting.
 
         Args:
@@ -146,20 +150,20 @@ class Tally:
         errors = relative_error(*self._parts).max(axis=-1)
         return np.where(self.moments.counts >= FEWEST, errors, np.inf)
 
-    def sure(self) -> np.ndarray:
+    def converged(self) -> np.ndarray:
         """Return for each image (B,) whether its error is within the tolerance."""
         if self.sampling.tolerance is None:
             return np.zeros(len(self.flips), bool)
         return self.errors() <= self.sampling.tolerance
 
-    def unsure(self, live: np.ndarray) -> str | None:
+    def unconverged_warning(self, live: np.ndarray) -> str | None:
         """Return a warning if images are not sure enough, of those that are ``live``.
 
         Args:
             live: booleans (B,).
         """
         tolerance = self.sampling.tolerance
-        if tolerance is None or (above := ~self.sure()[live]).sum() == 0:
+        if tolerance is None or (above := ~self.converged()[live]).sum() == 0:
             return None
         error, had = max(zip(self.errors()[live], self.repetitions[live], strict=True))
         return (

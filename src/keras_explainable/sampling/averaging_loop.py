@@ -1,7 +1,7 @@
-"""Methods that loop on the host over many views of their inputs, and average.
+"""Methods that loop on the host over many perturbed of their inputs, and average.
 
 A view is what the network sees of an input: a noisy copy, a point on a path, a flipped
-or a masked image. Views go through the network in chunks of one size, so that nothing
+or a masked image. Perturb go through the network in chunks of one size, so that nothing
 is compiled twice and memory does not grow with their number.
 """
 
@@ -15,12 +15,12 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common import checks
-from keras_explainable.common.structures import Tree, each, length
+from keras_explainable.common.structures import Nested, map_structure, row_count
 from keras_explainable.execution.compilation import call_method
 from keras_explainable.network import output_units
-from keras_explainable.network.model_inputs import as_inputs, check_single
+from keras_explainable.network.model_inputs import as_inputs, check_single_input
 from keras_explainable.sampling import noise
-from keras_explainable.sampling.accumulator import Tallies
+from keras_explainable.sampling.accumulator import Accumulators
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies, Schedule
 from keras_explainable.types import Method, Model, Tensor
@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Call:
-    """What a looping method was called with.
+    """What a looping_method method was called with.
 
     Attributes:
         model: of one output.
@@ -47,7 +47,7 @@ class Call:
     """
 
     model: Model
-    inputs: Tree
+    inputs: Nested
     outputs: Tensor
     indices: Tensor
     ids: np.ndarray
@@ -61,17 +61,17 @@ class Call:
         return output_units.gather_units(self.outputs, self.indices)
 
 
-def _silent(done: int, total: int) -> None:
+def _no_progress(done: int, total: int) -> None:
     """Nobody is told of progress."""
 
 
-def _same(inputs: Tree) -> Tree:
+def _same(inputs: Nested) -> Nested:
     return inputs
 
 
-def looping(
+def looping_method(
     function: Callable[..., tuple[Any, ...]],
-    prepare: Callable[[Tree], Tree] = _same,
+    prepare: Callable[[Nested], Nested] = _same,
     *,
     samples: bool = True,
     several: bool = False,
@@ -81,7 +81,7 @@ def looping(
     Args:
         function: returns logits and maps, and ``Stats`` if they are asked for.
         prepare: what the model is given for the inputs.
-        samples: whether it draws views, and so has ``Stats`` to return.
+        samples: whether it draws perturbed, and so has ``Stats`` to return.
         several: whether it takes a model with several inputs.
     """
 
@@ -93,14 +93,14 @@ def looping(
         *,
         rows: int = ROWS,
         ids: Any = None,
-        progress: Progress = _silent,
+        progress: Progress = _no_progress,
         return_stats: bool = False,
         **params: Any,
     ) -> tuple[Any, ...]:
         inputs = as_inputs(model, inputs)
         if not several:
-            check_single(model, inputs)
-        ids = checks.image_ids(ids, length(inputs), least=noise.PADDING)
+            check_single_input(model, inputs)
+        ids = checks.image_ids(ids, row_count(inputs), least=noise.PADDING)
         outputs = output_units.forward(model, prepare(inputs), rows)
         indices = output_units.as_indices(indices, len(ids), outputs.shape[-1])
         call = Call(model, inputs, outputs, indices, ids, rows, progress, return_stats)
@@ -122,10 +122,10 @@ def _signature(
     return inspect.Signature(sorted([*common, *own], key=lambda each: each.kind))
 
 
-def noisy_views(
-    call: Call, noisy: noise.Noise, sampling: Sampling, sigma: Tree
-) -> Callable[[Copies], tuple[Tree, Any]]:
-    """Return the views of ``averaged`` that are noisy copies.
+def noisy_copy_source(
+    call: Call, noisy: noise.Noise, sampling: Sampling, sigma: Nested
+) -> Callable[[Copies], tuple[Nested, Any]]:
+    """Return the perturbed of ``averaged`` that are noisy copies.
 
     Args:
         call: whose inputs are copied.
@@ -134,7 +134,7 @@ def noisy_views(
         sigma: of each input, as ``Noise.scales`` gives it.
     """
 
-    def views(copies: Copies) -> tuple[Tree, Any]:
+    def perturbed(copies: Copies) -> tuple[Nested, Any]:
         keys = sampling.keys(call.ids[copies.image], copies.draw)
         inputs = noise.noisy_copies(
             call.inputs,
@@ -144,29 +144,29 @@ def noisy_views(
             pairs=noisy.antithetic,
             clip=noisy.clip,
         )
-        ids = noise.derived_ids(keys, copies.used)
+        ids = noise.copy_ids(keys, copies.used)
         return noisy.prepared(inputs), np.tile(ids, noisy.copies)
 
-    return views
+    return perturbed
 
 
-def averaged(
+def average_over_copies(
     call: Call,
     method: Method,
-    views: Callable[[Copies], tuple[Tree, Any]],
+    perturbed: Callable[[Copies], tuple[Nested, Any]],
     sampling: Sampling,
     *,
     params: Mapping[str, Any] | None = None,
-    counted: Callable[[Tree, Copies], Tree] | None = None,
-) -> Tallies:
-    """Return the maps of ``method`` over the views of each input, counted up.
+    counted: Callable[[Nested, Copies], Nested] | None = None,
+) -> Accumulators:
+    """Return the maps of ``method`` over the perturbed of each input, counted up.
 
     Args:
         call: what is to be explained.
         method: explains each view.
-        views: returns a chunk of them (R, ...) and their ids, for a method that draws
+        perturbed: returns a chunk of them (R, ...) and their ids, for a method that draws
             too; with antithetic pairs the second halves come after the first ones.
-        sampling: how many views, and what is estimated.
+        sampling: how many perturbed, and what is estimated.
         params: passed to ``method``.
         counted: what to count of the maps that it returns; None for themselves.
     """
@@ -174,9 +174,11 @@ def averaged(
     live = np.flatnonzero(call.ids != noise.PADDING)
     size = max(call.rows // sampling.copies, 1)
     schedule = Schedule(live, sampling.draws, size, len(call.ids))
-    tally = Tallies(call.outputs, call.indices, sampling, spread=call.return_stats)
+    accumulator = Accumulators(
+        call.outputs, call.indices, sampling, spread=call.return_stats
+    )
     for copies in schedule:
-        inputs, ids = views(copies)
+        inputs, ids = perturbed(copies)
         logits, maps, *outputs = call_method(
             step,
             call.model,
@@ -189,25 +191,31 @@ def averaged(
         )
         if counted is not None:
             maps = counted(maps, copies)
-        tally.add(logits, maps, outputs, copies)
-        schedule.finish(tally.sure())
+        accumulator.add(logits, maps, outputs, copies)
+        schedule.finish(accumulator.converged())
         call.progress(schedule.done * sampling.copies, schedule.total * sampling.copies)
-    return tally
+    return accumulator
 
 
-def result(
-    call: Call, tally: Tallies, facts: dict[str, Any], sigma: Any = None
+def method_result(
+    call: Call, accumulator: Accumulators, facts: dict[str, Any], sigma: Any = None
 ) -> tuple[Any, ...]:
-    """Return what a looping method returns: logits, maps, and stats if asked for.
+    """Return what a looping_method method returns: logits, maps, and stats if asked for.
 
     Args:
         call: what was asked.
-        tally: what was found.
+        accumulator: what was found.
         facts: what must be equal for two runs to be of the same thing.
         sigma: of the noise (B, 1) or (B, C), of each input; None where there is none.
     """
     if not call.return_stats:
-        return tally.logits, tally.maps
+        return accumulator.logits, accumulator.maps
     if sigma is None:
-        sigma = each(lambda part: np.zeros((len(call.ids), 1)), tally.parts)
-    return tally.logits, tally.maps, tally.stats(sigma, call.ids, facts)
+        sigma = map_structure(
+            lambda part: np.zeros((len(call.ids), 1)), accumulator.parts
+        )
+    return (
+        accumulator.logits,
+        accumulator.maps,
+        accumulator.stats(sigma, call.ids, facts),
+    )

@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common import checks
-from keras_explainable.common.structures import Tree, each, leaves
+from keras_explainable.common.structures import Nested, flatten, map_structure
 from keras_explainable.execution.compilation import describe
 from keras_explainable.network.model_inputs import with_each
 from keras_explainable.types import Model, Tensor
@@ -75,11 +75,11 @@ class Noise:
             "preprocess": self.preprocess and describe(self.preprocess),
         }
 
-    def prepared(self, inputs: Tree) -> Tree:
+    def prepared(self, inputs: Nested) -> Nested:
         """Return what the model is given for ``inputs``."""
         return inputs if self.preprocess is None else self.preprocess(inputs)
 
-    def scales(self, model: Model, inputs: Tree, spans: Tree) -> Tree:
+    def scales(self, model: Model, inputs: Nested, spans: Nested) -> Nested:
         """Return sigma in units of each input: (B, 1), or (B, C) by channel.
 
         It is the amount itself, or the level times the range of each row (B,).
@@ -99,7 +99,7 @@ class Noise:
         return (sizes[:, None] * asked).astype("float32")
 
 
-def fresh_seed() -> int:
+def random_seed() -> int:
     """Return a seed nobody used before, from the operating system's entropy."""
     return secrets.randbits(63)
 
@@ -118,7 +118,7 @@ def keys(seed: int, ids: np.ndarray, draws: np.ndarray) -> np.ndarray:
     return np.stack([sequence.generate_state(2) for sequence in sequences])
 
 
-def derived_ids(keys: np.ndarray, used: np.ndarray) -> np.ndarray:
+def copy_ids(keys: np.ndarray, used: np.ndarray) -> np.ndarray:
     """Return an id (R,) for each noisy copy, for a method that draws noise too."""
     ids = (keys[:, 0].astype("int64") << 31) | (keys[:, 1] >> 1)
     return np.where(used, ids, PADDING)
@@ -130,7 +130,7 @@ def ranges(inputs: Tensor) -> np.ndarray:
     return values.max(axis=1) - values.min(axis=1)
 
 
-def negligible(sigma: np.ndarray, spans: np.ndarray) -> str | None:
+def negligible_noise_warning(sigma: np.ndarray, spans: np.ndarray) -> str | None:
     """Return a warning if sigma, though not 0, is too small to smooth anything."""
     sigma = sigma.max(axis=1)
     small = (sigma > 0) & (sigma < NEGLIGIBLE_LEVEL * spans)
@@ -147,14 +147,14 @@ def negligible(sigma: np.ndarray, spans: np.ndarray) -> str | None:
 
 
 def noisy_copies(
-    inputs: Tree,
-    sigma: Tree,
+    inputs: Nested,
+    sigma: Nested,
     keys: np.ndarray,
     image: np.ndarray,
     *,
     pairs: bool = False,
     clip: tuple[float, float] | None = None,
-) -> Tree:
+) -> Nested:
     """Return ``inputs[image] + sigma[image] * eps(keys)``, (R, ...).
 
     Args:
@@ -166,12 +166,12 @@ def noisy_copies(
         clip: the least and the largest value to leave.
     """
     add, rows = _add_noise(pairs, clip), image.astype("int32")
-    numbers = keras.tree.pack_sequence_as(inputs, range(len(leaves(inputs))))
+    numbers = keras.tree.pack_sequence_as(inputs, range(len(flatten(inputs))))
 
     def noisy(x: Tensor, scale: np.ndarray, number: int) -> Tensor:
         return add(x, scale[image], keys + np.uint32(number), rows)
 
-    return each(noisy, inputs, sigma, numbers)
+    return map_structure(noisy, inputs, sigma, numbers)
 
 
 @lru_cache(32)
@@ -193,7 +193,7 @@ def _noisy(
 
 def _check_amounts(name: str, amount: Amount) -> None:
     for one in amount.values() if isinstance(amount, dict) else [amount]:
-        checks.numbers_of(name, one, 0)
+        checks.number_or_numbers(name, one, 0)
 
 
 def _is_range(clip: Any) -> bool:

@@ -53,7 +53,9 @@ class Sampling:
 
     def with_seed(self) -> "Sampling":
         """Return the sampling with a seed, a fresh one if it has none."""
-        return self if self.seed is not None else replace(self, seed=noise.fresh_seed())
+        return (
+            self if self.seed is not None else replace(self, seed=noise.random_seed())
+        )
 
     def keys(self, ids: np.ndarray, draws: np.ndarray) -> np.ndarray:
         """Return a random key (R, 2) for each id and draw, the first of which is 0."""

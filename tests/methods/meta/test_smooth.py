@@ -202,14 +202,14 @@ def test_progress_counts_rows():
 def test_never_more_rows_than_asked_for():
     sizes = set()
 
-    def watched(model, inputs, indices=None):
+    def recorded(model, inputs, indices=None):
         sizes.add(inputs.shape[0])
         return gradients(model, inputs, indices)
 
-    smooth(watched, 9, seed=0)(linear(), images(), some_units(), rows=5)
+    smooth(recorded, 9, seed=0)(linear(), images(), some_units(), rows=5)
     assert sizes == {5}
     sizes.clear()
-    smooth(watched, 2, seed=0)(linear(), images(), some_units(), rows=50)
+    smooth(recorded, 2, seed=0)(linear(), images(), some_units(), rows=50)
     assert sizes == {12}
 
 

@@ -12,7 +12,7 @@ from support.estimators import explained, network, pictures
 
 import keras_explainable as ke
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
-from keras_explainable.methods.slopes.combine_by_error import blended
+from keras_explainable.methods.slopes.combine_by_error import combine_by_error
 from keras_explainable.methods.slopes.hybrid_estimator import Estimate
 from keras_explainable.methods.slopes.max_pooling import windows
 from keras_explainable.sampling.parameters import Sampling
@@ -90,7 +90,7 @@ def test_the_blend_is_better_than_either_and_tells_its_error(
     limit = rng.normal(size=(1, 20_000, 1))
     deviation = bias * rng.normal(size=limit.shape)
     given = halves(rng, limit, deviation, slope_noise, noise, pairs)
-    best, told = map(keras.ops.convert_to_numpy, blended(*given))
+    best, told = map(keras.ops.convert_to_numpy, combine_by_error(*given))
     alone = (keras.ops.convert_to_numpy(given[k]).mean(axis=0) for k in (0, 2))
     true, *others = (np.square(maps - limit).sum() for maps in (best, *alone))
     size = np.square(limit).sum()

@@ -20,14 +20,14 @@ def bend_of(layer, shape, limit=None, *, alone=True):
     return pooling(Step(layer, (inputs,), {}, layer(inputs)), limit, alone=alone)
 
 
-def summed(bend, weights, x):
+def summed(nonlinearity, weights, x):
     x = ops.convert_to_tensor(x)
-    best = bend.step.operation(x)
-    if bend.runs:
-        written, sums = bend.run(weights, x)
+    best = nonlinearity.step.operation(x)
+    if nonlinearity.runs:
+        written, sums = nonlinearity.run(weights, x)
         np.testing.assert_array_equal(*map(ops.convert_to_numpy, (written, best)))
     else:
-        sums = bend.summed(weights, *bend.prepared(x, best))
+        sums = nonlinearity.statistic_sums(weights, *nonlinearity.prepared(x, best))
     return [*map(ops.convert_to_numpy, sums)]
 
 

@@ -13,7 +13,7 @@ import keras_explainable as ke
 from keras_explainable import backend
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 from keras_explainable.methods.slopes.linearized_network import exposed_model, unknown
-from keras_explainable.methods.slopes.record_statistics import run_telling
+from keras_explainable.methods.slopes.record_statistics import run_and_record
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +104,7 @@ def test_whole_numbers_are_told_as_floats():
     model = exposed_model(keras.Model(inputs, keras.ops.cast(whole, "float32")))
     x = np.array([[2, 0, 5], [3, 0, 5]], "float32")
     x, weights = map(keras.ops.convert_to_tensor, (x, np.full((2, 1), 0.5, "f4")))
-    _, [_, [mean, square], _] = backend.jit(partial(run_telling, model))(x, weights)
+    _, [_, [mean, square], _] = backend.jit(partial(run_and_record, model))(x, weights)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(mean), [[2.5, 0, 5]])
     np.testing.assert_allclose(keras.ops.convert_to_numpy(square), [[6.5, 0, 25]])
 

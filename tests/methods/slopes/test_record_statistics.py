@@ -10,7 +10,7 @@ from keras import layers, ops
 from keras_explainable import backend
 from keras_explainable.lowering import lower
 from keras_explainable.methods.slopes.linearized_network import exposed_model
-from keras_explainable.methods.slopes.record_statistics import _stages, run_telling
+from keras_explainable.methods.slopes.record_statistics import _stages, run_and_record
 
 numpy = ops.convert_to_numpy
 
@@ -126,7 +126,7 @@ def test_outputs_gradients_and_sums_are_those_of_a_plain_run(rng, build, relu, l
         return first, shown
 
     outputs, gradient, shown = with_gradients(run, x)
-    telling = partial(run_telling, model, weights=ops.convert_to_tensor(weights))
+    telling = partial(run_and_record, model, weights=ops.convert_to_tensor(weights))
     *found, told = with_gradients(telling, x)
     for one, other in zip(found, (outputs, gradient), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
@@ -142,7 +142,7 @@ def test_what_somebody_else_reads_is_not_overwritten(rng, build):
     model = lower(exposed(build, layers.ReLU()))
     x = ops.convert_to_tensor(rng.normal(size=(2, 6, 6, 3)).astype("float32"))
     before = numpy(x).copy()
-    run_telling(model, x, ops.ones((2, 1)))
+    run_and_record(model, x, ops.ones((2, 1)))
     np.testing.assert_array_equal(numpy(x), before)
     overwriting = [stage for stage in _stages(model) if stage.limit is not None]
     assert len(overwriting) == NETWORKS[build] * backend.EAGER
@@ -155,7 +155,7 @@ def test_pooling_that_tells_is_done_once(rng, monkeypatch, build):
     x = ops.convert_to_tensor(rng.normal(size=(2, 6, 6, 3)).astype("float32"))
     expected = numpy(model.run(x)[0])
     monkeypatch.setattr(backend, "pool", None)
-    outputs, _ = run_telling(model, x, ops.ones((2, 1)))
+    outputs, _ = run_and_record(model, x, ops.ones((2, 1)))
     np.testing.assert_array_equal(numpy(outputs), expected)
 
 
@@ -177,7 +177,7 @@ def test_a_type_or_a_name_of_that_kind_is_not_enough(rng, build):
     model = exposed(build, layers.ReLU())
     x = ops.convert_to_tensor(rng.normal(size=(2, 6, 6, 3)).astype("float32"))
     expected = numpy(model.run(x)[0])
-    outputs, _ = run_telling(model, x, ops.ones((2, 1)))
+    outputs, _ = run_and_record(model, x, ops.ones((2, 1)))
     np.testing.assert_allclose(numpy(outputs), expected, rtol=1e-5)
 
 
@@ -187,7 +187,7 @@ def test_whole_numbers_are_not_overwritten():
     y = ops.cast(ops.relu(layers.Add(dtype="int32")([whole, whole])), "float32")
     model = exposed_model(keras.Model(inputs, y))
     x = ops.convert_to_tensor(np.array([[1, -2, 3]], "float32"))
-    outputs, _ = run_telling(model, x, ops.ones((1, 1)))
+    outputs, _ = run_and_record(model, x, ops.ones((1, 1)))
     np.testing.assert_array_equal(numpy(outputs), [[2, 0, 6]])
 
 
@@ -200,7 +200,7 @@ def test_a_mask_goes_on():
     x = np.ones((2, 4, 3), "float32")
     x[:, 2:] = 0
     expected = numpy(model.run(ops.convert_to_tensor(x))[0])
-    outputs, _ = run_telling(model, ops.convert_to_tensor(x), ops.ones((2, 1)))
+    outputs, _ = run_and_record(model, ops.convert_to_tensor(x), ops.ones((2, 1)))
     assert np.any(expected)
     np.testing.assert_allclose(numpy(outputs), expected, rtol=1e-5)
 

@@ -11,7 +11,10 @@ from support.estimators import agrees_in_the_limit, explained, network, pictures
 import keras_explainable as ke
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 from keras_explainable.methods.meta import smooth
-from keras_explainable.methods.slopes.linearized_network import bends, exposed_model
+from keras_explainable.methods.slopes.linearized_network import (
+    exposed_model,
+    nonlinearities,
+)
 from keras_explainable.methods.slopes.max_pooling import Cleared, MaxPooling, Open
 from keras_explainable.methods.slopes.nonlinearities import Elementwise
 
@@ -119,16 +122,16 @@ def built(build):
 
 @pytest.mark.parametrize("build", EXPECTED)
 def test_a_relu_that_one_pooling_alone_reads_is_one_step_with_it(build):
-    made = bends(exposed_model(built(build)).graph)
+    made = nonlinearities(exposed_model(built(build)).graph)
     assert len(made) == len(EXPECTED[build])
-    for bend, kind in zip(made, EXPECTED[build], strict=True):
-        assert isinstance(bend, kind), bend
+    for nonlinearity, kind in zip(made, EXPECTED[build], strict=True):
+        assert isinstance(nonlinearity, kind), nonlinearity
 
 
 @pytest.mark.filterwarnings("ignore:The slopes of these layers")
 def test_only_keras_own_layers_pass_values_on():
-    made = bends(exposed_model(built(through_a_type_of_that_kind)).graph)
-    assert not any(isinstance(bend, Open) for bend in made)
+    made = nonlinearities(exposed_model(built(through_a_type_of_that_kind)).graph)
+    assert not any(isinstance(nonlinearity, Open) for nonlinearity in made)
 
 
 def test_pooling_that_is_not_known_has_no_relu_with_it():
@@ -137,7 +140,7 @@ def test_pooling_that_is_not_known_has_no_relu_with_it():
     y = layers.Flatten()(pooling(layers.ReLU()(inputs)))
     with pytest.warns(UserWarning, match="The slopes of these layers"):
         model = exposed_model(keras.Model(inputs, layers.Dense(3)(y)))
-    relu, _ = bends(model.graph)
+    relu, _ = nonlinearities(model.graph)
     assert isinstance(relu, Elementwise)
 
 
@@ -148,7 +151,7 @@ def test_pooling_behind_one_that_is_not_known_has_no_relu_with_it():
     y = layers.Flatten()(layers.MaxPooling2D((2, 1))(first))
     with pytest.warns(UserWarning, match="The slopes of these layers"):
         model = exposed_model(keras.Model(inputs, layers.Dense(3)(y)))
-    relu, _, second = bends(model.graph)
+    relu, _, second = nonlinearities(model.graph)
     assert isinstance(relu, Elementwise)
     assert isinstance(second, Cleared)
 
@@ -163,7 +166,7 @@ def test_both_together_are_nearly_exact(build):
 @pytest.mark.parametrize("limit", [math.inf, 1.0])
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_one_relu_and_its_pooling_have_the_slopes_of_the_samples(limit, padding):
-    """Nothing is approximated where no other step is bent: not even with few copies."""
+    """Nothing is approximated where no other step is nonlinear: not even with few copies."""
     relu = layers.ReLU(None if math.isinf(limit) else limit)
     keras.utils.set_random_seed(0)
     convolution = layers.Conv2D(4, 3)

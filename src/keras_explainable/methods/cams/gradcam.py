@@ -161,10 +161,12 @@ def _linear(model: Model, params: dict[str, Any]) -> Model:
     graph, _ = layers_exposed(model)
     first, shown, *_ = keras.tree.flatten(graph.outputs)
     above = graph.between(shown, first)
-    bent = [step.operation.name for step in above if not _is_linear(step.operation)]
+    nonlinear = [
+        step.operation.name for step in above if not _is_linear(step.operation)
+    ]
     pooled = any(isinstance(step.operation, MEANS) for step in above)
-    if bent or not pooled:
-        reason = f"{bent[-1]!r} in between" if bent else "no such pooling"
+    if nonlinear or not pooled:
+        reason = f"{nonlinear[-1]!r} in between" if nonlinear else "no such pooling"
         raise ValueError(
             "`model` must have units that are a linear function of the layer's global "
             f"average, for a class activation map (`gradcam` needs none); received "

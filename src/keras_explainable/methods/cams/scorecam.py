@@ -12,13 +12,13 @@ from keras_explainable.filters import normalize
 from keras_explainable.inspection.exposed_layers import Endpoint
 from keras_explainable.methods.cams.gradcam import exposed
 from keras_explainable.network import output_units
-from keras_explainable.sampling.averaging_loop import Call, looping
+from keras_explainable.sampling.averaging_loop import Call, looping_method
 from keras_explainable.sampling.noise import PADDING
 from keras_explainable.types import Model, Tensor
 
 
 @prepares(exposed)
-@partial(looping, samples=False)
+@partial(looping_method, samples=False)
 def scorecam(call: Call, *, layer: Endpoint | None = None) -> tuple[Tensor, Tensor]:
     """Return the chosen units and their Score-CAM maps.
 

@@ -21,7 +21,7 @@ from keras_explainable.inspection.logits import rewritten
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, split_activation
 from keras_explainable.network.graph import Graph, Step
-from keras_explainable.network.model_inputs import as_inputs, check_single
+from keras_explainable.network.model_inputs import as_inputs, check_single_input
 from keras_explainable.network.operation_kinds import relu_limit
 from keras_explainable.network.trace_model import inlined
 from keras_explainable.types import Model, Tensor
@@ -36,7 +36,7 @@ def absolute_normalize(x: Tensor) -> Tensor:
 PLAIN = {"linear", "relu", "leakyrelu", "softmax", "logsoftmax", "sparsemax", "glu"}
 
 #: Names of the others, as layers and operations have them.
-BENT = {name.replace("_", "") for name in dir(keras.activations)} - PLAIN
+NONLINEAR = {name.replace("_", "") for name in dir(keras.activations)} - PLAIN
 
 
 def _prepare(model: Model, params: dict[str, Any]) -> Model:
@@ -86,7 +86,7 @@ def full_gradients(
     Reference: Srinivas & Fleuret, 2019, https://arxiv.org/abs/1905.00780
     """
     inputs = as_inputs(model, inputs)
-    check_single(model, inputs)
+    check_single_input(model, inputs)
     if len(inputs.shape) < 3:
         raise ValueError(
             "`x` must have spatial axes, such as (B, H, W, C), for full gradients; "
@@ -94,17 +94,21 @@ def full_gradients(
         )
     model = _prepare(model, {})
     graph, exposed = layers_exposed(model)
-    bent = _bent_steps(graph.steps)
-    if not _are_exposed(bent, graph):
-        bent = []  # By hand, and then what has a bias.
-    biased = exposed[: len(exposed) - 2 * len(bent)]
+    nonlinear = _nonlinear_steps(graph.steps)
+    if not _are_exposed(nonlinear, graph):
+        nonlinear = []  # By hand, and then what has a bias.
+    biased = exposed[: len(exposed) - 2 * len(nonlinear)]
     biases = inspection.biases(biased) if biases is None else biases
     _check_biases(biases, model.outputs[1 : len(biased) + 1])
     indices = output_units.as_indices(
         indices, len(inputs), output_units.count_units(model)
     )
     step = compiled(
-        partial(_full_gradients, psi=psi, bent=tuple(step.operation for step in bent)),
+        partial(
+            _full_gradients,
+            psi=psi,
+            nonlinear=tuple(step.operation for step in nonlinear),
+        ),
         model,
     )
     # For each row, as all that a compiled step takes.
@@ -118,14 +122,14 @@ def _full_gradients(
     indices: Tensor,
     *biases: Tensor,
     psi: Any,
-    bent: tuple[Any, ...],
+    nonlinear: tuple[Any, ...],
 ) -> tuple[Tensor, Tensor]:
     run, zeros = tap(model, inputs)
     outputs, pullback, values = backend.vjp(
         lambda both: run(both[0], both[1:]), [inputs, *zeros]
     )
-    after = len(biases) + len(bent)  # Where what activations write begins.
-    pairs = zip(bent, values[len(biases) : after], strict=True)
+    after = len(biases) + len(nonlinear)  # Where what activations write begins.
+    pairs = zip(nonlinear, values[len(biases) : after], strict=True)
     slopes = itertools.starmap(_slope_times, pairs)
     added = [
         *(_as_map(bias, len(inputs.shape)) for bias in biases),
@@ -179,23 +183,23 @@ def _exposing(graph: Graph) -> Graph:
     """Return the graph that also outputs all that full gradients need.
 
     Behind its own output: what layers with a bias put out before their activations,
-    and what activations that are bent read, and then what they write.
+    and what activations that are nonlinear read, and then what they write.
     """
     flat = inlined(graph)
     parts = [part for step in flat.steps for part in _parted(step)]
     first = keras.tree.flatten(flat.outputs)[0]
     steps = replace(flat, steps=tuple(parts), outputs=first).pruned().steps
     biased = [step.outputs for step in steps if has_bias(step.operation)]
-    outputs = [first, *biased, *_ends(_bent_steps(steps))]
+    outputs = [first, *biased, *_ends(_nonlinear_steps(steps))]
     return replace(flat, steps=steps, outputs=outputs)
 
 
-def _bent_steps(steps: Iterable[Step]) -> list[Step]:
-    """Return the activations that are bent, and have a place in a map."""
+def _nonlinear_steps(steps: Iterable[Step]) -> list[Step]:
+    """Return the activations that are nonlinear, and have a place in a map."""
     return [
         step
         for step in steps
-        if _is_bent(step.operation) and len(step.outputs.shape) > 2
+        if _is_nonlinear(step.operation) and len(step.outputs.shape) > 2
     ]
 
 
@@ -204,13 +208,13 @@ def _ends(steps: list[Step]) -> list[Any]:
     return [*(step.reads[0] for step in steps), *(step.outputs for step in steps)]
 
 
-def _are_exposed(bent: list[Step], graph: Graph) -> bool:
-    ends, shown = _ends(bent), keras.tree.flatten(graph.outputs)
+def _are_exposed(nonlinear: list[Step], graph: Graph) -> bool:
+    ends, shown = _ends(nonlinear), keras.tree.flatten(graph.outputs)
     last = shown[len(shown) - len(ends) :]
     return all(a is b for a, b in zip(ends, last, strict=True))
 
 
-def _is_bent(operation: Any) -> bool:
+def _is_nonlinear(operation: Any) -> bool:
     """Whether it is done to each value, and a(z) is not a'(z) z, as for a ReLU."""
     if isinstance(operation, layers.Rescaling | layers.Normalization):
         return True
@@ -218,7 +222,7 @@ def _is_bent(operation: Any) -> bool:
         return relu_limit(operation) != math.inf
     if isinstance(operation, layers.Activation):
         return _plain_name(activation_of(operation)) not in PLAIN
-    return _plain_name(type(operation)) in BENT
+    return _plain_name(type(operation)) in NONLINEAR
 
 
 def _plain_name(function: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from keras import ops
 
 from keras_explainable import backend, filters
-from keras_explainable.common.structures import Tree, each
+from keras_explainable.common.structures import Nested, map_structure
 from keras_explainable.inspection.embeddings import check_real
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_inputs
@@ -21,7 +21,7 @@ def gradients(
     *,
     gradient_filter: Callable[[Tensor], Tensor] | None = filters.absolute,
     channel_reduction: Callable[..., Tensor] | None = ops.mean,
-) -> tuple[Tensor, Tree]:
+) -> tuple[Tensor, Nested]:
     """Return the chosen units and their derivatives by the inputs (saliency maps).
 
         maps[b, :, :, k] = mean_c | d f_{indices[b, k]}(x_b) / d x_b[:, :, c] |
@@ -64,7 +64,7 @@ def _maps(
     inputs: Any,
     indices: Any,
     finish: Callable[[Tensor, Tensor], Tensor],
-) -> tuple[Tensor, Tree]:
+) -> tuple[Tensor, Nested]:
     """Return the chosen units, and ``finish(derivatives, input)`` for each input."""
     inputs = as_inputs(model, inputs)
     check_real(model)
@@ -72,7 +72,7 @@ def _maps(
         lambda x: (output_units.first_output(model(x, training=False)), ()), inputs
     )
     return output_units.maps_of_units(
-        outputs, indices, lambda one: each(finish, pullback(one), inputs)
+        outputs, indices, lambda one: map_structure(finish, pullback(one), inputs)
     )
 
 
@@ -101,7 +101,7 @@ def input_x_gradient(
     indices: Tensor | None = None,
     *,
     channel_reduction: Callable[..., Tensor] | None = ops.sum,
-) -> tuple[Tensor, Tree]:
+) -> tuple[Tensor, Nested]:
     """Return the chosen units and what each input value adds to them, to first order.
 
         maps[b, :, :, k] = sum_c x_b[:, :, c] d f_{indices[b, k]}(x_b) / d x_b[:, :, c]

@@ -9,7 +9,13 @@ from keras import ops
 
 from keras_explainable import filters
 from keras_explainable.common import checks
-from keras_explainable.common.structures import Tree, each, leaves, length, taken
+from keras_explainable.common.structures import (
+    Nested,
+    flatten,
+    map_structure,
+    row_count,
+    take_rows,
+)
 from keras_explainable.common.warnings import warn
 from keras_explainable.execution.compilation import describe
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, reduced
@@ -24,9 +30,9 @@ from keras_explainable.sampling import noise
 from keras_explainable.sampling.averaging_loop import (
     ROWS,
     Call,
-    averaged,
-    looping,
-    result,
+    average_over_copies,
+    looping_method,
+    method_result,
 )
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
@@ -41,7 +47,7 @@ GAP = 0.05
 Baseline = float | str | Any
 
 
-@partial(looping, samples=False, several=True)
+@partial(looping_method, samples=False, several=True)
 def integrated_gradients(
     call: Call,
     *,
@@ -76,32 +82,38 @@ def integrated_gradients(
     """
     points, weights = _rule(rule, n_steps)
     start = _baselines(baseline, call.model, call.inputs)
-    away = each(ops.subtract, call.inputs, start)
+    away = map_structure(ops.subtract, call.inputs, start)
 
-    def views(copies: Copies) -> tuple[Tree, Any]:
+    def perturbed(copies: Copies) -> tuple[Nested, Any]:
         def view(first: Tensor, way: Tensor) -> Tensor:
             return first + _column(points[copies.draw], way) * way
 
-        return each(view, taken(start, copies.image), taken(away, copies.image)), None
+        return map_structure(
+            view, take_rows(start, copies.image), take_rows(away, copies.image)
+        ), None
 
-    def counted(maps: Tree, copies: Copies) -> Tree:
+    def counted(maps: Nested, copies: Copies) -> Nested:
         def weighted(part: Tensor, way: Tensor) -> Tensor:
             weight = _column(n_steps * weights[copies.draw], way)
             return _reduced(part, weight * way, channel_reduction)
 
-        return each(weighted, maps, taken(away, copies.image))
+        return map_structure(weighted, maps, take_rows(away, copies.image))
 
-    tally = averaged(call, SIGNED_GRADIENTS, views, Sampling(n_steps), counted=counted)
+    accumulator = average_over_copies(
+        call, SIGNED_GRADIENTS, perturbed, Sampling(n_steps), counted=counted
+    )
     nothing = output_units.forward(call.model, start, call.rows)
-    _warn_of_gap(call, tally.maps, output_units.gather_units(nothing, call.indices))
-    return tally.logits, tally.maps
+    _warn_of_gap(
+        call, accumulator.maps, output_units.gather_units(nothing, call.indices)
+    )
+    return accumulator.logits, accumulator.maps
 
 
 def completeness_gap(
     model: Model,
     inputs: Any,
     indices: Tensor | None,
-    maps: Tree,
+    maps: Nested,
     *,
     baseline: Baseline = 0.0,
     rows: int = ROWS,
@@ -125,12 +137,14 @@ def completeness_gap(
     inputs = as_inputs(model, inputs)
     outputs = output_units.forward(model, inputs, rows)
     nothing = output_units.forward(model, _baselines(baseline, model, inputs), rows)
-    indices = output_units.as_indices(indices, length(inputs), outputs.shape[-1])
-    total = _total(each(lambda x: ops.convert_to_tensor(as_array("maps", x)), maps))
+    indices = output_units.as_indices(indices, row_count(inputs), outputs.shape[-1])
+    total = _total(
+        map_structure(lambda x: ops.convert_to_tensor(as_array("maps", x)), maps)
+    )
     return total - output_units.gather_units(outputs - nothing, indices)
 
 
-@looping
+@looping_method
 def expected_gradients(
     call: Call,
     *,
@@ -167,24 +181,26 @@ def expected_gradients(
     sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
 
     def drawn(copies: Copies) -> tuple[Tensor, Tensor]:
-        """Return the baselines, and how far the views are on their ways."""
+        """Return the baselines, and how far the perturbed are on their ways."""
         keys = sampling.keys(call.ids[copies.image], copies.draw)
         chosen = keys[:, 0].astype("int64") * len(data) >> 32
         place = _column(keys[:, 1] / 2**32, call.inputs)
         return ops.take(data, chosen, axis=0), place
 
-    def views(copies: Copies) -> tuple[Tensor, Any]:
+    def perturbed(copies: Copies) -> tuple[Tensor, Any]:
         start, place = drawn(copies)
-        return start + place * (taken(call.inputs, copies.image) - start), None
+        return start + place * (take_rows(call.inputs, copies.image) - start), None
 
     def counted(maps: Tensor, copies: Copies) -> Tensor:
         start, _ = drawn(copies)
-        away = taken(call.inputs, copies.image) - start
+        away = take_rows(call.inputs, copies.image) - start
         return _reduced(maps, away, channel_reduction)
 
-    tally = averaged(call, SIGNED_GRADIENTS, views, sampling, counted=counted)
+    accumulator = average_over_copies(
+        call, SIGNED_GRADIENTS, perturbed, sampling, counted=counted
+    )
     facts = {"method": f"expected_gradients({describe(channel_reduction)})"}
-    return result(call, tally, facts)
+    return method_result(call, accumulator, facts)
 
 
 def _rule(rule: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -196,7 +212,7 @@ def _rule(rule: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
     return (points + 1) / 2, weights / 2
 
 
-def _baselines(baseline: Baseline, model: Model, inputs: Tree) -> Tree:
+def _baselines(baseline: Baseline, model: Model, inputs: Nested) -> Nested:
     """Return a baseline for each input, in their shape."""
     return with_each(model, _baseline, "baseline", baseline, inputs)
 
@@ -242,13 +258,13 @@ def _reduced(maps: Tensor, factor: Tensor, channel_reduction: Any) -> Tensor:
     return reduced(maps * factor[..., None], channel_reduction, axis=-2)
 
 
-def _total(maps: Tree) -> Tensor:
+def _total(maps: Nested) -> Tensor:
     """Return the sum of each map (B, K), over all inputs."""
-    axes = [tuple(range(1, len(x.shape) - 1)) for x in leaves(maps)]
-    return sum(map(ops.sum, leaves(maps), axes))
+    axes = [tuple(range(1, len(x.shape) - 1)) for x in flatten(maps)]
+    return sum(map(ops.sum, flatten(maps), axes))
 
 
-def _warn_of_gap(call: Call, maps: Tree, nothing: Tensor) -> None:
+def _warn_of_gap(call: Call, maps: Nested, nothing: Tensor) -> None:
     """Warn if maps do not add up to f(x) - f(baseline); the latter is ``nothing``."""
     live = call.ids != noise.PADDING
     total, found, least = (

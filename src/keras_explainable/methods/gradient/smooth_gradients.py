@@ -11,14 +11,14 @@ from keras_explainable.common.warnings import warn
 from keras_explainable.execution.model_preparation import prepares
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, reduced
 from keras_explainable.methods.slopes import linearized_network
-from keras_explainable.methods.slopes.hybrid_estimator import by_slopes
+from keras_explainable.methods.slopes.hybrid_estimator import estimate_by_slopes
 from keras_explainable.sampling import noise as noises
 from keras_explainable.sampling.averaging_loop import (
     Call,
-    averaged,
-    looping,
-    noisy_views,
-    result,
+    average_over_copies,
+    looping_method,
+    method_result,
+    noisy_copy_source,
 )
 from keras_explainable.sampling.noise import DEFAULT, Amount, Noise
 from keras_explainable.sampling.parameters import Sampling
@@ -100,20 +100,20 @@ def _smooth_gradients(  # noqa: D417
     noisy = Noise(amount, level, antithetic=by_pairs)
     sampling = _sampling(repetitions, seed, tolerance, estimator, noisy.copies)
     call, sigma = replace(call, model=model), _sigma(call, noisy)
-    views = noisy_views(call, noisy, sampling, sigma)
+    perturbed = noisy_copy_source(call, noisy, sampling, sigma)
     if by_pairs:
-        found = by_slopes(call, views, sampling, estimator == "hybrid")
+        found = estimate_by_slopes(call, perturbed, sampling, estimator == "hybrid")
     else:
-        found = averaged(call, SIGNED_GRADIENTS, views, sampling)
+        found = average_over_copies(call, SIGNED_GRADIENTS, perturbed, sampling)
     live = call.ids != noises.PADDING
-    if (message := found.unsure(live)) is not None:
+    if (message := found.unconverged_warning(live)) is not None:
         warn(message)
     facts = noisy.facts | {"method": "smooth_gradients", "estimator": estimator}
-    logits, maps, *stats = result(call, found, facts, sigma)
+    logits, maps, *stats = method_result(call, found, facts, sigma)
     return logits, reduced(maps, channel_reduction, axis=-2), *stats
 
 
-smooth_gradients = prepares(_prepare)(looping(_smooth_gradients))
+smooth_gradients = prepares(_prepare)(looping_method(_smooth_gradients))
 smooth_gradients.__name__ = "smooth_gradients"
 
 
@@ -142,6 +142,6 @@ def _sampling(
 def _sigma(call: Call, noisy: Noise) -> np.ndarray:
     spans = noises.ranges(call.inputs)
     sigma: np.ndarray = noisy.scales(call.model, call.inputs, spans)
-    if (message := noises.negligible(sigma, spans)) is not None:
+    if (message := noises.negligible_noise_warning(sigma, spans)) is not None:
         warn(message)
     return sigma

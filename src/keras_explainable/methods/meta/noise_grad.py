@@ -12,14 +12,18 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common import checks
-from keras_explainable.execution.compilation import call_method, describe, name_of
+from keras_explainable.execution.compilation import call_method, describe, display_name
 from keras_explainable.execution.model_preparation import prepared, prepares
 from keras_explainable.inspection.logits import rewritten
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import NO_TAPS, Graph, GraphModel
 from keras_explainable.sampling import noise
-from keras_explainable.sampling.accumulator import Tallies
-from keras_explainable.sampling.averaging_loop import Call, looping, result
+from keras_explainable.sampling.accumulator import Accumulators
+from keras_explainable.sampling.averaging_loop import (
+    Call,
+    looping_method,
+    method_result,
+)
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Method, Model, Tensor
@@ -133,7 +137,9 @@ def noise_grad(
 
     def noisy(call: Call, **params: Any) -> tuple[Any, ...]:
         sampling, model = asked.with_seed(), _noisy(call.model, method, params)
-        tally = Tallies(call.outputs, call.indices, sampling, spread=call.return_stats)
+        accumulator = Accumulators(
+            call.outputs, call.indices, sampling, spread=call.return_stats
+        )
         image, used = np.arange(len(call.ids)), call.ids != noise.PADDING
         step = output_units.with_outputs(method) if call.return_stats else method
         for draw in range(repetitions):
@@ -149,12 +155,12 @@ def noise_grad(
                     ids=call.ids,
                 )
             copies = Copies(image, np.full(len(image), draw), used)
-            tally.add(logits, maps, outputs, copies)
+            accumulator.add(logits, maps, outputs, copies)
             call.progress((draw + 1) * len(image), repetitions * len(image))
         facts = {"method": describe(method), "noise_level": noise_level}
-        return result(call, tally, facts)
+        return method_result(call, accumulator, facts)
 
-    noisy.__name__ = f"noise_grad({name_of(method)})"
+    noisy.__name__ = f"noise_grad({display_name(method)})"
 
     hook = prepares(lambda model, params: _noisy(model, method, params))
-    return hook(looping(noisy, several=True))
+    return hook(looping_method(noisy, several=True))

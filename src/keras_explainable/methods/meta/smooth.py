@@ -5,17 +5,17 @@ from functools import partial
 from typing import Any
 
 from keras_explainable.common import checks
-from keras_explainable.common.structures import each, leaves
+from keras_explainable.common.structures import flatten, map_structure
 from keras_explainable.common.warnings import Once
-from keras_explainable.execution.compilation import describe, name_of
+from keras_explainable.execution.compilation import describe, display_name
 from keras_explainable.execution.model_preparation import prepared, prepares
 from keras_explainable.sampling import noise as noises
 from keras_explainable.sampling.averaging_loop import (
     Call,
-    averaged,
-    looping,
-    noisy_views,
-    result,
+    average_over_copies,
+    looping_method,
+    method_result,
+    noisy_copy_source,
 )
 from keras_explainable.sampling.noise import DEFAULT, Amount, Noise
 from keras_explainable.sampling.parameters import Sampling
@@ -98,20 +98,22 @@ def smooth(
     once = Once()
 
     def smoothed(call: Call, **params: Any) -> tuple[Any, ...]:
-        sampling, spans = asked.with_seed(), each(noises.ranges, call.inputs)
+        sampling, spans = asked.with_seed(), map_structure(noises.ranges, call.inputs)
         sigma = noisy.scales(call.model, call.inputs, spans)
-        for pair in zip(leaves(sigma), leaves(spans), strict=True):
-            once.warn("noise", noises.negligible(*pair))
+        for pair in zip(flatten(sigma), flatten(spans), strict=True):
+            once.warn("noise", noises.negligible_noise_warning(*pair))
 
-        views = noisy_views(call, noisy, sampling, sigma)
-        tally = averaged(call, method, views, sampling, params=params)
-        once.warn("error", tally.unsure(call.ids != noises.PADDING))
+        perturbed = noisy_copy_source(call, noisy, sampling, sigma)
+        accumulator = average_over_copies(
+            call, method, perturbed, sampling, params=params
+        )
+        once.warn("error", accumulator.unconverged_warning(call.ids != noises.PADDING))
         facts = {
             "method": describe(method),
             "params": describe(partial(dict, **params)),
         }
-        return result(call, tally, noisy.facts | facts, sigma)
+        return method_result(call, accumulator, noisy.facts | facts, sigma)
 
-    smoothed.__name__ = f"smooth({name_of(method)})"
+    smoothed.__name__ = f"smooth({display_name(method)})"
     hook = prepares(lambda model, params: prepared(method, model, params))
-    return hook(looping(smoothed, noisy.prepared, several=True))
+    return hook(looping_method(smoothed, noisy.prepared, several=True))

@@ -9,12 +9,12 @@ from keras import ops
 
 from keras_explainable.common import checks
 from keras_explainable.common.interpolation import resized
-from keras_explainable.execution.compilation import call_method, name_of
+from keras_explainable.execution.compilation import call_method, display_name
 from keras_explainable.execution.model_preparation import prepared, prepares
 from keras_explainable.inspection.logits import rewritten
 from keras_explainable.network.graph import Graph, filled, named
 from keras_explainable.network.trace_model import inlined
-from keras_explainable.sampling.averaging_loop import Call, looping
+from keras_explainable.sampling.averaging_loop import Call, looping_method
 from keras_explainable.types import Method, Model, Tensor
 
 
@@ -51,7 +51,7 @@ def tta(
     checks.is_callable("method", method)
     if not isinstance(scales, list | tuple):
         raise TypeError(f"`scales` must be a list or tuple; received {scales!r}.")
-    checks.numbers_of("scales", scales, 1e-6)
+    checks.number_or_numbers("scales", scales, 1e-6)
     checks.boolean("hflip", hflip)
     flips = (False, True) if hflip else (False,)
 
@@ -80,8 +80,8 @@ def tta(
             call.progress((number + 1) * len(call.ids), len(views) * len(call.ids))
         return call.logits, total / len(views)
 
-    augmented.__name__ = f"tta({name_of(method)})"
-    return prepares(ready)(looping(augmented, samples=False))
+    augmented.__name__ = f"tta({display_name(method)})"
+    return prepares(ready)(looping_method(augmented, samples=False))
 
 
 def _of_any_size(graph: Graph) -> Graph:

@@ -6,7 +6,7 @@ from keras_explainable.sampling.welford import column
 from keras_explainable.types import Tensor
 
 
-def blended(
+def combine_by_error(
     samples: Tensor, squares: Tensor, slopes: Tensor, counts: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return ``a A + s S`` for maps A by slopes and S by samples, nearest to the limit.

@@ -1,4 +1,4 @@
-"""Sums over pairs of noisy copies, image after image, and the maps made of them."""
+"""StepStatistics over pairs of noisy copies, image after image, and the maps made of them."""
 
 import itertools
 import operator
@@ -13,19 +13,19 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.execution.chunks import padded_chunks
-from keras_explainable.execution.compilation import compiled_whole
+from keras_explainable.execution.compilation import compiled_unsplit
 from keras_explainable.methods.slopes import linearized_network
-from keras_explainable.methods.slopes.combine_by_error import blended, dot
-from keras_explainable.methods.slopes.record_statistics import run_telling
+from keras_explainable.methods.slopes.combine_by_error import combine_by_error, dot
+from keras_explainable.methods.slopes.record_statistics import run_and_record
 from keras_explainable.network import output_units
 from keras_explainable.sampling import noise, welford
-from keras_explainable.sampling.accumulator import Tallies, Tally
+from keras_explainable.sampling.accumulator import Accumulator, Accumulators
 from keras_explainable.sampling.averaging_loop import Call
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Tensor
 
-Views = Callable[[Copies], tuple[Any, Any]]
+Perturb = Callable[[Copies], tuple[Any, Any]]
 
 #: Growth of the number of pairs between looks at the error.
 _GROWTH = 1.5
@@ -59,28 +59,32 @@ class Found:
         return float(np.sqrt(np.max(self.squared / np.where(size > 0, size, 1))))
 
 
-def by_slopes(call: Call, views: Views, sampling: Sampling, blend: bool) -> Tallies:
-    """Return tallies of maps by slopes, or of their blend with samples.
+def estimate_by_slopes(
+    call: Call, perturbed: Perturb, sampling: Sampling, blend: bool
+) -> Accumulators:
+    """Return accumulators of maps by slopes, or of their blend with samples.
 
     Args:
         call: with an exposed model.
-        views: returns noisy copies, x + e before x - e.
+        perturbed: returns noisy copies, x + e before x - e.
         sampling: of pairs.
         blend: whether samples are used.
     """
-    tally = Tally(call.outputs, call.indices, sampling, spread=True)
+    accumulator = Accumulator(call.outputs, call.indices, sampling, spread=True)
     live = np.flatnonzero(call.ids != noise.PADDING)
     found: dict[int, Found] = {}
     for image in live.tolist():
-        work = Estimate(call, views, sampling, blend, image, tally)
+        work = Estimate(call, perturbed, sampling, blend, image, accumulator)
         before, total = 2 * sampling.draws * len(found), 2 * sampling.draws * len(live)
         found[image] = work.done(partial(_tell, call, before, total))
     first = found[live[0]]
     blank = Found(ops.zeros_like(first.maps), np.zeros_like(first.squared), 2)
-    tally.settle(*_joined([found.get(i, blank) for i in range(len(call.ids))]))
-    tallies = Tallies()
-    tallies.parts = tally
-    return tallies
+    accumulator.set_estimates(
+        *_joined([found.get(i, blank) for i in range(len(call.ids))])
+    )
+    accumulators = Accumulators()
+    accumulators.parts = accumulator
+    return accumulators
 
 
 def _tell(call: Call, before: int, total: int, done: int) -> None:
@@ -99,24 +103,24 @@ class Estimate:
     Pairs of a blend belong to two groups in turn, so that these stay of one size.
 
     Attributes:
-        counts: pairs that are told, and those of them with gradients, by group.
-        told: sums of what tells the slopes, each (groups, ...).
+        counts: pairs that are statistics, and those of them with gradients, by group.
+        statistics: sums of what tells the slopes, each (groups, ...).
         gradients: sums of gradients and of their squared norms, likewise.
     """
 
     def __init__(
         self,
         call: Call,
-        views: Views,
+        perturbed: Perturb,
         sampling: Sampling,
         blend: bool,
         image: int,
-        tally: Tally,
+        accumulator: Accumulator,
     ):
-        self.call, self.views, self.sampling = call, views, sampling
-        self.blend, self.image, self.tally = blend, image, tally
+        self.call, self.perturbed, self.sampling = call, perturbed, sampling
+        self.blend, self.image, self.accumulator = blend, image, accumulator
         self.counts = np.zeros((2, 1 + blend), "float32")
-        self.told: Any = None
+        self.statistics: Any = None
         self.gradients: Any = None
         self.indices = call.indices[image : image + 1]
 
@@ -167,27 +171,31 @@ class Estimate:
 
     def add(self, backward: bool, copies: Copies) -> None:
         """Count in a chunk."""
-        step = compiled_whole(partial(_pass, backward=backward), self.call.model)
+        step = compiled_unsplit(partial(_pass, backward=backward), self.call.model)
         weights = copies.used.astype("float32").reshape(-1, self.counts.shape[1])
-        outputs, told, gradients = step(self.views(copies)[0], self.indices, weights)
-        self.told = _total(self.told, told)
+        outputs, statistics, gradients = step(
+            self.perturbed(copies)[0], self.indices, weights
+        )
+        self.statistics = _total(self.statistics, statistics)
         if backward:
             self.gradients = _total(self.gradients, gradients)
         self.counts += np.array([[1], [backward]]) * weights.sum(axis=0)
         outputs = _numpy(outputs)
-        logits = outputs[:, self.tally.units[self.image]]
-        self.tally.add_changes(logits, outputs, copies)
+        logits = outputs[:, self.accumulator.units[self.image]]
+        self.accumulator.add_prediction_changes(logits, outputs, copies)
 
     def found(self) -> Found:
         """Return what is known so far."""
         inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
-        averaged = compiled_whole(_slopes, self.call.model)(self.counts[0], self.told)
+        averaged = compiled_unsplit(_slopes, self.call.model)(
+            self.counts[0], self.statistics
+        )
         known = inputs, self.indices, self.counts[-1], averaged
         if self.blend:
-            step = compiled_whole(_blend, self.call.model)
+            step = compiled_unsplit(_blend, self.call.model)
             maps, squared = step(*known, self.gradients)
             return Found(maps, _numpy(squared)[0].astype("float64"), self.pairs)
-        maps = compiled_whole(_straight, self.call.model)(*known)
+        maps = compiled_unsplit(_straight, self.call.model)(*known)
         return Found(maps, np.full(maps.shape[-1], np.inf), self.pairs)
 
 
@@ -197,7 +205,7 @@ def _total(old: Any, new: Any) -> Any:
 
 def _pass(
     model: Any, copies: Tensor, indices: Tensor, weights: Tensor, *, backward: bool
-) -> tuple[Tensor, linearized_network.Sums, Sequence[Tensor]]:
+) -> tuple[Tensor, linearized_network.StepStatistics, Sequence[Tensor]]:
     """Return outputs (2 R, units), and sums over pairs.
 
     They are of what tells the slopes, each (groups, ...), and of the pairs' mean
@@ -210,10 +218,12 @@ def _pass(
         weights: of the pairs, which are of the groups in turn (R / groups, groups).
         backward: whether the sums of gradients are wanted.
     """
-    run = partial(run_telling, model, weights=ops.concatenate([weights, weights]) / 2)
+    run = partial(
+        run_and_record, model, weights=ops.concatenate([weights, weights]) / 2
+    )
     if not backward:
         return *run(copies), ()
-    outputs, pullback, told = backend.vjp(run, copies)
+    outputs, pullback, statistics = backend.vjp(run, copies)
     indices = ops.repeat(indices, copies.shape[0], axis=0)
     maps = ops.cast(
         output_units.maps_of_units(outputs, indices, pullback)[1], "float32"
@@ -221,7 +231,7 @@ def _pass(
     half = copies.shape[0] // 2
     mean = (maps[:half] + maps[half:]) / 2
     sums = backend.weighted_sums(lambda x: (x, dot(x, x)), weights, [mean])
-    return outputs, told, sums
+    return outputs, statistics, sums
 
 
 @cache
@@ -231,8 +241,8 @@ def _plus() -> Any:
 
 
 def _slopes(
-    model: Any, counts: Tensor, told: linearized_network.Sums
-) -> linearized_network.Sums:
+    model: Any, counts: Tensor, statistics: linearized_network.StepStatistics
+) -> linearized_network.StepStatistics:
     """Return the slopes of each group (groups, ...).
 
     A step of its own: what is compiled together may do this again for each use of it.
@@ -240,9 +250,9 @@ def _slopes(
     Args:
         model: an exposed one.
         counts: of pairs (groups,).
-        told: as of ``Estimate``.
+        statistics: as of ``Estimate``.
     """
-    return linearized_network.averaged(model, _means(counts, told))
+    return linearized_network.mean_slopes(model, _means(counts, statistics))
 
 
 def _straight(
@@ -250,7 +260,7 @@ def _straight(
     inputs: Tensor,
     indices: Tensor,
     counts: Tensor,
-    averaged: linearized_network.Sums,
+    averaged: linearized_network.StepStatistics,
 ) -> Tensor:
     """Return the maps by slopes of each group (groups, ..., K).
 
@@ -263,7 +273,7 @@ def _straight(
     """
     groups = counts.shape[0]
     inputs, indices = (ops.repeat(x, groups, axis=0) for x in (inputs, indices))
-    maps = linearized_network.straight_maps(model, inputs, indices, averaged)
+    maps = linearized_network.linearized_maps(model, inputs, indices, averaged)
     return ops.cast(maps, "float32")
 
 
@@ -272,7 +282,7 @@ def _blend(
     inputs: Tensor,
     indices: Tensor,
     counts: Tensor,
-    averaged: linearized_network.Sums,
+    averaged: linearized_network.StepStatistics,
     gradients: Sequence[Tensor],
 ) -> tuple[Tensor, Tensor]:
     """Return the blend and its squared errors, given also the sums of gradients.
@@ -281,7 +291,7 @@ def _blend(
     """
     maps = _straight(model, inputs, indices, counts, averaged)
     samples, squares = _means(counts, gradients)
-    return blended(samples, squares, maps, counts)
+    return combine_by_error(samples, squares, maps, counts)
 
 
 def _means(counts: Tensor, sums: Any) -> Any:

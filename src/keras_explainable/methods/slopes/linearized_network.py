@@ -17,8 +17,8 @@ from keras_explainable.common.structures import is_float
 from keras_explainable.common.warnings import warn
 from keras_explainable.inspection.logits import rewritten
 from keras_explainable.methods.slopes.max_pooling import Open, is_pooling, pooling
-from keras_explainable.methods.slopes.nonlinearities import Bend, elementwise
-from keras_explainable.methods.slopes.normalizations import mixing
+from keras_explainable.methods.slopes.nonlinearities import Nonlinearity, elementwise
+from keras_explainable.methods.slopes.normalizations import normalization_or_softmax
 from keras_explainable.methods.slopes.relu_before_pooling import relus_before
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, split_activation
@@ -48,7 +48,7 @@ _AFFINE_OPERATIONS = {
 _PRODUCTS = {"Multiply", "Divide", "TrueDivide", "Matmul", "Dot", "Einsum"}
 
 #: For each nonlinear step tensors that tell its slopes.
-Sums = list[list[Tensor]]
+StepStatistics = list[list[Tensor]]
 
 #: Layers with a kernel, whose activation is a step of its own.
 _WITH_KERNEL = (*LINEAR, layers.EinsumDense)
@@ -80,27 +80,29 @@ def is_exposed(model: Model) -> bool:
     _, *shown = keras.tree.flatten(model.graph.outputs)
     if not isinstance(model.graph.outputs, list):
         return False
-    return [*map(id, shown)] == [*map(id, _watched(bends(own_graph(model))))]
+    return [*map(id, shown)] == [
+        *map(id, _recorded_symbols(nonlinearities(original_graph(model))))
+    ]
 
 
-def bends(graph: Graph) -> list[Bend]:
+def nonlinearities(graph: Graph) -> list[Nonlinearity]:
     """Return the nonlinear steps of a graph."""
     times, pools = graph.times_read(), filter(is_pooling, graph.steps)
     before = {id(pool.outputs): relus_before(pool, graph, times) for pool in pools}
     owned = {relu for _, relus in before.values() for relu in relus}
 
-    def bend(step: Step) -> Bend:
+    def nonlinearity(step: Step) -> Nonlinearity:
         if id(step.outputs) in owned:
             return Open(step)
         if id(step.outputs) in before:
             end, relus = before[id(step.outputs)]
             return pooling(step, end, alone=bool(relus))
-        return elementwise(step) or mixing(step) or Bend(step)
+        return elementwise(step) or normalization_or_softmax(step) or Nonlinearity(step)
 
-    return [bend(step) for step in graph.steps if not _is_affine(step)]
+    return [nonlinearity(step) for step in graph.steps if not _is_affine(step)]
 
 
-def own_graph(model: GraphModel) -> Graph:
+def original_graph(model: GraphModel) -> Graph:
     """Return the graph of the model's own layers, not of their faster copies."""
     graph: Graph = getattr(model, "original", model.graph)
     return graph
@@ -115,8 +117,8 @@ def unknown(model: GraphModel) -> list[str]:
     """
     return [
         each.step.operation.name
-        for each in bends(own_graph(model))
-        if type(each) is Bend
+        for each in nonlinearities(original_graph(model))
+        if type(each) is Nonlinearity
         and _has_derivative(each.step)
         and not _is_product(each.step)
         and not _seems_affine(each)
@@ -133,17 +135,22 @@ def _is_product(step: Step) -> bool:
     return name in ("Multiply", "Matmul", "Einsum", "Dot") and len(step.reads) <= 2
 
 
-def _seems_affine(bend: Bend) -> bool:
+def _seems_affine(nonlinearity: Nonlinearity) -> bool:
     """Whether the value half-way between two points is half-way between theirs."""
-    rng, reads = np.random.default_rng(0), bend.step.reads
-    if not all(map(is_float, [*reads, *keras.tree.flatten(bend.step.outputs)])):
+    rng, reads = np.random.default_rng(0), nonlinearity.step.reads
+    if not all(map(is_float, [*reads, *keras.tree.flatten(nonlinearity.step.outputs)])):
         return False
     shapes = [[size or 8 for size in (1, *read.shape[1:])] for read in reads]
     ends = [[rng.normal(0, 30, shape) for shape in shapes] for _ in range(2)]
     middle = [(one + other) / 2 for one, other in zip(*ends, strict=True)]
     with keras.StatelessScope():  # A layer may keep what it has seen.
         one, other, between = (
-            [*map(ops.convert_to_numpy, bend.step.run(_given(reads, point)).values())]
+            [
+                *map(
+                    ops.convert_to_numpy,
+                    nonlinearity.step.run(_given(reads, point)).values(),
+                )
+            ]
             for point in (*ends, middle)
         )
     return all(
@@ -165,16 +172,20 @@ def _exposing(graph: Graph) -> Graph:
     steps = [part for step in flat.steps for part in _parted(step)]
     first = keras.tree.flatten(flat.outputs)[0]
     whole = replace(flat, steps=tuple(steps), outputs=first).pruned()
-    return replace(whole, outputs=[first, *_watched(bends(whole))])
+    return replace(whole, outputs=[first, *_recorded_symbols(nonlinearities(whole))])
 
 
 def _parted(step: Step) -> list[Step]:
     return split_activation(step) if type(step.operation) in _WITH_KERNEL else [step]
 
 
-def _watched(bends: Sequence[Bend]) -> list[Any]:
-    """Return the symbols that the bends watch, each of them once."""
-    return list({id(x): x for bend in bends for x in bend.watched}.values())
+def _recorded_symbols(nonlinearities: Sequence[Nonlinearity]) -> list[Any]:
+    """Return the symbols that the nonlinearities watch, each of them once."""
+    return list(
+        {
+            id(x): x for nonlinearity in nonlinearities for x in nonlinearity.recorded
+        }.values()
+    )
 
 
 def _is_affine(step: Step) -> bool:
@@ -193,43 +204,48 @@ def _is_affine(step: Step) -> bool:
     return products or kind.__name__ in _AFFINE_OPERATIONS
 
 
-def averaged(model: GraphModel, means: Sums) -> Sums:
-    """Return the slopes of each bend, by the means (B, ...) of what tells them."""
-    made = bends(own_graph(model))
+def mean_slopes(model: GraphModel, means: StepStatistics) -> StepStatistics:
+    """Return the slopes of each nonlinearity, by the means (B, ...) of what tells them."""
+    made = nonlinearities(original_graph(model))
 
-    def of_all(means: Sums) -> Sums:
-        return [[*bend.slopes(*x)] for bend, x in zip(made, means, strict=True)]
+    def of_all(means: StepStatistics) -> StepStatistics:
+        return [
+            [*nonlinearity.slopes(*x)]
+            for nonlinearity, x in zip(made, means, strict=True)
+        ]
 
-    slopes: Sums = backend.fused(of_all)(means)
+    slopes: StepStatistics = backend.fused(of_all)(means)
     return slopes
 
 
-def straight_maps(
-    model: GraphModel, inputs: Tensor, indices: Tensor, slopes: Sums
+def linearized_maps(
+    model: GraphModel, inputs: Tensor, indices: Tensor, slopes: StepStatistics
 ) -> Tensor:
-    """Return the maps (B, ..., K) of the network with straight steps for its bends.
+    """Return the maps (B, ..., K) of the network with straight steps for its nonlinearities.
 
     Args:
         model: an exposed one.
         inputs: (B, ...), of which the shape alone matters.
         indices: units (B, K).
-        slopes: of each bend, each (B, ...).
+        slopes: of each nonlinearity, each (B, ...).
     """
-    bent = {
-        id(keras.tree.flatten(bend.step.outputs)[0]): (bend, of_bend)
-        for bend, of_bend in zip(bends(own_graph(model)), slopes, strict=True)
+    nonlinear = {
+        id(keras.tree.flatten(nonlinearity.step.outputs)[0]): (nonlinearity, its_slopes)
+        for nonlinearity, its_slopes in zip(
+            nonlinearities(original_graph(model)), slopes, strict=True
+        )
     }
 
     def run(x: Tensor) -> tuple[Tensor, tuple[()]]:
         values = named(model.graph.inputs, (x,))
         for step in model.graph.steps:
             first = id(keras.tree.flatten(step.outputs)[0])
-            bend, of_bend = bent.get(first, (None, ()))
-            if bend is None:
+            nonlinearity, its_slopes = nonlinear.get(first, (None, ()))
+            if nonlinearity is None:
                 values |= step.run(values)
             else:
-                reads = [values[id(symbol)] for symbol in bend.step.reads]
-                values |= bend.straight(of_bend, *reads)
+                reads = [values[id(symbol)] for symbol in nonlinearity.step.reads]
+                values |= nonlinearity.linearized(its_slopes, *reads)
         return values[id(keras.tree.flatten(model.graph.outputs)[0])], ()
 
     outputs, pullback, _ = backend.vjp(run, inputs)

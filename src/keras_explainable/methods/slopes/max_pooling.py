@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from keras_explainable import backend
 from keras_explainable.backend.padding import pads
-from keras_explainable.methods.slopes.nonlinearities import Bend
+from keras_explainable.methods.slopes.nonlinearities import Nonlinearity
 from keras_explainable.network.graph import Step, named
 from keras_explainable.types import Tensor
 
@@ -20,7 +20,7 @@ _GLOBAL = (
 )
 
 
-class Open(Bend):
+class Open(Nonlinearity):
     """A ReLU that max pooling alone reads: both are taken as one step.
 
     Nothing wins where it is closed: its slope is in the chances to win.
@@ -30,16 +30,18 @@ class Open(Bend):
         """Return nothing."""
         return ()
 
-    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+    def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
         """Return nothing."""
         return []
 
-    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+    def linearized(
+        self, slopes: Sequence[Tensor], *inputs: Tensor
+    ) -> dict[int, Tensor]:
         """Return the values as they are."""
         return named(self.step.outputs, inputs[0])
 
 
-class MaxPooling(Bend):
+class MaxPooling(Nonlinearity):
     """Max pooling with windows, of any number of axes, channels last."""
 
     def __init__(self, step: Step, limit: float | None):
@@ -48,7 +50,7 @@ class MaxPooling(Bend):
         self.limit = limit
 
     @property
-    def watched(self) -> Sequence[Any]:
+    def recorded(self) -> Sequence[Any]:
         """What it reads and what it writes, the largest values."""
         return [*self.step.reads, self.step.outputs]
 
@@ -56,7 +58,7 @@ class MaxPooling(Bend):
         """Return the winners."""
         return [backend.fused(self.winners)(*values)]
 
-    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+    def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
         """Return how often each place in the windows wins."""
         won: list[Tensor] = backend.counts(weights, values[0], self._count)
         return won
@@ -72,7 +74,9 @@ class MaxPooling(Bend):
             return passes
         return passes * ops.sign(ops.relu(self.limit - x))  # It may have been rounded.
 
-    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+    def linearized(
+        self, slopes: Sequence[Tensor], *inputs: Tensor
+    ) -> dict[int, Tensor]:
         """Return the mean over each window, weighted with the chances."""
         [x] = inputs
         factors = (ops.cast(each, x.dtype) for each in slopes)
@@ -117,7 +121,7 @@ class Counted(MaxPooling):
         layer = self.step.operation
         how = layer.pool_size, layer.strides, layer.padding
         ran: tuple[Tensor, list[Tensor]]
-        ran = backend.pool_and_wins(weights, x, self.limit, *how)
+        ran = backend.max_pool_and_counts(weights, x, self.limit, *how)
         return ran
 
 
@@ -131,7 +135,7 @@ class GlobalMaxPooling(MaxPooling):
         number = ops.sum(shares, axis=self.axes, keepdims=True)
         return shares / ops.maximum(number, 1)
 
-    summed = Bend.summed
+    statistic_sums = Nonlinearity.statistic_sums
 
     def places(self, x: Tensor, fill: float) -> list[Tensor]:
         """Return all places at once."""
@@ -147,7 +151,7 @@ class GlobalMaxPooling(MaxPooling):
         return tuple(range(1, len(self.step.reads[0].shape) - 1))
 
 
-class Cleared(Bend):
+class Cleared(Nonlinearity):
     """Max pooling behind ReLUs with slopes of their own, as others read them, too.
 
     The winner is always one that has passed the ReLU. Its slope has that chance in it,
@@ -159,26 +163,28 @@ class Cleared(Bend):
         self.pooling, self.runs = pooling, pooling.runs
 
     @property
-    def watched(self) -> Sequence[Any]:
+    def recorded(self) -> Sequence[Any]:
         """What the pooling watches, what it reads first."""
-        return self.pooling.watched
+        return self.pooling.recorded
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
         """Return what it reads, and what is prepared of the pooling."""
         return [values[0], *self.pooling.prepared(*values)]
 
-    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+    def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
         """Return how often ReLUs pass, and how often each place wins."""
         x, *prepared = values
-        return super().summed(weights, x) + self.pooling.summed(weights, *prepared)
+        return super().statistic_sums(weights, x) + self.pooling.statistic_sums(
+            weights, *prepared
+        )
 
     def run(self, weights: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return what the pooling writes, and what is told."""
         best, won = self.pooling.run(weights, x)
         still = ops.cast(ops.stop_gradient(x), "float32")
-        return best, super().summed(weights, still) + won
+        return best, super().statistic_sums(weights, still) + won
 
-    def told(self, *values: Tensor) -> Sequence[Tensor]:
+    def statistics(self, *values: Tensor) -> Sequence[Tensor]:
         """Return where ReLUs pass."""
         return [self.pooling.passes(values[0])]
 
@@ -188,10 +194,12 @@ class Cleared(Bend):
         ever = passed > 0
         return [ops.where(ever, 1 / ops.where(ever, passed, 1), 0), *won]
 
-    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+    def linearized(
+        self, slopes: Sequence[Tensor], *inputs: Tensor
+    ) -> dict[int, Tensor]:
         """Return the mean over each window of what is not yet weighted."""
         [x], (free, *won) = inputs, slopes
-        return self.pooling.straight(won, x * ops.cast(free, x.dtype))
+        return self.pooling.linearized(won, x * ops.cast(free, x.dtype))
 
 
 def is_pooling(step: Step) -> bool:
@@ -205,8 +213,8 @@ def is_pooling(step: Step) -> bool:
     return [read.dtype for read in step.reads] == [step.outputs.dtype]
 
 
-def pooling(step: Step, limit: float | None, *, alone: bool) -> Bend:
-    """Return the bend of a max pooling layer.
+def pooling(step: Step, limit: float | None, *, alone: bool) -> Nonlinearity:
+    """Return the nonlinearity of a max pooling layer.
 
     Args:
         step: for which ``is_pooling`` holds.
@@ -220,7 +228,7 @@ def pooling(step: Step, limit: float | None, *, alone: bool) -> Bend:
 def _kind(layer: Any) -> type[MaxPooling]:
     if type(layer) in _GLOBAL:
         return GlobalMaxPooling
-    return Counted if backend.pools_faster(layer) else MaxPooling
+    return Counted if backend.max_pool_is_faster(layer) else MaxPooling
 
 
 def windows(layer: Any, x: Tensor, fill: float) -> list[Tensor]:

@@ -18,21 +18,21 @@ from keras_explainable.network.graph import Step, named
 from keras_explainable.types import Tensor
 
 #: Activations that mix values with each other, or do nothing.
-_MIXING = {"linear", "softmax", "logsoftmax", "sparsemax", "glu"}
+_NOT_ELEMENTWISE = {"linear", "softmax", "logsoftmax", "sparsemax", "glu"}
 
 #: Names of layers, activations and operations that are done to each value by itself.
 _ELEMENTWISE = {name.lower().replace("_", "") for name in dir(keras.activations)}
 _ELEMENTWISE |= {"absolute", "clip", "cos", "erf", "exp", "expm1", "log", "log1p"}
 _ELEMENTWISE |= {"maximum", "minimum", "power", "prelu", "reciprocal", "rsqrt", "sin"}
 _ELEMENTWISE |= {"sqrt", "square", "arctan"}
-_ELEMENTWISE -= _MIXING
+_ELEMENTWISE -= _NOT_ELEMENTWISE
 
 #: Those that have no value, or no slope, in some places, or that jump in between.
-_BROKEN = {"hardshrink", "log", "log1p", "power", "reciprocal", "rsqrt", "sqrt"}
-_BROKEN |= {"threshold"}
+_DISCONTINUOUS = {"hardshrink", "log", "log1p", "power", "reciprocal", "rsqrt", "sqrt"}
+_DISCONTINUOUS |= {"threshold"}
 
 #: Of straight pieces: start, end and slope of those that are not flat.
-_PIECES: dict[Any, list[tuple[float, float, float]]] = {
+_LINEAR_PIECES: dict[Any, list[tuple[float, float, float]]] = {
     keras.activations.leaky_relu: [(-math.inf, 0, 0.2), (0, math.inf, 1)],
     keras.activations.hard_tanh: [(-1, 1, 1)],
     keras.activations.hard_sigmoid: [(-3, 3, 1 / 6)],
@@ -41,7 +41,7 @@ _PIECES: dict[Any, list[tuple[float, float, float]]] = {
 }
 
 #: Of the trapezoidal rule for a Gaussian, better here than Gauss and Hermite's: slopes
-#: bend more than polynomials of so many places can.
+#: nonlinearity more than polynomials of so many places can.
 _NODES = np.arange(-10, 11) * 0.45
 _DENSITY = np.exp(-(_NODES**2) / 2)
 
@@ -49,7 +49,7 @@ _DENSITY = np.exp(-(_NODES**2) / 2)
 _RULE = _NODES, _NODES * _DENSITY / _DENSITY.sum()
 
 
-class Bend:
+class Nonlinearity:
     """A nonlinear step of which nothing is known: straight at the mean of its input.
 
     Attributes:
@@ -63,32 +63,32 @@ class Bend:
         self.step = step
 
     def run(self, weights: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return what the step writes, and what ``summed`` would, of what it reads."""
+        """Return what the step writes, and what ``statistic_sums`` would, of what it reads."""
         raise NotImplementedError(f"{type(self).__name__} does not run its step.")
 
     @property
-    def watched(self) -> Sequence[Any]:
+    def recorded(self) -> Sequence[Any]:
         """The symbols of the values that tell the slopes."""
         return self.step.reads
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return what ``summed`` needs of the values of what is watched, each (R, ...).
+        """Return what ``statistic_sums`` needs of the values of what is recorded, each (R, ...).
 
-        Found in a step of its own, where ``summed`` would find it many times over.
+        Found in a step of its own, where ``statistic_sums`` would find it many times over.
         """
         return values
 
-    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+    def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
         """Return the sums (groups, ...) over copies of what is told.
 
         Args:
             weights: of the copies (R / groups, groups).
             values: as prepared, floats in float32.
         """
-        sums: list[Tensor] = backend.weighted_sums(self.told, weights, values)
+        sums: list[Tensor] = backend.weighted_sums(self.statistics, weights, values)
         return sums
 
-    def told(self, *values: Tensor) -> Sequence[Tensor]:
+    def statistics(self, *values: Tensor) -> Sequence[Tensor]:
         """Return what tells the slopes by its mean over noisy copies, each (R, ...).
 
         Args:
@@ -100,7 +100,9 @@ class Bend:
         """Return the slopes, given the means (B, ...) of what is told."""
         return means
 
-    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+    def linearized(
+        self, slopes: Sequence[Tensor], *inputs: Tensor
+    ) -> dict[int, Tensor]:
         """Return what the straight step writes, by the ``id`` of its symbol."""
         moved = {
             id(symbol): _moved(mean, x)
@@ -116,10 +118,10 @@ def _moved(mean: Tensor, x: Tensor) -> Tensor:
     return ops.cast(mean, x.dtype) + x - ops.stop_gradient(x)
 
 
-class Elementwise(Bend):
+class Elementwise(Nonlinearity):
     """A step that is done to each value by itself; these are taken for Gaussian."""
 
-    def summed(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
+    def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
         """Return the sums of the values and of their squares."""
         sums: list[Tensor] = backend.power_sums(weights, values[0])
         return sums
@@ -165,7 +167,9 @@ class Elementwise(Bend):
         outputs, pullback, _ = backend.vjp(lambda x: (self._value(x), ()), z)
         return pullback(ops.ones_like(outputs))
 
-    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+    def linearized(
+        self, slopes: Sequence[Tensor], *inputs: Tensor
+    ) -> dict[int, Tensor]:
         """Return the values times their slopes."""
         [slope], [x] = slopes, inputs
         return named(self.step.outputs, x * ops.cast(slope, x.dtype))
@@ -174,9 +178,9 @@ class Elementwise(Bend):
 class Broken(Elementwise):
     """One whose values tell its slopes only within pieces, and not where it jumps."""
 
-    summed = Bend.summed
+    statistic_sums = Nonlinearity.statistic_sums
 
-    def told(self, *values: Tensor) -> Sequence[Tensor]:
+    def statistics(self, *values: Tensor) -> Sequence[Tensor]:
         """Return the slopes themselves."""
         return [self._derivative(values[0])]
 
@@ -186,13 +190,13 @@ class Broken(Elementwise):
 
 
 def elementwise(step: Step) -> Elementwise | None:
-    """Return the bend of a step that is known to be done to each value by itself."""
+    """Return the nonlinearity of a step that is known to be done to each value by itself."""
     name = str(getattr(_function(step.operation), "__name__", ""))
     name = name.lower().replace("_", "")
     alone = [read.shape for read in step.reads] == [step.outputs.shape]
     if name not in _ELEMENTWISE or not alone:
         return None
-    broken = name in _BROKEN and _pieces(step.operation) is None
+    broken = name in _DISCONTINUOUS and _pieces(step.operation) is None
     return Broken(step) if broken else Elementwise(step)
 
 
@@ -202,17 +206,17 @@ def _function(operation: Any) -> Any:
     return operation.activation if kind is layers.Activation else kind
 
 
-def relu_end(operation: Any) -> float | None:
+def relu_max_value(operation: Any) -> float | None:
     """Return where a plain ReLU ends, also one of ``keras.ops``; None for others."""
     kind, ends = type(operation), {"Relu": math.inf, "Relu6": 6.0}
     if kind.__name__ in ends and kind.__module__.startswith("keras."):
         return ends[kind.__name__]
-    return operation_kinds.relu_end(operation)
+    return operation_kinds.relu_max_value(operation)
 
 
 def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:
     """Return the straight pieces of an activation that has no others."""
-    limit = relu_end(operation)
+    limit = relu_max_value(operation)
     if limit is not None:
         return [(0, limit, 1)]
     if isinstance(operation, layers.LeakyReLU):
@@ -223,7 +227,7 @@ def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:
         return [(-math.inf, start, float(operation.negative_slope)), (start, end, 1)]
     if type(operation).__name__ == "Threshold":
         return [(operation.threshold, math.inf, 1)]
-    return _PIECES.get(_function(operation))
+    return _LINEAR_PIECES.get(_function(operation))
 
 
 def _above(value: float, mean: Tensor, deviation: Tensor) -> Tensor | float:

@@ -6,12 +6,12 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_explainable.methods.slopes.nonlinearities import Bend
+from keras_explainable.methods.slopes.nonlinearities import Nonlinearity
 from keras_explainable.network.graph import Step, named
 from keras_explainable.types import Tensor
 
 
-class Normalization(Bend):
+class Normalization(Nonlinearity):
     """Layer normalisation: what is left of x without its mean and its own direction.
 
         dy/dx = gamma s (1 - mean - n <n, .>),   n = s (x - mean of x)
@@ -19,13 +19,15 @@ class Normalization(Bend):
     with the means of s and of n over noisy copies; without means for RMS.
     """
 
-    def told(self, *values: Tensor) -> Sequence[Tensor]:
+    def statistics(self, *values: Tensor) -> Sequence[Tensor]:
         """Return one over the deviation, and what is normalised by it."""
         centred = self._centred(values[0])
         scale = ops.rsqrt(self._mean(ops.square(centred)) + self.step.operation.epsilon)
         return scale, scale * centred
 
-    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+    def linearized(
+        self, slopes: Sequence[Tensor], *inputs: Tensor
+    ) -> dict[int, Tensor]:
         """Return what a layer with that Jacobian writes."""
         [x] = inputs
         scale, direction = (ops.cast(slope, x.dtype) for slope in slopes)
@@ -52,7 +54,7 @@ class Normalization(Bend):
         return ops.cast(ops.reshape(gamma, wide), x.dtype)
 
 
-class Softmax(Bend):
+class Softmax(Nonlinearity):
     """Softmax: dp/dx = p (1 - <p, .>), with the mean of p over noisy copies.
 
     Where p is now of one place, now of another, it hardly has a derivative at either,
@@ -61,11 +63,11 @@ class Softmax(Bend):
     """
 
     @property
-    def watched(self) -> Sequence[Any]:
+    def recorded(self) -> Sequence[Any]:
         """What it writes: p itself."""
         return [self.step.outputs]
 
-    def told(self, *values: Tensor) -> Sequence[Tensor]:
+    def statistics(self, *values: Tensor) -> Sequence[Tensor]:
         """Return p, and its product with itself."""
         return values[0], self._product(values[0], values[0])
 
@@ -76,7 +78,9 @@ class Softmax(Bend):
         some = undecided > 0
         return p, ops.where(some, (1 - square) / ops.where(some, undecided, 1), 0)
 
-    def straight(self, slopes: Sequence[Tensor], *inputs: Tensor) -> dict[int, Tensor]:
+    def linearized(
+        self, slopes: Sequence[Tensor], *inputs: Tensor
+    ) -> dict[int, Tensor]:
         """Return what a step with that Jacobian writes."""
         [x] = inputs
         p, factor = (ops.cast(each, x.dtype) for each in slopes)
@@ -87,8 +91,8 @@ class Softmax(Bend):
         return ops.sum(one * other, axis=axis, keepdims=True)
 
 
-def mixing(step: Step) -> Bend | None:
-    """Return the bend of a norm or a softmax; None for anything else."""
+def normalization_or_softmax(step: Step) -> Nonlinearity | None:
+    """Return the nonlinearity of a norm or a softmax; None for anything else."""
     operation, kind = step.operation, type(step.operation)
     if len(step.reads) != 1:
         return None

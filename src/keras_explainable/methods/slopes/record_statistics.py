@@ -1,6 +1,6 @@
-"""A run of an exposed network that tells on its way what its bends' slopes are.
+"""A run of an exposed network that tells on its way what its nonlinearities' slopes are.
 
-Where operations run one by one, what bends watch is told as soon as it is there, and
+Where operations run one by one, what nonlinearities watch is told as soon as it is there, and
 goes; so a ReLU may overwrite what it reads, which saves as much memory again.
 """
 
@@ -14,10 +14,14 @@ from keras import layers, ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import is_float
-from keras_explainable.execution.model_cache import Kept
-from keras_explainable.methods.slopes.linearized_network import Sums, bends, own_graph
-from keras_explainable.methods.slopes.nonlinearities import Bend, relu_end
-from keras_explainable.network.graph import Graph, GraphModel, Step, done_after, named
+from keras_explainable.execution.model_cache import ModelCache
+from keras_explainable.methods.slopes.linearized_network import (
+    StepStatistics,
+    nonlinearities,
+    original_graph,
+)
+from keras_explainable.methods.slopes.nonlinearities import Nonlinearity, relu_max_value
+from keras_explainable.network.graph import Graph, GraphModel, Step, named, unread_after
 from keras_explainable.network.operation_kinds import LINEAR
 from keras_explainable.types import Tensor
 
@@ -25,7 +29,7 @@ from keras_explainable.types import Tensor
 _WRITERS = (*LINEAR, layers.BatchNormalization)
 
 
-#: Values by the ``id`` of their symbols, and sums by the number of their bend.
+#: Values by the ``id`` of their symbols, and sums by the number of their nonlinearity.
 _Ran = tuple[dict[int, Tensor], dict[int, list[Tensor]]]
 
 
@@ -35,23 +39,23 @@ class _Stage:
 
     Attributes:
         limit: where the ReLU ends that may overwrite what it reads; None of any other.
-        runs: the bend that runs it, if there is one, by its number.
-        ready: the other bends that can be told, likewise.
+        runs: the nonlinearity that runs it, if there is one, by its number.
+        ready: the other nonlinearities that can be statistics, likewise.
         done: symbols that nothing reads any more.
     """
 
     step: Step
     limit: float | None
-    runs: dict[int, Bend]
-    ready: dict[int, Bend]
+    runs: dict[int, Nonlinearity]
+    ready: dict[int, Nonlinearity]
     done: set[int]
 
     def run(self, values: dict[int, Tensor], weights: Tensor) -> _Ran:
-        """Return what the step writes, and what is told by the bend that runs it."""
-        for number, bend in self.runs.items():
-            [x] = (values[id(symbol)] for symbol in bend.step.reads)
-            written, told = bend.run(weights, x)
-            return named(bend.step.outputs, written), {number: told}
+        """Return what the step writes, and what is told by the nonlinearity that runs it."""
+        for number, nonlinearity in self.runs.items():
+            [x] = (values[id(symbol)] for symbol in nonlinearity.step.reads)
+            written, statistics = nonlinearity.run(weights, x)
+            return named(nonlinearity.step.outputs, written), {number: statistics}
         if self.limit is not None:
             [x] = (values[id(symbol)] for symbol in self.step.reads)
             if not hasattr(x, "_keras_mask"):  # Which it would lose.
@@ -59,10 +63,10 @@ class _Stage:
         return self.step.run(values), {}
 
 
-def run_telling(
+def run_and_record(
     model: GraphModel, inputs: Tensor, weights: Tensor
-) -> tuple[Tensor, Sums]:
-    """Return outputs (R, units), and what tells the slopes of each bend.
+) -> tuple[Tensor, StepStatistics]:
+    """Return outputs (R, units), and what tells the slopes of each nonlinearity.
 
     That is summed over copies, (groups, ...), and no derivatives go through it.
 
@@ -77,54 +81,62 @@ def run_telling(
         written, ran = stage.run(values, weights)
         values |= written
         ready = [*stage.ready.values()]
-        told = _told(ready, [_still(bend, values) for bend in ready], weights)
-        sums |= ran | dict(zip(stage.ready, told, strict=True))
+        statistics = _told(
+            ready, [_still(nonlinearity, values) for nonlinearity in ready], weights
+        )
+        sums |= ran | dict(zip(stage.ready, statistics, strict=True))
         for symbol in stage.done:
             del values[symbol]
     return values[id(_first(model.graph))], [sums[n] for n in sorted(sums)]
 
 
-def _still(bend: Bend, values: dict[int, Tensor]) -> list[Tensor]:
-    """Return what a bend watches without derivatives; whole numbers as floats."""
-    watched = [values[id(symbol)] for symbol in bend.watched]
+def _still(nonlinearity: Nonlinearity, values: dict[int, Tensor]) -> list[Tensor]:
+    """Return what a nonlinearity watches without derivatives; whole numbers as floats."""
+    recorded = [values[id(symbol)] for symbol in nonlinearity.recorded]
     return [
-        ops.stop_gradient(x) if is_float(x) else ops.cast(x, "float32") for x in watched
+        ops.stop_gradient(x) if is_float(x) else ops.cast(x, "float32")
+        for x in recorded
     ]
 
 
-def _told(made: Sequence[Bend], watched: Sums, weights: Tensor) -> Sums:
-    """Return what bends tell of the values that they watch, in one go."""
+def _told(
+    made: Sequence[Nonlinearity], recorded: StepStatistics, weights: Tensor
+) -> StepStatistics:
+    """Return what nonlinearities tell of the values that they watch, in one go."""
     prepared = [
-        [ops.cast(x, "float32") if is_float(x) else x for x in bend.prepared(*values)]
-        for bend, values in zip(made, watched, strict=True)
+        [
+            ops.cast(x, "float32") if is_float(x) else x
+            for x in nonlinearity.prepared(*values)
+        ]
+        for nonlinearity, values in zip(made, recorded, strict=True)
     ]
 
-    def summed(prepared: Sums, weights: Tensor) -> Sums:
+    def statistic_sums(prepared: StepStatistics, weights: Tensor) -> StepStatistics:
         return [
-            bend.summed(weights, *values)
-            for bend, values in zip(made, prepared, strict=True)
+            nonlinearity.statistic_sums(weights, *values)
+            for nonlinearity, values in zip(made, prepared, strict=True)
         ]
 
-    sums: Sums = backend.fused(summed)(prepared, weights) if made else []
+    sums: StepStatistics = backend.fused(statistic_sums)(prepared, weights) if made else []
     return sums
 
 
-_kept = Kept(most=1)
+_cache = ModelCache(capacity=1)
 
 
 def _stages(model: GraphModel) -> list[_Stage]:
-    return _kept.get(model, None, partial(_made, model.graph, own_graph(model)))
+    return _cache.get(model, None, partial(_made, model.graph, original_graph(model)))
 
 
 def _made(graph: Graph, own: Graph) -> list[_Stage]:
-    made = bends(own)
+    made = nonlinearities(own)
     ready = _ready(graph, made)
     reads = [{*map(id, step.reads)} for step in graph.steps]
-    for number, bend in zip(ready, made, strict=True):
-        reads[number] |= {*map(id, bend.watched)}
+    for number, nonlinearity in zip(ready, made, strict=True):
+        reads[number] |= {*map(id, nonlinearity.recorded)}
     first, times = id(_first(graph)), graph.times_read()
     once = {symbol for symbol in times if times[symbol] == 1} - {first}
-    done = done_after(reads, {first})
+    done = unread_after(reads, {first})
     return [
         _Stage(
             step,
@@ -141,14 +153,17 @@ def _at(number: int, ready: Sequence[int]) -> list[int]:
     return [k for k, each in enumerate(ready) if each == number]
 
 
-def _ready(graph: Graph, made: Sequence[Bend]) -> list[int]:
-    """Return after which step each bend is told."""
+def _ready(graph: Graph, made: Sequence[Nonlinearity]) -> list[int]:
+    """Return after which step each nonlinearity is told."""
     if not backend.EAGER:  # One program for all of it is compiled faster.
         return [len(graph.steps) - 1] * len(made)
     written = {id(symbol): 0 for symbol in keras.tree.flatten(graph.inputs)}
     for number, step in enumerate(graph.steps):
         written |= {id(x): number for x in keras.tree.flatten(step.outputs)}
-    return [max(written[id(symbol)] for symbol in bend.watched) for bend in made]
+    return [
+        max(written[id(symbol)] for symbol in nonlinearity.recorded)
+        for nonlinearity in made
+    ]
 
 
 def _limit(step: Step, once: Container[int], own: Graph) -> float | None:
@@ -161,7 +176,7 @@ def _limit(step: Step, once: Container[int], own: Graph) -> float | None:
         once: the symbols that are read once, and not put out.
         own: the graph of the model's own layers.
     """
-    limit = relu_end(step.operation)
+    limit = relu_max_value(step.operation)
     if limit not in (6.0, math.inf) or not backend.EAGER:
         return None
     [read] = step.reads

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_explainable.methods.slopes.max_pooling import LOCAL
-from keras_explainable.methods.slopes.nonlinearities import relu_end
+from keras_explainable.methods.slopes.nonlinearities import relu_max_value
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.operation_kinds import IDENTITIES
 
@@ -32,7 +32,9 @@ def relus_before(
     """
     way = [*_way(pooling.reads[0], graph)]
     sources = {id(symbol): step for symbol, step in way if not _passes(step)}
-    ends = {relu_end(step.operation) if step else None for step in sources.values()}
+    ends = {
+        relu_max_value(step.operation) if step else None for step in sources.values()
+    }
     end = ends.pop() if len(ends) == 1 else None
     alone = all(times[id(symbol)] == 1 and not _pools(step) for symbol, step in way)
     return end, {*sources} if alone and end is not None else set()
