@@ -58,7 +58,7 @@ def squares(values):
 def shrunk(both, part):
     """Return shrunken maps of some channels, and their errors squared."""
     halves = [stats.maps[..., part, :] for stats in both]
-    maps, squared = wiener_shrinkage.shrunk(halves, [stats.counts for stats in both])
+    maps, squared = wiener_shrinkage.shrink(halves, [stats.counts for stats in both])
     return maps[..., 0], squared[:, 0]
 
 

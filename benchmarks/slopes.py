@@ -40,7 +40,7 @@ from keras_explainable.methods.slopes import linearized_network
 from keras_explainable.methods.slopes.hybrid_estimator import Estimate
 from keras_explainable.sampling.accumulator import Accumulator
 from keras_explainable.sampling.averaging_loop import looping_method, noisy_copy_source
-from keras_explainable.sampling.noise import DEFAULT, Noise, ranges
+from keras_explainable.sampling.noise import DEFAULT, Noise, value_ranges
 from keras_explainable.sampling.parameters import Sampling
 
 SIDES = ("ours, sampled", "ours, slopes", "ours, hybrid", "Xplique")
@@ -184,7 +184,7 @@ def _recorded_symbols(network, x, y, level, repetitions):
     def watch(call, *, few):
         noisy = Noise(DEFAULT, level, antithetic=True)
         sampling = Sampling(few[-1], 1, copies=2)
-        sigma = noisy.scales(call.model, call.inputs, ranges(call.inputs))
+        sigma = noisy.scales(call.model, call.inputs, value_ranges(call.inputs))
         views = noisy_copy_source(call, noisy, sampling, sigma)
         tally = Accumulator(call.outputs, call.indices, sampling, spread=True)
         blend, alone = (

@@ -26,7 +26,7 @@ KINDS = {  # Inputs of each group, and outputs.
 
 
 class Case(NamedTuple):
-    """A convolution; it looks like a layer to ``backend.is_faster``."""
+    """A convolution; it looks like a layer to ``backend.convolution_is_faster``."""
 
     kind: str
     window: tuple[int, ...]
@@ -81,7 +81,7 @@ def every_case():
                 yield case
 
 
-CASES = [case for case in every_case() if backend.is_faster(case)]
+CASES = [case for case in every_case() if backend.convolution_is_faster(case)]
 
 
 def noise(*shape, seed=0):
@@ -233,7 +233,7 @@ def test_affine_is_a_product_and_a_sum():
 POOLS = itertools.product([(2, 2), (3, 3), (3, 2)], [(1, 1), (2, 2), (3, 2)])
 
 
-@pytest.mark.skipif(backend.pool is None, reason="Keras' own is as fast")
+@pytest.mark.skipif(backend.max_pool is None, reason="Keras' own is as fast")
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize(("window", "strides"), POOLS)
 def test_pooling_is_keras_max_pooling(window, strides, padding):
@@ -242,7 +242,7 @@ def test_pooling_is_keras_max_pooling(window, strides, padding):
     x = noise(2, 7, 8, 3)
     for inputs in (x, np.maximum(x - 1, 0), -1 - np.maximum(x, 0)):
         assert_equal(
-            lambda x: backend.pool(x, window, strides, padding),
+            lambda x: backend.max_pool(x, window, strides, padding),
             lambda x: ops.max_pool(x, window, strides, padding, "channels_last"),
             inputs,
         )
@@ -254,16 +254,16 @@ def test_memory_holds_the_values(dtype):
         pytest.skip("JAX has no float64 unless it is told to")
     values = noise(3, 4).astype(dtype)
     variable = keras.Variable(values, dtype=dtype)
-    np.testing.assert_array_equal(np.asarray(backend.memory(variable)), values)
+    np.testing.assert_array_equal(np.asarray(backend.host_buffer(variable)), values)
     variable.assign(2 * values)
-    np.testing.assert_array_equal(np.asarray(backend.memory(variable)), 2 * values)
+    np.testing.assert_array_equal(np.asarray(backend.host_buffer(variable)), 2 * values)
 
 
 @pytest.mark.skipif(not backend.COPIES_ON_WRITE, reason="written in place")
 def test_memory_that_is_held_is_not_written_to():
     values = noise(3, 4)
     variable = keras.Variable(values)
-    held = np.asarray(backend.memory(variable))
+    held = np.asarray(backend.host_buffer(variable))
     variable.assign_add(ops.ones((3, 4)))
     variable.assign(7 * values)
     np.testing.assert_array_equal(held, values)
@@ -279,7 +279,7 @@ def test_being_out_of_memory_is_known(error):
 )
 def test_being_out_of_memory_is_known_where_it_really_happens():
     with pytest.raises(Exception, match=r"(?i)memory|OOM") as raised:
-        backend.wait(ops.ones((2**50,), "float32"))
+        backend.block_until_ready(ops.ones((2**50,), "float32"))
     assert backend.is_out_of_memory(raised.value)
 
 

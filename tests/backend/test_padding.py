@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
-from keras_explainable.backend.padding import pads
+from keras_explainable.backend.padding import padding_amounts
 
 HOW = ((3, 3), (1, 1), (1, 1))  # Window, strides, dilation.
 
 
 def test_valid_and_given_padding():
-    assert pads("valid", (5, 6), *HOW) == [(0, 0), (0, 0)]
-    assert pads(((1, 0), [2, 3]), (5, 6), *HOW) == [(1, 0), (2, 3)]
+    assert padding_amounts("valid", (5, 6), *HOW) == [(0, 0), (0, 0)]
+    assert padding_amounts(((1, 0), [2, 3]), (5, 6), *HOW) == [(1, 0), (2, 3)]
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,14 @@ def test_valid_and_given_padding():
     ],
 )
 def test_same_padding(size, window, stride, dilation, expected):
-    assert pads("same", (size,), (window,), (stride,), (dilation,)) == [expected]
+    assert padding_amounts("same", (size,), (window,), (stride,), (dilation,)) == [
+        expected
+    ]
 
 
 @given(st.integers(1, 12), st.integers(1, 5), st.integers(1, 4))
 def test_same_padding_is_keras(size, window, stride):
-    ((before, behind),) = pads("same", (size,), (window,), (stride,), (1,))
+    ((before, behind),) = padding_amounts("same", (size,), (window,), (stride,), (1,))
     layer = keras.layers.MaxPooling1D(window, stride, "same")
     outputs = layer.compute_output_shape((1, size, 1))[1]
     assert (size + before + behind - window) // stride + 1 == outputs
@@ -46,6 +48,6 @@ def test_same_padding_keeps_values_in_place():
     x = ops.convert_to_tensor([[[1.0], [2.0], [3.0], [4.0]]])
     kernel = ops.convert_to_tensor([[[1.0]], [[0.0]], [[0.0]]])  # Reads the first.
     found = ops.conv(x, kernel, strides=2, padding="same")
-    ((before, _),) = pads("same", (4,), (3,), (2,), (1,))
+    ((before, _),) = padding_amounts("same", (4,), (3,), (2,), (1,))
     assert before == 0
     assert ops.convert_to_numpy(found).ravel().tolist() == [1.0, 3.0]

@@ -81,7 +81,7 @@ def test_compiled(rng, given):
 def test_numbers_are_counted(rng, rows):
     numbers = rng.integers(0, 5, size=(rows * 2, 6)).astype("uint8")
     weights = rng.choice(np.float32([0, 0.5, 2]), size=(rows, 2))
-    found = backend.counts(weights, ops.convert_to_tensor(numbers), 4)
+    found = backend.value_counts(weights, ops.convert_to_tensor(numbers), 4)
     expected = [_added(numbers == number, weights) for number in range(4)]
     found = [*map(ops.convert_to_numpy, found)]
     assert {x.dtype.name for x in found} == {"float32"}

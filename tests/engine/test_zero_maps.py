@@ -1,4 +1,4 @@
-"""Too many maps are refused with the figures; blank ones are told, with the reason."""
+"""Maps that are zero everywhere: a warning says where the derivatives vanish."""
 
 import keras
 import numpy as np
@@ -7,12 +7,9 @@ from keras import layers, ops
 from support.small_models import SHAPE, UNITS, images, network, some_units
 
 import keras_explainable as ke
-from keras_explainable.engine import guards
+from keras_explainable.engine import zero_maps
 from keras_explainable.inspection.vanishing_gradients import vanishing_reason
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
-
-GIB = 2**30
-MAP = 12 * 12 * guards.WIDTH
 
 
 @pytest.fixture(scope="module")
@@ -24,38 +21,6 @@ def model():
 @pytest.fixture
 def x(rng):
     return rng.normal(size=(8, 12, 12, 3)).astype("float32")
-
-
-def with_free(monkeypatch, size):
-    monkeypatch.setattr(guards, "free_host_memory", lambda: size)
-
-
-@pytest.mark.parametrize("images", [8, 3])
-def test_a_batch_of_too_many_maps(monkeypatch, model, x, images):
-    with_free(monkeypatch, images * UNITS * MAP - 1)
-    with pytest.raises(ValueError, match=f"{images} inputs and {UNITS} units"):
-        ke.gradients(model, x[:images], verbose=0, batch_size=8)
-    with_free(monkeypatch, images * UNITS * MAP)
-    ke.gradients(model, x[:images], verbose=0, batch_size=8)
-
-
-def test_all_maps_together(monkeypatch, model, x):
-    with_free(monkeypatch, 2 * 8 * MAP - 1)
-    with pytest.raises(ValueError, match=r"8 inputs and 1 unit, .* GiB are free"):
-        ke.gradients(model, x, [0] * 8, verbose=0, batch_size=2)
-    with_free(monkeypatch, 2 * 8 * MAP)
-    ke.gradients(model, x, [0] * 8, verbose=0, batch_size=2)
-
-
-def test_maps_of_a_small_layer_take_little(monkeypatch, model, x):
-    with_free(monkeypatch, 2 * 8 * MAP - 1)
-    gradcam = ke.methods.cams.gradcam
-    ke.explain(gradcam, model, x, [0] * 8, verbose=0, batch_size=2)
-
-
-def test_where_memory_cannot_be_told(monkeypatch, model, x):
-    with_free(monkeypatch, None)
-    ke.gradients(model, x, verbose=0, batch_size=2)
 
 
 def through(layer, end=None):
@@ -139,7 +104,7 @@ def test_layers_that_are_not_known(x):
 
 
 def test_nobody_asks_why_where_nothing_is_blank(model, x, monkeypatch):
-    monkeypatch.setattr(guards, "vanishing_reason", pytest.fail)
+    monkeypatch.setattr(zero_maps, "vanishing_reason", pytest.fail)
     ke.gradients(model, x, verbose=0)
 
 
@@ -147,7 +112,7 @@ def test_maps_are_not_lost_for_the_reason(x, monkeypatch):
     def fails(*args):
         raise RuntimeError("while looking for it")
 
-    monkeypatch.setattr(guards, "vanishing_reason", fails)
+    monkeypatch.setattr(zero_maps, "vanishing_reason", fails)
     model, _ = dead()
     with pytest.warns(UserWarning, match="6 of 6 maps are zero everywhere"):
         _, maps = ke.gradients(model, images(), some_units(k=1), verbose=0)

@@ -12,7 +12,7 @@ from support.small_models import images, linear, numpy, some_units
 
 from keras_explainable.execution import compilation
 from keras_explainable.execution.compilation import (
-    accepts,
+    accepts_parameter,
     call_method,
     compiled,
     display_name,
@@ -90,9 +90,9 @@ def test_models_are_freed():
 
 def test_few_compilations_are_kept():
     model = linear()
-    for scale in range(3 * compilation._cache.most):
+    for scale in range(3 * compilation._cache.capacity):
         compiled(partial(gradients, gradient_filter=lambda g, s=scale: g * s), model)
-    assert compilation._cache.count(model) == compilation._cache.most
+    assert compilation._cache.count(model) == compilation._cache.capacity
 
 
 @pytest.mark.skipif(not TRACED, reason="torch does not trace")
@@ -133,9 +133,9 @@ def test_names_and_signatures_of_any_callable():
     assert display_name(partial(partial(gradients), indices=None)) == "gradients"
     assert display_name(Method()) == "Method"
     assert display_name(with_outputs(partial(gradients))) == "gradients"
-    assert accepts(Method(), "rows")
-    assert not accepts(gradients, "rows")
-    assert not accepts(dict, "rows")
+    assert accepts_parameter(Method(), "rows")
+    assert not accepts_parameter(gradients, "rows")
+    assert not accepts_parameter(dict, "rows")
 
 
 def test_methods_that_show_outputs_are_compiled_once_for_equal_ones():

@@ -18,7 +18,7 @@ class Made:
 
 
 def test_it_is_made_once():
-    kept, model = ModelCache(most=2), Model()
+    kept, model = ModelCache(capacity=2), Model()
     assert kept.get(model, "a", Made) is kept.get(model, "a", Made)
     assert kept.get(model, "a", Made) is not kept.get(model, "b", Made)
     assert kept.get(model, "a", Made) is not kept.get(Model(), "a", Made)
@@ -26,7 +26,7 @@ def test_it_is_made_once():
 
 def test_it_is_made_anew_when_the_state_has_changed():
     told, model = [], Model()
-    kept = ModelCache(most=2, outdated=told.append)
+    kept = ModelCache(capacity=2, outdated=told.append)
     first = kept.get(model, "a", Made, state=[1])
     assert kept.get(model, "a", Made, state=[1]) is first
     assert kept.get(model, "b", Made, state=[2]) is not first
@@ -37,7 +37,7 @@ def test_it_is_made_anew_when_the_state_has_changed():
 
 
 def test_the_least_recently_used_goes_first():
-    kept, model = ModelCache(most=2), Model()
+    kept, model = ModelCache(capacity=2), Model()
     a, b = (kept.get(model, key, Made) for key in "ab")
     kept.get(model, "a", Made)
     kept.get(model, "c", Made)
@@ -47,7 +47,7 @@ def test_the_least_recently_used_goes_first():
 
 
 def test_it_goes_with_the_model():
-    kept, model = ModelCache(most=2), Model()
+    kept, model = ModelCache(capacity=2), Model()
     made = weakref.ref(kept.get(model, "a", Made))
     assert made() is not None
     del model
@@ -56,22 +56,22 @@ def test_it_goes_with_the_model():
 
 
 def test_what_is_forgotten_is_made_anew():
-    kept, models = ModelCache(most=2), [Model(), Model()]
+    kept, models = ModelCache(capacity=2), [Model(), Model()]
     first, other = (kept.get(model, "a", Made) for model in models)
-    kept.forget(models[0])
-    kept.forget(Model())  # Of which nothing is kept.
+    kept.invalidate(models[0])
+    kept.invalidate(Model())  # Of which nothing is kept.
     assert kept.get(models[0], "a", Made) is not first
     assert kept.get(models[1], "a", Made) is other
 
 
 def test_making_may_make_others():
-    kept, model = ModelCache(most=2), Model()
+    kept, model = ModelCache(capacity=2), Model()
     made = kept.get(model, "a", lambda: kept.get(model, "b", Made))
     assert kept.get(model, "b", Made) is made
 
 
 def test_nothing_is_kept_of_a_failure():
-    kept, model = ModelCache(most=2), Model()
+    kept, model = ModelCache(capacity=2), Model()
     with pytest.raises(ZeroDivisionError):
         kept.get(model, "a", lambda: 1 / 0)
     assert kept.count(model) == 0

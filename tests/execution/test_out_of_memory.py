@@ -69,7 +69,7 @@ def test_each_halving_warns_the_user_once():
         run(rows_of(8))
     ours = [warning for warning in caught if warning.category is UserWarning]
     assert len(ours) == 1
-    assert "test_parts" in ours[0].filename  # Points at the user's line.
+    assert "test_out_of_memory" in ours[0].filename  # Points at the user's line.
     run(rows_of(8))  # Warnings are errors here.
 
 

@@ -15,7 +15,8 @@ from keras_explainable.lowering.fold_batchnorm import Linear
 from keras_explainable.lowering.space_to_depth import SpaceToDepth, suits_space_to_depth
 
 pytestmark = pytest.mark.skipif(
-    not backend.is_faster(layers.Conv2D(1, 1)), reason="Keras' own are as fast here"
+    not backend.convolution_is_faster(layers.Conv2D(1, 1)),
+    reason="Keras' own are as fast here",
 )
 
 

@@ -56,7 +56,7 @@ def test_rise_is_the_mean_of_masks_by_their_scores():
         model, X, UNITS, repetitions=n, cells=2, probability=p, seed=3, rows=7
     )
     image, draw = np.repeat(np.arange(6), n), np.tile(np.arange(n), 6)
-    keys = noise.keys(3, image, draw)
+    keys = noise.random_keys(3, image, draw)
     shifts = perturbation._shifts(keys)
     masks = numpy(perturbation._masks(SHAPE[:2], 2, p)(keys, *shifts))[..., None]
     scores = numpy(model(X[image] * masks))
@@ -66,7 +66,7 @@ def test_rise_is_the_mean_of_masks_by_their_scores():
 
 
 def test_masks_are_smooth_and_shown_as_often_as_asked():
-    keys = noise.keys(0, np.zeros(2000, int), np.arange(2000))
+    keys = noise.random_keys(0, np.zeros(2000, int), np.arange(2000))
     make = perturbation._masks((20, 30), 4, 0.3)
     masks = numpy(make(keys, *perturbation._shifts(keys)))
     assert masks.min() == 0
@@ -77,7 +77,7 @@ def test_masks_are_smooth_and_shown_as_often_as_asked():
 
 
 def test_all_is_shown_with_probability_1():
-    keys = noise.keys(0, np.zeros(3, int), np.arange(3))
+    keys = noise.random_keys(0, np.zeros(3, int), np.arange(3))
     masks = perturbation._masks((5, 5), 2, 1)(keys, *perturbation._shifts(keys))
     np.testing.assert_allclose(numpy(masks), 1)
 

@@ -10,7 +10,13 @@ from support.small_models import CHANNELS, SHAPE, UNITS, images, linear, network
 
 from keras_explainable.execution import compilation
 from keras_explainable.inspection import logits_model
-from keras_explainable.network.graph import Graph, GraphModel, Step, named, shallow_copy
+from keras_explainable.network.graph import (
+    Graph,
+    GraphModel,
+    Step,
+    by_symbol,
+    shallow_copy,
+)
 from keras_explainable.network.trace_model import trace
 
 
@@ -253,9 +259,9 @@ def test_a_graph_model_has_the_weights_and_shapes_of_the_model_traced():
 
 
 def test_tensors_are_named_by_their_symbols():
-    assert named([A, B], (1, 2)) == {id(A): 1, id(B): 2}
+    assert by_symbol([A, B], (1, 2)) == {id(A): 1, id(B): 2}
     with pytest.raises(ValueError, match="zip"):
-        named([A, B], (1,))
+        by_symbol([A, B], (1,))
 
 
 def test_a_twin_shares_variables_and_nothing_set_on_it_reaches_the_layer():

@@ -55,13 +55,13 @@ def noises(model, images):
         amount = noise.Noise(
             level.get("noise", noise.DEFAULT), level.get("noise_level")
         )
-        sigma = amount.scales(model, images, noise.ranges(images))
+        sigma = amount.scales(model, images, noise.value_ranges(images))
         count = len(images)
         rows = [
             noise.noisy_copies(
                 np.zeros_like(images),
                 sigma,
-                noise.keys(SEED, np.arange(count), np.full(count, number)),
+                noise.random_keys(SEED, np.arange(count), np.full(count, number)),
                 np.arange(count),
             )
             for number in range(REPETITIONS)

@@ -13,9 +13,9 @@ IDS = st.integers(0, 2**62)
 
 @given(st.integers(0, 2**100), IDS, st.integers(0, 2**40), IDS)
 def test_a_key_does_not_depend_on_its_neighbours(seed, image, draw, other):
-    alone = noise.keys(seed, np.array([image]), np.array([draw]))
+    alone = noise.random_keys(seed, np.array([image]), np.array([draw]))
     ids, draws = np.array([other, image, image]), np.array([draw, draw, draw + 1])
-    among = noise.keys(seed, ids, draws)
+    among = noise.random_keys(seed, ids, draws)
     np.testing.assert_array_equal(among[1], alone[0])
     assert len(np.unique(among, axis=0)) == (2 if other == image else 3)
 
@@ -24,12 +24,14 @@ def test_keys_of_many_triples_differ():
     """Also where a word of one number could be taken for one of the next."""
     values = [0, 1, 2**32, 2**32 + 1, 2**33]
     triples = [(s, i, d) for s in values for i in values for d in values]
-    rows = [noise.keys(s, np.array([i]), np.array([d]))[0] for s, i, d in triples]
+    rows = [
+        noise.random_keys(s, np.array([i]), np.array([d]))[0] for s, i, d in triples
+    ]
     assert len(np.unique(rows, axis=0)) == len(triples)
 
 
 def test_normal_is_standard_normal():
-    keys = noise.keys(0, np.arange(8), np.zeros(8, int))
+    keys = noise.random_keys(0, np.arange(8), np.zeros(8, int))
     draws = numpy(backend.normal(keys, (100, 100))).ravel()
     assert abs(draws.mean()) < 0.02
     assert abs(draws.std() - 1) < 0.02
@@ -38,7 +40,7 @@ def test_normal_is_standard_normal():
 
 
 def test_normal_depends_on_the_key_of_its_row_only():
-    keys = noise.keys(0, np.arange(4), np.zeros(4, int))
+    keys = noise.random_keys(0, np.arange(4), np.zeros(4, int))
     rows = numpy(backend.normal(keys, (5, 5)))
     np.testing.assert_array_equal(numpy(backend.normal(keys[2:3], (5, 5)))[0], rows[2])
     assert np.abs(np.corrcoef(rows.reshape(4, -1))[~np.eye(4, dtype=bool)]).max() < 0.8
@@ -47,7 +49,7 @@ def test_normal_depends_on_the_key_of_its_row_only():
 def test_copies_are_input_plus_sigma_times_noise():
     x, sigma = images(2), np.array([[0.0], [0.5]], "float32")
     image = np.array([0, 1, 1])
-    keys = noise.keys(0, image, np.array([0, 0, 1]))
+    keys = noise.random_keys(0, image, np.array([0, 0, 1]))
     copies = numpy(noise.noisy_copies(x, sigma, keys, image))
     eps = numpy(backend.normal(keys, x.shape[1:]))
     np.testing.assert_allclose(copies[0], x[0])
@@ -55,7 +57,7 @@ def test_copies_are_input_plus_sigma_times_noise():
 
 
 def test_derived_ids_mark_padding():
-    keys = noise.keys(0, np.arange(3), np.zeros(3, int))
+    keys = noise.random_keys(0, np.arange(3), np.zeros(3, int))
     ids = noise.copy_ids(keys, np.array([True, True, False]))
     assert ids[2] == noise.PADDING
     assert (ids[:2] >= 0).all()
@@ -64,7 +66,7 @@ def test_derived_ids_mark_padding():
 
 def test_scale():
     x = images(3)
-    spans, model = noise.ranges(x), linear()
+    spans, model = noise.value_ranges(x), linear()
     np.testing.assert_allclose(spans, [np.ptp(image) for image in x], rtol=1e-6)
     np.testing.assert_allclose(noise.Noise(0.5).scales(model, x, spans), [[0.5]] * 3)
     found = noise.Noise(noise.DEFAULT, 0.1).scales(model, x, spans)

@@ -1,6 +1,7 @@
 """Stats: saved, loaded, merged, and refused where they do not fit."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 from functools import cache, partial
@@ -15,9 +16,10 @@ import keras_explainable as ke
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.meta import smooth
 from keras_explainable.sampling import wiener_shrinkage
-from keras_explainable.sampling.stats import Stats, joined
+from keras_explainable.sampling.stats import Stats, concatenated
 
 SIGNED = partial(gradients, gradient_filter=None, channel_reduction=None)
+TESTS = Path(__file__).parents[1]
 SIGMA = 0.3
 
 
@@ -128,7 +130,10 @@ def test_two_processes_do_half_each(tmp_path):
     model.save(tmp_path / "model.keras")
     files = [str(tmp_path / name) for name in ("model.keras", "rest.npz")]
     subprocess.run(
-        [sys.executable, "-c", WORKER, *files], cwd=Path(__file__).parent, check=True
+        [sys.executable, "-c", WORKER, *files],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+        cwd=Path(__file__).parent,
+        check=True,
     )
     merged = run(12, model=model)[1].merged(Stats.load(files[1]))
     assert_same(merged, run(20, model=model)[1])
@@ -143,7 +148,7 @@ def test_the_same_repetitions_are_not_counted_twice():
 def test_batches_are_joined():
     _, stats = run()
     parts = [stats.taken(1), stats]
-    both = joined(parts)
+    both = concatenated(parts)
     assert len(both.maps) == 1 + len(stats.maps)
     np.testing.assert_array_equal(both.maps[1:], stats.maps)
     assert both.draws.shape == (1, len(both.maps), 2)
@@ -181,7 +186,7 @@ def test_shrinking_takes_out_fine_noise_and_knows_its_error(counts):
             signal + rng.normal(size=signal.shape) * 5 / np.sqrt(n) for n in counts
         ]
         parts = [np.array([n]) for n in counts]
-        maps, squared = wiener_shrinkage.shrunk(halves, parts)
+        maps, squared = wiener_shrinkage.shrink(halves, parts)
         mean = (counts[0] * halves[0] + counts[1] * halves[1]) / 40
         plain.append(((mean - signal) ** 2).sum())
         true.append(((maps - signal) ** 2).sum())
@@ -192,7 +197,7 @@ def test_shrinking_takes_out_fine_noise_and_knows_its_error(counts):
 
 def test_without_noise_nothing_is_shrunk():
     signal = smooth_signal().astype("float32")
-    maps, squared = wiener_shrinkage.shrunk((signal, signal), (np.ones(1), np.ones(1)))
+    maps, squared = wiener_shrinkage.shrink((signal, signal), (np.ones(1), np.ones(1)))
     np.testing.assert_allclose(maps, signal, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(squared, 0, atol=1e-6)
 

@@ -25,7 +25,7 @@ TRACING_ERRORS = (
 )
 
 
-EAGER = False
+RUNS_EAGERLY = False
 
 #: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`), of a
 #: light network and of a heavy one.
@@ -115,14 +115,14 @@ def power_sums(weights: Any, x: Any) -> list[Any]:
     return weighted_sums(lambda x: (x, jnp.square(x)), weights, [x])
 
 
-def counts(weights: Any, numbers: Any, count: int) -> list[Any]:
+def value_counts(weights: Any, numbers: Any, count: int) -> list[Any]:
     def alike(numbers: Any) -> list[Any]:
         return [(numbers == number).astype("float32") for number in range(count)]
 
     return weighted_sums(alike, weights, [numbers])
 
 
-def is_faster(layer: Any) -> bool:
+def convolution_is_faster(layer: Any) -> bool:
     return jax.default_backend() == "cpu"
 
 
@@ -167,7 +167,7 @@ def normal(keys: Any, shape: tuple[int, ...]) -> Any:
 COPIES_ON_WRITE = True
 
 
-def memory(variable: Any) -> Any:
+def host_buffer(variable: Any) -> Any:
     return np.asarray(variable.value)
 
 
@@ -188,5 +188,5 @@ def is_symbolic(x: Any) -> bool:
     return isinstance(x, jax.core.Tracer)
 
 
-def wait(x: Any) -> None:
+def block_until_ready(x: Any) -> None:
     jax.block_until_ready(x)

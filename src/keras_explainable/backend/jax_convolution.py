@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from keras_explainable.backend.padding import pads
+from keras_explainable.backend.padding import padding_amounts
 
 # Up to so many output pixels a product for each tap beats XLA's convolution.
 FEW_PIXELS = 64
@@ -34,7 +34,7 @@ def convolution(
     window = [
         (size - 1) * step + 1 for size, step in zip(spatial, dilation, strict=True)
     ]
-    around = pads(padding, inputs.shape[1:-1], spatial, strides, dilation)
+    around = padding_amounts(padding, inputs.shape[1:-1], spatial, strides, dilation)
     padded = jnp.pad(inputs, [(0, 0), *around, (0, 0)])
     sizes = zip(padded.shape[1:-1], window, strides, strict=True)
     pixels = math.prod((size - wide) // step + 1 for size, wide, step in sizes)

@@ -4,16 +4,16 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-Pads = list[tuple[int, int]]
+Padding = list[tuple[int, int]]
 
 
-def pads(
+def padding_amounts(
     padding: Any,
     sizes: Sequence[int],
     window: Sequence[int],
     strides: Sequence[int],
     dilation: Sequence[int],
-) -> Pads:
+) -> Padding:
     """Return (before, after) for each axis.
 
     Args:

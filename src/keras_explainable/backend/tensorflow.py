@@ -28,7 +28,7 @@ TRACING_ERRORS = (
 )
 
 
-EAGER = False
+RUNS_EAGERLY = False
 
 #: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`), of a
 #: light network and of a heavy one.
@@ -117,12 +117,12 @@ def power_sums(weights: Any, x: Any) -> list[Any]:
     return [_weighted(weights, each) for each in (x, tf.square(x))]
 
 
-def counts(weights: Any, numbers: Any, count: int) -> list[Any]:
+def value_counts(weights: Any, numbers: Any, count: int) -> list[Any]:
     alike = (tf.equal(numbers, number) for number in range(count))
     return [_weighted(weights, tf.cast(each, weights.dtype)) for each in alike]
 
 
-def is_faster(layer: Any) -> bool:
+def convolution_is_faster(layer: Any) -> bool:
     """Keras does grouped convolutions by XLA, slow on a CPU; here padding is free."""
     if len(layer.strides) != 2:
         return False
@@ -186,7 +186,7 @@ def _normal(key: Any, shape: tuple[int, ...]) -> Any:
 COPIES_ON_WRITE = True
 
 
-def memory(variable: Any) -> Any:
+def host_buffer(variable: Any) -> Any:
     # Quicker by far than TensorFlow's own conversion of a variable.
     handle, dtype = variable.value.handle, variable.value.dtype
     return memoryview(tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype))
@@ -204,5 +204,5 @@ def is_symbolic(x: Any) -> bool:
     return tf.is_symbolic_tensor(x)
 
 
-def wait(x: Any) -> None:
+def block_until_ready(x: Any) -> None:
     """TensorFlow's eager results are bounded by its own queue."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_explainable.backend.padding import pads
+from keras_explainable.backend.padding import padding_amounts
 
 #: Of fewer channels, such as those of a picture, TensorFlow's own derivative is faster.
 FEW_CHANNELS = 8
@@ -81,7 +81,7 @@ def _apart(x: Any, strides: Sizes, shape: Any) -> Any:
 def _around(window: Sizes, padding: str, dilation: Sizes) -> list[tuple[int, int]]:
     """Return the zeros around the outputs, so many that it gives back the inputs."""
     any_size = one = (1, 1)  # With strides of one it does not matter.
-    found = pads(padding.lower(), any_size, window, one, dilation)
+    found = padding_amounts(padding.lower(), any_size, window, one, dilation)
     wide = [(size - 1) * step for size, step in zip(window, dilation, strict=True)]
     return [
         (all_ - before, all_ - after)
@@ -97,6 +97,8 @@ def _padded(
         return inputs, padding.upper()
     sizes = inputs.shape[1:-1]
     known = sizes.is_fully_defined()
-    if known and pads("same", sizes, window, strides, dilation) == [*padding]:
+    if known and padding_amounts("same", sizes, window, strides, dilation) == [
+        *padding
+    ]:
         return inputs, "SAME"
     return tf.pad(inputs, [(0, 0), *padding, (0, 0)]), "VALID"

@@ -13,12 +13,12 @@ from keras.ops import convert_to_tensor as convert
 from torch.nn import functional
 
 from keras_explainable.backend import torch_pooling
-from keras_explainable.backend.padding import Pads, pads
+from keras_explainable.backend.padding import Padding, padding_amounts
 
 TRACING_ERRORS: tuple[type[Exception], ...] = ()  # Nothing is traced.
 
 
-EAGER = True
+RUNS_EAGERLY = True
 
 #: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`), of a
 #: light network and of a heavy one.
@@ -120,12 +120,12 @@ def _weighted(weights: Any, x: Any) -> Any:
     return sums.reshape(-1, *x.shape[1:])
 
 
-def counts(weights: Any, numbers: Any, count: int) -> list[Any]:
+def value_counts(weights: Any, numbers: Any, count: int) -> list[Any]:
     alike = ((numbers == number).to(torch.float32) for number in range(count))
     return [_weighted(torch.as_tensor(weights, device=x.device), x) for x in alike]
 
 
-def is_faster(layer: Any) -> bool:
+def convolution_is_faster(layer: Any) -> bool:
     """Keras copies inputs and kernels to other layouts; here they are only viewed."""
     return len(layer.strides) == 2
 
@@ -145,7 +145,9 @@ def convolution(
     dilation: Any,
 ) -> Any:
     kernel, inputs = convert(kernel).permute(0, 3, 1, 2), inputs.permute(0, 3, 1, 2)
-    sides = pads(padding, inputs.shape[2:], kernel.shape[2:], strides, dilation)
+    sides = padding_amounts(
+        padding, inputs.shape[2:], kernel.shape[2:], strides, dilation
+    )
     if kernel.shape[1] == 1 and set(dilation) == {1}:
         kernel, sides = _evened(kernel, sides)
     inputs, around = _padded(inputs, sides)
@@ -156,11 +158,11 @@ def convolution(
 
 
 max_pool_is_faster = torch_pooling.max_pool_is_faster
-pool = torch_pooling.pool
+max_pool = torch_pooling.max_pool
 max_pool_and_counts = torch_pooling.max_pool_and_counts
 
 
-def _evened(kernel: Any, sides: Pads) -> tuple[Any, Pads]:
+def _evened(kernel: Any, sides: Padding) -> tuple[Any, Padding]:
     """Return a kernel with zeros where a side has less padding, and even sides.
 
     torch copies the inputs to pad them unevenly; a small kernel costs less.
@@ -172,7 +174,7 @@ def _evened(kernel: Any, sides: Pads) -> tuple[Any, Pads]:
     return kernel, [(max(side), max(side)) for side in sides]
 
 
-def _padded(inputs: Any, sides: Pads) -> tuple[Any, Any]:
+def _padded(inputs: Any, sides: Padding) -> tuple[Any, Any]:
     """Return what is left for the operation to pad, alike on both sides."""
     (top, bottom), (left, right) = sides
     if top == bottom and left == right:
@@ -220,7 +222,7 @@ def normal(keys: Any, shape: tuple[int, ...]) -> Any:
 COPIES_ON_WRITE = False
 
 
-def memory(variable: Any) -> Any:
+def host_buffer(variable: Any) -> Any:
     return variable.value.detach().cpu().contiguous().numpy()
 
 
@@ -237,6 +239,6 @@ def is_symbolic(x: Any) -> bool:
     return False
 
 
-def wait(x: Any) -> None:
+def block_until_ready(x: Any) -> None:
     if x.is_cuda:
         torch.cuda.synchronize(x.device)

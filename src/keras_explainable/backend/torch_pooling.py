@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from keras_explainable.backend.padding import pads
+from keras_explainable.backend.padding import padding_amounts
 
 #: Bits that count rows, up to so many, for one place; and places in a word of 64.
 _BITS, _MOST, _PLACES = 7, 127, 9
@@ -20,7 +20,7 @@ def max_pool_is_faster(layer: Any) -> bool:
     return len(layer.strides) == 2
 
 
-def pool(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
+def max_pool(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
     return _pooled(inputs, size, strides, padding)[0]
 
 
@@ -110,7 +110,7 @@ def _pooled(inputs: Any, size: Any, strides: Any, padding: str) -> tuple[Any, ..
     and column, and the width.
     """
     inputs = inputs.permute(0, 3, 1, 2)
-    sides = pads(padding, inputs.shape[2:], size, strides, (1, 1))
+    sides = padding_amounts(padding, inputs.shape[2:], size, strides, (1, 1))
     uneven = [last > first for first, last in sides]
     short = any(each and step == 1 for each, step in zip(uneven, strides, strict=True))
     if short or size[1] > inputs.shape[-1]:  # Places of a window would be alike.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 #: The largest integer where none is said: what all backends count up to.
-MOST = 2**31 - 1
+MAX_INTEGER = 2**31 - 1
 
 
 def is_callable(name: str, value: Any) -> None:
@@ -28,7 +28,7 @@ def one_of(name: str, value: Any, texts: tuple[str, ...]) -> None:
         raise ValueError(f"`{name}` must be one of {texts}; received {value!r}.")
 
 
-def integer(name: str, value: Any, least: int, most: int | None = MOST) -> None:
+def integer(name: str, value: Any, least: int, most: int | None = MAX_INTEGER) -> None:
     """Raise unless ``value`` is an integer from ``least`` to ``most``."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
         raise TypeError(f"`{name}` must be an integer; received {value!r}.")

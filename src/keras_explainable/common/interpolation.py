@@ -6,7 +6,7 @@ from keras import ops
 from keras_explainable.types import Tensor
 
 
-def resized(
+def interpolated(
     x: Tensor, size: tuple[int, ...], interpolation: str = "bilinear"
 ) -> Tensor:
     """Return values (B, *spatial, ...) of another size of their first spatial axes.
@@ -21,19 +21,21 @@ def resized(
     if tuple(x.shape[1 : rank + 1]) == tuple(size):
         return x
     if rank != 2:
-        return _along_axes(x, [sampled(*pair) for pair in _lengths(x, size)])
+        return _along_axes(
+            x, [interpolation_weights(*pair) for pair in _lengths(x, size)]
+        )
     planes = ops.reshape(x, (*x.shape[:3], -1))
     planes = ops.image.resize(planes, size, interpolation, data_format="channels_last")
     return ops.reshape(planes, (-1, *size, *x.shape[3:]))
 
 
-def spread(x: Tensor, size: tuple[int, ...]) -> Tensor:
+def interpolated_sum(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """Return values (B, *spatial) of another size and of equal sum."""
-    weights = [sampled(*pair) for pair in _lengths(x, size)]
+    weights = [interpolation_weights(*pair) for pair in _lengths(x, size)]
     return _along_axes(x, [each / each.sum(axis=0) for each in weights])
 
 
-def sampled(pixels: int, cells: int) -> np.ndarray:
+def interpolation_weights(pixels: int, cells: int) -> np.ndarray:
     """Return the weight of each cell in each pixel (pixels, cells), rows of sum 1."""
     place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
     away = np.abs(place[:, None] - np.arange(cells)) / max(1, cells / pixels)

@@ -10,19 +10,19 @@ from keras_explainable.common import checks
 from keras_explainable.common.structures import map_structure
 from keras_explainable.engine.batch_source import Source
 from keras_explainable.engine.explain_batch import Explainer, Result
-from keras_explainable.engine.guards import check_model
+from keras_explainable.engine.model_checks import check_model
 from keras_explainable.engine.postprocessing import Postprocessing, check_resizing
 from keras_explainable.engine.progress_bar import Progress
-from keras_explainable.execution.compilation import accepts, display_name
-from keras_explainable.execution.model_preparation import prepared
+from keras_explainable.execution.compilation import accepts_parameter, display_name
+from keras_explainable.execution.model_preparation import prepared_model
 from keras_explainable.inspection import (
     embedded_model,
     logits_model,
     runnable_model,
 )
 from keras_explainable.inspection.model_fingerprint import fingerprint
-from keras_explainable.inspection.targets import targeted, top_count
-from keras_explainable.sampling.stats import Stats, joined
+from keras_explainable.inspection.targets import targeted_model, top_count
+from keras_explainable.sampling.stats import Stats, concatenated
 from keras_explainable.types import Method, Model
 
 
@@ -105,7 +105,7 @@ def explain(
     check_model(model)
     asked, best = _asked(model, y, logits), top_count(y)
     embedded, look_up = embedded_model(asked)
-    explained = prepared(method, embedded, method_params)
+    explained = prepared_model(method, embedded, method_params)
     lowered = lowering.lower(explained, precision) if lower else explained
     rows = batch_size or lowering.suitable_rows(lowered)
     units_of_x = None if callable(y) or best else y
@@ -144,7 +144,7 @@ def _check_options(
             "`lower` must be True for another `precision` than 'float32'; received "
             f"lower=False and precision={precision!r}."
         )
-    if switches["return_stats"] and not accepts(method, "return_stats"):
+    if switches["return_stats"] and not accepts_parameter(method, "return_stats"):
         raise ValueError(
             "`method` must be one that samples, such as `smooth(...)`, for "
             f"`return_stats`; received {display_name(method)!r}."
@@ -154,7 +154,7 @@ def _check_options(
 def _asked(model: Model, y: Any, logits: bool) -> Model:
     """Return the model of what is asked for."""
     asked = logits_model(model) if logits else runnable_model(model)
-    return targeted(asked, y, like=model) if callable(y) else asked
+    return targeted_model(asked, y, like=model) if callable(y) else asked
 
 
 def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
@@ -198,7 +198,7 @@ def _loop(source: Source, explainer: Explainer, progress: Progress) -> Result:
 def _joined(results: list[Result]) -> Result:
     found, maps, *stats = zip(*results, strict=True)
     joined_stats = (
-        map_structure(lambda *parts: joined(parts), *trees) for trees in stats
+        map_structure(lambda *parts: concatenated(parts), *trees) for trees in stats
     )
     return np.concatenate(found), map_structure(_joined_maps, *maps), *joined_stats
 

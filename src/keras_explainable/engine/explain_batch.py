@@ -9,10 +9,11 @@ from keras import ops
 from keras_explainable import lowering
 from keras_explainable.common.structures import Nested, map_structure
 from keras_explainable.engine.batch_source import Batch
-from keras_explainable.engine.guards import ZeroMaps, check_all, check_batch
+from keras_explainable.engine.map_memory import check_all, check_batch
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess, sized
 from keras_explainable.engine.progress_bar import Progress
-from keras_explainable.execution.compilation import accepts, call_method
+from keras_explainable.engine.zero_maps import ZeroMaps
+from keras_explainable.execution.compilation import accepts_parameter, call_method
 from keras_explainable.inspection.targets import top_units
 from keras_explainable.network import output_units
 from keras_explainable.types import Method, Model, Tensor
@@ -63,7 +64,9 @@ class Explainer:
         report, inputs = progress.of_batch(batch.used), self.look_up(batch.inputs)
         first = self.network is None
         if first:
-            self.network = lowering.checked(self.lowered, self.model, inputs, self.rows)
+            self.network = lowering.checked_copy(
+                self.lowered, self.model, inputs, self.rows
+            )
         indices = self._indices(inputs, batch)
         if first:
             check_batch(inputs, self._count(indices))
@@ -79,7 +82,7 @@ class Explainer:
             progress=report,
             return_stats=self.return_stats,
         )
-        if not accepts(self.method, "progress"):
+        if not accepts_parameter(self.method, "progress"):
             report(batch.used, batch.used)
         maps = self._finished(maps, inputs, batch.used)
         if first:

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 
 from keras_explainable.common import checks
-from keras_explainable.common.interpolation import resized
+from keras_explainable.common.interpolation import interpolated
 from keras_explainable.common.structures import Nested, flatten, map_structure
-from keras_explainable.execution.compilation import accepts
+from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.network.model_inputs import map_shape
 from keras_explainable.types import Tensor
 
@@ -23,7 +23,7 @@ def postprocess(maps: Tensor, postprocessing: Postprocessing | None) -> Tensor:
     if postprocessing is None:
         return maps
     checks.is_callable("postprocessing", postprocessing)
-    if accepts(postprocessing, "axis"):
+    if accepts_parameter(postprocessing, "axis"):
         return postprocessing(maps, axis=tuple(range(1, len(maps.shape) - 1)))
     return postprocessing(maps)
 
@@ -71,4 +71,4 @@ def resize(maps: Tensor, size: tuple[int, ...]) -> Tensor:
             f"`resizing` must be None, or a size for the maps' axes {found}; received "
             f"{size} (of the input, with True). `layer=` may name another layer."
         )
-    return resized(maps, size)
+    return interpolated(maps, size)

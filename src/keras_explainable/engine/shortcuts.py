@@ -11,7 +11,10 @@ from keras_explainable.engine.explain import explain, partial_explain
 from keras_explainable.engine.explain_batch import Result
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess
 from keras_explainable.methods import cams, gradient, meta, perturbation
-from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, reduced
+from keras_explainable.methods.gradient.input_gradients import (
+    SIGNED_GRADIENTS,
+    reduce_channels,
+)
 from keras_explainable.types import Model, Tensor
 
 gradients = partial_explain(gradient.gradients, postprocessing=filters.normalize)
@@ -133,4 +136,6 @@ def vargrad(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
 
 def _finish(postprocessing: Postprocessing | None, maps: Tensor) -> Tensor:
     """Reduce the channels of (B, H, W, C, K), then postprocess (B, H, W, K)."""
-    return postprocess(reduced(ops.abs(maps), ops.mean, axis=-2), postprocessing)
+    return postprocess(
+        reduce_channels(ops.abs(maps), ops.mean, axis=-2), postprocessing
+    )

@@ -59,14 +59,16 @@ def call_method(
     results: int = 2,
     **context: Any,
 ) -> tuple[Tensor, ...]:
-    """Return what ``method`` returns: compiled if it can be, looping_method if it loops.
+    """Return what ``method`` returns: compiled if it can be, looping if it loops.
 
     A method with a parameter ``rows`` (a meta method) runs its own loop on the host
     and is told its ``context``: of ``rows``, ``ids``, ``progress`` what it accepts.
     """
-    if accepts(method, "rows"):
+    if accepts_parameter(method, "rows"):
         known = {
-            name: value for name, value in context.items() if accepts(method, name)
+            name: value
+            for name, value in context.items()
+            if accepts_parameter(method, name)
         }
         return _checked(
             method(model, inputs, indices, **known, **params), method, results
@@ -77,7 +79,7 @@ def call_method(
     return _checked(step(inputs, indices), method, results)
 
 
-def accepts(function: Callable[..., Any], name: str) -> bool:
+def accepts_parameter(function: Callable[..., Any], name: str) -> bool:
     """Return whether ``function`` has a parameter called ``name``."""
     try:
         return name in inspect.signature(function).parameters

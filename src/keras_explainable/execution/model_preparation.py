@@ -9,7 +9,7 @@ from keras_explainable.types import Method, Model
 Hook = Callable[[Model, dict[str, Any]], Model]
 
 
-def prepares(hook: Hook) -> Callable[[Method], Method]:
+def prepares_model(hook: Hook) -> Callable[[Method], Method]:
     """Decorate a method that wants ``hook(model, params)`` in the place of ``model``.
 
     ``ke.explain`` calls the hook first, so that the model it returns can be lowered.
@@ -23,7 +23,7 @@ def prepares(hook: Hook) -> Callable[[Method], Method]:
     return decorate
 
 
-def prepared(method: Method, model: Model, params: dict[str, Any]) -> Model:
+def prepared_model(method: Method, model: Model, params: dict[str, Any]) -> Model:
     """Return the model that ``method``, called with ``params``, wants for ``model``."""
     inner: Any = method
     while isinstance(inner, partial):

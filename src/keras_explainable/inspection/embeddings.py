@@ -8,8 +8,8 @@ from keras import ops
 
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.inspection.find_layers import layers_reversed
-from keras_explainable.inspection.logits import rewritten
-from keras_explainable.network.graph import Graph, Step, filled
+from keras_explainable.inspection.logits import rewritten_model
+from keras_explainable.network.graph import Graph, Step, substituted
 from keras_explainable.network.model_inputs import as_inputs
 from keras_explainable.network.trace_model import inlined, trace
 from keras_explainable.types import Model, Tensor
@@ -36,7 +36,7 @@ def embedded_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]]:
         embedded, look_up = ke.inspection.embedded_model(model)
         logits, maps = ke.methods.gradient.gradients(embedded, look_up(tokens))
     """
-    vectors = rewritten(model, _of_vectors)
+    vectors = rewritten_model(model, _of_vectors)
     if vectors is model:
         return model, lambda inputs: inputs
     graph: Any = trace(model)
@@ -80,7 +80,9 @@ def _of_vectors(graph: Graph) -> Graph:
         for step in flat.steps
         if id(flatten(step.outputs)[0]) not in new
     ]
-    return Graph(filled(flat.inputs, new), tuple(steps), filled(flat.outputs, new))
+    return Graph(
+        substituted(flat.inputs, new), tuple(steps), substituted(flat.outputs, new)
+    )
 
 
 def _like(vectors: Any, symbol: Any) -> keras.KerasTensor:

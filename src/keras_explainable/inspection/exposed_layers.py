@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_explainable.common.structures import Nested, flatten, row_count
 from keras_explainable.inspection.find_layers import GLOBAL_POOLING
-from keras_explainable.inspection.logits import rewritten
+from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import Graph, GraphModel
 from keras_explainable.network.trace_model import inlined, trace
@@ -41,7 +41,7 @@ def expose(
         exposed = ke.inspection.expose(model, "conv5_block3_out")
         logits, maps = ke.gradcam(exposed, x, y)
     """
-    exposed = rewritten(model, _exposed, _places(arguments), _places(outputs))
+    exposed = rewritten_model(model, _exposed, _places(arguments), _places(outputs))
     if exposed is model:
         raise ValueError(
             "`model` must be a Functional or Sequential model to expose inner layers; "
@@ -73,7 +73,7 @@ def is_exposed(model: Model) -> bool:
     return all(id(symbol) in inner for symbol in shown)
 
 
-def layers_exposed(model: Model) -> tuple[Graph, list[Any]]:
+def exposed_outputs(model: Model) -> tuple[Graph, list[Any]]:
     """Return the graph of an exposed model's own layers, and those that are exposed.
 
     Of a lowered copy it is the graph that the copy was made from. An input that is
@@ -101,7 +101,7 @@ def _own_graph(model: Model) -> Graph | None:
 Run = Callable[[Nested, list[Tensor]], tuple[Tensor, list[Tensor]]]
 
 
-def tap(model: Model, inputs: Nested) -> tuple[Run, list[Tensor]]:
+def with_taps(model: Model, inputs: Nested) -> tuple[Run, list[Tensor]]:
     """Return how to differentiate a model's outputs by what is exposed.
 
     Returns:
@@ -113,7 +113,7 @@ def tap(model: Model, inputs: Nested) -> tuple[Run, list[Tensor]]:
         ValueError: if nothing is exposed, or the model's layers are not known.
     """
     if not isinstance(model, GraphModel):
-        model = rewritten(model, replace)  # Its graph as a model.
+        model = rewritten_model(model, replace)  # Its graph as a model.
     if not (isinstance(model, GraphModel) and is_exposed(model)):
         raise ValueError(
             "`model` must be Functional or Sequential and have inner layers exposed "

@@ -30,7 +30,7 @@ def logits_model(model: Model) -> Model:
     The result follows later changes of the weights, is made once per model, and goes
     when the model goes.
     """
-    return rewritten(model, _without_probabilities)
+    return rewritten_model(model, _without_probabilities)
 
 
 def runnable_model(model: Model) -> Model:
@@ -39,14 +39,14 @@ def runnable_model(model: Model) -> Model:
     It is ``model`` itself, unless a layer's ``activation`` was replaced by a name
     (``model.layers[-1].activation = "linear"``), which Keras itself cannot call.
     """
-    return rewritten(model, _with_activations_resolved)
+    return rewritten_model(model, _with_activations_resolved)
 
 
 #: What was compiled of a model that has changed has the old structure in it.
 _models = ModelCache(capacity=32, outdated=invalidate)
 
 
-def rewritten(
+def rewritten_model(
     model: Model,
     rewrite: Callable[..., Graph],
     *args: Hashable,

@@ -32,10 +32,10 @@ def target_model(model: Model, target: Target) -> Model:
         cat = lambda outputs: keras.ops.mean(outputs[..., 3], axis=(1, 2))
         maps = ke.explain(method, ke.inspection.target_model(model, cat), x)
     """
-    return targeted(model, target, like=model)
+    return targeted_model(model, target, like=model)
 
 
-def targeted(model: Model, target: Target, like: Model) -> Model:
+def targeted_model(model: Model, target: Target, like: Model) -> Model:
     """Return a model of ``target(outputs)``, given outputs as ``like`` gives them.
 
     Args:

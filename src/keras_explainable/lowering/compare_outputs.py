@@ -17,7 +17,7 @@ from keras_explainable.types import Model, Tensor
 TOLERANCES = {"bfloat16": 0.3, "float16": 0.1, "float32": 1e-4, "float64": 1e-6}
 
 
-def checked(lowered: Model, original: Model, inputs: Tensor, rows: int) -> Model:
+def checked_copy(lowered: Model, original: Model, inputs: Tensor, rows: int) -> Model:
     """Return ``lowered`` if its outputs agree with ``original``'s, else ``original``.
 
     Outputs are compared once, for these ``inputs`` (B, ...), at most ``rows`` at a

@@ -145,4 +145,4 @@ class MaxPooling(keras.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return the largest value in each window of (B, H, W, C)."""
-        return backend.pool(inputs, *self.window)
+        return backend.max_pool(inputs, *self.window)

@@ -16,7 +16,13 @@ from keras_explainable.lowering.lowered_layers import (
     MaxPooling,
 )
 from keras_explainable.lowering.space_to_depth import SpaceToDepth, suits_space_to_depth
-from keras_explainable.network.graph import Graph, Step, filled, named, shallow_copy
+from keras_explainable.network.graph import (
+    Graph,
+    Step,
+    by_symbol,
+    shallow_copy,
+    substituted,
+)
 from keras_explainable.network.operation_kinds import (
     IDENTITIES,
     LINEAR,
@@ -61,10 +67,10 @@ def without_identities(graph: Graph) -> Graph:
     for step in graph.steps:
         step = step.reading(renamed)
         if _is_identity(step):
-            renamed |= named(step.outputs, step.args[0])
+            renamed |= by_symbol(step.outputs, step.args[0])
         else:
             steps.append(step)
-    return Graph(graph.inputs, tuple(steps), filled(graph.outputs, renamed))
+    return Graph(graph.inputs, tuple(steps), substituted(graph.outputs, renamed))
 
 
 def merged(graph: Graph) -> Graph:
@@ -184,11 +190,11 @@ def _pooling_or_itself(layer: Any) -> Any:
 def _has_own_convolution(layer: keras.Layer) -> bool:
     if type(layer) is layers.Dense or type(layer) in TRANSPOSED:
         return False
-    return layer.padding in ("valid", "same") and backend.is_faster(layer)
+    return layer.padding in ("valid", "same") and backend.convolution_is_faster(layer)
 
 
 def _in_half(layer: Any) -> Any:
-    """Return a shallow_copy that computes in bfloat16, if it is one of Keras' simple layers."""
+    """Return a shallow copy that computes in bfloat16, if it is one of Keras' simple layers."""
     if not isinstance(layer, keras.Layer) or layer.compute_dtype != "float32":
         return layer
     foreign = not type(layer).__module__.startswith("keras.")

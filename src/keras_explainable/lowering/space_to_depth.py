@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 from keras.layers import Conv2D
 
-from keras_explainable.backend.padding import Pads, pads
+from keras_explainable.backend.padding import Padding, padding_amounts
 from keras_explainable.lowering.fold_batchnorm import Linear
 from keras_explainable.lowering.lowered_layers import Convolution, plain
 from keras_explainable.types import Tensor
@@ -50,11 +50,11 @@ class SpaceToDepth(Convolution):
         return self.ended(blocks, self.copies[0], *plain(2))
 
 
-def _around(source: Linear, shape: tuple[Any, ...]) -> Pads:
+def _around(source: Linear, shape: tuple[Any, ...]) -> Padding:
     """Return the source's padding, changed behind so that whole blocks are read."""
     layer, sizes = source.layer, shape[1:-1]
     how = layer.kernel_size, layer.strides, layer.dilation_rate
-    sides = pads(source.padding, sizes, *how)
+    sides = padding_amounts(source.padding, sizes, *how)
     return [*map(_of_whole_blocks, sides, sizes, *how[:2])]
 
 

@@ -18,7 +18,7 @@ class Snapshot:
 
     def __init__(self, variables: Sequence[Any]):
         self._variables = variables
-        self._memories = [np.asarray(backend.memory(v)) for v in variables]
+        self._memories = [np.asarray(backend.host_buffer(v)) for v in variables]
         self._sums = [_checksum(memory) for memory in self._memories]
 
     def is_current(self) -> bool:
@@ -28,7 +28,7 @@ class Snapshot:
 
 
 def _holds(variable: Any, memory: np.ndarray, checksum: int) -> bool:
-    now = np.asarray(backend.memory(variable))
+    now = np.asarray(backend.host_buffer(variable))
     if backend.COPIES_ON_WRITE and _address(now) == _address(memory):
         return True
     return _checksum(now) == checksum

@@ -15,7 +15,7 @@ from keras_explainable.inspection.embeddings import check_real
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_array, check_finite, map_shape
 from keras_explainable.sampling.averaging_loop import (
-    Call,
+    MethodCall,
     average_over_copies,
     looping_method,
     method_result,
@@ -29,7 +29,7 @@ __all__ = ["occlusion", "rise"]
 
 @partial(looping_method, samples=False)
 def occlusion(
-    call: Call,
+    call: MethodCall,
     *,
     size: int | tuple[int, int] | None = None,
     stride: int | tuple[int, int] | None = None,
@@ -79,7 +79,7 @@ def occlusion(
 
 @looping_method
 def rise(
-    call: Call,
+    call: MethodCall,
     *,
     repetitions: int = 4000,
     cells: int = 7,

@@ -29,16 +29,16 @@ class Step:
 
     def reading(self, values: Mapping[int, Any]) -> "Step":
         """Return the step with other tensors for those it reads, where one is given."""
-        args, kwargs = filled((self.args, self.kwargs), values)
+        args, kwargs = substituted((self.args, self.kwargs), values)
         return replace(self, args=args, kwargs=kwargs)
 
     def run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         """Return the value of each output, given those of the tensors it reads."""
         if self._takes_only_tensors:  # A walk through trees takes a small layer's time.
             args = (values.get(id(symbol), symbol) for symbol in self.args)
-            return named(self.outputs, self.operation(*args))
+            return by_symbol(self.outputs, self.operation(*args))
         now = self.reading(values)
-        return named(self.outputs, now.operation(*now.args, **now.kwargs))
+        return by_symbol(self.outputs, now.operation(*now.args, **now.kwargs))
 
     @functools.cached_property
     def _takes_only_tensors(self) -> bool:
@@ -76,17 +76,17 @@ class Graph:
             inputs: tensors in the structure of ``self.inputs``.
             taps: added to the values of tensors, by the ``id`` of their symbol.
         """
-        values = named(self.inputs, inputs)
+        values = by_symbol(self.inputs, inputs)
         for step, done in zip(self.steps, self._unread_after, strict=True):
             made = step.run(values)
             values |= {key: _tapped(made[key], taps.get(key)) for key in made}
             for symbol in done:  # Memory that is free again is fast memory.
                 values.pop(symbol, None)
-        return filled(self.outputs, values)
+        return substituted(self.outputs, values)
 
     def values(self, inputs: Any) -> dict[int, Any]:
         """Return the value of every tensor, by the ``id`` of its symbol."""
-        values = named(self.inputs, inputs)
+        values = by_symbol(self.inputs, inputs)
         for step in self.steps:
             values |= step.run(values)
         return values
@@ -176,12 +176,12 @@ class GraphModel(keras.Model):
         return self.graph.run(inputs, taps)
 
 
-def filled(structure: Any, values: Mapping[int, Any]) -> Any:
+def substituted(structure: Any, values: Mapping[int, Any]) -> Any:
     """Return ``structure`` with a value for each symbolic tensor that has one."""
     return keras.tree.map_structure(lambda leaf: values.get(id(leaf), leaf), structure)
 
 
-def named(symbols: Any, tensors: Any) -> dict[int, Any]:
+def by_symbol(symbols: Any, tensors: Any) -> dict[int, Any]:
     """Return ``tensors`` by the ``id`` of the symbol each one is the value of."""
     leaves = keras.tree.flatten(symbols), keras.tree.flatten(tensors)
     return {id(symbol): tensor for symbol, tensor in zip(*leaves, strict=True)}

@@ -98,7 +98,7 @@ def in_model_structure(model: Model, given: Any) -> Any:
     return keras.tree.pack_sequence_as(symbols, _in_order("x", symbols, given))
 
 
-def with_each(
+def map_inputs_with(
     model: Model, function: Any, name: str, given: Any, *trees: Nested
 ) -> Nested:
     """Return ``function(its part of given, x, ...)`` for each input.

@@ -12,7 +12,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, row_count, take_rows
 from keras_explainable.execution.chunks import padded_chunks
-from keras_explainable.execution.compilation import accepts, compiled
+from keras_explainable.execution.compilation import accepts_parameter, compiled
 from keras_explainable.network.model_inputs import as_array, dtype_name, shape_text
 from keras_explainable.types import Method, Model, Tensor
 
@@ -120,7 +120,7 @@ def with_outputs(method: Method) -> Callable[..., tuple[Tensor, ...]]:
     A method shows them to ``gather_units``; for one that does not they are computed.
     """
     run = partial(_with_outputs, method)
-    if not accepts(method, "rows"):
+    if not accepts_parameter(method, "rows"):
         return run  # Compiled once for equal methods, as it is a partial of them.
     return wraps(method)(lambda *args, **params: run(*args, **params))
 

@@ -14,8 +14,8 @@ from keras_explainable.network.graph import (
     Graph,
     GraphModel,
     Step,
-    filled,
-    named,
+    by_symbol,
+    substituted,
     symbols_in,
 )
 from keras_explainable.types import Model
@@ -63,10 +63,12 @@ def _with_new_symbols(graph: Graph) -> Graph:
     ]
     new = {id(symbol): _symbol_like(symbol) for symbol in symbols}
     steps = [
-        replace(step.reading(new), outputs=filled(step.outputs, new))
+        replace(step.reading(new), outputs=substituted(step.outputs, new))
         for step in graph.steps
     ]
-    return Graph(filled(graph.inputs, new), tuple(steps), filled(graph.outputs, new))
+    return Graph(
+        substituted(graph.inputs, new), tuple(steps), substituted(graph.outputs, new)
+    )
 
 
 def _symbol_like(tensor: keras.KerasTensor) -> keras.KerasTensor:
@@ -129,10 +131,10 @@ def inlined(graph: Graph) -> Graph:
             steps.append(step)
             continue
         inner = inlined(inner)
-        names = named(inner.inputs, step.args)
+        names = by_symbol(inner.inputs, step.args)
         steps.extend(each.reading(names) for each in inner.steps)
-        renamed |= named(step.outputs, filled(inner.outputs, names))
-    return Graph(graph.inputs, tuple(steps), filled(graph.outputs, renamed))
+        renamed |= by_symbol(step.outputs, substituted(inner.outputs, names))
+    return Graph(graph.inputs, tuple(steps), substituted(graph.outputs, renamed))
 
 
 class _Recorder(keras.Operation):

@@ -102,7 +102,7 @@ class Accumulator:
             half = len(copies.image)
             maps = (maps[:half] + maps[half:]) / 2
         self.moments.add(maps, copies.image, copies.used)
-        backend.wait(self.moments.state[0])
+        backend.block_until_ready(self.moments.state[0])
         if outputs:
             self.add_prediction_changes(_numpy(logits), _numpy(outputs[0]), copies)
 

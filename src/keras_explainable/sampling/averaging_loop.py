@@ -32,8 +32,8 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Call:
-    """What a looping_method method was called with.
+class MethodCall:
+    """What a looping method was called with.
 
     Attributes:
         model: of one output.
@@ -103,7 +103,9 @@ def looping_method(
         ids = checks.image_ids(ids, row_count(inputs), least=noise.PADDING)
         outputs = output_units.forward(model, prepare(inputs), rows)
         indices = output_units.as_indices(indices, len(ids), outputs.shape[-1])
-        call = Call(model, inputs, outputs, indices, ids, rows, progress, return_stats)
+        call = MethodCall(
+            model, inputs, outputs, indices, ids, rows, progress, return_stats
+        )
         return function(call, **params)
 
     hidden = () if samples else ("return_stats",)
@@ -123,7 +125,7 @@ def _signature(
 
 
 def noisy_copy_source(
-    call: Call, noisy: noise.Noise, sampling: Sampling, sigma: Nested
+    call: MethodCall, noisy: noise.Noise, sampling: Sampling, sigma: Nested
 ) -> Callable[[Copies], tuple[Nested, Any]]:
     """Return the perturbed of ``averaged`` that are noisy copies.
 
@@ -151,7 +153,7 @@ def noisy_copy_source(
 
 
 def average_over_copies(
-    call: Call,
+    call: MethodCall,
     method: Method,
     perturbed: Callable[[Copies], tuple[Nested, Any]],
     sampling: Sampling,
@@ -198,9 +200,12 @@ def average_over_copies(
 
 
 def method_result(
-    call: Call, accumulator: Accumulators, facts: dict[str, Any], sigma: Any = None
+    call: MethodCall,
+    accumulator: Accumulators,
+    facts: dict[str, Any],
+    sigma: Any = None,
 ) -> tuple[Any, ...]:
-    """Return what a looping_method method returns: logits, maps, and stats if asked for.
+    """Return what a looping method returns: logits, maps, and stats if asked for.
 
     Args:
         call: what was asked.

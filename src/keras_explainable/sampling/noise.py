@@ -14,7 +14,7 @@ from keras_explainable import backend
 from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, flatten, map_structure
 from keras_explainable.execution.compilation import describe
-from keras_explainable.network.model_inputs import with_each
+from keras_explainable.network.model_inputs import map_inputs_with
 from keras_explainable.types import Model, Tensor
 
 #: Of noise: a number, one for each channel, or either for each input by name.
@@ -86,7 +86,7 @@ class Noise:
         """
         amount = self.amount if self.level is None else self.level
         name = "noise" if self.level is None else "noise_level"
-        return with_each(model, self._scale, name, amount, inputs, spans)
+        return map_inputs_with(model, self._scale, name, amount, inputs, spans)
 
     def _scale(self, amount: Any, inputs: Tensor, spans: np.ndarray) -> np.ndarray:
         asked, channels = np.atleast_1d(amount), inputs.shape[-1]
@@ -104,7 +104,7 @@ def random_seed() -> int:
     return secrets.randbits(63)
 
 
-def keys(seed: int, ids: np.ndarray, draws: np.ndarray) -> np.ndarray:
+def random_keys(seed: int, ids: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Return one random key (R, 2), uint32, for each pair of image id and repetition.
 
     It does not depend on the other rows: not on batch size, chunk size or order.
@@ -124,7 +124,7 @@ def copy_ids(keys: np.ndarray, used: np.ndarray) -> np.ndarray:
     return np.where(used, ids, PADDING)
 
 
-def ranges(inputs: Tensor) -> np.ndarray:
+def value_ranges(inputs: Tensor) -> np.ndarray:
     """Return each input's own maximum - minimum, (B,)."""
     values = ops.convert_to_numpy(inputs).reshape(len(inputs), -1)
     return values.max(axis=1) - values.min(axis=1)

@@ -60,7 +60,7 @@ class Sampling:
     def keys(self, ids: np.ndarray, draws: np.ndarray) -> np.ndarray:
         """Return a random key (R, 2) for each id and draw, the first of which is 0."""
         seed: Any = self.seed
-        return noise.keys(seed, ids, self.first + draws)
+        return noise.random_keys(seed, ids, self.first + draws)
 
     def _check_pairs(self) -> None:
         if self.repetitions % 2 or self.start % 2:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_explainable.sampling.welford import State, column
+from keras_explainable.sampling.welford import State, broadcast_rows
 from keras_explainable.types import Tensor
 
 #: Statistics of the maps of all repetitions.
@@ -43,12 +43,12 @@ def map_norms(maps: Any) -> np.ndarray:
 
 def variance(state: State, counts: Any) -> Tensor:
     """Return the variance over an image's maps, with n - 1; 0 for a single map."""
-    return state[1] / column(ops.maximum(ops.subtract(counts, 1), 1), state[0])
+    return state[1] / broadcast_rows(ops.maximum(ops.subtract(counts, 1), 1), state[0])
 
 
 def mean_error(state: State, counts: Any) -> Tensor:
     """Return the standard error of the mean; infinite for a single map."""
-    n = column(counts, state[0])
+    n = broadcast_rows(counts, state[0])
     error = ops.sqrt(variance(state, counts) / ops.maximum(n, 1))
     return ops.where(n > 1, error, np.inf)
 
@@ -59,10 +59,10 @@ def variance_error(state: State, counts: Any) -> Tensor:
     Its square is without bias: (2 n k2^2 + (n - 1) k4) / (n (n + 1)), with Fisher's
     k-statistics (Kenney & Keeping, 1951).
     """
-    n = ops.maximum(column(counts, state[0]), 4)
+    n = ops.maximum(broadcast_rows(counts, state[0]), 4)
     k2 = state[1] / (n - 1)
     k4 = (n + 1) * state[3] - 3 * (n - 1) / n * state[1] ** 2
     k4 = k4 * n / ((n - 1) * (n - 2) * (n - 3))
     squared = (2 * k2**2 / (n + 1)) + (n - 1) / (n + 1) * k4 / n
     error = ops.sqrt(ops.maximum(squared, 0))
-    return ops.where(column(counts, state[0]) > 3, error, np.inf)
+    return ops.where(broadcast_rows(counts, state[0]) > 3, error, np.inf)

@@ -173,7 +173,7 @@ class Stats:
                 "'variance'."
             )
         halves, counts = (self.maps, other.maps), (self.counts, other.counts)
-        maps, squared = wiener_shrinkage.shrunk(halves, counts)
+        maps, squared = wiener_shrinkage.shrink(halves, counts)
         size = map_norms(ops.convert_to_tensor(maps))
         return maps, np.sqrt(squared) / np.where(size > 0, size, 1)
 
@@ -190,7 +190,7 @@ _SUMS = ("counts", "flips", "drifts", "repetitions")
 _ARRAYS = (*_SUMS, "logits", "draws", "sigma", "ids", "units")
 
 
-def joined(parts: Sequence[Stats]) -> Stats:
+def concatenated(parts: Sequence[Stats]) -> Stats:
     """Return the stats of several batches of images as one."""
     whole = _each(parts, np.concatenate)
     seeds = {part.facts["seed"] for part in parts}
@@ -200,7 +200,7 @@ def joined(parts: Sequence[Stats]) -> Stats:
 
 
 def _each(parts: Sequence[Stats], join: Any) -> Stats:
-    """Return stats with each array joined from those of the parts, images last."""
+    """Return stats with each array concatenated from those of the parts, images last."""
     arrays = {
         name: join([getattr(part, name) for part in parts], axis=int(name == "draws"))
         for name in _ARRAYS

@@ -70,9 +70,9 @@ def _updated(
 
 def _of_chunk(maps: Tensor, image: Any, used: Any, new: Any, order: int) -> State:
     images = new.shape[0]
-    weight = column(used, maps)
+    weight = broadcast_rows(used, maps)
     total = ops.segment_sum(maps * weight, image, num_segments=images)
-    mean = total / column(ops.maximum(new, 1), maps)
+    mean = total / broadcast_rows(ops.maximum(new, 1), maps)
     if order == 1:
         return [mean]
     away = (maps - ops.take(mean, image, axis=0)) * weight
@@ -82,7 +82,7 @@ def _of_chunk(maps: Tensor, image: Any, used: Any, new: Any, order: int) -> Stat
 
 def merged(first: State, m: Any, second: State, n: Any) -> State:
     """Return the state of two disjoint samples, of ``m`` and ``n`` (images,) maps."""
-    m, n = column(m, first[0]), column(n, first[0])
+    m, n = broadcast_rows(m, first[0]), broadcast_rows(n, first[0])
     total = ops.maximum(m + n, 1)
     away = second[0] - first[0]
     state = [first[0] + away * n / total]
@@ -107,7 +107,7 @@ def _higher(
     return [cubes, fourths]
 
 
-def column(values: Any, like: Tensor) -> Tensor:
+def broadcast_rows(values: Any, like: Tensor) -> Tensor:
     """Return ``values`` (images,) in a shape that multiplies ``like`` (images, ...)."""
     shape = (-1,) + (1,) * (len(like.shape) - 1)
     return ops.cast(ops.reshape(values, shape), like.dtype)

@@ -11,7 +11,7 @@ import numpy as np
 BANDS = 12
 
 
-def shrunk(
+def shrink(
     halves: tuple[np.ndarray, np.ndarray], counts: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return shrunken means, and the squares of their errors' norms as estimated.

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
 
-from keras_explainable.backend.padding import pads
+from keras_explainable.backend.padding import padding_amounts
 from keras_explainable.methods.slopes.max_pooling import pooling
 from keras_explainable.network.graph import Step
 
@@ -45,7 +45,7 @@ def winners(layer, x):
 def searched(layer, x):
     """Return the first place of each window with its largest value."""
     size, steps = layer.pool_size, layer.strides
-    around = pads(layer.padding, x.shape[1:-1], size, steps, [1] * len(size))
+    around = padding_amounts(layer.padding, x.shape[1:-1], size, steps, [1] * len(size))
     x = np.pad(x, [(0, 0), *around, (0, 0)], constant_values=-math.inf)
     axes = tuple(range(1, 1 + len(size)))
     seen = np.lib.stride_tricks.sliding_window_view(x, size, axes)

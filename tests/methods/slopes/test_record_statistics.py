@@ -145,16 +145,16 @@ def test_what_somebody_else_reads_is_not_overwritten(rng, build):
     run_and_record(model, x, ops.ones((2, 1)))
     np.testing.assert_array_equal(numpy(x), before)
     overwriting = [stage for stage in _stages(model) if stage.limit is not None]
-    assert len(overwriting) == NETWORKS[build] * backend.EAGER
+    assert len(overwriting) == NETWORKS[build] * backend.RUNS_EAGERLY
 
 
-@pytest.mark.skipif(backend.pool is None, reason="told after the run")
+@pytest.mark.skipif(backend.max_pool is None, reason="told after the run")
 @pytest.mark.parametrize("build", [pooled, pooled_and_averaged])
 def test_pooling_that_tells_is_done_once(rng, monkeypatch, build):
     model = lower(exposed(build, layers.ReLU()))
     x = ops.convert_to_tensor(rng.normal(size=(2, 6, 6, 3)).astype("float32"))
     expected = numpy(model.run(x)[0])
-    monkeypatch.setattr(backend, "pool", None)
+    monkeypatch.setattr(backend, "max_pool", None)
     outputs, _ = run_and_record(model, x, ops.ones((2, 1)))
     np.testing.assert_array_equal(numpy(outputs), expected)
 

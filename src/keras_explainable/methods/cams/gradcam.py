@@ -10,13 +10,13 @@ from keras import layers, ops
 from keras.activations import linear
 
 from keras_explainable import backend
-from keras_explainable.execution.model_preparation import prepares
+from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection.exposed_layers import (
     Endpoint,
     expose,
+    exposed_outputs,
     is_exposed,
-    layers_exposed,
-    tap,
+    with_taps,
 )
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of
@@ -57,7 +57,7 @@ def _by_gradient(weigh: Weigh, prepare: Prepare = exposed) -> Method:
     Both are (B, h, w, C); it returns (B, h, w).
     """
 
-    @prepares(prepare)
+    @prepares_model(prepare)
     def method(
         model: Model,
         inputs: Tensor,
@@ -67,7 +67,7 @@ def _by_gradient(weigh: Weigh, prepare: Prepare = exposed) -> Method:
     ) -> tuple[Tensor, Tensor]:
         inputs = as_inputs(model, inputs)
         model = prepare(model, {"layer": layer})
-        run, zeros = tap(model, inputs)
+        run, zeros = with_taps(model, inputs)
         outputs, pullback, (activations, *_) = backend.vjp(
             lambda taps: run(inputs, taps), zeros
         )
@@ -158,7 +158,7 @@ def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
 def _linear(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with what its global average pooling reads exposed."""
     model = exposed(model, params)
-    graph, _ = layers_exposed(model)
+    graph, _ = exposed_outputs(model)
     first, shown, *_ = keras.tree.flatten(graph.outputs)
     above = graph.between(shown, first)
     nonlinear = [

@@ -7,19 +7,21 @@ from keras import ops
 
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.execution.compilation import compiled
-from keras_explainable.execution.model_preparation import prepares
+from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.filters import normalize
 from keras_explainable.inspection.exposed_layers import Endpoint
 from keras_explainable.methods.cams.gradcam import exposed
 from keras_explainable.network import output_units
-from keras_explainable.sampling.averaging_loop import Call, looping_method
+from keras_explainable.sampling.averaging_loop import MethodCall, looping_method
 from keras_explainable.sampling.noise import PADDING
 from keras_explainable.types import Model, Tensor
 
 
-@prepares(exposed)
+@prepares_model(exposed)
 @partial(looping_method, samples=False)
-def scorecam(call: Call, *, layer: Endpoint | None = None) -> tuple[Tensor, Tensor]:
+def scorecam(
+    call: MethodCall, *, layer: Endpoint | None = None
+) -> tuple[Tensor, Tensor]:
     """Return the chosen units and their Score-CAM maps.
 
         maps = sum_c w_c A_c,   w_c = f(x * normalize(upsample(A_c))) - f(0)
@@ -40,7 +42,7 @@ def scorecam(call: Call, *, layer: Endpoint | None = None) -> tuple[Tensor, Tens
     return output_units.gather_units(call.outputs, call.indices), maps
 
 
-def _scores(call: Call, model: Model, activations: Tensor) -> np.ndarray:
+def _scores(call: MethodCall, model: Model, activations: Tensor) -> np.ndarray:
     """Return the outputs (B, C, units) for each input as seen by each channel."""
     live, channels = np.flatnonzero(call.ids != PADDING), activations.shape[-1]
     step, total = compiled(_masked_outputs, model), len(live) * channels

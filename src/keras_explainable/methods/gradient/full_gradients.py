@@ -12,12 +12,16 @@ import numpy as np
 from keras import layers, ops
 
 from keras_explainable import backend, filters, inspection
-from keras_explainable.common.interpolation import resized, spread
+from keras_explainable.common.interpolation import interpolated, interpolated_sum
 from keras_explainable.execution.compilation import compiled
-from keras_explainable.execution.model_preparation import prepares
+from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection.biases import has_bias
-from keras_explainable.inspection.exposed_layers import is_exposed, layers_exposed, tap
-from keras_explainable.inspection.logits import rewritten
+from keras_explainable.inspection.exposed_layers import (
+    exposed_outputs,
+    is_exposed,
+    with_taps,
+)
+from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, split_activation
 from keras_explainable.network.graph import Graph, Step
@@ -41,10 +45,10 @@ NONLINEAR = {name.replace("_", "") for name in dir(keras.activations)} - PLAIN
 
 def _prepare(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with what adds to its outputs exposed, as ``_exposing`` says."""
-    return model if is_exposed(model) else rewritten(model, _exposing)
+    return model if is_exposed(model) else rewritten_model(model, _exposing)
 
 
-@prepares(_prepare)
+@prepares_model(_prepare)
 def full_gradients(
     model: Model,
     inputs: Tensor,
@@ -93,7 +97,7 @@ def full_gradients(
             f"received shape {tuple(inputs.shape)}."
         )
     model = _prepare(model, {})
-    graph, exposed = layers_exposed(model)
+    graph, exposed = exposed_outputs(model)
     nonlinear = _nonlinear_steps(graph.steps)
     if not _are_exposed(nonlinear, graph):
         nonlinear = []  # By hand, and then what has a bias.
@@ -124,7 +128,7 @@ def _full_gradients(
     psi: Any,
     nonlinear: tuple[Any, ...],
 ) -> tuple[Tensor, Tensor]:
-    run, zeros = tap(model, inputs)
+    run, zeros = with_taps(model, inputs)
     outputs, pullback, values = backend.vjp(
         lambda both: run(both[0], both[1:]), [inputs, *zeros]
     )
@@ -165,8 +169,8 @@ def _term(products: Tensor, psi: Any, shape: Any) -> Tensor:
     """Return one term of the sum (B, H, W), from products (B, h, w, C)."""
     size = tuple(shape[1:-1])
     if psi is None:
-        return spread(ops.sum(products, axis=-1), size)
-    return resized(ops.sum(psi(products), axis=-1), size)
+        return interpolated_sum(ops.sum(products, axis=-1), size)
+    return interpolated(ops.sum(psi(products), axis=-1), size)
 
 
 def _check_biases(biases: list[Any], exposed: list[Any]) -> None:

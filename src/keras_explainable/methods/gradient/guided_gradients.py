@@ -9,8 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_explainable.execution.model_preparation import prepares
-from keras_explainable.inspection.logits import rewritten
+from keras_explainable.execution.model_preparation import prepares_model
+from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.methods.gradient.input_gradients import gradients
 from keras_explainable.network.activations import activation_of, with_activation
 from keras_explainable.network.graph import Graph, GraphModel, Step
@@ -60,7 +60,7 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
     graph: Any = getattr(model, "original", getattr(model, "graph", None))
     if isinstance(model, GraphModel) and any(map(_is_guided, graph.steps)):
         return model
-    guided = rewritten(model, _guided)
+    guided = rewritten_model(model, _guided)
     if guided is model:
         raise ValueError(
             "`model` must have ReLUs, and be Functional or Sequential, for guided "
@@ -69,7 +69,7 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
     return guided
 
 
-@prepares(_prepare)
+@prepares_model(_prepare)
 def guided_gradients(
     model: Model, inputs: Tensor, indices: Tensor | None = None, **params: Any
 ) -> tuple[Tensor, Tensor]:

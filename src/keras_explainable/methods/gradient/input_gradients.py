@@ -54,7 +54,7 @@ def gradients(
 
     def finish(gradient: Tensor, x: Tensor) -> Tensor:
         filtered = gradient if gradient_filter is None else gradient_filter(gradient)
-        return reduced(filtered, channel_reduction)
+        return reduce_channels(filtered, channel_reduction)
 
     return _maps(model, inputs, indices, finish)
 
@@ -76,7 +76,7 @@ def _maps(
     )
 
 
-def reduced(
+def reduce_channels(
     gradient: Tensor, channel_reduction: Callable[..., Tensor] | None, axis: int = -1
 ) -> Tensor:
     """Return a gradient without its axis of channels, which one of a table has not.
@@ -112,6 +112,6 @@ def input_x_gradient(
     """
 
     def finish(gradient: Tensor, x: Tensor) -> Tensor:
-        return reduced(gradient * x, channel_reduction)
+        return reduce_channels(gradient * x, channel_reduction)
 
     return _maps(model, inputs, indices, finish)

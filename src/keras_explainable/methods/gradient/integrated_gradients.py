@@ -18,18 +18,21 @@ from keras_explainable.common.structures import (
 )
 from keras_explainable.common.warnings import warn
 from keras_explainable.execution.compilation import describe
-from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, reduced
+from keras_explainable.methods.gradient.input_gradients import (
+    SIGNED_GRADIENTS,
+    reduce_channels,
+)
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import (
     as_array,
     as_inputs,
     check_finite,
-    with_each,
+    map_inputs_with,
 )
 from keras_explainable.sampling import noise
 from keras_explainable.sampling.averaging_loop import (
     ROWS,
-    Call,
+    MethodCall,
     average_over_copies,
     looping_method,
     method_result,
@@ -49,7 +52,7 @@ Baseline = float | str | Any
 
 @partial(looping_method, samples=False, several=True)
 def integrated_gradients(
-    call: Call,
+    call: MethodCall,
     *,
     baseline: Baseline = 0.0,
     n_steps: int = 50,
@@ -146,7 +149,7 @@ def completeness_gap(
 
 @looping_method
 def expected_gradients(
-    call: Call,
+    call: MethodCall,
     *,
     data: Any,
     repetitions: int = 64,
@@ -214,7 +217,7 @@ def _rule(rule: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _baselines(baseline: Baseline, model: Model, inputs: Nested) -> Nested:
     """Return a baseline for each input, in their shape."""
-    return with_each(model, _baseline, "baseline", baseline, inputs)
+    return map_inputs_with(model, _baseline, "baseline", baseline, inputs)
 
 
 def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
@@ -255,7 +258,7 @@ def _column(values: np.ndarray, like: Tensor) -> Tensor:
 
 def _reduced(maps: Tensor, factor: Tensor, channel_reduction: Any) -> Tensor:
     """Return maps (R, ..., C, K) times a factor (R, ..., C), reduced over channels."""
-    return reduced(maps * factor[..., None], channel_reduction, axis=-2)
+    return reduce_channels(maps * factor[..., None], channel_reduction, axis=-2)
 
 
 def _total(maps: Nested) -> Tensor:
@@ -264,7 +267,7 @@ def _total(maps: Nested) -> Tensor:
     return sum(map(ops.sum, flatten(maps), axes))
 
 
-def _warn_of_gap(call: Call, maps: Nested, nothing: Tensor) -> None:
+def _warn_of_gap(call: MethodCall, maps: Nested, nothing: Tensor) -> None:
     """Warn if maps do not add up to f(x) - f(baseline); the latter is ``nothing``."""
     live = call.ids != noise.PADDING
     total, found, least = (

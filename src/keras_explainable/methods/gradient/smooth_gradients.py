@@ -8,13 +8,16 @@ import numpy as np
 
 from keras_explainable.common import checks
 from keras_explainable.common.warnings import warn
-from keras_explainable.execution.model_preparation import prepares
-from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, reduced
+from keras_explainable.execution.model_preparation import prepares_model
+from keras_explainable.methods.gradient.input_gradients import (
+    SIGNED_GRADIENTS,
+    reduce_channels,
+)
 from keras_explainable.methods.slopes import linearized_network
 from keras_explainable.methods.slopes.hybrid_estimator import estimate_by_slopes
 from keras_explainable.sampling import noise as noises
 from keras_explainable.sampling.averaging_loop import (
-    Call,
+    MethodCall,
     average_over_copies,
     looping_method,
     method_result,
@@ -38,7 +41,7 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
 
 
 def _smooth_gradients(  # noqa: D417
-    call: Call,
+    call: MethodCall,
     *,
     repetitions: int = 50,
     noise: Amount | None = None,
@@ -110,10 +113,10 @@ def _smooth_gradients(  # noqa: D417
         warn(message)
     facts = noisy.facts | {"method": "smooth_gradients", "estimator": estimator}
     logits, maps, *stats = method_result(call, found, facts, sigma)
-    return logits, reduced(maps, channel_reduction, axis=-2), *stats
+    return logits, reduce_channels(maps, channel_reduction, axis=-2), *stats
 
 
-smooth_gradients = prepares(_prepare)(looping_method(_smooth_gradients))
+smooth_gradients = prepares_model(_prepare)(looping_method(_smooth_gradients))
 smooth_gradients.__name__ = "smooth_gradients"
 
 
@@ -139,8 +142,8 @@ def _sampling(
     return asked.with_seed()
 
 
-def _sigma(call: Call, noisy: Noise) -> np.ndarray:
-    spans = noises.ranges(call.inputs)
+def _sigma(call: MethodCall, noisy: Noise) -> np.ndarray:
+    spans = noises.value_ranges(call.inputs)
     sigma: np.ndarray = noisy.scales(call.model, call.inputs, spans)
     if (message := noises.negligible_noise_warning(sigma, spans)) is not None:
         warn(message)

@@ -13,14 +13,14 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common import checks
 from keras_explainable.execution.compilation import call_method, describe, display_name
-from keras_explainable.execution.model_preparation import prepared, prepares
-from keras_explainable.inspection.logits import rewritten
+from keras_explainable.execution.model_preparation import prepared_model, prepares_model
+from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import NO_TAPS, Graph, GraphModel
 from keras_explainable.sampling import noise
 from keras_explainable.sampling.accumulator import Accumulators
 from keras_explainable.sampling.averaging_loop import (
-    Call,
+    MethodCall,
     looping_method,
     method_result,
 )
@@ -86,9 +86,9 @@ def _noisy(model: Model, method: Method, params: dict[str, Any]) -> Model:
     """
     if isinstance(model, NoisyWeights):
         return model
-    model = prepared(method, model, params)
+    model = prepared_model(method, model, params)
     # One for each thread, as the draw is in variables of its own.
-    noisy = rewritten(model, _for_thread, get_ident(), kind=NoisyWeights)
+    noisy = rewritten_model(model, _for_thread, get_ident(), kind=NoisyWeights)
     if noisy is model:
         raise ValueError(
             "`model` must be Functional or Sequential for noise on its weights; "
@@ -135,7 +135,7 @@ def noise_grad(
     checks.number("noise_level", noise_level, 0)
     asked = Sampling(repetitions, seed)
 
-    def noisy(call: Call, **params: Any) -> tuple[Any, ...]:
+    def noisy(call: MethodCall, **params: Any) -> tuple[Any, ...]:
         sampling, model = asked.with_seed(), _noisy(call.model, method, params)
         accumulator = Accumulators(
             call.outputs, call.indices, sampling, spread=call.return_stats
@@ -162,5 +162,5 @@ def noise_grad(
 
     noisy.__name__ = f"noise_grad({display_name(method)})"
 
-    hook = prepares(lambda model, params: _noisy(model, method, params))
+    hook = prepares_model(lambda model, params: _noisy(model, method, params))
     return hook(looping_method(noisy, several=True))

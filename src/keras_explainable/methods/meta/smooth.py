@@ -8,10 +8,10 @@ from keras_explainable.common import checks
 from keras_explainable.common.structures import flatten, map_structure
 from keras_explainable.common.warnings import Once
 from keras_explainable.execution.compilation import describe, display_name
-from keras_explainable.execution.model_preparation import prepared, prepares
+from keras_explainable.execution.model_preparation import prepared_model, prepares_model
 from keras_explainable.sampling import noise as noises
 from keras_explainable.sampling.averaging_loop import (
-    Call,
+    MethodCall,
     average_over_copies,
     looping_method,
     method_result,
@@ -97,8 +97,11 @@ def smooth(
     )
     once = Once()
 
-    def smoothed(call: Call, **params: Any) -> tuple[Any, ...]:
-        sampling, spans = asked.with_seed(), map_structure(noises.ranges, call.inputs)
+    def smoothed(call: MethodCall, **params: Any) -> tuple[Any, ...]:
+        sampling, spans = (
+            asked.with_seed(),
+            map_structure(noises.value_ranges, call.inputs),
+        )
         sigma = noisy.scales(call.model, call.inputs, spans)
         for pair in zip(flatten(sigma), flatten(spans), strict=True):
             once.warn("noise", noises.negligible_noise_warning(*pair))
@@ -115,5 +118,5 @@ def smooth(
         return method_result(call, accumulator, noisy.facts | facts, sigma)
 
     smoothed.__name__ = f"smooth({display_name(method)})"
-    hook = prepares(lambda model, params: prepared(method, model, params))
+    hook = prepares_model(lambda model, params: prepared_model(method, model, params))
     return hook(looping_method(smoothed, noisy.prepared, several=True))

@@ -8,13 +8,13 @@ import keras
 from keras import ops
 
 from keras_explainable.common import checks
-from keras_explainable.common.interpolation import resized
+from keras_explainable.common.interpolation import interpolated
 from keras_explainable.execution.compilation import call_method, display_name
-from keras_explainable.execution.model_preparation import prepared, prepares
-from keras_explainable.inspection.logits import rewritten
-from keras_explainable.network.graph import Graph, filled, named
+from keras_explainable.execution.model_preparation import prepared_model, prepares_model
+from keras_explainable.inspection.logits import rewritten_model
+from keras_explainable.network.graph import Graph, by_symbol, substituted
 from keras_explainable.network.trace_model import inlined
-from keras_explainable.sampling.averaging_loop import Call, looping_method
+from keras_explainable.sampling.averaging_loop import MethodCall, looping_method
 from keras_explainable.types import Method, Model, Tensor
 
 
@@ -56,16 +56,16 @@ def tta(
     flips = (False, True) if hflip else (False,)
 
     def ready(model: Model, params: dict[str, Any]) -> Model:
-        model = rewritten(model, _of_any_size) if scales else model
-        return prepared(method, model, params)
+        model = rewritten_model(model, _of_any_size) if scales else model
+        return prepared_model(method, model, params)
 
-    def augmented(call: Call, **params: Any) -> tuple[Tensor, Tensor]:
+    def augmented(call: MethodCall, **params: Any) -> tuple[Tensor, Tensor]:
         model = ready(call.model, params)
         sizes = [_scaled(call.inputs.shape[1:3], scale) for scale in (1, *scales)]
         views = [(size, flip) for size in dict.fromkeys(sizes) for flip in flips]
         total = 0.0
         for number, (size, flip) in enumerate(views):
-            view = _flipped(resized(call.inputs, size, interpolation), flip)
+            view = _flipped(interpolated(call.inputs, size, interpolation), flip)
             _, maps = call_method(
                 method,
                 model,
@@ -76,12 +76,12 @@ def tta(
                 ids=call.ids,
             )
             shape = call.inputs.shape[1:3] if scales else maps.shape[1:3]
-            total = total + resized(_flipped(maps, flip), shape, interpolation)
+            total = total + interpolated(_flipped(maps, flip), shape, interpolation)
             call.progress((number + 1) * len(call.ids), len(views) * len(call.ids))
         return call.logits, total / len(views)
 
     augmented.__name__ = f"tta({display_name(method)})"
-    return prepares(ready)(looping_method(augmented, samples=False))
+    return prepares_model(ready)(looping_method(augmented, samples=False))
 
 
 def _of_any_size(graph: Graph) -> Graph:
@@ -92,14 +92,14 @@ def _of_any_size(graph: Graph) -> Graph:
     flat, steps = inlined(graph), []
     shape = (first.shape[0], None, None, first.shape[-1])
     start = keras.KerasTensor(shape, dtype=first.dtype, name=first.name)
-    values = named(flat.inputs, (start,))
+    values = by_symbol(flat.inputs, (start,))
     for step in flat.steps:
         now = step.reading(values)
         outputs = now.operation.compute_output_spec(*now.args, **now.kwargs)
         _check_channels(now.operation, outputs)
         steps.append(replace(now, outputs=outputs))
-        values |= named(step.outputs, outputs)
-    return Graph((start,), tuple(steps), filled(flat.outputs, values))
+        values |= by_symbol(step.outputs, outputs)
+    return Graph((start,), tuple(steps), substituted(flat.outputs, values))
 
 
 def _check_channels(operation: Any, outputs: Any) -> None:

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_explainable.sampling.welford import column
+from keras_explainable.sampling.welford import broadcast_rows
 from keras_explainable.types import Tensor
 
 
@@ -55,7 +55,7 @@ def dot(one: Tensor, other: Tensor) -> Tensor:
 
 def _joined(shares: Tensor, x: Tensor) -> Tensor:
     """Return the mean (1, ...) of two halves (2, ...) with their shares in it."""
-    return ops.sum(column(shares, x) * x, axis=0, keepdims=True)
+    return ops.sum(broadcast_rows(shares, x) * x, axis=0, keepdims=True)
 
 
 def _over(one: Tensor, other: Tensor) -> Tensor:

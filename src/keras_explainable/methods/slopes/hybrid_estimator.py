@@ -20,7 +20,7 @@ from keras_explainable.methods.slopes.record_statistics import run_and_record
 from keras_explainable.network import output_units
 from keras_explainable.sampling import noise, welford
 from keras_explainable.sampling.accumulator import Accumulator, Accumulators
-from keras_explainable.sampling.averaging_loop import Call
+from keras_explainable.sampling.averaging_loop import MethodCall
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Tensor
@@ -60,7 +60,7 @@ class Found:
 
 
 def estimate_by_slopes(
-    call: Call, perturbed: Perturb, sampling: Sampling, blend: bool
+    call: MethodCall, perturbed: Perturb, sampling: Sampling, blend: bool
 ) -> Accumulators:
     """Return accumulators of maps by slopes, or of their blend with samples.
 
@@ -87,7 +87,7 @@ def estimate_by_slopes(
     return accumulators
 
 
-def _tell(call: Call, before: int, total: int, done: int) -> None:
+def _tell(call: MethodCall, before: int, total: int, done: int) -> None:
     call.progress(before + done, total)
 
 
@@ -110,7 +110,7 @@ class Estimate:
 
     def __init__(
         self,
-        call: Call,
+        call: MethodCall,
         perturbed: Perturb,
         sampling: Sampling,
         blend: bool,
@@ -295,7 +295,9 @@ def _blend(
 
 
 def _means(counts: Tensor, sums: Any) -> Any:
-    return keras.tree.map_structure(lambda x: x / welford.column(counts, x), sums)
+    return keras.tree.map_structure(
+        lambda x: x / welford.broadcast_rows(counts, x), sums
+    )
 
 
 def _numpy(x: Any) -> np.ndarray:

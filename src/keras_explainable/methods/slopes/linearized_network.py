@@ -15,14 +15,14 @@ from keras import layers, ops
 from keras_explainable import backend
 from keras_explainable.common.structures import is_float
 from keras_explainable.common.warnings import warn
-from keras_explainable.inspection.logits import rewritten
+from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.methods.slopes.max_pooling import Open, is_pooling, pooling
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity, elementwise
 from keras_explainable.methods.slopes.normalizations import normalization_or_softmax
 from keras_explainable.methods.slopes.relu_before_pooling import relus_before
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, split_activation
-from keras_explainable.network.graph import Graph, GraphModel, Step, named
+from keras_explainable.network.graph import Graph, GraphModel, Step, by_symbol
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
 from keras_explainable.network.trace_model import inlined
 from keras_explainable.types import Model, Tensor
@@ -62,7 +62,7 @@ def exposed_model(model: Model) -> Model | None:
     """
     if is_exposed(model):
         return model
-    exposed = rewritten(model, _exposing)
+    exposed = rewritten_model(model, _exposing)
     if not isinstance(exposed, GraphModel):
         return None
     if names := unknown(exposed):
@@ -237,7 +237,7 @@ def linearized_maps(
     }
 
     def run(x: Tensor) -> tuple[Tensor, tuple[()]]:
-        values = named(model.graph.inputs, (x,))
+        values = by_symbol(model.graph.inputs, (x,))
         for step in model.graph.steps:
             first = id(keras.tree.flatten(step.outputs)[0])
             nonlinearity, its_slopes = nonlinear.get(first, (None, ()))

@@ -7,9 +7,9 @@ from typing import Any
 from keras import layers, ops
 
 from keras_explainable import backend
-from keras_explainable.backend.padding import pads
+from keras_explainable.backend.padding import padding_amounts
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity
-from keras_explainable.network.graph import Step, named
+from keras_explainable.network.graph import Step, by_symbol
 from keras_explainable.types import Tensor
 
 LOCAL = (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)
@@ -38,7 +38,7 @@ class Open(Nonlinearity):
         self, slopes: Sequence[Tensor], *inputs: Tensor
     ) -> dict[int, Tensor]:
         """Return the values as they are."""
-        return named(self.step.outputs, inputs[0])
+        return by_symbol(self.step.outputs, inputs[0])
 
 
 class MaxPooling(Nonlinearity):
@@ -60,7 +60,7 @@ class MaxPooling(Nonlinearity):
 
     def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
         """Return how often each place in the windows wins."""
-        won: list[Tensor] = backend.counts(weights, values[0], self._count)
+        won: list[Tensor] = backend.value_counts(weights, values[0], self._count)
         return won
 
     @property
@@ -81,7 +81,7 @@ class MaxPooling(Nonlinearity):
         [x] = inputs
         factors = (ops.cast(each, x.dtype) for each in slopes)
         terms = map(ops.multiply, self.places(x, 0.0), factors)
-        return named(self.step.outputs, self.sum([*terms]))
+        return by_symbol(self.step.outputs, self.sum([*terms]))
 
     def winners(self, x: Tensor, best: Tensor) -> Tensor:
         """Return the first place of each window with its largest value (R, h, ..., C).
@@ -240,7 +240,7 @@ def windows(layer: Any, x: Tensor, fill: float) -> list[Tensor]:
         fill: what stands beyond the edges.
     """
     sizes, size, steps = x.shape[1:-1], layer.pool_size, layer.strides
-    around = pads(layer.padding, sizes, size, steps, [1] * len(sizes))
+    around = padding_amounts(layer.padding, sizes, size, steps, [1] * len(sizes))
     if any(map(any, around)):
         x = ops.pad(x, [(0, 0), *around, (0, 0)], constant_values=fill)
     places = [x]

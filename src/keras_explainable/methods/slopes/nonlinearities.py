@@ -14,7 +14,7 @@ from keras import layers, ops
 from keras_explainable import backend
 from keras_explainable.common.structures import is_float
 from keras_explainable.network import operation_kinds
-from keras_explainable.network.graph import Step, named
+from keras_explainable.network.graph import Step, by_symbol
 from keras_explainable.types import Tensor
 
 #: Activations that mix values with each other, or do nothing.
@@ -172,7 +172,7 @@ class Elementwise(Nonlinearity):
     ) -> dict[int, Tensor]:
         """Return the values times their slopes."""
         [slope], [x] = slopes, inputs
-        return named(self.step.outputs, x * ops.cast(slope, x.dtype))
+        return by_symbol(self.step.outputs, x * ops.cast(slope, x.dtype))
 
 
 class Broken(Elementwise):

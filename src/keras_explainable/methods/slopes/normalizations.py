@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity
-from keras_explainable.network.graph import Step, named
+from keras_explainable.network.graph import Step, by_symbol
 from keras_explainable.types import Tensor
 
 
@@ -32,7 +32,7 @@ class Normalization(Nonlinearity):
         [x] = inputs
         scale, direction = (ops.cast(slope, x.dtype) for slope in slopes)
         outputs = self._centred(x) - direction * self._mean(direction * x)
-        return named(self.step.outputs, outputs * scale * self._gamma(x))
+        return by_symbol(self.step.outputs, outputs * scale * self._gamma(x))
 
     @property
     def _axes(self) -> list[int]:
@@ -84,7 +84,7 @@ class Softmax(Nonlinearity):
         """Return what a step with that Jacobian writes."""
         [x] = inputs
         p, factor = (ops.cast(each, x.dtype) for each in slopes)
-        return named(self.step.outputs, factor * p * (x - self._product(p, x)))
+        return by_symbol(self.step.outputs, factor * p * (x - self._product(p, x)))
 
     def _product(self, one: Tensor, other: Tensor) -> Tensor:
         axis = getattr(self.step.operation, "axis", -1)

@@ -21,7 +21,13 @@ from keras_explainable.methods.slopes.linearized_network import (
     original_graph,
 )
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity, relu_max_value
-from keras_explainable.network.graph import Graph, GraphModel, Step, named, unread_after
+from keras_explainable.network.graph import (
+    Graph,
+    GraphModel,
+    Step,
+    by_symbol,
+    unread_after,
+)
 from keras_explainable.network.operation_kinds import LINEAR
 from keras_explainable.types import Tensor
 
@@ -55,11 +61,11 @@ class _Stage:
         for number, nonlinearity in self.runs.items():
             [x] = (values[id(symbol)] for symbol in nonlinearity.step.reads)
             written, statistics = nonlinearity.run(weights, x)
-            return named(nonlinearity.step.outputs, written), {number: statistics}
+            return by_symbol(nonlinearity.step.outputs, written), {number: statistics}
         if self.limit is not None:
             [x] = (values[id(symbol)] for symbol in self.step.reads)
             if not hasattr(x, "_keras_mask"):  # Which it would lose.
-                return named(self.step.outputs, backend.relu(x, self.limit)), {}
+                return by_symbol(self.step.outputs, backend.relu(x, self.limit)), {}
         return self.step.run(values), {}
 
 
@@ -75,7 +81,7 @@ def run_and_record(
         inputs: (R, ...).
         weights: of the copies (R / groups, groups).
     """
-    values = named(model.graph.inputs, (inputs,))
+    values = by_symbol(model.graph.inputs, (inputs,))
     sums: dict[int, list[Tensor]] = {}
     for stage in _stages(model):
         written, ran = stage.run(values, weights)
@@ -117,7 +123,9 @@ def _told(
             for nonlinearity, values in zip(made, prepared, strict=True)
         ]
 
-    sums: StepStatistics = backend.fused(statistic_sums)(prepared, weights) if made else []
+    sums: StepStatistics = (
+        backend.fused(statistic_sums)(prepared, weights) if made else []
+    )
     return sums
 
 
@@ -155,7 +163,7 @@ def _at(number: int, ready: Sequence[int]) -> list[int]:
 
 def _ready(graph: Graph, made: Sequence[Nonlinearity]) -> list[int]:
     """Return after which step each nonlinearity is told."""
-    if not backend.EAGER:  # One program for all of it is compiled faster.
+    if not backend.RUNS_EAGERLY:  # One program for all of it is compiled faster.
         return [len(graph.steps) - 1] * len(made)
     written = {id(symbol): 0 for symbol in keras.tree.flatten(graph.inputs)}
     for number, step in enumerate(graph.steps):
@@ -177,7 +185,7 @@ def _limit(step: Step, once: Container[int], own: Graph) -> float | None:
         own: the graph of the model's own layers.
     """
     limit = relu_max_value(step.operation)
-    if limit not in (6.0, math.inf) or not backend.EAGER:
+    if limit not in (6.0, math.inf) or not backend.RUNS_EAGERLY:
         return None
     [read] = step.reads
     alike = is_float(read) and read.dtype == step.outputs.dtype

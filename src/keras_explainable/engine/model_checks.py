@@ -1,0 +1,19 @@
+"""Models of kinds that cannot be explained."""
+
+from keras_explainable.inspection.find_layers import layers_reversed
+from keras_explainable.types import Model
+
+
+def check_model(model: Model) -> None:
+    """Raise ValueError if a model of this kind cannot be explained."""
+    for layer in layers_reversed(model) if hasattr(model, "layers") else ():
+        if mode := getattr(layer, "quantization_mode", None):
+            raise ValueError(
+                "`model` must not be quantized: integers have no derivatives; received "
+                f"{layer.name!r} in {mode}."
+            )
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise ValueError(
+                "`model` must have the channels on its last axis; received "
+                f"{layer.name!r} with data_format='channels_first'."
+            )

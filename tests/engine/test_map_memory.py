@@ -1,0 +1,54 @@
+"""Maps that cannot fit the memory are refused, with the figures."""
+
+import keras
+import pytest
+from support.small_models import UNITS, network
+
+import keras_explainable as ke
+from keras_explainable.engine import map_memory
+
+GIB = 2**30
+MAP = 12 * 12 * map_memory.WIDTH
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return network()
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(size=(8, 12, 12, 3)).astype("float32")
+
+
+def with_free(monkeypatch, size):
+    monkeypatch.setattr(map_memory, "free_host_memory", lambda: size)
+
+
+@pytest.mark.parametrize("images", [8, 3])
+def test_a_batch_of_too_many_maps(monkeypatch, model, x, images):
+    with_free(monkeypatch, images * UNITS * MAP - 1)
+    with pytest.raises(ValueError, match=f"{images} inputs and {UNITS} units"):
+        ke.gradients(model, x[:images], verbose=0, batch_size=8)
+    with_free(monkeypatch, images * UNITS * MAP)
+    ke.gradients(model, x[:images], verbose=0, batch_size=8)
+
+
+def test_all_maps_together(monkeypatch, model, x):
+    with_free(monkeypatch, 2 * 8 * MAP - 1)
+    with pytest.raises(ValueError, match=r"8 inputs and 1 unit, .* GiB are free"):
+        ke.gradients(model, x, [0] * 8, verbose=0, batch_size=2)
+    with_free(monkeypatch, 2 * 8 * MAP)
+    ke.gradients(model, x, [0] * 8, verbose=0, batch_size=2)
+
+
+def test_maps_of_a_small_layer_take_little(monkeypatch, model, x):
+    with_free(monkeypatch, 2 * 8 * MAP - 1)
+    gradcam = ke.methods.cams.gradcam
+    ke.explain(gradcam, model, x, [0] * 8, verbose=0, batch_size=2)
+
+
+def test_where_memory_cannot_be_told(monkeypatch, model, x):
+    with_free(monkeypatch, None)
+    ke.gradients(model, x, verbose=0, batch_size=2)
