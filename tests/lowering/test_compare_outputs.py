@@ -97,7 +97,7 @@ def test_each_call_warns_once_and_points_at_the_users_line(model, x):
             explain(model, x)
         ours = [warning for warning in caught if warning.category is UserWarning]
         assert len(ours) == 1
-        assert "test_checking" in ours[0].filename
+        assert "test_compare_outputs" in ours[0].filename
 
 
 def test_changed_weights_are_checked_again(model, x, monkeypatch):
