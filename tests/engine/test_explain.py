@@ -270,7 +270,7 @@ def test_template_of_the_documentation(x):
         ({"x": np.zeros((COUNT, 4, 4, 1))}, ValueError, "must have shape"),
         ({"x": None}, TypeError, "`x` must be an array"),
         ({"x": "folder/"}, TypeError, "`x` must be an array"),
-        ({"x": iter([np.zeros((2, *SHAPE))])}, ValueError, "`y` must be None when"),
+        ({"x": iter([np.zeros((2, *SHAPE))])}, ValueError, "`y` must be None if"),
         ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
         ({"batch_size": 2.5}, TypeError, "`batch_size` must be an integer"),
         ({"steps": 0}, ValueError, "`steps` must be at least 1"),

@@ -1,4 +1,4 @@
-"""Data as Keras' ``predict`` takes it, cut into batches of one fixed size."""
+"""Data in every form that ``Model.predict`` takes, in batches of one fixed size."""
 
 import itertools
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from keras_explainable.types import Model, Tensor
 
 
 class Batch(NamedTuple):
-    """Inputs (B, ...), units (B, K) or None, ids (B,), and how many rows are used."""
+    """Inputs (B, ...), units (B, K) or None, ids (B,), and the number of rows used."""
 
     inputs: Nested
     indices: Tensor | None
@@ -38,15 +38,15 @@ class Batch(NamedTuple):
     used: int
 
 
-class Source:
-    """Batches of at most ``batch_size`` rows, smaller ones padded to the largest.
+class BatchSource:
+    """Batches of at most ``batch_size`` rows; smaller ones are padded to the largest.
 
-    Arrays are checked as a whole before anything is computed; what a data set yields
-    is checked as it comes.
+    Arrays are checked as a whole before anything is computed. The elements of a data
+    set are checked one by one.
 
     Attributes:
-        steps: number of batches that the data comes in; None if it is not known.
-        images: number of images; None if it is not known.
+        steps: Number of elements of the data; None if it is not known.
+        images: Number of images; None if it is not known.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Source:
             raise ValueError("`x` must hold at least one input; received none.")
 
     def _stream(self, x: Any) -> tuple[Iterator[Element], int | None]:
-        """Return the batches of a stream, and how many; single samples are gathered."""
+        """Return the batches of a stream and their number; batch single samples."""
         known = data_iterators.length_of(x)
         first, found = data_iterators.peeked(data_iterators.elements(x))
         if first is None or not self._is_sample(first[0]):
@@ -97,7 +97,7 @@ class Source:
         return data_iterators.batched(found, size), known and -(-known // size)
 
     def _is_sample(self, x: Any) -> bool:
-        """Whether ``x`` is one input, without the axis of a batch."""
+        """Whether ``x`` is a single sample, without a batch axis."""
 
         def lacks_axis(symbol: Any, part: Any) -> bool:
             return symbol is not None and np.ndim(part) == len(symbol.shape) - 1
@@ -105,7 +105,7 @@ class Source:
         return all(flatten(for_each_input(self.model, lacks_axis, x)))
 
     def _pieces(self, x: Any, y: Any) -> Iterator[Element]:
-        """Yield the data whole, or a list of images in runs of one shape."""
+        """Yield the data whole, or a list of images in runs of the same shape."""
         single = input_names(self.model)[1:] == []
         shapes = [*map(_shape, x)] if single and isinstance(x, list | tuple) else []
         if len({*shapes}) < 2 or min(map(len, shapes)) < 2:
@@ -165,7 +165,7 @@ def _padded(
 
 
 def _shape(x: Any) -> tuple[int, ...]:
-    """Return the shape of an image; () if it is none."""
+    """Return the shape of an image; () if ``x`` is not an image."""
     try:
         return np.shape(as_numpy(x))
     except (TypeError, ValueError):
@@ -175,6 +175,6 @@ def _shape(x: Any) -> tuple[int, ...]:
 def _refuse_targets(y: Any) -> None:
     if y is not None:
         raise ValueError(
-            "`y` must be None when `x` is a data set, which yields (x, y) itself; "
+            "`y` must be None if `x` is a data set, which yields (x, y) itself; "
             f"received {type(y).__name__}."
         )

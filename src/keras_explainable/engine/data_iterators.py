@@ -1,4 +1,4 @@
-"""What yields data: data sets, loaders, generators."""
+"""Iterate over data sets, loaders and generators."""
 
 import itertools
 from collections import deque
@@ -18,7 +18,7 @@ Element = tuple[Any, Any]
 
 
 def is_stream(x: Any) -> bool:
-    """Whether ``x`` yields data: no array, list, dictionary or tensor, which are it."""
+    """Whether ``x`` yields data, unlike arrays, lists, dictionaries and tensors."""
     if isinstance(x, keras.utils.PyDataset):
         return True
     is_array = isinstance(x, list | tuple | dict | str) or hasattr(x, "shape")
@@ -26,16 +26,16 @@ def is_stream(x: Any) -> bool:
 
 
 def elements(x: Any) -> Iterator[Element]:
-    """Return the (x, y) that a stream yields."""
+    """Return an iterator over the pairs (x, y) of a stream."""
     if isinstance(x, keras.utils.PyDataset):
         return map(_unpacked, _read(x))
     return map(_unpacked, x)
 
 
 def _read(data: keras.utils.PyDataset) -> Iterator[Any]:
-    """Yield the batches in order, read ahead by as many threads as it has workers.
+    """Yield the batches in order, read ahead by one thread for each worker.
 
-    Threads also where it asks for processes, which need not be able to start here.
+    Threads are used even if it asks for processes, which may not be able to start.
     """
     count = data.num_batches
     steps = iter(itertools.count() if count is None else range(count))
@@ -54,7 +54,7 @@ def _read(data: keras.utils.PyDataset) -> Iterator[Any]:
 
 
 def length_of(x: Any) -> int | None:
-    """Return how many elements a stream has; None if it is not known."""
+    """Return the number of elements of a stream; None if it is not known."""
     if isinstance(x, keras.utils.PyDataset):
         return x.num_batches
     try:
@@ -64,7 +64,7 @@ def length_of(x: Any) -> int | None:
 
 
 def batched(samples: Iterable[Element], size: int) -> Iterator[Element]:
-    """Return single samples (x, y) as batches of at most ``size``."""
+    """Yield single samples (x, y) as batches of at most ``size`` samples."""
     samples = iter(samples)
     while chunk := list(itertools.islice(samples, size)):
         xs, ys = zip(*chunk, strict=True)
@@ -73,20 +73,20 @@ def batched(samples: Iterable[Element], size: int) -> Iterator[Element]:
 
 
 def peeked(found: Iterator[Any]) -> tuple[Any, Iterator[Any]]:
-    """Return what an iterator yields first, None if nothing, and all of it again."""
+    """Return the first element (or None), and an iterator over all elements."""
     first = list(itertools.islice(found, 1))
     return (first[0] if first else None), itertools.chain(first, found)
 
 
 def numpy_of(x: Any) -> Any:
-    """Return an input, or each of a dictionary of them, as a NumPy array."""
+    """Return an input, or each input of a dictionary, as a NumPy array."""
     if isinstance(x, dict):
         return {name: as_numpy(part) for name, part in x.items()}
     return as_numpy(x)
 
 
 def as_numpy(x: Any, name: str = "x") -> Any:
-    """Return any framework's tensor, array, picture or list as a NumPy array."""
+    """Return a tensor of any framework, array, image or list as a NumPy array."""
     if ops.is_tensor(x):
         return ops.convert_to_numpy(x)
     if hasattr(x, "detach"):  # A torch tensor under another backend.

@@ -1,29 +1,51 @@
-"""Whether the maps that are asked for fit the memory of the host."""
+"""Refuse maps that would not fit the memory of the host."""
 
 import math
 
 from keras_explainable.common.host_memory import free_host_memory
 from keras_explainable.common.structures import Nested, flatten
+from keras_explainable.engine.batch_source import Batch
+from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import map_shape
+from keras_explainable.types import Model
 
-#: Bytes of a value in a map.
+#: Bytes of one value of a map.
 WIDTH = 4
 
 
-def check_batch(inputs: Nested, count: int) -> None:
-    """Raise ValueError if the maps of ``count`` units of a batch cannot fit."""
-    images = len(flatten(inputs)[0])
-    values = sum(math.prod(map_shape(x.shape)) for x in flatten(inputs))
-    _check_memory(images * count * values * WIDTH, images, count)
+class MapMemory:
+    """Refuses maps that cannot fit, around the computation of the first batch."""
+
+    def __init__(self, images: int | None):
+        """Args: number of all images; None if it is not known."""
+        self._images, self._checked = images, False
+
+    def check_batch(self, batch: Batch, network: Model) -> None:
+        """Raise ValueError if the maps of the first batch cannot fit."""
+        if self._checked:
+            return
+        count = _count_units(batch, network)
+        inputs = flatten(batch.inputs)
+        values = sum(math.prod(map_shape(x.shape)) for x in inputs)
+        images = len(inputs[0])
+        _check_memory(images * count * values * WIDTH, images, count)
+
+    def check_all(self, maps: Nested, used: int) -> None:
+        """Raise ValueError if the maps of all images, like these, cannot fit."""
+        images = self._images
+        if not self._checked and images is not None and images > used:
+            size = sum(x.nbytes for x in flatten(maps))
+            # Twice, because they are joined at the end.
+            needed = 2 * size * images // used
+            _check_memory(needed, images, flatten(maps)[0].shape[-1])
+        self._checked = True
 
 
-def check_all(maps: Nested, used: int, images: int | None) -> None:
-    """Raise ValueError if the maps of all images cannot fit, with those of ``used``."""
-    if images is not None and images > used:
-        size = sum(x.nbytes for x in flatten(maps))
-        # Twice, as they are joined in the end.
-        needed = 2 * size * images // used
-        _check_memory(needed, images, flatten(maps)[0].shape[-1])
+def _count_units(batch: Batch, network: Model) -> int:
+    """Return the number of units explained for each input; 1 if it is not known."""
+    if batch.indices is not None:
+        return int(batch.indices.shape[1])
+    return output_units.count_units(network) or 1
 
 
 def _check_memory(needed: int, images: int, count: int) -> None:
@@ -31,8 +53,8 @@ def _check_memory(needed: int, images: int, count: int) -> None:
     if free is not None and needed > free:
         raise ValueError(
             "`y` must ask for maps that fit the memory; received "
-            f"{_text(images, 'input')} and {_text(count, 'unit')}, of which the maps "
-            f"take {needed / 2**30:.3g} GiB, where {free / 2**30:.3g} GiB are free. "
+            f"{_text(images, 'input')} and {_text(count, 'unit')}, whose maps take "
+            f"{needed / 2**30:.3g} GiB, while {free / 2**30:.3g} GiB are free. "
             "`y='predicted'` or `y='top3'` asks for fewer units."
         )
 

@@ -1,11 +1,11 @@
-"""Models of kinds that cannot be explained."""
+"""Refuse models that cannot be explained."""
 
 from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.types import Model
 
 
 def check_model(model: Model) -> None:
-    """Raise ValueError if a model of this kind cannot be explained."""
+    """Raise ValueError if the model is quantized or has channels first."""
     for layer in layers_reversed(model) if hasattr(model, "layers") else ():
         if mode := getattr(layer, "quantization_mode", None):
             raise ValueError(

@@ -1,19 +1,21 @@
-"""Progress of a call to ``explain``: Keras' callbacks and Keras' progress bar."""
+"""Progress of ``explain``, shown by Keras' progress bar and callbacks."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import keras
 
 from keras_explainable.types import Model
 
+Element = TypeVar("Element")
+
 
 class Progress:
-    """Tells callbacks and the progress bar how far an explanation has come.
+    """Reports to callbacks and to the progress bar how far ``explain`` has come.
 
-    What is counted is network rows: images, times the noisy copies made of each.
-    A callback that has a method ``on_explain_progress(done, total)`` is told of each
-    chunk; ``total`` is None while it is not known.
+    Progress is counted in network rows: images times their noisy copies. If a callback
+    has a method ``on_explain_progress(done, total)``, it is called after each chunk;
+    ``total`` is None while it is not known.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class Progress:
         )
 
     def of_batch(self, images: int) -> Callable[[int, int], None]:
-        """Return what a method is to call with its rows done and their total."""
+        """Return the function that a method calls with rows done and their total."""
         before = self.done
 
         def report(done: int, total: int) -> None:
@@ -50,20 +52,29 @@ class Progress:
 
         return report
 
-    def finish(self) -> None:
-        """Close the bar at what was done."""
+    def steps(self, elements: Iterable[Element]) -> Iterator[Element]:
+        """Yield the elements of the data and call Keras' callbacks around them."""
+        self.callbacks.on_predict_begin()
+        for self._step, element in enumerate(elements):
+            self.callbacks.on_predict_batch_begin(self._step)
+            yield element
         self.total = self.done
         self._show(finalize=True)
+        self.callbacks.on_predict_end()
+
+    def finish_step(self, outputs: Any) -> None:
+        """Pass the results of an element of the data to the callbacks."""
+        self.callbacks.on_predict_batch_end(self._step, {"outputs": outputs})
 
     def _show(self, finalize: bool = False) -> None:
-        # The bar finishes itself at its target, then again: leave that to `finish`.
+        # A bar at its target finishes itself, but only `steps` may do that.
         if finalize or self.done != self.total:
             self.bar.target = self.total
             self.bar.update(self.done, finalize=finalize)
         for callback in self.callbacks.callbacks:
-            tell = getattr(callback, "on_explain_progress", None)
-            if tell is not None:
-                tell(self.done, self.total)
+            notify = getattr(callback, "on_explain_progress", None)
+            if notify is not None:
+                notify(self.done, self.total)
 
 
 def _check_callbacks(callbacks: Any) -> None:

@@ -1,4 +1,4 @@
-"""Methods with their conventional postprocessing, in one call."""
+"""Methods with their usual postprocessing, in one call."""
 
 import inspect
 from functools import partial
@@ -8,8 +8,8 @@ from keras import ops
 
 from keras_explainable import filters
 from keras_explainable.engine.explain import explain, partial_explain
-from keras_explainable.engine.explain_batch import Result
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess
+from keras_explainable.engine.results import Result
 from keras_explainable.methods import cams, gradient, meta, perturbation
 from keras_explainable.methods.gradient.input_gradients import (
     SIGNED_GRADIENTS,
@@ -65,25 +65,25 @@ def smoothgrad(
 
         maps = normalize( mean_c | 1/n sum_s d f(x + sigma eps_s) / d x_c | )
 
-    Signed gradients are averaged for each channel; only then come the absolute value
-    and the mean over the channels.
+    Signed gradients are averaged for each channel. Their absolute values are then
+    averaged over the channels.
 
     Args:
-        model: Keras model; logits are explained, as in ``explain``.
-        x: (N, H, W, C), or a data set, as in ``explain``.
-        y: units to explain (N, K) or (N,); None explains every unit.
-        repetitions: number of noisy copies of each image.
-        noise_level: sigma as a fraction of each image's own maximum - minimum.
-        seed: integer >= 0, or None for fresh noise.
+        model: Keras model. Its logits are explained, as in ``explain``.
+        x: Images (N, H, W, C), or a data set, as in ``explain``.
+        y: Units to explain, (N, K) or (N,). None explains every unit.
+        repetitions: Number of noisy copies of each image.
+        noise_level: Sigma, as a fraction of each image's own maximum - minimum.
+        seed: Integer >= 0, or None for fresh noise.
         estimator: "sampled"; or "slopes" or "hybrid", which need fewer repetitions, as
-            ``ke.methods.gradient.smooth_gradients`` says. Of ``smooth``'s parameters
-            these take ``noise``, and "hybrid" also ``tolerance``.
-        postprocessing: applied to the maps (N, H, W, K); None leaves them in units of
-            logit per unit of input.
-        **params: as in ``ke.methods.meta.smooth`` and ``explain``.
+            described in ``ke.methods.gradient.smooth_gradients``. Both accept the
+            parameter ``noise`` of ``smooth``, and "hybrid" also ``tolerance``.
+        postprocessing: Function applied to the maps (N, H, W, K). None leaves them in
+            units of logit per unit of input.
+        **params: Parameters of ``ke.methods.meta.smooth`` and of ``explain``.
 
     Returns:
-        ``logits`` (N, K) and ``maps`` (N, H, W, K) in 0..1, as NumPy arrays.
+        ``logits`` (N, K) and ``maps`` (N, H, W, K) from 0 to 1, as NumPy arrays.
 
     Reference: Smilkov et al., 2017, https://arxiv.org/abs/1706.03825
     """
@@ -105,8 +105,8 @@ def _check_estimated(sampling: dict[str, Any]) -> None:
     known = inspect.signature(gradient.smooth_gradients).parameters
     if refused := sorted(sampling.keys() - known):
         raise ValueError(
-            "`estimator` must be 'sampled' with parameters of `smooth` that no other "
-            f"takes; received {', '.join(refused)}."
+            "`estimator` must be 'sampled' with parameters that only `smooth` takes; "
+            f"received {', '.join(refused)}."
         )
 
 
@@ -115,7 +115,8 @@ def smoothgrad_squared(model: Model, x: Any, y: Any = None, **params: Any) -> Re
 
         maps = normalize( mean_c 1/n sum_s (d f(x + sigma eps_s) / d x_c)^2 )
 
-    Args, returns: as ``smoothgrad``'s; maps are in squared units before normalisation.
+    Arguments and results are those of ``smoothgrad``. Before normalisation, maps are
+    in squared units.
 
     Reference: Hooker et al., 2019, https://arxiv.org/abs/1806.10758
     """
@@ -127,7 +128,8 @@ def vargrad(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
 
         maps = normalize( mean_c var_s d f(x + sigma eps_s) / d x_c )
 
-    Args, returns: as ``smoothgrad``'s; maps are in squared units before normalisation.
+    Arguments and results are those of ``smoothgrad``. Before normalisation, maps are
+    in squared units.
 
     Reference: Adebayo et al., 2018, https://arxiv.org/abs/1810.03307
     """
@@ -135,7 +137,7 @@ def vargrad(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
 
 
 def _finish(postprocessing: Postprocessing | None, maps: Tensor) -> Tensor:
-    """Reduce the channels of (B, H, W, C, K), then postprocess (B, H, W, K)."""
+    """Average |maps| (B, H, W, C, K) over the channels, then postprocess them."""
     return postprocess(
         reduce_channels(ops.abs(maps), ops.mean, axis=-2), postprocessing
     )

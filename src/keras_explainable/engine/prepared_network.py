@@ -1,0 +1,59 @@
+"""The network that runs in place of the user's model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from keras_explainable import lowering
+from keras_explainable.engine.batch_source import Batch
+from keras_explainable.execution.model_preparation import prepared_model
+from keras_explainable.inspection import embedded_model, logits_model, runnable_model
+from keras_explainable.inspection.targets import targeted_model, top_count, top_units
+from keras_explainable.network import output_units
+from keras_explainable.types import Method, Model
+
+
+class PreparedNetwork:
+    """The user's model in the form in which a method runs it.
+
+    Attributes:
+        target_model: Takes the user's inputs and returns what is explained.
+        model: The same as the method wants it; it takes vectors in place of tokens.
+        lowered: A faster copy of ``model``, used once both agree on a batch.
+        top: Number of largest units to explain; 0 if ``y`` says which.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        y: Any,
+        method: Method,
+        params: Mapping[str, Any],
+        *,
+        logits: bool,
+        lower: bool,
+        precision: str,
+    ):
+        base = logits_model(model) if logits else runnable_model(model)
+        self.target_model = targeted_model(base, y, like=model) if callable(y) else base
+        self.top = top_count(y)
+        embedded, self._look_up = embedded_model(self.target_model)
+        self.model = prepared_model(method, embedded, dict(params))
+        self.lowered = lowering.lower(self.model, precision) if lower else self.model
+        self._verified: Model = None  # Known from the first batch on.
+
+    def ready(self, batch: Batch, rows: int) -> tuple[Model, Batch]:
+        """Return the network to run, and the batch in the form that it takes.
+
+        Args:
+            batch: Inputs in the user's form.
+            rows: The most rows that go through the network at once.
+        """
+        inputs, indices = self._look_up(batch.inputs), batch.indices
+        if self._verified is None:
+            self._verified = lowering.checked_copy(
+                self.lowered, self.model, inputs, rows
+            )
+        if self.top:
+            outputs = output_units.forward(self._verified, inputs, rows)
+            indices = top_units(outputs, self.top)
+        return self._verified, batch._replace(inputs=inputs, indices=indices)
