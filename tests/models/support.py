@@ -2,7 +2,7 @@
 
     python tests/models/support.py
 
-prints the table of docs/models.md.
+prints the table of docs/supported_models.md.
 """
 
 import sys

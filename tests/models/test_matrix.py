@@ -64,7 +64,7 @@ def test_each_model_is_explained_or_refused(built, kind, method):
 
 
 def test_the_table_of_the_documentation():
-    page = Path(__file__).parents[2] / "docs" / "models.md"
+    page = Path(__file__).parents[2] / "docs" / "supported_models.md"
     kinds = dict.fromkeys([*KINDS, *NOTES])  # Those that this backend has not, too.
     assert table(kinds) in page.read_text(encoding="utf-8")
 
