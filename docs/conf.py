@@ -53,7 +53,7 @@ def fingerprint():
     package = Path(importlib.util.find_spec("keras_explainable").origin).parent
     files = [
         *package.rglob("*"),
-        *BENCHMARKS.rglob("results/*"),
+        *BENCHMARKS.rglob("results/**/*"),
         *BENCHMARKS.rglob("slope_results.py"),
     ]
     versions = [importlib.metadata.version(name) for name in PACKAGES]

@@ -57,7 +57,11 @@ def test_files_named_in_the_text_exist(page):
 
 def test_wrong_links_are_found():
     page = ROOT / "README.md"
-    right = ["docs/getting_started.md", "docs/performance.md#measured", "https://keras.io"]
+    right = [
+        "docs/getting_started.md",
+        "docs/performance.md#measured",
+        "https://keras.io",
+    ]
     wrong = [
         "docs/no.md",
         "docs/performance.md#no",
