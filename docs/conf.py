@@ -1,15 +1,23 @@
-"""Sphinx configuration: `make docs`; no network is needed."""
+"""Configuration of Sphinx for `make docs`. Building needs no network."""
 
+import hashlib
 import importlib.metadata
+import importlib.util
 import os
+import platform
 import re
 from pathlib import Path
 
-# Of the kernels that run the pages.
+from jupyter_cache import get_cache
+
+# These settings are for the kernels that run the code cells of the pages.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# They run in folders of their own, and some read what the benchmarks measured.
-os.environ["RESULTS"] = str(Path(__file__).parents[1] / "benchmarks" / "results")
+
+# Cells run in temporary folders. Some of them read the results of the benchmarks.
+DOCS = Path(__file__).parent
+BENCHMARKS = DOCS.parent / "benchmarks"
+os.environ["RESULTS"] = str(BENCHMARKS / "results")
 
 project = "keras-explainable"
 author = "The keras-explainable developers"
@@ -31,22 +39,56 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 myst_heading_anchors = 3
 
-# Each build runs each page: a cache would not know of changes in the package.
-nb_execution_mode = "force"
+# The packages, beside our own, whose versions can change what a page shows.
+PACKAGES = "keras", "tensorflow", "numpy", "matplotlib", "scikit-learn", "scipy"
+
+
+def fingerprint():
+    """Return a hash of everything that the output of a page's code depends on.
+
+    That is the package with its data, the results of the benchmarks and the module that
+    draws them, the backend, and the versions of Python and of other packages. The code
+    itself is not part of it: the cache looks notebooks up by their code.
+    """
+    package = Path(importlib.util.find_spec("keras_explainable").origin).parent
+    files = [
+        *package.rglob("*"),
+        *BENCHMARKS.rglob("results/**/*"),
+        *BENCHMARKS.rglob("slope_results.py"),
+    ]
+    versions = [importlib.metadata.version(name) for name in PACKAGES]
+    environment = platform.python_version(), os.environ["KERAS_BACKEND"], *versions
+    digest = hashlib.sha256(repr(environment).encode())
+    for file in sorted(files):
+        if file.is_file() and "__pycache__" not in file.parts:
+            name = os.path.relpath(file, DOCS)
+            digest.update(f"{name} {file.stat().st_size} ".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# A page is run again when its own code or anything in the fingerprint has changed.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(DOCS / "_build" / "executed" / fingerprint())
 nb_execution_raise_on_error = True
 nb_execution_timeout = 240
 nb_execution_in_temp = True  # Pages may write files.
 nb_merge_streams = True
-nb_render_markdown_format = "myst"  # Which knows tables.
-nb_output_stderr = "remove"  # What TensorFlow says when it starts; cells may show it.
-nb_ipywidgets_js = {}  # They would come from elsewhere.
+nb_render_markdown_format = "myst"  # This format supports tables.
+nb_output_stderr = "remove"  # TensorFlow logs when it starts. Cells can show stderr.
+nb_ipywidgets_js = {}  # The scripts would be loaded from other sites.
 
 FETCHED = re.compile(r'<(?:script|img|iframe)[^>]+src="(?:https?:)?//[^"]*"')
 STYLED = re.compile(r'<link[^>]+rel="stylesheet"[^>]+href="(?:https?:)?//[^"]*"')
 
 
+def create_cache(app, config):
+    """Create the cache, before pages that are read in parallel all try to do so."""
+    get_cache(config.nb_execution_cache_path).list_cache_records()
+
+
 def refuse_what_is_fetched(app, error):
-    """Fail if a page needs anything that is not in its folder."""
+    """Fail if a page loads anything from another site."""
     if error or app.builder.name != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):
@@ -57,7 +99,7 @@ def refuse_what_is_fetched(app, error):
 
 
 def keep_formulas(app, what, name, obj, options, lines):
-    """Keep the lines of formulas: what is indented, behind a sentence."""
+    """Keep the line breaks of formulas: indented lines that follow a sentence."""
     for at in range(len(lines) - 1, 1, -1):
         sentence, blank, line = lines[at - 2 : at + 1]
         is_sentence = sentence[:1].strip() and not sentence.endswith(":")
@@ -66,6 +108,7 @@ def keep_formulas(app, what, name, obj, options, lines):
 
 
 def setup(app):
-    """Check the pages when they are built; docstrings, before Napoleon reads them."""
+    """Connect the functions above: formulas are kept before Napoleon reads them."""
+    app.connect("config-inited", create_cache)
     app.connect("autodoc-process-docstring", keep_formulas, priority=400)
     app.connect("build-finished", refuse_what_is_fetched)

@@ -10,25 +10,25 @@ PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
 @pytest.fixture
 def names():
-    """What the page's code defines."""
+    """Return the names that the code of the page defines."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 2
-    found = {}
+    namespace = {}
     for block in blocks:
-        exec(compile(block, PAGE.name, "exec"), found)
-    return found
+        exec(compile(block, PAGE.name, "exec"), namespace)
+    return namespace
 
 
-def the_test(names):
-    (found,) = (value for name, value in names.items() if name.startswith("test_"))
-    return found
+def example_test(names):
+    (test,) = (value for name, value in names.items() if name.startswith("test_"))
+    return test
 
 
-def test_the_example_passes_its_test(names):
-    the_test(names)()
+def test_example_passes_its_test(names):
+    example_test(names)()
 
 
-def test_a_wrong_method_fails_it(names):
+def test_wrong_method_fails_its_test(names):
     right = names["grey_gradients"]
 
     def wrong(*args):
@@ -37,10 +37,10 @@ def test_a_wrong_method_fails_it(names):
 
     names["grey_gradients"] = wrong
     with pytest.raises(AssertionError):
-        the_test(names)()
+        example_test(names)()
 
 
-def test_files_that_are_named_exist():
+def test_linked_files_exist():
     text = PAGE.read_text("utf-8")
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
     assert len(links) >= 2

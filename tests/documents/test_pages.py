@@ -57,10 +57,14 @@ def test_files_named_in_the_text_exist(page):
 
 def test_wrong_links_are_found():
     page = ROOT / "README.md"
-    right = ["docs/start.md", "docs/speed.md#measured", "https://keras.io"]
+    right = [
+        "docs/getting_started.md",
+        "docs/performance.md#measured",
+        "https://keras.io",
+    ]
     wrong = [
         "docs/no.md",
-        "docs/speed.md#no",
+        "docs/performance.md#no",
         "#no",
         "http://keras.io",
         "https://keras",
@@ -122,9 +126,9 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
     assert (tmp_path / "maps.png").stat().st_size > 10_000
 
 
-def test_code_of_calling_it_runs():
+def test_code_of_explaining_a_model_of_ones_own_runs():
     images, labels = (part[:2] for part in ke.demo.load_samples()[:2])
-    *simple, functions, several = blocks("running.md")
+    *simple, functions, several, _ = blocks("explaining_your_model.md")
     assert len(simple) == 2
     for code in simple:
         run(code, model=ke.demo.load_model(), x=images, y=labels)
@@ -142,5 +146,5 @@ def test_values_of_stats_that_are_listed_exist():
     found = ke.smoothgrad(
         ke.demo.load_model(), images, labels, repetitions=2, return_stats=True
     )
-    (code,) = blocks("sure.md")
+    (code,) = blocks("uncertainty.md")
     run(code, stats=found[2])

@@ -1,8 +1,8 @@
-"""Which methods explain which kinds of models, and what is refused with which words.
+"""Which methods support which kinds of models, and the messages of the errors.
 
     python tests/support/supported_models.py
 
-prints the table of docs/models.md.
+prints the table of docs/supported_models.md.
 """
 
 import sys
@@ -18,7 +18,7 @@ METHODS = {
 ALL = tuple(METHODS)
 SINGLE = ("full_gradients", "occlusion", "rise")
 
-#: What is refused, and what the message says of it; all else is explained.
+#: Kinds of models that methods refuse, with a pattern of the message.
 REFUSED = {
     "two_inputs": (SINGLE, "`model` must have one input"),
     "named_inputs": (("gradcam", *SINGLE), "one input|spatial"),
@@ -34,7 +34,7 @@ REFUSED = {
     ),
 }
 
-#: Kinds that are explained all the same, by a function of the outputs.
+#: Kinds of models that all methods support with a function of the outputs for `y`.
 BY_FUNCTION = ("segmentation", "detection")
 
 NOTES = {
@@ -44,7 +44,7 @@ NOTES = {
 
 
 def table(kinds):
-    """Return a Markdown table of kinds of models and methods."""
+    """Return a Markdown table with a row for each kind of model."""
     titles = ["", *(f"`{name}`" for name in METHODS)]
     rows = [titles, ["---"] * len(titles)]
     for kind in kinds:
