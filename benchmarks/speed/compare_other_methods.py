@@ -1,15 +1,16 @@
-"""How fast are Score-CAM, occlusion and RISE, side by side with other packages?
+"""How fast are Score-CAM, occlusion and RISE, compared with other packages?
 
-    python benchmarks/methods.py --peers PATH_TO_PYTHON [--models MobileNetV2 ...]
+    python -m benchmarks.speed.compare_other_methods --peers PATH_TO_PYTHON
+        [--models MobileNetV2 ...] [--images 1] [--rounds 3]
 
-As compare.py, in milliseconds for each image.
+The implementations of a method take turns, as in `compare_smoothgrad.py`. Times are in
+milliseconds per image, and ratios are to this package on TensorFlow.
 """
 
 import argparse
-import sys
 
-from compare import compare, show
-from method_sides import SIDES
+from benchmarks.speed.interleaved_timing import print_rows, time_in_turns
+from benchmarks.speed.other_method_implementations import IMPLEMENTATIONS
 
 METHODS = ("Score-CAM", "occlusion", "RISE")
 
@@ -19,15 +20,13 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["MobileNetV2"])
     parser.add_argument("--images", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers", help="Python with the other packages")
+    parser.add_argument("--peers", help="Python that has the other packages")
     args = parser.parse_args()
-    pythons = {"ours": sys.executable} | ({"peers": args.peers} if args.peers else {})
     for model in args.models:
         work = {"model": model, "images": args.images, "repetitions": 1}
         for method in METHODS:
-            sides = [name for name in SIDES if name.startswith(method)]
-            rows = compare(sides, pythons, work, args.rounds)
-            print(*map(show, rows), "", sep="\n", flush=True)
+            names = [name for name in IMPLEMENTATIONS if name.startswith(method)]
+            print_rows(time_in_turns(names, args.peers, work, args.rounds))
 
 
 if __name__ == "__main__":

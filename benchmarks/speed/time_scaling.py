@@ -1,48 +1,48 @@
-"""How does time grow with repetitions, images, units and image size?
+"""How does the time grow with the number of repetitions, images, units and pixels?
 
-    python benchmarks/growth.py [--model MobileNetV2] [--rounds 3]
+    python -m benchmarks.speed.time_scaling [--model MobileNetV2] [--rounds 3]
 
-Each row doubles one quantity; the best of several rounds counts, taken in turn. Time
-should grow with the work (copies x pixels), and slower than the work with the units,
-which share the forward pass.
+Each sweep varies one quantity; the best of several rounds counts. The time should grow
+with the work (copies x pixels), but more slowly with the units, because all units share
+the forward pass.
 """
 
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from sides import Work, ours
+from benchmarks.speed.smoothgrad_implementations import ours
+from benchmarks.speed.workload import Workload
 
 SWEEPS = {
     "repetitions": (8, 16, 32, 64),
     "images": (1, 2, 4, 8),
     "units": (1, 2, 5, 10),
-    "side": (128, 192, 256),
+    "pixels": (128, 192, 256),
 }
 
 
-def sweep(work: Work, name: str, rounds: int) -> Iterator[tuple[int, float]]:
-    """Yield each value of the quantity, and the seconds it took."""
+def sweep(work: Workload, name: str, rounds: int) -> dict[int, float]:
+    """Return the seconds taken for each value of the quantity."""
     runs = {value: ours(replace(work, **{name: value})) for value in SWEEPS[name]}
-    times = {value: best(run, rounds) for value, run in runs.items()}
-    yield from times.items()
+    return {value: best_time(run, rounds) for value, run in runs.items()}
 
 
-def best(run: Callable[[], Any], rounds: int) -> float:
-    """Return the fewest seconds of several runs, after one that compiles."""
+def best_time(run: Callable[[], Any], rounds: int) -> float:
+    """Return the seconds of the fastest of several runs, after one that compiles."""
     run()
-    taken = []
+    times = []
     for _ in range(rounds):
         start = time.perf_counter()
         run()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def main() -> None:
@@ -50,15 +50,15 @@ def main() -> None:
     parser.add_argument("--model", default="MobileNetV2")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    work = Work(args.model, images=1, repetitions=16)
+    work = Workload(args.model, images=1, repetitions=16)
     for name in SWEEPS:
-        base = None
-        for value, seconds in sweep(work, name, args.rounds):
-            base = base or (value, seconds)
-            more = (value / base[0]) ** (2 if name == "side" else 1)
+        times = sweep(work, name, args.rounds)
+        first = min(times)
+        for value, seconds in times.items():
+            growth = (value / first) ** (2 if name == "pixels" else 1)
             print(
-                f"{name:12s} {value:4d}  {seconds:7.3f} s   work {more:5.2f} x"
-                f"   time {seconds / base[1]:5.2f} x",
+                f"{name:12s} {value:4d}  {seconds:7.3f} s   work {growth:5.2f} x"
+                f"   time {seconds / times[first]:5.2f} x",
                 flush=True,
             )
 

@@ -1,9 +1,9 @@
-"""One side in a process of its own: builds it, then runs it once for each line read.
+"""Build one implementation, then run it once for each line on standard input.
 
-    python worker.py '{"side": "ours, JAX", "model": "MobileNetV2", ...}'
+    python -m benchmarks.speed.timed_worker '{"implementation": "ours, JAX", ...}'
 
-Every answer is one line of JSON on what was standard output; whatever else is printed
-goes to standard error.
+`interleaved_timing.py` starts this script. Each answer is one line of JSON on standard
+output; everything else that is printed goes to standard error.
 """
 
 import json
@@ -11,15 +11,31 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
-from sides import Work, build
+from benchmarks.speed import other_method_implementations, smoothgrad_implementations
+from benchmarks.speed.workload import Workload
+
+IMPLEMENTATIONS = (
+    smoothgrad_implementations.IMPLEMENTATIONS
+    | other_method_implementations.IMPLEMENTATIONS
+)
+
+
+def build(name: str, work: Workload) -> Callable[[], Any]:
+    """Return the function that explains once; its framework has been imported."""
+    backend, make = IMPLEMENTATIONS[name]
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    return make(work)
 
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     settings = json.loads(sys.argv[1])
-    run = build(settings.pop("side"), Work(**settings))
+    run = build(settings.pop("implementation"), Workload(**settings))
     start = time.perf_counter()
     run()
     print(json.dumps({"first": time.perf_counter() - start}), file=answers)
