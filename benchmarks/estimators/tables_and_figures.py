@@ -1,4 +1,4 @@
-"""What slopes.py has measured, as figures and tables for the documentation."""
+"""Tables and figures of the measured errors and times, for the documentation."""
 
 import itertools
 import json
@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.ticker import NullFormatter
 from scipy.interpolate import BSpline, make_interp_spline
 
-#: Of all sides.
+#: The colour of each implementation.
 COLOURS = {
     "sampled": "#888",
     "slopes": "#d1495b",
@@ -19,21 +19,25 @@ COLOURS = {
     "Xplique": "#edae49",
 }
 
-#: Those whose errors were measured.
+#: The implementations whose errors were measured.
 ESTIMATORS = ("sampled", "slopes", "hybrid")
 METRICS = {
-    "squared": "squared error", "cosine": "cosine", "ssim": "SSIM", "ranks": "ranks"
-}  # fmt: skip
+    "squared": "squared error",
+    "cosine": "cosine",
+    "ssim": "SSIM",
+    "ranks": "rank correlation",
+}
 
-#: Network, pixels of a side, sigma.
+#: Network, pixels (height and width), sigma.
 Setting = tuple[str, int, float]
 
 
 class Results:
-    """Errors by passes, and milliseconds by passes.
+    """The measured errors and times as functions of the number of passes.
 
     Args:
-        folder: with slopes.json and slopes_times.json.
+        folder: Folder with slopes.json and slopes_times.json, which
+            `estimator_errors.py` and `estimator_times.py` wrote.
     """
 
     def __init__(self, folder: Path):
@@ -45,169 +49,172 @@ class Results:
             row["side"] = row["side"].removeprefix("ours, ")
 
     def settings(self, timed: bool = False) -> list[Setting]:
-        """Return what was measured; if `timed`, only where times are known."""
+        """Return the measured settings; if ``timed``, only those with times."""
         found = dict.fromkeys(
             (row["network"], row["pixels"], row["sigma"]) for row in self.rows
         )
         known = {(row["network"], row["pixels"]) for row in self.times}
         return [each for each in found if each[:2] in known or not timed]
 
-    def curve(self, setting: Setting, side: str, metric: str = "squared") -> tuple:
-        """Return passes and a metric of them; Xplique samples, too."""
-        estimator = "sampled" if side == "Xplique" else side
+    def curve(self, setting: Setting, name: str, metric: str = "squared") -> tuple:
+        """Return the numbers of passes and the metric after each.
+
+        Xplique has the metrics of plain sampling, because it samples in the same way.
+        """
+        estimator = "sampled" if name == "Xplique" else name
         wanted = (*setting, estimator)
         keys = "network", "pixels", "sigma", "estimator"
         rows = [row for row in self.rows if tuple(row[key] for key in keys) == wanted]
         return tuple(np.array([row[key] for row in rows]) for key in ("n", metric))
 
-    def milliseconds(self, setting: Setting, side: str) -> BSpline:
-        """Return the time of one image by passes, straight between those measured."""
-        return make_interp_spline(*self._timed(setting, side), k=1)
+    def milliseconds(self, setting: Setting, name: str) -> BSpline:
+        """Return the time for one image as a piecewise linear function of passes."""
+        return make_interp_spline(*self._measured_times(setting, name), k=1)
 
-    def passes_in(self, setting: Setting, side: str, ms: float) -> float:
-        """Return how many passes the time is enough for."""
-        return float(make_interp_spline(*self._timed(setting, side)[::-1], k=1)(ms))
+    def passes_in(self, setting: Setting, name: str, ms: float) -> float:
+        """Return how many passes the implementation makes in the given time."""
+        n, times = self._measured_times(setting, name)
+        return float(make_interp_spline(times, n, k=1)(ms))
 
-    def _timed(self, setting: Setting, side: str) -> tuple[list, list]:
-        wanted = (*setting[:2], side)
+    def _measured_times(self, setting: Setting, name: str) -> tuple[list, list]:
+        wanted = (*setting[:2], name)
         rows = [
-            row for row in self.times
+            row
+            for row in self.times
             if (row["network"], row["pixels"], row["side"]) == wanted
-        ]  # fmt: skip
+        ]
         return [row["n"] for row in rows], [row["ms"] for row in rows]
 
-    def at(self, setting: Setting, side: str, n: float, metric: str = "squared"):
-        """Return the metric after n passes, between those that were measured."""
-        passes, values = self.curve(setting, side, metric)
+    def at(self, setting: Setting, name: str, n: float, metric: str = "squared"):
+        """Return the metric after n passes, interpolated between measurements."""
+        passes, values = self.curve(setting, name, metric)
         if metric == "squared":
             return np.exp(np.interp(np.log(n), np.log(passes), np.log(values)))
         return np.interp(np.log(n), np.log(passes), values)
 
-    def passes_for(self, setting: Setting, side: str, squared: float) -> float:
-        """Return how many passes have this squared error."""
-        passes, values = self.curve(setting, side)
+    def passes_for(self, setting: Setting, name: str, squared_error: float) -> float:
+        """Return how many passes have the given squared error."""
+        passes, values = self.curve(setting, name)
         falling = np.log(values)[::-1], np.log(passes)[::-1]
-        return float(np.exp(np.interp(np.log(squared), *falling)))
+        return float(np.exp(np.interp(np.log(squared_error), *falling)))
 
 
-def figure(results: Results, by_time: bool = False) -> None:
-    """Draw squared errors by passes, or by milliseconds, a panel for each setting."""
+def plot_errors(results: Results, by_time: bool = False) -> None:
+    """Plot squared errors by passes or by milliseconds, one panel for each setting."""
     settings = results.settings(timed=by_time)
-    subjects, sigmas = (
+    networks, sigmas = (
         [*dict.fromkeys(setting[part] for setting in settings)]
         for part in (slice(2), 2)
     )
-    shape = {"figsize": (8, 0.5 + 1.9 * len(subjects)), "layout": "constrained"}
-    drawing, axes = plt.subplots(
-        len(subjects), len(sigmas), sharey="row", squeeze=False, **shape
+    shape = {"figsize": (8, 0.5 + 1.9 * len(networks)), "layout": "constrained"}
+    figure, axes = plt.subplots(
+        len(networks), len(sigmas), sharey="row", squeeze=False, **shape
     )
-    for axis, (subject, sigma) in zip(
-        axes.ravel(), itertools.product(subjects, sigmas), strict=True
+    for axis, (network, sigma) in zip(
+        axes.ravel(), itertools.product(networks, sigmas), strict=True
     ):
-        if (setting := (*subject, sigma)) in settings:
-            _draw(axis, results, setting, by_time)
+        if (setting := (*network, sigma)) in settings:
+            _plot_setting(axis, results, setting, by_time)
         else:
             axis.set_visible(False)
     for axis in axes[:, 0]:
         axis.set_ylabel("squared error")
     handles = axes[0, 0].get_legend_handles_labels()
-    drawing.legend(*handles, loc="outside upper center", ncols=4, frameon=False)
+    figure.legend(*handles, loc="outside upper center", ncols=4, frameon=False)
     plt.show()
 
 
-def _draw(axis: Any, results: Results, setting: Setting, by_time: bool) -> None:
-    for side in COLOURS if by_time else ESTIMATORS:
-        n, squared = results.curve(setting, side)
-        x = results.milliseconds(setting, side)(n) if by_time else n
-        axis.loglog(x, squared, ".-", color=COLOURS[side], label=side)
+def _plot_setting(axis: Any, results: Results, setting: Setting, by_time: bool) -> None:
+    for name in COLOURS if by_time else ESTIMATORS:
+        n, squared = results.curve(setting, name)
+        x = results.milliseconds(setting, name)(n) if by_time else n
+        axis.loglog(x, squared, ".-", color=COLOURS[name], label=name)
     axis.set_title("{}, {} px, sigma {:g}".format(*setting), fontsize=8)
     axis.set_xlabel("ms" if by_time else "passes")
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-def by_passes(results: Results, passes: tuple[int, ...]) -> str:
-    """Return a table of squared errors by passes, in Markdown."""
-    lines = []
+def errors_by_passes(results: Results, passes: tuple[int, ...]) -> str:
+    """Return a Markdown table of the squared errors after some numbers of passes."""
+    rows = []
     for setting in results.settings():
         for n in passes:
-            errors = [results.at(setting, side, n) for side in ESTIMATORS]
-            says = results.at(setting, "hybrid", n, "says")
-            worth = results.at(setting, "hybrid", n, "plain")
-            lines.append([*setting, n, *errors, says / errors[-1], f"{worth:,.0f}"])
-    head = "network", "pixels", "sigma", "passes", *ESTIMATORS, "says/true", "samples"
-    return _markdown(head, lines)
+            errors = [results.at(setting, name, n) for name in ESTIMATORS]
+            estimated = results.at(setting, "hybrid", n, "says")
+            samples = results.at(setting, "hybrid", n, "plain")
+            ratio = estimated / errors[-1]
+            rows.append([*setting, n, *errors, ratio, f"{samples:,.0f}"])
+    ends = "estimated / actual", "samples"
+    return _markdown(("network", "pixels", "sigma", "passes", *ESTIMATORS, *ends), rows)
 
 
-def worth(results: Results, passes: tuple[int, ...]) -> str:
-    """Return a table of the samples that as many passes of both are worth."""
-    lines = []
+def equivalent_samples(results: Results, passes: tuple[int, ...]) -> str:
+    """Return a Markdown table of the samples with the error of so many passes."""
+    rows = []
     for setting in results.settings():
         squared = results.curve(setting, "hybrid")[1]
-        says = results.curve(setting, "hybrid", "says")[1][1:] / squared[1:]
-        pairs = [
+        ratio = results.curve(setting, "hybrid", "says")[1][1:] / squared[1:]
+        samples = [
             " / ".join(
-                f"{results.at(setting, side, n, 'plain'):,.0f}"
-                for side in ("slopes", "hybrid")
+                f"{results.at(setting, name, n, 'plain'):,.0f}"
+                for name in ("slopes", "hybrid")
             )
             for n in passes
         ]
-        lines.append([*setting, *pairs, f"{says.min():.2f} to {says.max():.2f}"])
-    head = "network", "pixels", "sigma", *map(str, passes), "says/true"
-    return _markdown(head, lines)
+        rows.append([*setting, *samples, f"{ratio.min():.2f} to {ratio.max():.2f}"])
+    head = "network", "pixels", "sigma", *map(str, passes), "estimated / actual"
+    return _markdown(head, rows)
 
 
-def at_equal_time(results: Results, passes: int) -> str:
-    """Return a table of all metrics in the time of so many passes of Xplique."""
-    lines = []
+def errors_at_equal_time(results: Results, passes: int) -> str:
+    """Return a Markdown table of all metrics in the time of Xplique's passes."""
+    rows = []
     for setting in results.settings(timed=True):
         ms = results.milliseconds(setting, "Xplique")(passes)
-        counts = [results.passes_in(setting, side, ms) for side in COLOURS]
-        for metric, name in METRICS.items():
-            found = [
-                results.at(setting, side, n, metric)
-                for side, n in zip(COLOURS, counts, strict=True)
+        counts = [results.passes_in(setting, name, ms) for name in COLOURS]
+        for metric, title in METRICS.items():
+            values = [
+                results.at(setting, name, n, metric)
+                for name, n in zip(COLOURS, counts, strict=True)
             ]
-            lines.append([*setting, f"{ms:,.0f}", name, *found])
-    return _markdown(("network", "pixels", "sigma", "ms", "", *COLOURS), lines)
+            rows.append([*setting, f"{ms:,.0f}", title, *values])
+    return _markdown(("network", "pixels", "sigma", "ms", "metric", *COLOURS), rows)
 
 
-def for_equal_error(results: Results, samples: int) -> str:
-    """Return a table of the time for the error of so many samples."""
-    lines = []
+def times_for_equal_error(results: Results, samples: int) -> str:
+    """Return a Markdown table of the times for the error of so many samples."""
+    rows = []
     for setting in results.settings(timed=True):
         slow = results.milliseconds(setting, "Xplique")(samples)
         n = results.passes_for(
             setting, "hybrid", results.at(setting, "sampled", samples)
         )
         fast = results.milliseconds(setting, "hybrid")(n)
-        lines.append(
-            [*setting, f"{n:.0f}", f"{fast:,.0f}", f"{slow:,.0f}", fast / slow]
-        )
-    head = "network", "pixels", "sigma", "passes", "ms", "Xplique, ms", "of its time"
-    return _markdown(head, lines)
+        rows.append([*setting, f"{n:.0f}", f"{fast:,.0f}", f"{slow:,.0f}", fast / slow])
+    head = "network", "pixels", "sigma", "passes", "ms", "Xplique, ms", "ratio"
+    return _markdown(head, rows)
 
 
-def costs(results: Results) -> str:
-    """Return a table of milliseconds and peak memory, where all sides have them."""
+def times_and_memory(results: Results) -> str:
+    """Return a Markdown table of times and peak memory, where all were measured."""
     keys = dict.fromkeys((x["network"], x["pixels"], x["n"]) for x in results.times)
-    lines = []
+    rows = []
     for key in keys:
-        rows = {
+        timed = {
             x["side"]: x
             for x in results.times
             if (x["network"], x["pixels"], x["n"]) == key
         }
-        if len(rows) < len(COLOURS):
+        if len(timed) < len(COLOURS):
             continue
-        plain = rows["sampled"]["ms"]
-        ms = [f"{x['ms']:,.0f} ({x['ms'] / plain:.2f} x)" for x in rows.values()]
-        peaks = " / ".join(f"{x['peak_mib']:,}" for x in rows.values())
-        lines.append([*key, *ms, peaks])
-    head = "network", "pixels", "passes", *COLOURS, "MiB"
-    return _markdown(head, lines)
+        plain = timed["sampled"]["ms"]
+        ms = [f"{x['ms']:,.0f} ({x['ms'] / plain:.2f} x)" for x in timed.values()]
+        peaks = " / ".join(f"{x['peak_mib']:,}" for x in timed.values())
+        rows.append([*key, *ms, peaks])
+    return _markdown(("network", "pixels", "passes", *COLOURS, "MiB"), rows)
 
 
-def _markdown(head: Sequence[str], lines: list[list]) -> str:
-    texts = [[f"{x:.3g}" if isinstance(x, float) else str(x) for x in y] for y in lines]
-    rows = [head, ["---"] * len(head), *texts]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def _markdown(head: Sequence[str], rows: list[list]) -> str:
+    texts = [[f"{x:.3g}" if isinstance(x, float) else str(x) for x in y] for y in rows]
+    lines = [head, ["---"] * len(head), *texts]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
