@@ -144,7 +144,7 @@ def estimates_of_photo(network, x, y, level, repetitions):
                 found[n] = [*maps, results[1].squared]
         return call.logits, results[1].maps
 
-    # No chunk of a run with a large n ends at a small n, which gets a run of its own.
+    # A small n is not the end of a chunk in the run of the largest n: it runs alone.
     small = [n for n in repetitions if n <= 2 * ROWS]
     large = [n for n in repetitions if n not in small]
     for counts in filter(None, [*([n] for n in small), large]):
