@@ -27,12 +27,12 @@ docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build -W --keep-going -q -j 2 docs docs/_build/html
 
 benchmark: $(VENV)/installed-backends $(PEERS)/installed
-	$(BIN)/python benchmarks/start.py
-	$(BIN)/python benchmarks/memory.py
-	$(BIN)/python benchmarks/flat.py
-	$(BIN)/python benchmarks/growth.py
-	$(BIN)/python benchmarks/compare.py --peers $(PEERS)/bin/python
-	$(BIN)/python benchmarks/methods.py --peers $(PEERS)/bin/python
+	$(BIN)/python -m benchmarks.speed.startup_latency
+	$(BIN)/python -m benchmarks.memory.memory_over_repetitions
+	$(BIN)/python -m benchmarks.memory.memory_over_calls
+	$(BIN)/python -m benchmarks.speed.time_scaling
+	$(BIN)/python -m benchmarks.speed.compare_smoothgrad --peers $(PEERS)/bin/python
+	$(BIN)/python -m benchmarks.speed.compare_other_methods --peers $(PEERS)/bin/python
 
 clean:
 	rm -rf $(VENV) $(PEERS) demo-output docs/_build

@@ -1,6 +1,7 @@
 """In bfloat16, real networks predict the same and SmoothGrad maps stay what they are.
 
-How much is rounded, and that it averages out, is measured by `benchmarks/precision.py`.
+`benchmarks/accuracy/bfloat16_error.py` measures how large the rounding errors are, and
+whether they average out.
 """
 
 import keras

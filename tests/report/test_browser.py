@@ -237,7 +237,7 @@ def many(tmp_path, run, explanation, rng):
 
 
 def test_what_is_off_the_screen_of_five_hundred_is_not_drawn(many, opened):
-    """Hence it stays responsive; benchmarks/page.py has the times."""
+    """This keeps it responsive; benchmarks/speed/report_page_latency.py measures it."""
     page = opened(many)
     drawn = """async () => {
         const frame = () => new Promise(requestAnimationFrame);

@@ -1,67 +1,25 @@
-"""The sides of the comparison: each one builds a function that explains once.
+"""Implementations of SmoothGrad: of this package, as a bare loop, of other packages.
 
-Every side averages the absolute or squared gradient of one unit for each image over
-noisy copies, as its package does it; the work is the same: one forward and one
-backward pass for each copy.
+Each function builds what it needs, and returns a function that explains once. All of
+them average the absolute or squared gradient of one unit per image over noisy copies,
+as their package does it. The work is the same for all: one forward and one backward
+pass for each copy.
 """
 
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from benchmarks.speed.workload import Build, Workload, load_model, random_data
 
 SIGMA = 0.2
 
 
-@dataclass(frozen=True)
-class Work:
-    """What is explained: a model of keras.applications or a file; how many images."""
-
-    model: str
-    images: int
-    repetitions: int
-    rows: int | None = None
-    units: int = 1
-    pixels: int = 224
-    classes: int = 1000
-
-
-def build(name: str, work: Work) -> Callable[[], Any]:
-    """Return the function that does the work once, its framework imported."""
-    from method_sides import SIDES as OTHERS  # Which imports from here.
-
-    backend, make = (SIDES | OTHERS)[name]
-    os.environ["KERAS_BACKEND"] = backend
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    return make(work)
-
-
-def model_of(work: Work) -> Any:
-    import keras
-
-    if work.model.endswith(".keras"):
-        return keras.models.load_model(work.model)
-    keras.utils.set_random_seed(0)
-    family = getattr(keras.applications, work.model)
-    shape = (work.pixels, work.pixels, 3)
-    options = {"weights": None, "classifier_activation": None, "input_shape": shape}
-    return family(**options)
-
-
-def data_of(work: Work) -> tuple[Any, Any]:
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    shape = (work.images, work.pixels, work.pixels, 3)
-    images = rng.uniform(-1, 1, shape).astype("float32")
-    return images, rng.integers(0, work.classes, (work.images, work.units))
-
-
-def ours(work: Work, **options: Any) -> Callable[[], Any]:
+def ours(work: Workload, **options: Any) -> Callable[[], Any]:
     import keras_explainable as ke
 
-    model, (images, units) = model_of(work), data_of(work)
+    model, (images, units) = load_model(work), random_data(work)
     method = ke.methods.meta.smooth(
         ke.methods.gradient.gradients, work.repetitions, SIGMA, seed=0
     )
@@ -74,10 +32,10 @@ def ours(work: Work, **options: Any) -> Callable[[], Any]:
     return run
 
 
-def ours_estimated(estimator: str) -> Callable[[Work], Callable[[], Any]]:
-    """Return the side of another estimator of the mean signed gradient."""
+def ours_with_estimator(estimator: str) -> Build:
+    """Return the implementation for an estimator of the mean signed gradient."""
 
-    def make(work: Work) -> Callable[[], Any]:
+    def build(work: Workload) -> Callable[[], Any]:
         import keras_explainable as ke
 
         method = functools.partial(
@@ -86,36 +44,36 @@ def ours_estimated(estimator: str) -> Callable[[Work], Callable[[], Any]]:
             noise=SIGMA,
             estimator=estimator,
         )
-        args = model_of(work), *data_of(work)
+        args = load_model(work), *random_data(work)
         return lambda: ke.explain(method, *args, batch_size=work.rows, verbose=0)
 
-    return make
+    return build
 
 
-def ours_unlowered(work: Work) -> Callable[[], Any]:
+def ours_unlowered(work: Workload) -> Callable[[], Any]:
     return ours(work, lower=False)
 
 
-def ours_bfloat16(work: Work) -> Callable[[], Any]:
+def ours_bfloat16(work: Workload) -> Callable[[], Any]:
     return ours(work, precision="bfloat16")
 
 
-def _folded(work: Work) -> tuple[Any, Any, Any, int]:
-    """Return the folded network, and images and units of one chunk of the bare loop."""
+def _lowered(work: Workload) -> tuple[Any, Any, Any, int]:
+    """Return the lowered network, images and units of a step, and the rows it has."""
     import numpy as np
 
     import keras_explainable as ke
 
-    network = ke.lowering.lower(model_of(work))
+    network = ke.lowering.lower(load_model(work))
     rows = work.rows or ke.lowering.suitable_rows(network)
-    images, units = data_of(work)
+    images, units = random_data(work)
     copies = max(rows // work.images, 1)
     images, units = np.repeat(images, copies, 0), np.repeat(units[:, 0], copies)
     return network, images[:rows], units[:rows], rows
 
 
-def bare_tensorflow(work: Work) -> Callable[[], Any]:
-    network, images, units, rows = _folded(work)
+def bare_tensorflow(work: Workload) -> Callable[[], Any]:
+    network, images, units, rows = _lowered(work)
     import tensorflow as tf
 
     clean, chosen = tf.constant(images), tf.one_hot(units, work.classes)
@@ -138,8 +96,8 @@ def bare_tensorflow(work: Work) -> Callable[[], Any]:
     return run
 
 
-def bare_jax(work: Work) -> Callable[[], Any]:
-    network, images, units, rows = _folded(work)
+def bare_jax(work: Workload) -> Callable[[], Any]:
+    network, images, units, rows = _lowered(work)
     import jax
     import jax.numpy as jnp
 
@@ -166,8 +124,8 @@ def bare_jax(work: Work) -> Callable[[], Any]:
     return run
 
 
-def bare_torch(work: Work) -> Callable[[], Any]:
-    network, images, units, rows = _folded(work)
+def bare_torch(work: Workload) -> Callable[[], Any]:
+    network, images, units, rows = _lowered(work)
     import torch
 
     for variable in network.variables:
@@ -187,13 +145,13 @@ def bare_torch(work: Work) -> Callable[[], Any]:
     return run
 
 
-def seed_page(work: Work) -> Callable[[], Any]:
-    """The composition as the documentation's first page prints it."""
+def plain_composition(work: Workload) -> Callable[[], Any]:
+    """Return ``smooth`` around gradients compiled by XLA, without ``ke.explain``."""
     import tensorflow as tf
 
     import keras_explainable as ke
 
-    model, (images, units) = model_of(work), data_of(work)
+    model, (images, units) = load_model(work), random_data(work)
     gradients = tf.function(
         ke.methods.gradient.gradients, reduce_retracing=True, jit_compile=True
     )
@@ -201,11 +159,11 @@ def seed_page(work: Work) -> Callable[[], Any]:
     return lambda: method(model, images, units)
 
 
-def captum(work: Work) -> Callable[[], Any]:
+def captum(work: Workload) -> Callable[[], Any]:
     import torch
     from captum.attr import NoiseTunnel, Saliency
 
-    model, (images, units) = model_of(work), data_of(work)
+    model, (images, units) = load_model(work), random_data(work)
     images, targets = torch.from_numpy(images), torch.from_numpy(units[:, 0])
     tunnel = NoiseTunnel(Saliency(lambda x: model(x, training=False)))
     at_once = max((work.rows or 8) // work.images, 1)
@@ -223,11 +181,11 @@ def captum(work: Work) -> Callable[[], Any]:
     return run
 
 
-def xplique(work: Work) -> Callable[[], Any]:
+def xplique(work: Workload) -> Callable[[], Any]:
     import numpy as np
     from xplique.attributions import SmoothGrad
 
-    model, (images, units) = model_of(work), data_of(work)
+    model, (images, units) = load_model(work), random_data(work)
     explainer = SmoothGrad(
         model, batch_size=work.rows or 16, nb_samples=work.repetitions, noise=SIGMA
     )
@@ -235,11 +193,11 @@ def xplique(work: Work) -> Callable[[], Any]:
     return lambda: explainer(images, targets)
 
 
-def tf_keras_vis(work: Work) -> Callable[[], Any]:
+def tf_keras_vis(work: Workload) -> Callable[[], Any]:
     from tf_keras_vis.saliency import Saliency
     from tf_keras_vis.utils.scores import CategoricalScore
 
-    model, (images, units) = model_of(work), data_of(work)
+    model, (images, units) = load_model(work), random_data(work)
     saliency, score = (
         Saliency(model, clone=False),
         CategoricalScore(units[:, 0].tolist()),
@@ -249,11 +207,11 @@ def tf_keras_vis(work: Work) -> Callable[[], Any]:
     )
 
 
-def pair_saliency(work: Work) -> Callable[[], Any]:
+def pair_saliency(work: Workload) -> Callable[[], Any]:
     import saliency.core as saliency
     import tensorflow as tf
 
-    model, (images, units) = model_of(work), data_of(work)
+    model, (images, units) = load_model(work), random_data(work)
 
     def gradients(x: Any, call_model_args: Any, expected_keys: Any = None) -> Any:
         x = tf.convert_to_tensor(x)
@@ -273,18 +231,18 @@ def pair_saliency(work: Work) -> Callable[[], Any]:
     return run
 
 
-#: The backend of sides that name none.
-OWN = os.environ.get("KERAS_BACKEND", "tensorflow")
+#: Backend of the implementations that do not name one.
+DEFAULT_BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 
-#: Name -> backend, builder.
-SIDES: dict[str, tuple[str, Callable[[Work], Callable[[], Any]]]] = {
+#: Backend and builder of each implementation; result files contain the names.
+IMPLEMENTATIONS: dict[str, tuple[str, Build]] = {
     "ours, TensorFlow": ("tensorflow", ours),
     "ours, TensorFlow bfloat16": ("tensorflow", ours_bfloat16),
     "ours, TensorFlow unlowered": ("tensorflow", ours_unlowered),
     "bare loop, TensorFlow": ("tensorflow", bare_tensorflow),
-    "ours, sampled": (OWN, ours_estimated("sampled")),
-    "ours, slopes": (OWN, ours_estimated("slopes")),
-    "ours, hybrid": (OWN, ours_estimated("hybrid")),
+    "ours, sampled": (DEFAULT_BACKEND, ours_with_estimator("sampled")),
+    "ours, slopes": (DEFAULT_BACKEND, ours_with_estimator("slopes")),
+    "ours, hybrid": (DEFAULT_BACKEND, ours_with_estimator("hybrid")),
     "ours, JAX": ("jax", ours),
     "ours, JAX bfloat16": ("jax", ours_bfloat16),
     "ours, JAX unlowered": ("jax", ours_unlowered),
@@ -293,12 +251,12 @@ SIDES: dict[str, tuple[str, Callable[[Work], Callable[[], Any]]]] = {
     "ours, torch bfloat16": ("torch", ours_bfloat16),
     "ours, torch unlowered": ("torch", ours_unlowered),
     "bare loop, torch": ("torch", bare_torch),
-    "seed page, XLA": ("tensorflow", seed_page),
+    "seed page, XLA": ("tensorflow", plain_composition),
     "Captum": ("torch", captum),
     "Xplique": ("tensorflow", xplique),
     "tf-keras-vis": ("tensorflow", tf_keras_vis),
     "PAIR saliency": ("tensorflow", pair_saliency),
 }
 
-#: Sides that run in the environment of the peers.
+#: Implementations that run in the environment of the other packages.
 PEERS = ("Captum", "Xplique", "tf-keras-vis", "PAIR saliency")

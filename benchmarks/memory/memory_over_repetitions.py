@@ -1,9 +1,9 @@
-"""Does memory grow with repetitions? Peak memory of 20 and of 2,000, side by side.
+"""Does the peak memory of SmoothGrad grow with the number of repetitions?
 
-    python benchmarks/memory.py [--repetitions 20 2000]
+    python -m benchmarks.memory.memory_over_repetitions [--repetitions 20 2000]
 
-MobileNetV2 with random weights on the TensorFlow backend, one image, each count in a
-process of its own; what counts is the operating system's peak of resident memory.
+Explains one image with MobileNetV2 (random weights, TensorFlow). Each number of
+repetitions has a process of its own, whose peak resident memory the system reports.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 
 
 def explain(repetitions: int) -> None:
-    """Run SmoothGrad and print this process's peak memory in MiB."""
+    """Run SmoothGrad and print the peak memory of this process in MiB."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
@@ -28,21 +28,22 @@ def explain(repetitions: int) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def peak(repetitions: int) -> float:
-    command = [sys.executable, __file__, "--alone", str(repetitions)]
+def peak_memory(repetitions: int) -> float:
+    """Return the peak memory in MiB of a new process."""
+    command = [sys.executable, __file__, "--in-this-process", str(repetitions)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(result.stdout.split()[-1])
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, nargs="+", default=[20, 2000])
-    parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--in-this-process", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.alone:
-        explain(args.alone)
+    if args.in_this_process:
+        explain(args.in_this_process)
         return
-    peaks = [peak(count) for count in args.repetitions]
+    peaks = [peak_memory(count) for count in args.repetitions]
     for count, mebibytes in zip(args.repetitions, peaks, strict=True):
         ratio = mebibytes / peaks[0]
         print(f"{count:6d} repetitions {mebibytes:8.0f} MiB   {ratio:.3f} x the first")

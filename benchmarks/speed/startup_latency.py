@@ -1,8 +1,9 @@
-"""How long until something happens: imports, the first map, and the next call.
+"""How long do the import, the first map and the start of a later call take?
 
-    python benchmarks/start.py [--rounds 3] [--backends tensorflow jax torch]
+    python -m benchmarks.speed.startup_latency [--rounds 3]
+        [--backends tensorflow jax torch]
 
-Every number comes from a fresh process; the best of several counts.
+Each measurement runs in a new process. The best of several rounds counts.
 """
 
 import argparse
@@ -22,11 +23,12 @@ FIRST_MAP = """
 import time
 import keras, numpy as np
 import keras_explainable as ke
-from keras_explainable import compilation
+from keras_explainable.execution import compilation
+from keras_explainable.network import output_units
 
 model = keras.applications.MobileNetV2(weights=None)
 image = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3))
-model.predict(image, verbose=0)  # Keras is warm.
+model.predict(image, verbose=0)  # Warms up Keras.
 
 def explain():
     start = time.perf_counter()
@@ -35,34 +37,33 @@ def explain():
 
 first = explain()
 explain()
-start, begun, compiled = time.perf_counter(), [], compilation.compiled
+step_starts, compiled = [], compilation.compiled
 
-def noting(function, model):
+def recording(function, model):
     step = compiled(function, model)
     def run(*tensors):
-        begun.append(time.perf_counter() - start)
+        step_starts.append(time.perf_counter() - start)
         return step(*tensors)
     return run
 
-from keras_explainable import units
-compilation.compiled = units.compiled = noting
+compilation.compiled = output_units.compiled = recording
 start = time.perf_counter()
 explain()
-print([first, begun[0]])
+print([first, step_starts[0]])
 """
 
 
 def measure(code: str, backend: str, rounds: int) -> list[float]:
-    """Return the smallest of each number that the code prints."""
+    """Return the smallest value of each number that the code prints."""
     environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", code]
-    printed = [
+    results = [
         subprocess.run(
             command, env=environment, capture_output=True, text=True, check=True
         )
         for _ in range(rounds)
     ]
-    numbers = [json.loads(result.stdout.splitlines()[-1]) for result in printed]
+    numbers = [json.loads(result.stdout.splitlines()[-1]) for result in results]
     return [min(column) for column in zip(*numbers, strict=True)]
 
 
@@ -75,9 +76,9 @@ def main() -> None:
         keras, ours = measure(IMPORTS, backend, args.rounds)
         first, step = measure(FIRST_MAP, backend, args.rounds)
         print(
-            f"{backend:11s} import keras {keras:5.2f} s, then keras_explainable "
+            f"{backend:11s} import of keras {keras:5.2f} s, then of keras_explainable "
             f"{ours:5.3f} s; first map of MobileNetV2 {first:5.2f} s; a later call "
-            f"begins its first step after {step * 1000:4.0f} ms",
+            f"starts its first step after {step * 1000:4.0f} ms",
             flush=True,
         )
 

@@ -1,9 +1,14 @@
-"""Real networks and labelled photos, for the benchmarks that need them.
+"""Trained networks and labelled photos, for the benchmarks that need them.
 
-The folder they come from is no part of the repository: `build_model.py` (`build`,
-`load_rgb`, `preprocess`), `photos/`, and `labels.csv` with the columns `file`,
-`class_index` and, for each network, `NETWORK_rank`. Explained are the first photos
-whose label all networks rank first, for the unit of that label.
+They come from a folder that is not part of the repository. It contains
+
+- `build_model.py` with the functions `build`, `load_rgb` and `preprocess`,
+- `photos/`, and
+- `labels.csv` with the columns `file`, `class_index` and, for each network,
+  `NETWORK_rank`, the rank that the network gives to the label.
+
+The benchmarks explain the label of the first photos that all networks classify
+correctly.
 """
 
 import csv
@@ -21,22 +26,22 @@ from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 
 NETWORKS = ("mobilenet_075", "mobilenet_025", "squeezenet11")
 
-#: Channels of what `signed_and_absolute` gives.
-KINDS = {"signed": slice(0, 3), "absolute": slice(3, 4)}
+#: Channels of the maps of `signed_and_absolute_gradients`.
+CHANNELS = {"signed": slice(0, 3), "absolute": slice(3, 4)}
 
 
-def signed_and_absolute(model, inputs, indices=None):
-    """Both kinds of gradient at once: the signed channels, then their mean size."""
+def signed_and_absolute_gradients(model, inputs, indices=None):
+    """Return the logits, and the three signed channels and the mean absolute value."""
     logits, signed = SIGNED_GRADIENTS(model, inputs, indices)
     absolute = ops.mean(ops.abs(signed), axis=-2, keepdims=True)
     return logits, ops.concatenate([signed, absolute], axis=-2)
 
 
 def networks(folder, photos):
-    """Yield each network's name, the network, its inputs and the units to explain."""
+    """Yield the name of each network, the network, its inputs, and units to explain."""
     sys.path.insert(0, str(folder))
     data = importlib.import_module("build_model")
-    labels = chosen_labels(folder, photos)
+    labels = correctly_classified(folder, photos)
     files = [folder / "photos" / row["file"] for row in labels]
     units = [int(row["class_index"]) for row in labels]
     for name in NETWORKS:
@@ -44,18 +49,19 @@ def networks(folder, photos):
         yield name, data.build(name), data.preprocess(rgb, name), units
 
 
-def chosen_labels(folder, count):
+def correctly_classified(folder, count):
+    """Return the labels of the first photos that all networks classify correctly."""
     with (folder / "labels.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     ranks = [f"{network}_rank" for network in NETWORKS]
     return [row for row in rows if all(row[rank] == "1" for rank in ranks)][:count]
 
 
-def describe(folder, photos):
-    """Print what the numbers depend on."""
+def print_setting(folder, photos):
+    """Print the processor, the versions and the photos that the numbers depend on."""
     packages = ("keras", keras.backend.backend(), "numpy")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    labels = chosen_labels(folder, photos)
+    labels = correctly_classified(folder, photos)
     names = "; ".join(f"{row['file']} (unit {row['class_index']})" for row in labels)
     print(f"{_processor()}, {os.cpu_count()} cores; {versions}\nPhotos: {names}")
 

@@ -1,0 +1,1 @@
+"""Measurements of speed, memory and accuracy; README.md says which script does what."""
