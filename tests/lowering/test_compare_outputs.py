@@ -8,7 +8,7 @@ from support.model_equality import SIGNED, batch
 from support.small_models import network, randomize
 
 import keras_explainable as ke
-from keras_explainable.lowering import checked, lower
+from keras_explainable.lowering import checked_copy, lower
 from keras_explainable.lowering.compare_outputs import agree, difference
 from keras_explainable.lowering.fold_batchnorm import Norm
 
@@ -118,16 +118,16 @@ def test_a_right_copy_is_used_and_checked_once(model, x, monkeypatch):
     logits = ke.inspection.logits_model(model)
     lowered, inputs = lower(logits), ops.convert_to_tensor(x)
     assert lowered.agrees is None
-    assert checked(lowered, logits, inputs, 2) is lowered
+    assert checked_copy(lowered, logits, inputs, 2) is lowered
     assert lowered.agrees is True
     with monkeypatch.context() as patch:
         patch.setattr(lowered, "graph", None)  # It cannot be run.
-        assert checked(lowered, logits, inputs, 2) is lowered
+        assert checked_copy(lowered, logits, inputs, 2) is lowered
     assert lower(logits).agrees is True
 
 
 def test_a_model_that_is_not_lowered_is_not_checked(model, x):
-    assert checked(model, network(), ops.convert_to_tensor(x), 2) is not model
+    assert checked_copy(model, network(), ops.convert_to_tensor(x), 2) is not model
 
 
 def test_half_precision_passes_the_check(model, x):

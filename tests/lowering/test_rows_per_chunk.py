@@ -46,7 +46,9 @@ LIGHT, HEAVY = backend.ROWS_ON_CPU
 def test_a_cpu_takes_few_rows(memory, monkeypatch):
     memory(None, MANY)
     assert suitable_rows(NETWORK) == LIGHT
-    monkeypatch.setattr(rows_per_chunk, "LIGHT", bytes_per_row(NETWORK) - 1)
+    monkeypatch.setattr(
+        rows_per_chunk, "LIGHT_BYTES_PER_ROW", bytes_per_row(NETWORK) - 1
+    )
     assert suitable_rows(NETWORK) == HEAVY
 
 
@@ -60,7 +62,7 @@ def test_they_fit_the_share_of_what_is_free(memory, host):
     most = LIGHT if host else rows_per_chunk.ROWS_ON_ACCELERATOR
     needed = bytes_per_row(NETWORK)
     for fitting in range(1, 2 * most + 2):
-        free = int((fitting + 0.5) * needed / rows_per_chunk.SHARE)
+        free = int((fitting + 0.5) * needed / rows_per_chunk.MEMORY_SHARE)
         memory(*((None, free) if host else (free,)))
         found = suitable_rows(NETWORK)
         assert found <= min(fitting, most)
