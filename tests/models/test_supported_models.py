@@ -1,4 +1,4 @@
-"""Kinds of models times methods: maps of the promised shape, or a clear refusal."""
+"""Every kind of model with every method: maps of the promised shape or an error."""
 
 from pathlib import Path
 
@@ -12,24 +12,25 @@ from support.supported_models import BY_FUNCTION, METHODS, NOTES, REFUSED, table
 import keras_explainable as ke
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 
-#: Of tokens there are none; without training, those of a MobileNet are about 1e-19.
+#: Models without finite differences: tokens cannot be perturbed, and the differences of
+#: an untrained MobileNet are about 1e-19.
 NOT_BY_DIFFERENCES = {"tokens", "transfer_learning"}
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:Layer .* does not have a `quantize`"  # Of Keras, which goes on.
+    "ignore:Layer .* does not have a `quantize`"  # Keras warns and goes on.
 )
 
 
 @pytest.fixture(scope="module")
 def built():
-    """Each kind is built once."""
-    made = {}
+    """Return a function that builds each kind of model once."""
+    models = {}
 
     def build(kind):
-        if kind not in made:
+        if kind not in models:
             keras.utils.set_random_seed(0)
-            made[kind] = KINDS[kind]()
-        return made[kind]
+            models[kind] = KINDS[kind]()
+        return models[kind]
 
     return build
 
@@ -39,7 +40,7 @@ def shape_of_maps(x):
 
 
 def shapes_of_maps(x, method):
-    """The shape of the maps of each input; of a layer, that of the largest input."""
+    """Return the shape of the maps of each input; for a layer, of the largest input."""
     shapes = keras.tree.map_structure(shape_of_maps, x)
     if method == "gradcam" and keras.tree.is_nested(x):
         return max(map(shape_of_maps, keras.tree.flatten(x)), key=len)
@@ -48,7 +49,7 @@ def shapes_of_maps(x, method):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_model_is_explained_or_refused(built, kind, method):
+def test_each_model_is_explained_or_rejected(built, kind, method):
     model, x = built(kind)
     shortcut, options = getattr(ke, method), METHODS[method]
     methods, message = REFUSED.get(kind, ((), ""))
@@ -63,15 +64,15 @@ def test_each_model_is_explained_or_refused(built, kind, method):
     assert all(np.isfinite(each).all() for each in keras.tree.flatten(maps))
 
 
-def test_the_table_of_the_documentation():
+def test_the_documentation_has_the_table():
     page = Path(__file__).parents[2] / "docs" / "models.md"
-    kinds = dict.fromkeys([*KINDS, *NOTES])  # Those that this backend has not, too.
+    kinds = dict.fromkeys([*KINDS, *NOTES])  # Also kinds that this backend lacks.
     assert table(kinds) in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", BY_FUNCTION)
 @pytest.mark.parametrize("method", METHODS)
-def test_what_a_function_makes_explainable(built, kind, method):
+def test_models_that_a_function_of_the_outputs_makes_explainable(built, kind, method):
     model, x = built(kind)
     targets = {
         "segmentation": lambda out: keras.ops.mean(out[..., 1], axis=(1, 2)),
@@ -87,7 +88,7 @@ def test_what_a_function_makes_explainable(built, kind, method):
     "kind", sorted({*KINDS} - {*REFUSED} - NOT_BY_DIFFERENCES | {"subclassed", "table"})
 )
 def test_derivatives_are_those_of_the_model(built, kind):
-    """Along one direction, by differences; the dtype says how exactly."""
+    """They equal finite differences in one direction, within the dtype's precision."""
     model, x = built(kind)
     x = x.astype("float32")
     target = ke.inspection.logits_model(model)
@@ -95,11 +96,11 @@ def test_derivatives_are_those_of_the_model(built, kind):
         SIGNED_GRADIENTS, model, x, [1 % _units(target)] * 3, verbose=0
     )
     rng = np.random.default_rng(1)
-    way = rng.normal(size=x.shape).astype("float32")
+    direction = rng.normal(size=x.shape).astype("float32")
     step = {"mixed_float16": 0.1, "mixed_bfloat16": 0.3}.get(kind, 1e-2)
     step *= np.ptp(x) / 6
-    up, down = (_outputs(target, x + sign * step * way) for sign in (1, -1))
-    found = (maps[..., 0] * way).reshape(3, -1).sum(axis=1)
+    up, down = (_outputs(target, x + sign * step * direction) for sign in (1, -1))
+    found = (maps[..., 0] * direction).reshape(3, -1).sum(axis=1)
     expected = (up - down) / (2 * step)
     allowed = {"mixed_float16": 0.1, "mixed_bfloat16": 0.3}.get(kind, 0.05)
     np.testing.assert_allclose(found, expected, atol=allowed * np.abs(found).max())
