@@ -7,7 +7,8 @@ booleans become float32. NaN stays NaN.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import keras
 import numpy as np
@@ -74,12 +75,7 @@ def normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
     Raises:
         ValueError: If ``axis`` does not fit the rank of ``x``.
     """
-    x = _floats(x)
-    axes = _axes(axis, len(x.shape))
-    wide = _widened(x)
-    low = ops.min(wide, axis=axes, keepdims=True)
-    high = ops.max(wide, axis=axes, keepdims=True)
-    return ops.cast(_unit_range(wide, low, high), x.dtype)
+    return _rescaled(x, axis, partial(ops.max, keepdims=True))
 
 
 def positive_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
@@ -144,12 +140,16 @@ def percentile_normalize(
         raise ValueError(
             f"`percentile` must be above 0 and at most 100; received {percentile!r}."
         )
+    return _rescaled(x, axis, partial(_quantile, q=percentile / 100))
+
+
+def _rescaled(x: Tensor, axis: Axis, upper: Callable[..., Tensor]) -> Tensor:
+    """Return ``x`` rescaled from its minimum and ``upper(x, axes)`` to 0 and 1."""
     x = _floats(x)
     axes = _axes(axis, len(x.shape))
     wide = _widened(x)
     low = ops.min(wide, axis=axes, keepdims=True)
-    high = _quantile(wide, axes, percentile / 100)
-    return ops.cast(_unit_range(wide, low, high), x.dtype)
+    return ops.cast(_unit_range(wide, low, upper(wide, axes)), x.dtype)
 
 
 def _floats(x: Tensor) -> Tensor:

@@ -51,9 +51,8 @@ def targeted_model(model: Model, target: Target, like: Model) -> Model:
     layer = _TargetLayer(_taking_bare_output(target, like))
     symbol = _output_symbol(layer, graph.outputs)
     step = Step(layer, (graph.outputs,), {}, symbol)
-    return GraphModel(
-        Graph(graph.inputs, (*graph.steps, step), symbol).pruned(), model.name
-    )
+    targeted = Graph(graph.inputs, (*graph.steps, step), symbol)
+    return GraphModel(targeted.pruned(), model.name)
 
 
 def _taking_bare_output(target: Target, like: Model) -> Target:

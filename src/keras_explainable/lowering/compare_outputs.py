@@ -33,11 +33,8 @@ def checked_copy(lowered: Model, original: Model, inputs: Tensor, rows: int) -> 
         return original
     if lowered.agrees is None:
         expected = output_units.forward(original, inputs, rows)
-        lowered.agrees = agree(
-            output_units.forward(lowered, inputs, rows),
-            expected,
-            _tolerance(lowered, expected),
-        )
+        found = output_units.forward(lowered, inputs, rows)
+        lowered.agrees = agree(found, expected, _tolerance(lowered, expected))
     if not lowered.agrees:
         _warn(lowered, inputs)
     return lowered if lowered.agrees else original
@@ -82,9 +79,8 @@ def _warn(lowered: LoweredModel, inputs: Tensor) -> None:
 
 def _first_difference(lowered: LoweredModel, inputs: Tensor) -> tuple[str, float]:
     """Return the name of the first layer that differs, and its relative error."""
-    expected, found = (
-        graph.values(inputs) for graph in (lowered.original, lowered.graph)
-    )
+    expected = lowered.original.values(inputs)
+    found = lowered.graph.values(inputs)
     for step in lowered.graph.steps:
         for symbol in keras.tree.flatten(step.outputs):
             value = expected[id(symbol)]

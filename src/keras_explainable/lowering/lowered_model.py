@@ -37,16 +37,15 @@ class LoweredModel(GraphModel):
         """If the original's weights changed, copy them and discard the comparison."""
         if self._snapshot is None or not self._snapshot.is_current():
             self._snapshot = self.agrees = None  # In case copying is interrupted.
-            for layer in self._lowered_layers():
-                layer.refresh()
+            for copy in self._copies():
+                copy.refresh()
             self._snapshot = self._take_snapshot()
 
-    def _lowered_layers(self) -> list[LoweredLayer]:
+    def _copies(self) -> list[LoweredLayer]:
         return [layer for layer in self.layers_used if isinstance(layer, LoweredLayer)]
 
     def _take_snapshot(self) -> Snapshot:
-        sources = [layer.source for layer in self._lowered_layers()]
-        return Snapshot([v for source in sources for v in source.variables])
+        return Snapshot([v for copy in self._copies() for v in copy.source.variables])
 
 
 _cache = ModelCache(capacity=len(PRECISIONS))

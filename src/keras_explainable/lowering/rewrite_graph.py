@@ -33,8 +33,17 @@ from keras_explainable.network.trace_model import inlined
 
 
 def simplified(graph: Graph) -> Graph:
-    """Return an equivalent flat graph without the layers that do nothing."""
-    return without_identities(inlined(graph))
+    """Return an equivalent flat graph without layers that do nothing at inference."""
+    graph = inlined(graph)
+    steps: list[Step] = []
+    replaced: dict[int, Any] = {}
+    for step in graph.steps:
+        step = step.reading(replaced)
+        if _is_identity(step):
+            replaced |= by_symbol(step.outputs, step.args[0])
+        else:
+            steps.append(step)
+    return Graph(graph.inputs, tuple(steps), substituted(graph.outputs, replaced))
 
 
 def with_lowered_layers(graph: Graph, precision: str) -> Graph:
@@ -59,19 +68,6 @@ def with_lowered_layers(graph: Graph, precision: str) -> Graph:
         return replace(step, operation=copies[key])
 
     return replace(graph, steps=tuple(map(with_copy, graph.steps)))
-
-
-def without_identities(graph: Graph) -> Graph:
-    """Return the graph without the layers that do nothing at inference."""
-    steps: list[Step] = []
-    replaced: dict[int, Any] = {}
-    for step in graph.steps:
-        step = step.reading(replaced)
-        if _is_identity(step):
-            replaced |= by_symbol(step.outputs, step.args[0])
-        else:
-            steps.append(step)
-    return Graph(graph.inputs, tuple(steps), substituted(graph.outputs, replaced))
 
 
 def fused(graph: Graph) -> Graph:
@@ -111,8 +107,7 @@ def _fused(first: Any, second: Any) -> Linear | Norm | None:
 
 
 def _is_zero_padding(layer: Any) -> bool:
-    known = type(layer) is layers.ZeroPadding2D
-    return known and layer.data_format == "channels_last"
+    return type(layer) is layers.ZeroPadding2D and layer.data_format == "channels_last"
 
 
 def _accepts_padding(layer: keras.Layer) -> bool:
