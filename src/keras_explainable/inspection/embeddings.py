@@ -1,6 +1,6 @@
 """Replace token inputs with the vectors that an embedding looks up for them.
 
-Tokens are integers and have no derivatives; their embedding vectors have.
+Tokens are integers and have no derivatives, but their embedding vectors do.
 """
 
 from collections.abc import Callable
@@ -21,8 +21,8 @@ from keras_explainable.types import Model, Tensor
 def embedded_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]]:
     """Return a model of embedding vectors, and a function that looks the vectors up.
 
-    Each input that is read by one ``Embedding`` layer only becomes an input of vectors
-    (B, T, D); the other inputs stay as they are. ``ke.explain`` calls this function, so
+    Each input that only an ``Embedding`` layer reads becomes an input of vectors
+    (B, T, D); other inputs stay as they are. ``ke.explain`` calls this function, so
     that derivatives, noise and integration paths are those of the vectors.
 
     Args:

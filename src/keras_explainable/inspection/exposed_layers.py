@@ -68,7 +68,7 @@ def endpoints(
 
 
 def is_exposed(model: Model) -> bool:
-    """Return whether the first output depends on all other outputs."""
+    """Return whether there are other outputs, all inner values of the first one."""
     if len(getattr(model, "outputs", None) or ()) < 2:
         return False
     graph = _own_graph(model)

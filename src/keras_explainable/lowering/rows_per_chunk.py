@@ -22,8 +22,8 @@ MEMORY_SHARE = 0.4
 def suitable_rows(network: Model) -> int:
     """Return a number of rows that fits into memory and is close to the fastest.
 
-    On a CPU small chunks are the fastest, because they stay in its caches. An
-    accelerator is the fastest when it is full.
+    On a CPU, small chunks are fastest because they stay in its caches. An accelerator
+    is fastest when it is full.
     """
     free, needed = backend.free_memory(), bytes_per_row(network)
     most = _rows_on_cpu(needed) if free is None else ROWS_ON_ACCELERATOR

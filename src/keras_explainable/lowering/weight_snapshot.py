@@ -13,8 +13,8 @@ class Snapshot:
     """The values of variables when the snapshot was taken.
 
     The snapshot keeps a reference to the memory of each variable. A backend that copies
-    on write puts new values elsewhere, so the same address means the same values. On
-    other backends, checksums of the values are compared.
+    on write puts new values elsewhere, so the same address means the same values.
+    Otherwise, checksums of the values are compared.
     """
 
     def __init__(self, variables: Sequence[Any]):
