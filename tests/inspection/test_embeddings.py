@@ -109,9 +109,8 @@ def test_an_embedding_that_is_called_twice(tokens):
 
 def test_tokens_outside_the_vocabulary_are_rejected(tokens):
     tokens[1, 2] = WORDS
-    with pytest.raises(
-        ValueError, match=f"`x` must be tokens from 0 .* received {WORDS}"
-    ):
+    message = f"`x` must be tokens from 0 to {WORDS - 1}, .* received {WORDS}"
+    with pytest.raises(ValueError, match=message):
         ke.gradients(build(), tokens, Y, verbose=0)
 
 

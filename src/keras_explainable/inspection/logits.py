@@ -61,7 +61,7 @@ def rewritten_model(
     if not isinstance(model, keras.Model):
         return model
     key = rewrite, args, kind
-    make = partial(_rewrite_traced, model, *key)
+    make = partial(_trace_and_rewrite, model, *key)
     return _models.get(model, key, make, model_state(model)) or model
 
 
@@ -74,7 +74,7 @@ def model_state(model: Model) -> list[Any]:
     return [*activations, *map(id, model.variables)]
 
 
-def _rewrite_traced(
+def _trace_and_rewrite(
     model: Model,
     rewrite: Callable[..., Graph],
     args: tuple[Hashable, ...],
