@@ -1,4 +1,4 @@
-"""Laws of the filters, against plain NumPy, on whichever backend runs."""
+"""Properties of the filters, compared with plain NumPy on the current backend."""
 
 import keras
 import numpy as np
@@ -20,9 +20,9 @@ NORMALIZATIONS = (
 PARTS = (filters.absolute, filters.positive, filters.negative)
 HAS_FLOAT64 = keras.backend.backend() != "jax"
 
-# Subnormal numbers are zeros on some backends.
+# Some backends treat subnormal numbers as zero.
 FLOATS = st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False)
-# Few shapes, for JAX compiles each operation anew for every shape.
+# Only a few shapes, because JAX compiles each operation again for every shape.
 SHAPES = st.sampled_from([(2, 3, 4, 2), (1, 1, 3, 1), (1, 1, 1, 3)])
 MAPS = hnp.arrays(np.float32, SHAPES, elements=FLOATS)
 FEW = settings(max_examples=25, deadline=None, derandomize=True)
@@ -46,16 +46,16 @@ def reference(x, percentile=100, axis=(1, 2)):
 
 
 def compiled(function):
-    """``function`` in a compiled step of the backend at hand."""
+    """Return ``function`` compiled by the current backend."""
     name = keras.backend.backend()
     if name == "tensorflow":
         return pytest.importorskip("tensorflow").function(function)
     if name == "jax":
         return pytest.importorskip("jax").jit(function)
-    pytest.skip("Keras compiles nothing on PyTorch by itself")
+    pytest.skip("Keras does not compile functions on PyTorch")
 
 
-# Parts
+# Positive, negative and absolute parts
 
 
 def test_parts_of_a_known_array():
@@ -67,7 +67,7 @@ def test_parts_of_a_known_array():
 
 @FEW
 @given(MAPS)
-def test_parts_make_up_the_whole(x):
+def test_positive_and_negative_parts_add_up(x):
     up, down = host(filters.positive(x)), host(filters.negative(x))
     assert (up >= 0).all()
     assert (down >= 0).all()
@@ -77,7 +77,7 @@ def test_parts_make_up_the_whole(x):
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 3, 4), (2, 3, 4, 2, 2)])
 @pytest.mark.parametrize("part", PARTS)
-def test_parts_take_any_rank(part, shape):
+def test_parts_accept_any_rank(part, shape):
     assert tuple(part(noise(*shape)).shape) == shape
 
 
@@ -103,8 +103,8 @@ def test_normalize_equals_numpy(x):
 @FEW
 @given(MAPS, st.sampled_from([1.0, 37.5, 50.0, 99.0, 100.0]))
 def test_percentile_normalize_equals_numpy(x, percentile):
-    # Rounded so that the percentile is not a tiny span of large numbers, where
-    # float32 interpolation and float64 interpolation rightly differ.
+    # Values are rounded so that the percentile is not a small difference of large
+    # numbers, for which interpolation in float32 and in float64 legitimately differs.
     x = np.round(np.clip(x, -100, 100))
     actual = host(filters.percentile_normalize(x, percentile=percentile))
     np.testing.assert_allclose(actual, reference(x, percentile), atol=1e-3)
@@ -120,7 +120,7 @@ def test_percentile_normalize_equals_numpy_on_large_maps(percentile):
 @FEW
 @given(MAPS)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_values_are_finite_and_within_0_and_1(normalization, x):
+def test_values_are_finite_and_between_0_and_1(normalization, x):
     y = host(normalization(x))
     assert y.shape == x.shape
     assert np.isfinite(y).all()
@@ -149,8 +149,10 @@ def test_each_map_spans_0_to_1_exactly_unless_constant(normalization, x):
 @pytest.mark.parametrize(
     "normalization", [filters.normalize, filters.percentile_normalize]
 )
-def test_positive_affine_maps_change_nothing(normalization, x, power, offset):
-    # Whole numbers, a power of two and a whole offset: exact in float32.
+def test_normalization_is_invariant_to_scale_and_offset(
+    normalization, x, power, offset
+):
+    # Integers, a power of two and an integer offset are exact in float32.
     x = np.round(np.clip(x, -1000, 1000)) + np.float32(0)
     moved = (x + np.float32(offset)) * np.float32(2.0**power)
     np.testing.assert_allclose(
@@ -194,7 +196,7 @@ def test_double_precision_is_kept(normalization):
     )
 
 
-def test_each_map_is_normalized_by_itself():
+def test_each_map_is_normalized_independently():
     x = noise(2, 4, 5, 3) * np.array([1.0, 10.0, 100.0], "float32")
     together = host(filters.normalize(x))
     for image in range(2):
@@ -214,20 +216,20 @@ def test_signed_normalizations_are_normalized_parts():
         np.testing.assert_allclose(host(normalization(x)), reference(part), atol=1e-6)
 
 
-def test_percentile_clips_what_is_brighter():
+def test_values_above_the_percentile_are_clipped():
     x = np.arange(101, dtype="float32").reshape(1, 101, 1, 1)
     y = host(filters.percentile_normalize(x, percentile=50)).ravel()
     np.testing.assert_allclose(y[:51], np.arange(51) / 50, atol=1e-6)
     assert (y[50:] == 1).all()
 
 
-def test_percentile_of_a_sparse_map_keeps_its_bright_pixel():
+def test_percentile_normalize_keeps_the_only_pixel_of_a_sparse_map():
     x = np.zeros((1, 20, 20, 1), "float32")
     x[0, 3, 4, 0] = 5
     np.testing.assert_array_equal(host(filters.percentile_normalize(x)), x / 5)
 
 
-def test_percentile_takes_more_elements_than_torch_quantile_does():
+def test_percentile_accepts_more_elements_than_torch_quantile():
     if keras.backend.backend() != "torch":
         pytest.skip("only torch.quantile has a limit")
     x = np.zeros((17, 1024, 1024), "float32")
@@ -259,7 +261,7 @@ def test_a_single_map_is_normalized_as_a_whole(normalization):
         ((3, 4, 5), None, (0, 1, 2)),
     ],
 )
-def test_axes_may_be_chosen(shape, axis, numpy_axis):
+def test_axes_can_be_chosen(shape, axis, numpy_axis):
     x = noise(*shape)
     np.testing.assert_allclose(
         host(filters.normalize(x, axis=axis)), reference(x, axis=numpy_axis), atol=1e-6
@@ -276,18 +278,18 @@ def test_axes_may_be_chosen(shape, axis, numpy_axis):
     [((4,), (-3, -2)), ((4, 5), (0, 2)), ((4, 5, 2), (0, -3)), ((), 0)],
 )
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_axes_that_do_not_fit_are_refused(normalization, shape, axis):
+def test_axes_that_do_not_fit_are_rejected(normalization, shape, axis):
     with pytest.raises(ValueError, match=f"has rank {len(shape)}; received axis="):
         normalization(noise(*shape), axis=axis)
 
 
 @pytest.mark.parametrize("percentile", [0, -1, 100.1, float("nan"), float("inf")])
-def test_bad_percentiles_are_refused(percentile):
+def test_percentiles_out_of_range_are_rejected(percentile):
     with pytest.raises(ValueError, match="`percentile` must be above 0"):
         filters.percentile_normalize(noise(3, 4), percentile=percentile)
 
 
-# Kinds of input
+# Types of input
 
 
 @pytest.mark.parametrize("function", NORMALIZATIONS + PARTS)
@@ -310,7 +312,7 @@ def test_dtypes(function, dtype, expected):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_half_precision_is_as_good_as_its_last_bit(normalization, dtype):
+def test_half_precision_is_accurate_to_its_last_bit(normalization, dtype):
     half = ops.cast(ops.convert_to_tensor(noise(2, 30, 30, 2) * 3e4), dtype)
     full = ops.cast(half, "float32")
     y = normalization(half)
@@ -321,7 +323,7 @@ def test_half_precision_is_as_good_as_its_last_bit(normalization, dtype):
 
 
 @pytest.mark.parametrize("function", NORMALIZATIONS + PARTS)
-def test_lists_tensors_and_read_only_arrays_agree_and_stay_unchanged(function):
+def test_lists_tensors_and_read_only_arrays_agree_and_are_not_modified(function):
     x = noise(1, 4, 5, 2)
     x.setflags(write=False)
     tensor = ops.convert_to_tensor(x)
@@ -341,9 +343,9 @@ def test_compiled_equals_eager(function):
 
 @pytest.mark.parametrize("function", NORMALIZATIONS + PARTS)
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_open_shapes_in_tf_function(function, jit_compile):
+def test_unknown_shapes_in_tf_function(function, jit_compile):
     if keras.backend.backend() != "tensorflow":
-        pytest.skip("only TensorFlow has open shapes")
+        pytest.skip("only TensorFlow has unknown shapes")
     tf = pytest.importorskip("tensorflow")
     spec = tf.TensorSpec((None, None, None, 2), tf.float32)
     traced = tf.function(function, input_signature=[spec], jit_compile=jit_compile)
@@ -352,13 +354,13 @@ def test_open_shapes_in_tf_function(function, jit_compile):
 
 
 @pytest.mark.parametrize("function", NORMALIZATIONS + PARTS)
-def test_nan_is_not_hidden(function):
+def test_nan_is_preserved(function):
     x = noise(1, 4, 5, 1)
     x[0, 1, 2, 0] = np.nan
     assert np.isnan(host(function(x))[0, 1, 2, 0])
 
 
 @pytest.mark.parametrize("function", NORMALIZATIONS + PARTS)
-def test_complex_values_are_refused(function):
+def test_complex_values_are_rejected(function):
     with pytest.raises(TypeError, match="`x` must be real; received dtype complex64"):
         function(np.ones((3, 3), "complex64"))

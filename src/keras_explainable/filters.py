@@ -1,13 +1,14 @@
-"""Small functions from maps to maps: parts, absolute values, normalisations.
+"""Functions of saliency maps: their sign, normalisation and blur.
 
-Each takes NumPy arrays, lists or backend tensors of any real dtype and returns
-a backend tensor; none converts to the host, so all run inside ``tf.function``
-and ``jax.jit``. Floats keep their dtype (float64 where the backend has it),
-integers and booleans become float32. A NaN stays a NaN.
+Each function takes a NumPy array, list or backend tensor of any real dtype and returns
+a backend tensor. None copies to the host, so all of them run inside ``tf.function`` and
+``jax.jit``. Floats keep their dtype (float64 where the backend has it); integers and
+booleans become float32. NaN stays NaN.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import keras
 import numpy as np
@@ -27,10 +28,15 @@ __all__ = [
     "positive_normalize",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Axis = int | Iterable[int] | None
 
+#: Spatial axes of maps (B, H, W, K) and (H, W, K).
 SPATIAL: tuple[int, int] = (-3, -2)
-"""The spatial axes of maps (B, H, W, K) and (H, W, K)."""
 
 
 def absolute(x: Tensor) -> Tensor:
@@ -39,12 +45,12 @@ def absolute(x: Tensor) -> Tensor:
 
 
 def positive(x: Tensor) -> Tensor:
-    """Return the positive parts ``max(x, 0)``, in the shape of ``x``."""
+    """Return the positive part ``max(x, 0)``, in the shape of ``x``."""
     return ops.relu(_floats(x))
 
 
 def negative(x: Tensor) -> Tensor:
-    """Return the magnitude of the negative parts ``max(-x, 0)``: never below 0."""
+    """Return the magnitude of the negative part, ``max(-x, 0)``: never below 0."""
     return ops.relu(-_floats(x))
 
 
@@ -58,54 +64,49 @@ def normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
 
     Args:
         x: Maps, (B, H, W, K) or (H, W, K), or one map (H, W).
-        axis: Axes that make up one map. The default, the two spatial axes, takes
-            an (H, W) array as a whole. Stacks (B, H, W) need ``(-2, -1)`` and maps
-            with channels (B, H, W, C, K) need ``(1, 2, 3)``, or ``(1, 2)`` for each
-            channel by itself. ``None`` takes the whole array as one map.
+        axis: Axes that make up one map. The default is the two spatial axes; for an
+            (H, W) array it is the whole array. Stacks (B, H, W) need ``(-2, -1)``. Maps
+            with channels (B, H, W, C, K) need ``(1, 2, 3)``, or ``(1, 2)`` to rescale
+            each channel on its own. ``None`` treats the whole array as one map.
 
     Returns:
-        A tensor in the shape of ``x``, its values in 0..1.
+        A tensor in the shape of ``x``, with values in 0..1.
 
     Raises:
-        ValueError: if ``axis`` does not fit the rank of ``x``.
+        ValueError: If ``axis`` does not fit the rank of ``x``.
     """
-    x = _floats(x)
-    axes = _axes(axis, len(x.shape))
-    wide = _widened(x)
-    low = ops.min(wide, axis=axes, keepdims=True)
-    high = ops.max(wide, axis=axes, keepdims=True)
-    return ops.cast(_unit_range(wide, low, high), x.dtype)
+    return _rescaled(x, axis, partial(ops.max, keepdims=True))
 
 
 def positive_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
-    """Return ``normalize(positive(x), axis)``: what speaks for the unit, 0..1."""
+    """Return ``normalize(positive(x), axis)``: evidence for the unit, in 0..1."""
     return normalize(positive(x), axis)
 
 
 def negative_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
-    """Return ``normalize(negative(x), axis)``: what speaks against the unit, 0..1."""
+    """Return ``normalize(negative(x), axis)``: evidence against the unit, in 0..1."""
     return normalize(negative(x), axis)
 
 
 def absolute_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
-    """Return ``normalize(absolute(x), axis)``: what matters either way, 0..1."""
+    """Return ``normalize(absolute(x), axis)``: evidence of either sign, in 0..1."""
     return normalize(absolute(x), axis)
 
 
 def blur(x: Tensor, sigma: float) -> Tensor:
-    """Return images blurred by a Gaussian, whose weights at the edges add up to 1.
+    """Return images blurred by a Gaussian, with weights that sum to 1 at the edges too.
 
     Args:
-        x: (B, ..., C), with any number of spatial axes.
-        sigma: in pixels.
+        x: Images, (B, ..., C), with any number of spatial axes.
+        sigma: Standard deviation of the Gaussian, in pixels.
 
     Returns:
         A tensor in the shape of ``x``.
     """
     x = _floats(x)
     for axis in range(1, len(x.shape) - 1):
-        place = np.arange(x.shape[axis])
-        weights = np.exp(-(((place[:, None] - place) / sigma) ** 2) / 2)
+        pixels = np.arange(x.shape[axis])
+        weights = np.exp(-(((pixels[:, None] - pixels) / sigma) ** 2) / 2)
         weights = ops.cast(weights / weights.sum(axis=0), x.dtype)
         x = ops.moveaxis(ops.tensordot(x, weights, axes=[[axis], [0]]), -1, axis)
     return x
@@ -114,41 +115,46 @@ def blur(x: Tensor, sigma: float) -> Tensor:
 def percentile_normalize(
     x: Tensor, axis: Axis = SPATIAL, percentile: float = 99.0
 ) -> Tensor:
-    """Return ``x`` rescaled to 0..1, each map clipped at a percentile above.
+    """Return ``x`` rescaled to 0..1, with each map clipped at an upper percentile.
 
         min((x - min x) / (percentile of x - min x), 1)
 
-    A few very bright pixels otherwise darken all the rest of a gradient map. A map
-    so sparse that the percentile equals its minimum becomes 1 wherever it is above
-    that minimum, and a constant map becomes zeros.
+    Clipping keeps a few very bright pixels from darkening the rest of a gradient map. A
+    map so sparse that the percentile equals its minimum becomes 1 wherever it is above
+    that minimum. A constant map becomes zeros.
 
     Args:
         x: Maps, as in ``normalize``.
         axis: Axes that make up one map, as in ``normalize``.
-        percentile: Above 0, at most 100 (which is ``normalize``); interpolated
-            linearly between values, as ``numpy.percentile`` does.
+        percentile: Percentile to clip at, above 0 and at most 100 (which is
+            ``normalize``). It is interpolated linearly between values, as in
+            ``numpy.percentile``.
 
     Returns:
-        A tensor in the shape of ``x``, its values in 0..1.
+        A tensor in the shape of ``x``, with values in 0..1.
 
     Raises:
-        ValueError: if ``percentile`` or ``axis`` is out of range.
+        ValueError: If ``percentile`` or ``axis`` is out of range.
     """
     if not 0 < percentile <= 100:
         raise ValueError(
             f"`percentile` must be above 0 and at most 100; received {percentile!r}."
         )
+    return _rescaled(x, axis, partial(_quantile, q=percentile / 100))
+
+
+def _rescaled(x: Tensor, axis: Axis, upper: Callable[..., Tensor]) -> Tensor:
+    """Return ``x`` rescaled from its minimum and ``upper(x, axes)`` to 0 and 1."""
     x = _floats(x)
     axes = _axes(axis, len(x.shape))
     wide = _widened(x)
     low = ops.min(wide, axis=axes, keepdims=True)
-    high = _quantile(wide, axes, percentile / 100)
-    return ops.cast(_unit_range(wide, low, high), x.dtype)
+    return ops.cast(_unit_range(wide, low, upper(wide, axes)), x.dtype)
 
 
 def _floats(x: Tensor) -> Tensor:
     if isinstance(x, np.ndarray) and x.dtype.kind in "biu":
-        x = x.astype("float32")  # JAX would wrap 64-bit integers around to 32 bits.
+        x = x.astype("float32")  # JAX would truncate 64-bit integers to 32 bits.
     x = ops.convert_to_tensor(x)
     dtype = keras.backend.standardize_dtype(x.dtype)
     if "complex" in dtype:
@@ -157,7 +163,7 @@ def _floats(x: Tensor) -> Tensor:
 
 
 def _widened(x: Tensor) -> Tensor:
-    """Half precision is too coarse for differences and quantiles."""
+    """Return ``x`` in float32 or float64, as differences and quantiles need."""
     dtype = keras.backend.standardize_dtype(x.dtype)
     return x if dtype == "float64" else ops.cast(x, "float32")
 
@@ -178,23 +184,23 @@ def _axes(axis: Axis, rank: int) -> tuple[int, ...]:
 
 
 def _unit_range(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """``(x - low) / (high - low)`` within 0..1; a step where ``high == low``."""
-    # Powers of two are exact. Shrinking keeps differences of large values, and
-    # the reciprocals some backends divide by, in range; enlarging keeps those of
-    # small values out of the subnormals, which most backends round to zero.
+    """Return ``(x - low) / (high - low)`` in 0..1; ``x > low`` if ``high == low``."""
+    # Scaling by a power of two is exact. A small scale keeps differences of large
+    # values in range, and the reciprocals that some backends divide by. A large scale
+    # keeps those of small values from being subnormal: most backends round that to 0.
     small = ops.logical_and(ops.abs(low) < 1, ops.abs(high) < 1)
     scale = ops.cast(ops.where(small, 2.0**60, 2.0**-4), x.dtype)
     span = high * scale - low * scale
     zero, one = ops.cast(0, x.dtype), ops.cast(1, x.dtype)
     ratio = (x * scale - low * scale) / ops.where(span == 0, one, span)
-    # The ends are set, not computed: division may be off in the last bit.
+    # The end points are set explicitly: division may be off in the last bit.
     inside = ops.where(x >= high, one, ops.clip(ratio, 0, 1))
     return ops.where(x <= low, zero, inside)
 
 
 def _quantile(x: Tensor, axes: tuple[int, ...], q: float) -> Tensor:
-    """Quantile with kept dimensions; ``torch.quantile`` stops at 16 M elements."""
-    if None in x.shape:  # Only TensorFlow leaves sizes open.
+    """Return a quantile, keeping axes. ``torch.quantile`` takes only 16 M elements."""
+    if None in x.shape:  # Only TensorFlow has unknown sizes.
         return ops.quantile(x, q, axis=axes, keepdims=True)
     others = [a for a in range(len(x.shape)) if a not in axes]
     flat = ops.transpose(x, (*others, *axes))
@@ -203,7 +209,7 @@ def _quantile(x: Tensor, axes: tuple[int, ...], q: float) -> Tensor:
     position = q * (size - 1)
     weight = position % 1
     below, above = flat[..., int(position)], flat[..., math.ceil(position)]
-    # Not below + weight * (above - below), which may overflow.
+    # The form below + weight * (above - below) may overflow.
     mixed = below * (1 - weight) + above * weight
     value = ops.where(below == above, above, mixed)
     return ops.reshape(value, [1 if a in axes else n for a, n in enumerate(x.shape)])

@@ -233,11 +233,11 @@ def test_the_copy_is_made_and_checked_once_per_model(monkeypatch):
         seen.append(model)
         return gradients(model, inputs, indices)
 
-    def agree(*args, own=lowering.checking.agree):
+    def agree(*args, own=lowering.compare_outputs.agree):
         checks.append(1)
         return own(*args)
 
-    monkeypatch.setattr(lowering.checking, "agree", agree)
+    monkeypatch.setattr(lowering.compare_outputs, "agree", agree)
     model = network("softmax", SIDE)
     for batch_size in (3, 3, 5):
         explain(recorded, model, batch_size=batch_size)

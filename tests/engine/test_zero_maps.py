@@ -31,7 +31,8 @@ def through(layer, end=None):
 
 
 def dead():
-    return through(layers.ReLU(threshold=1e6, name="dead")), "'dead', which puts out"
+    layer = layers.ReLU(threshold=1e6, name="dead")
+    return through(layer), "'dead', which outputs only zeros"
 
 
 def saturated():
@@ -73,7 +74,7 @@ def test_only_some_are_blank():
     outputs = layers.Dense(2)(layers.Flatten()(ops.relu(inputs)))
     x = images(4)
     x[1] = -1
-    with pytest.warns(UserWarning, match="2 of 8 maps .* 'relu.*', which puts out zer"):
+    with pytest.warns(UserWarning, match="2 of 8 maps .* 'relu.*', which outputs only"):
         ke.gradients(keras.Model(inputs, outputs), x, verbose=0, batch_size=3)
 
 
@@ -81,7 +82,7 @@ def test_an_input_that_nothing_reads():
     one, other = keras.Input(SHAPE, name="one"), keras.Input(SHAPE, name="other")
     x = layers.Flatten()(one) + 0 * layers.Flatten()(other)
     model = keras.Model([one, other], layers.Dense(2)(x))
-    with pytest.warns(UserWarning, match="6 of 12 maps are .* no derivative gets thr"):
+    with pytest.warns(UserWarning, match="6 of 12 maps are .* no gradient gets thr"):
         ke.explain(
             SIGNED_GRADIENTS, model, [images(3), images(3)], verbose=0, lower=False
         )

@@ -1,4 +1,4 @@
-"""Tokens: derivatives are those by the vectors that are looked up for them."""
+"""Models with token inputs: derivatives are those by the embedding vectors."""
 
 from functools import partial
 
@@ -37,7 +37,7 @@ def tokens(rng):
 
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("dtype", ["int32", "uint8", "float32"])
-def test_the_model_behind_the_embedding(tokens, nested, dtype):
+def test_the_embedded_model_computes_the_same_outputs(tokens, nested, dtype):
     model = build(dtype, nested)
     embedded, look_up = embedded_model(model)
     vectors = look_up(tokens)
@@ -46,18 +46,18 @@ def test_the_model_behind_the_embedding(tokens, nested, dtype):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_derivatives_by_the_vectors(tokens, rng):
+def test_derivatives_are_those_by_the_vectors(tokens, rng):
     model = build()
     _, maps = ke.explain(SIGNED_GRADIENTS, model, tokens, Y, verbose=0)
     assert maps.shape == (3, LENGTH, WIDTH, 1)
     embedded, look_up = embedded_model(ke.inspection.logits_model(model))
     vectors = numpy(look_up(tokens))
-    way = rng.normal(size=vectors.shape).astype("float32")
+    direction = rng.normal(size=vectors.shape).astype("float32")
     up, down = (
-        numpy(embedded(vectors + sign * 1e-2 * way))[np.arange(3), Y]
+        numpy(embedded(vectors + sign * 1e-2 * direction))[np.arange(3), Y]
         for sign in (1, -1)
     )
-    found = (maps[..., 0] * way).sum(axis=(1, 2))
+    found = (maps[..., 0] * direction).sum(axis=(1, 2))
     expected = (up - down) / 2e-2
     np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(found).max())
 
@@ -82,7 +82,7 @@ def test_a_map_has_a_value_for_each_token(tokens, name, options):
     assert maps.any(axis=1).all()
 
 
-def test_beside_another_input(tokens, rng):
+def test_tokens_beside_another_input(tokens, rng):
     words = keras.Input((LENGTH,), dtype="int32", name="words")
     row = keras.Input((5,), name="row")
     x = layers.Flatten()(layers.Embedding(WORDS, WIDTH)(words))
@@ -96,7 +96,7 @@ def test_beside_another_input(tokens, rng):
     }
 
 
-def test_a_table_that_is_read_twice(tokens):
+def test_an_embedding_that_is_called_twice(tokens):
     words = keras.Input((LENGTH,), dtype="int32")
     table = layers.Embedding(WORDS, WIDTH)
     both = table(words) * table(words)  # Its derivative is twice the vector.
@@ -107,13 +107,14 @@ def test_a_table_that_is_read_twice(tokens):
     np.testing.assert_allclose(maps[..., 0], 2 * vectors, rtol=1e-4)
 
 
-def test_tokens_that_do_not_exist(tokens):
+def test_tokens_outside_the_vocabulary_are_rejected(tokens):
     tokens[1, 2] = WORDS
-    with pytest.raises(ValueError, match=f"`x` must be tokens .* received {WORDS}"):
+    message = f"`x` must be tokens from 0 to {WORDS - 1}, .* received {WORDS}"
+    with pytest.raises(ValueError, match=message):
         ke.gradients(build(), tokens, Y, verbose=0)
 
 
-def test_models_without_are_returned_as_they_are():
+def test_models_without_embeddings_are_returned_unchanged():
     inputs = keras.Input((LENGTH,))
     model = keras.Model(inputs, layers.Dense(2)(inputs))
     same, look_up = embedded_model(model)

@@ -1,4 +1,4 @@
-"""Finding layers, exposing what they compute, and their biases."""
+"""Finding layers, exposing their outputs, and their biases."""
 
 import keras
 import numpy as np
@@ -52,12 +52,12 @@ def test_layers_are_found_by_name_and_property():
         ),
     ],
 )
-def test_what_is_not_there(find, message):
+def test_missing_layers_are_reported(find, message):
     with pytest.raises(ValueError, match=message):
         find(nested())
 
 
-def test_exposed_values_are_those_of_the_layers():
+def test_exposed_values_equal_the_outputs_of_the_layers():
     model, x = nested(), a_batch()
     exposed = inspection.expose(model, ["inner", "outer"], "top")
     outputs, inner, outer = map(numpy, exposed(x))
@@ -69,7 +69,7 @@ def test_exposed_values_are_those_of_the_layers():
     np.testing.assert_allclose(outputs, numpy(model(x)), rtol=1e-4, atol=1e-5)
 
 
-def test_by_default_what_the_global_pooling_reads_is_exposed():
+def test_the_input_of_the_global_pooling_is_exposed_by_default():
     found = inspection.endpoints(nested())
     assert [tensor.shape for tensor in found] == [(None, 8, 8, 4)]
     found = inspection.endpoints(nested(), "inner")
@@ -94,21 +94,23 @@ def test_an_exposed_model_is_made_once():
 
 
 @pytest.mark.parametrize("wanted", [3, {"name": "top", "link": "sideways"}, {"x": 1}])
-def test_places_that_make_no_sense(wanted):
+def test_invalid_endpoints_are_rejected(wanted):
     with pytest.raises(ValueError, match=r"must be layers, their names, or"):
         inspection.expose(nested(), wanted)
 
 
-def test_an_exposed_sigmoid_is_shown_as_it_is():
+def test_an_exposed_sigmoid_is_not_replaced_by_its_logits():
     inputs = keras.Input((12, 12, 3))
     gate = layers.Conv2D(4, 3, activation="sigmoid", name="gate")(inputs)
     x = layers.GlobalAveragePooling2D()(gate)
     model = keras.Model(inputs, layers.Dense(2, activation="sigmoid", name="top")(x))
     exposed = inspection.logits_model(inspection.expose(model, "gate", "top"))
-    logits, shown = map(numpy, exposed(a_batch()))
-    np.testing.assert_allclose(shown, numpy(model.get_layer("gate")(a_batch())))
-    chances = 1 / (1 + np.exp(-logits))
-    np.testing.assert_allclose(chances, numpy(model(a_batch())), rtol=1e-4, atol=1e-6)
+    logits, gate = map(numpy, exposed(a_batch()))
+    np.testing.assert_allclose(gate, numpy(model.get_layer("gate")(a_batch())))
+    probabilities = 1 / (1 + np.exp(-logits))
+    np.testing.assert_allclose(
+        probabilities, numpy(model(a_batch())), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_an_exposed_model_explains_its_first_output():
@@ -129,8 +131,8 @@ def test_biases_of_norms(scale, center):
     model = keras.Model(inputs, norm(inputs))
     randomize(model)
     (bias,) = inspection.biases(model)
-    nothing = numpy(model(np.zeros((1, 4, 4, 3), "float32")))[0, 0, 0]
-    np.testing.assert_allclose(bias, nothing, rtol=1e-4, atol=1e-6)
+    output_of_zeros = numpy(model(np.zeros((1, 4, 4, 3), "float32")))[0, 0, 0]
+    np.testing.assert_allclose(bias, output_of_zeros, rtol=1e-4, atol=1e-6)
 
 
 def test_which_layers_have_biases():

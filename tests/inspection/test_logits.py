@@ -1,4 +1,4 @@
-"""Logits models: right for every kind of ending, and the user's model untouched."""
+"""Logits models: correct for every kind of ending, with the user's model unchanged."""
 
 import gc
 import weakref
@@ -28,7 +28,7 @@ def outputs(model, x):
 
 
 def expected_logits(model, x):
-    """Logits by hand: the inputs of the last layer times its kernel."""
+    """Return the logits computed by hand, from the inputs of the logits layer."""
     features = keras.Model(model.inputs, model.get_layer("logits").input)
     kernel, bias = model.get_layer("logits").get_weights()
     return outputs(features, x) @ kernel + bias
@@ -64,7 +64,7 @@ def test_sequential(end, x):
 
 
 def test_convolutional_head_with_reshape_between(x):
-    """As in the MobileNets: convolution, reshape, softmax."""
+    """The MobileNets end like this: convolution, reshape, softmax."""
     inputs = keras.Input((12, 12, 3))
     y = layers.GlobalAveragePooling2D(keepdims=True)(inputs)
     y = layers.Reshape((4,))(layers.Conv2D(4, 1)(y))
@@ -74,14 +74,14 @@ def test_convolutional_head_with_reshape_between(x):
 
 
 @pytest.mark.parametrize("activation", [None, "relu", "linear", "tanh"])
-def test_a_model_without_probabilities_is_returned_as_it_is(activation):
+def test_a_model_without_probabilities_is_returned_unchanged(activation):
     inputs = keras.Input((4,))
     model = keras.Model(inputs, layers.Dense(2, activation=activation)(inputs))
     assert logits_model(model) is model
 
 
 def test_inner_softmax_stays(x):
-    """Attention-like: only what makes the outputs is taken off."""
+    """Only the final softmax is removed, not one inside, as in attention."""
     inputs = keras.Input((12, 12, 3))
     y = layers.Softmax()(layers.Flatten()(inputs))
     model = keras.Model(inputs, layers.Dense(3, "softmax")(y))
@@ -91,8 +91,8 @@ def test_inner_softmax_stays(x):
     np.testing.assert_allclose(outputs(logits_model(model), x), expected, atol=1e-5)
 
 
-def test_softmax_that_others_use_stays_for_them(x):
-    """Two outputs; the second is computed from the probabilities of the first."""
+def test_a_softmax_that_another_output_uses_is_kept_for_it(x):
+    """The second output is computed from the probabilities of the first."""
     inputs = keras.Input((12, 12, 3))
     first = layers.Dense(4, "softmax")(layers.Flatten()(inputs))
     model = keras.Model(inputs, [first, layers.Dense(2)(first)])
@@ -102,7 +102,7 @@ def test_softmax_that_others_use_stays_for_them(x):
     np.testing.assert_allclose(probabilities, before[0], rtol=1e-4, atol=1e-6)
 
 
-def test_subclassed_models_are_called_as_they_are():
+def test_subclassed_models_are_returned_unchanged():
     class Model(keras.Model):
         def __init__(self):
             super().__init__()
@@ -116,7 +116,7 @@ def test_subclassed_models_are_called_as_they_are():
     assert logits_model(model) is model
 
 
-def test_functional_subclass_with_a_call_of_its_own_is_not_taken_apart():
+def test_a_functional_subclass_with_its_own_call_is_returned_unchanged():
     class Doubled(keras.Model):
         def call(self, inputs, training=None, mask=None):
             return 2 * super().call(inputs, training=training)
@@ -126,19 +126,19 @@ def test_functional_subclass_with_a_call_of_its_own_is_not_taken_apart():
     assert logits_model(model) is model
 
 
-def test_unbuilt_sequential_is_refused():
+def test_an_unbuilt_sequential_model_is_rejected():
     with pytest.raises(ValueError, match="`model` must be built"):
         logits_model(keras.Sequential([layers.Dense(2, "softmax")]))
 
 
-def test_plain_functions_pass():
+def test_plain_functions_are_returned_unchanged():
     def model(inputs, training=False):
         return inputs
 
     assert logits_model(model) is model
 
 
-def test_activation_given_by_name_afterwards(x):
+def test_an_activation_replaced_by_a_name(x):
     """``layer.activation = "linear"`` leaves a string, which Keras cannot call."""
     model = network("softmax")
     expected, probabilities = expected_logits(model, x), outputs(model, x)
@@ -170,7 +170,7 @@ def test_weights_are_shared(end, x):
     assert {id(v) for v in logits.variables} == {id(v) for v in model.variables}
 
 
-def test_made_once_and_freed_with_the_model():
+def test_the_logits_model_is_made_once_and_freed_with_the_model():
     model = network("softmax")
     logits = logits_model(model)
     assert logits_model(model) is logits
@@ -181,7 +181,7 @@ def test_made_once_and_freed_with_the_model():
     assert [reference() for reference in references] == [None, None]
 
 
-def test_compiled_models_with_losses_of_their_own(x):
+def test_compiled_models_with_custom_losses(x):
     model = network("softmax")
     model.compile("adam", loss=lambda y, p: ops.mean(y * p))
     assert outputs(logits_model(model), x).shape == (3, 5)
@@ -217,7 +217,7 @@ def test_get_logits_layer():
 
 
 @pytest.mark.parametrize("name", [None, "nowhere"])
-def test_get_logits_layer_says_what_there_is(name):
+def test_get_logits_layer_lists_the_existing_layers(name):
     inputs = keras.Input((4,))
     model = keras.Model(inputs, layers.Softmax(name="only")(inputs))
     with pytest.raises(ValueError, match=r"must have a layer .*'only'"):

@@ -1,4 +1,4 @@
-"""What is explained: units, the best units, and functions of the outputs."""
+"""What to explain: units, the top units, and functions of the outputs."""
 
 import keras
 import numpy as np
@@ -35,19 +35,19 @@ def assert_same(found, expected):
 @pytest.mark.parametrize(
     ("name", "count"), [("predicted", 1), ("top1", 1), ("top3", 3)]
 )
-def test_the_best_units(model, x, name, count):
+def test_the_top_units(model, x, name, count):
     logits = numpy(ke.inspection.logits_model(model)(x))
     best = np.argsort(-logits, axis=1)[:, :count]
     assert_same(explained(model, x, name, batch_size=2), explained(model, x, best))
 
 
-def test_the_best_units_of_a_data_set(model, x):
+def test_the_top_units_of_a_data_set(model, x):
     batches = [x[:3], x[3:]]
     assert_same(explained(model, iter(batches), "top2"), explained(model, x, "top2"))
 
 
 @pytest.mark.parametrize("name", ["", "best", "top0", "top", "top-1"])
-def test_names_that_mean_nothing(model, x, name):
+def test_invalid_names_are_rejected(model, x, name):
     with pytest.raises(ValueError, match="`y` must be units, a function, 'predicted'"):
         explained(model, x, name)
 
@@ -60,7 +60,7 @@ def test_a_contrast_of_two_units(model, x, lower):
     assert_same(found, (expected[0], expected[1]))
 
 
-def test_a_function_may_give_several_units(model, x):
+def test_a_function_may_return_several_units(model, x):
     found = explained(model, x, lambda out: ops.stack([out[:, 3], out[:, 1]], axis=-1))
     assert_same(found, explained(model, x, [[3, 1]] * 5))
 
@@ -74,7 +74,7 @@ def test_a_region_of_a_segmentation():
     np.testing.assert_allclose(logits[:, 0], expected, rtol=1e-4, atol=1e-5)
     seen = np.abs(maps[..., 0]).sum(axis=(0, -1)) > 0
     assert seen[1:6, 2:7].all()
-    assert seen.sum() == 25  # The region, and what a kernel of 3 x 3 sees of it.
+    assert seen.sum() == 25  # The region and what a 3 x 3 kernel adds to it.
 
 
 def test_one_of_several_outputs_by_its_name():
@@ -84,13 +84,13 @@ def test_one_of_several_outputs_by_its_name():
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_one_of_several_outputs_by_its_place():
+def test_one_of_several_outputs_by_its_position():
     model, x = KINDS["two_outputs"]()
     logits, _ = explained(model, x, lambda out: out[1])
     np.testing.assert_allclose(logits, numpy(model(x)[1]), rtol=1e-4, atol=1e-5)
 
 
-def test_a_function_of_a_model_whose_layers_are_not_known():
+def test_a_function_of_a_subclassed_model():
     model, x = KINDS["subclassed"]()
     expected = explained(model, x, [[2]] * 3)
     assert_same(explained(model, x, lambda out: out[:, 2]), expected)
@@ -108,8 +108,8 @@ def test_functions_within_other_methods(model, x):
 
 @pytest.mark.parametrize("logits", [True, False])
 @pytest.mark.parametrize("key", ["label", 0])
-def test_a_function_of_an_only_output_in_a_tree(model, x, key, logits):
-    """It is given what the model returns, whether or not the softmax is taken off."""
+def test_a_function_of_a_nested_only_output(model, x, key, logits):
+    """The function receives the structure that the model returns, also for logits."""
     output = model.outputs[0]
     wrapped = keras.Model(model.inputs, [output] if key == 0 else {key: output})
     found = explained(wrapped, x, lambda out: out[key][:, 1], logits=logits)
@@ -123,7 +123,7 @@ def test_a_function_of_a_sequential_model_that_was_never_called(x):
     assert_same(found, explained(model, x, [[1]] * 5))
 
 
-def test_a_function_leaves_the_model_alone(model, x):
+def test_a_function_does_not_change_the_model(model, x):
     before = [layer.__dict__.copy() for layer in model.layers]
     expected = numpy(model(x))
     explained(model, x, lambda out: out[:, :UNITS])
@@ -131,7 +131,7 @@ def test_a_function_leaves_the_model_alone(model, x):
     np.testing.assert_array_equal(numpy(model(x)), expected)
 
 
-def test_a_map_of_nothing_is_told(x):
+def test_zero_maps_are_reported(x):
     inputs = keras.Input((12, 12, CHANNELS))
     shut = layers.ReLU()(layers.Conv2D(2, 3, bias_initializer="zeros")(inputs) - 1e6)
     model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(shut)))

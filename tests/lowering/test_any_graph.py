@@ -1,13 +1,10 @@
-"""Any graph of layers that are folded, and of some that are not."""
+"""Random graphs of layers that are folded and of some that are not."""
 
 import keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
-from support.model_equality import (
-    assert_lowered_equal,
-    finished,
-)
+from support.model_equality import assert_lowered_equal, finished
 
 BACKEND = keras.backend.backend()
 
@@ -16,8 +13,8 @@ def conv(**options):
     return layers.Conv2D(**{"filters": 4, "kernel_size": 3, **options})
 
 
-#: Pieces that keep (8, 8, 4), in a chain or beside it.
-PIECES = {
+#: Layers that keep the shape (8, 8, 4), in sequence or in parallel.
+LAYERS = {
     "conv": lambda: conv(padding="same"),
     "conv relu": lambda: conv(padding="same", activation="relu"),
     "grouped": lambda: conv(padding="same", groups=2, use_bias=False),
@@ -42,18 +39,18 @@ PIECES = {
 @settings(max_examples=4 if BACKEND == "jax" else 12, deadline=None, derandomize=True)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(sorted(PIECES)), st.integers(0, 30), st.booleans()),
+        st.tuples(st.sampled_from(sorted(LAYERS)), st.integers(0, 30), st.booleans()),
         min_size=3,
         max_size=9,
     )
 )
-def test_any_graph_of_such_layers(pieces):
-    """Each piece reads any tensor before it, and may be added to the last one."""
+def test_any_graph_of_such_layers(choices):
+    """Each layer reads any earlier tensor and may be added to the last one."""
     inputs = keras.Input((8, 8, 4))
     tensors = [inputs]
-    for kind, place, adds in pieces:
-        near = tensors[-1 - (place // 10) % len(tensors)]
-        outputs = PIECES[kind]()(near)
+    for kind, number, adds in choices:
+        tensor = tensors[-1 - (number // 10) % len(tensors)]
+        outputs = LAYERS[kind]()(tensor)
         same = outputs.shape == tensors[-1].shape
         tensors.append(
             layers.Add()([outputs, tensors[-1]]) if adds and same else outputs

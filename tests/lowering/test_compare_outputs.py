@@ -1,4 +1,4 @@
-"""A copy that computes something else is found out, named, and not used."""
+"""A copy with other outputs is detected and not used, and its layer is named."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from support.model_equality import SIGNED, batch
 from support.small_models import network, randomize
 
 import keras_explainable as ke
-from keras_explainable.lowering import checked, lower
+from keras_explainable.lowering import checked_copy, lower
 from keras_explainable.lowering.compare_outputs import agree, difference
 from keras_explainable.lowering.fold_batchnorm import Norm
 
@@ -40,10 +40,10 @@ def test_difference(found, expected, answer):
     assert difference(tensor(found), tensor(expected)) == pytest.approx(answer)
 
 
-@pytest.mark.parametrize("strange", [np.nan, np.inf])
-def test_what_is_not_finite_only_in_the_copy_does_not_agree(strange):
-    assert not agree(tensor([1.0, strange]), tensor([1.0, 2.0]), 0.5)
-    assert not agree(tensor([strange]), tensor([0.0]), 0.5)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_only_in_the_copy_do_not_agree(value):
+    assert not agree(tensor([1.0, value]), tensor([1.0, 2.0]), 0.5)
+    assert not agree(tensor([value]), tensor([0.0]), 0.5)
 
 
 def test_agree():
@@ -71,7 +71,7 @@ def x(model):
 
 @pytest.fixture
 def wrong(monkeypatch):
-    """Folding with a wrong epsilon."""
+    """Make folding wrong: the scale is too large."""
     right = Norm.arrays
 
     def arrays(self):
@@ -84,14 +84,16 @@ def wrong(monkeypatch):
 @pytest.mark.usefixtures("wrong")
 def test_a_wrong_copy_is_not_used_and_its_layer_is_named(model, x):
     expected = explain(model, x, lower=False)
-    with pytest.warns(UserWarning, match="output of layer '(second|relu)' differs"):
+    with pytest.warns(
+        UserWarning, match="output of layer '(second|relu)' has a relative error of"
+    ):
         found = explain(model, x)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.usefixtures("wrong")
-def test_each_call_warns_once_and_points_at_the_users_line(model, x):
+def test_each_call_warns_once_at_the_users_line(model, x):
     for _ in range(2):
         with pytest.warns(UserWarning, match="does not compute what") as caught:
             explain(model, x)
@@ -100,11 +102,11 @@ def test_each_call_warns_once_and_points_at_the_users_line(model, x):
         assert "test_compare_outputs" in ours[0].filename
 
 
-def test_changed_weights_are_checked_again(model, x, monkeypatch):
+def test_changed_weights_are_compared_again(model, x, monkeypatch):
     explain(model, x)
     right = Norm.arrays
     monkeypatch.setattr(Norm, "arrays", lambda self: [2 * a for a in right(self)])
-    explain(model, x)  # Not copied again.
+    explain(model, x)  # The weights are not copied again.
     randomize(model, seed=1)
     with pytest.warns(UserWarning, match="does not compute what"):
         explain(model, x)
@@ -114,20 +116,20 @@ def test_changed_weights_are_checked_again(model, x, monkeypatch):
     assert difference(found[1], expected[1]) < 1e-4
 
 
-def test_a_right_copy_is_used_and_checked_once(model, x, monkeypatch):
+def test_a_correct_copy_is_used_and_compared_once(model, x, monkeypatch):
     logits = ke.inspection.logits_model(model)
     lowered, inputs = lower(logits), ops.convert_to_tensor(x)
     assert lowered.agrees is None
-    assert checked(lowered, logits, inputs, 2) is lowered
+    assert checked_copy(lowered, logits, inputs, 2) is lowered
     assert lowered.agrees is True
     with monkeypatch.context() as patch:
-        patch.setattr(lowered, "graph", None)  # It cannot be run.
-        assert checked(lowered, logits, inputs, 2) is lowered
+        patch.setattr(lowered, "graph", None)  # So that it cannot run.
+        assert checked_copy(lowered, logits, inputs, 2) is lowered
     assert lower(logits).agrees is True
 
 
-def test_a_model_that_is_not_lowered_is_not_checked(model, x):
-    assert checked(model, network(), ops.convert_to_tensor(x), 2) is not model
+def test_a_model_that_is_not_lowered_is_not_compared(model, x):
+    assert checked_copy(model, network(), ops.convert_to_tensor(x), 2) is not model
 
 
 def test_half_precision_passes_the_check(model, x):

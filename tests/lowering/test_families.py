@@ -1,4 +1,4 @@
-"""The families of `keras.applications`, with weights of their own."""
+"""The model families of `keras.applications`, with random weights."""
 
 import keras
 import numpy as np
@@ -12,7 +12,8 @@ from keras_explainable.execution.compilation import call_method
 from keras_explainable.lowering import lower
 from keras_explainable.network import output_units
 
-#: The smallest side of the input, and the backends that try it: torch compiles nothing.
+#: The smallest side of the input and the backends that test the family. Most are tested
+#: on torch only, which compiles nothing.
 EVERYWHERE, TORCH = ("tensorflow", "torch", "jax"), ("torch",)
 BOTH, TENSORFLOW = ("tensorflow", "torch"), ("tensorflow",)
 FAMILIES = {
@@ -34,8 +35,8 @@ FAMILIES = {
 EXPLAINED = ["MobileNet", "MobileNetV2"]
 
 
-def alive(model, x):
-    """Weights that keep every layer at work, so that a wrong one shows."""
+def randomize_all(model):
+    """Set weights for which every layer affects the outputs, so that errors show."""
     rng = np.random.default_rng(0)
     for variable in model.variables:
         spread = 1.4 / np.sqrt(np.prod(variable.shape[:-1]) or 1)
@@ -49,25 +50,25 @@ def alive(model, x):
 def case(name):
     side, backends = FAMILIES[name]
     if keras.backend.backend() not in backends:
-        pytest.skip("other backends do this one")
+        pytest.skip("tested on other backends")
     family = getattr(keras.applications, name)
     model = family(
         weights=None, include_top=False, pooling="avg", input_shape=(side, side, 3)
     )
     x = np.random.default_rng(0).uniform(0, 255, (2, side, side, 3)).astype("float32")
     x = x if any("escaling" in layer.name for layer in model.layers) else x / 127.5 - 1
-    alive(model, x)
+    randomize_all(model)
     return model, ops.convert_to_tensor(x)
 
 
 def assert_explained(model, x):
-    """By one method of derivatives and one of activations."""
+    """Explain with a gradient method and with a class activation map."""
     for explain in (ke.gradients, ke.gradcam):
         logits, maps = explain(model, x, "predicted", verbose=0)
         assert logits.shape == (2, 1)
         assert maps.shape == (*x.shape[:3], 1)
         assert np.isfinite(maps).all()
-        if explain is ke.gradients:  # All of it positive, and not blank.
+        if explain is ke.gradients:  # No map is constant.
             np.testing.assert_allclose(np.ptp(maps, axis=(1, 2)), 1, rtol=1e-5)
 
 
@@ -80,8 +81,8 @@ def test_outputs(name):
         numpy(output_units.forward(each, x, 2)) for each in (lowered, model)
     )
     assert expected.std() > 1e-6
-    off = np.linalg.norm(found - expected) / np.linalg.norm(expected)
-    assert off < 1e-4
+    error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
+    assert error < 1e-4
     if keras.backend.backend() == "torch":
         assert_explained(model, x)
     if name not in EXPLAINED:

@@ -1,4 +1,4 @@
-"""Folded layers: each type with each of its options computes what it did."""
+"""Folded layers: each type computes the same outputs, with each of its options."""
 
 import keras
 import numpy as np
@@ -19,8 +19,8 @@ LINE, PICTURE, VOLUME = (9, 4), (8, 7, 4), (5, 4, 6, 2)
 
 SAME, HALVED = {"padding": "same"}, {"strides": 2}
 
-#: Layer type, options, shape of the input.
-TABLE = [
+#: Type of layer, its options, and the shape of the input.
+CASES = [
     (layers.Dense, {"units": 3}, (6,)),
     (layers.Dense, {"units": 3}, (4, 6)),
     (layers.Dense, {"units": 3}, PICTURE),
@@ -62,7 +62,7 @@ TABLE = [
     (layers.Conv2DTranspose, {"filters": 3, "kernel_size": 4, **HALVED}, PICTURE),
     (layers.Conv3DTranspose, {"filters": 3, "kernel_size": 2}, VOLUME),
 ]
-#: With a bias before the first and none before the second.
+#: The layer before the first one has a bias, the layer before the second has none.
 NORMS = [{"center": False, "epsilon": 0.1}, {}]
 
 
@@ -72,12 +72,12 @@ def title(case):
     return f"{kind.__name__}({', '.join(texts)}) of {shape}"
 
 
-def test_the_table_has_every_linear_layer():
-    assert {kind for kind, *_ in TABLE} == set(LINEAR)
+def test_the_cases_include_every_linear_layer():
+    assert {kind for kind, *_ in CASES} == set(LINEAR)
 
 
-@pytest.mark.parametrize("case", TABLE, ids=title)
-def test_a_norm_behind_a_linear_layer_goes_into_it(case):
+@pytest.mark.parametrize("case", CASES, ids=title)
+def test_a_norm_after_a_linear_layer_is_folded_into_it(case):
     kind, options, shape = case
     inputs, ends = keras.Input(shape), []
     for number, norm in enumerate(NORMS):
@@ -133,13 +133,13 @@ def test_a_layers_own_activation_is_kept(kind):
         keras.ops.relu6,
     ],
 )
-def test_every_relu_stays_what_it_is(relu):
-    """Also at zero and its other corner, where the derivative is a convention."""
+def test_every_relu_is_preserved(relu):
+    """Also at its kinks, where the derivative is a convention."""
     inputs = keras.Input((6, 6, 3))
-    behind_conv = relu(layers.Conv2D(4, 3, use_bias=False)(inputs))
+    after_conv = relu(layers.Conv2D(4, 3, use_bias=False)(inputs))
     normed = layers.BatchNormalization()(layers.Conv2D(4, 3)(inputs))
-    behind_norm = relu(layers.BatchNormalization()(inputs))
-    model = finished(inputs, behind_conv, relu(normed), behind_norm, relu(inputs))
+    after_norm = relu(layers.BatchNormalization()(inputs))
+    model = finished(inputs, after_conv, relu(normed), after_norm, relu(inputs))
     x = 6 * batch(model)
     x[0] = 0
     assert_lowered_equal(model, x)
@@ -148,7 +148,7 @@ def test_every_relu_stays_what_it_is(relu):
 @pytest.mark.parametrize("shape", [(8, 8, 3), (7, 9, 3)])
 def test_max_pooling(shape):
     inputs = keras.Input(shape)
-    outputs = layers.Conv2D(3, 2)(inputs)  # Negative too: the border is no zero.
+    outputs = layers.Conv2D(3, 2)(inputs)  # Some are negative, unlike zero padding.
     windows = [(2, None), (3, 2), (2, 3), ((3, 1), 1)]
     ends = [
         layers.MaxPooling2D(size, strides, padding)(outputs)

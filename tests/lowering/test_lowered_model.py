@@ -1,4 +1,4 @@
-"""A copy is made once, goes with its model, is never stale, and changes nothing."""
+"""A copy is made once, freed with its model, never stale, and changes nothing."""
 
 import gc
 import weakref
@@ -29,7 +29,7 @@ def x(model):
 
 
 def assert_explained_alike(model, x):
-    """With a lowered copy and without one, through everything that is kept."""
+    """Explain with a lowered copy and without one, using all caches."""
     found, expected = (
         ke.explain(SIGNED, model, numpy(x), [0, 1, 2], lower=lowers, verbose=0)
         for lowers in (True, False)
@@ -39,7 +39,7 @@ def assert_explained_alike(model, x):
     return expected
 
 
-def test_made_once_for_each_precision(model):
+def test_a_copy_is_made_once_for_each_precision(model):
     exact, half = lower(model), lower(model, "bfloat16")
     assert isinstance(exact, LoweredModel)
     assert exact is not half
@@ -48,19 +48,19 @@ def test_made_once_for_each_precision(model):
     assert lower(network()) is not exact
 
 
-def test_it_does_not_keep_the_model_alive():
+def test_a_copy_does_not_keep_the_model_alive():
     model = network("softmax")
     x = batch(model)
     ke.explain(SIGNED, model, x, [0, 1, 2], verbose=0)
     lowered = lower(model)
     kept = [weakref.ref(each) for each in (model, lowered, *model.layers)]
     del model, lowered
-    for _ in range(3):  # What hangs on the model goes after it.
+    for _ in range(3):  # Objects that the model refers to are freed after it.
         gc.collect()
     assert [reference() for reference in kept] == [None] * len(kept)
 
 
-def test_it_keeps_working_when_the_model_is_gone():
+def test_a_copy_works_after_the_model_is_freed():
     model = network()
     x = ops.convert_to_tensor(batch(model))
     lowered, expected = lower(model), numpy(output_units.forward(model, x, 3))
@@ -102,7 +102,7 @@ CHANGES = [assigned, statistics, one_number, head, all_weights, trained]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_changed_weights_are_seen(model, x, change):
+def test_changed_weights_are_noticed(model, x, change):
     lowered, seen = lower(model), []
     for _ in range(2):
         change(model)
@@ -121,14 +121,14 @@ def test_explain_is_never_stale(model, x):
         before = after
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="writes past Keras")
-def test_weights_edited_in_place_are_seen(model, x):
+@pytest.mark.skipif(BACKEND != "torch", reason="only torch edits in place")
+def test_weights_edited_in_place_are_noticed(model, x):
     assert_explained_alike(model, x)
     model.layers[1].kernel.value.data[0, 0, 0, 0] += 1.0
     assert_explained_alike(model, x)
 
 
-def test_lora_that_is_enabled_later_is_seen(model, x):
+def test_lora_that_is_enabled_later_is_noticed(model, x):
     assert_explained_alike(model, x)
     before = numpy(output_units.forward(lower(ke.inspection.logits_model(model)), x, 3))
     head = model.get_layer("logits")
@@ -140,8 +140,8 @@ def test_lora_that_is_enabled_later_is_seen(model, x):
 
 
 @pytest.mark.parametrize("end", ["softmax", None])
-def test_a_changed_activation_is_seen(end, x):
-    """One that stood between the layers which were folded, and one that did not."""
+def test_a_changed_activation_is_noticed(end, x):
+    """One of the activations is between layers that were folded."""
     model = network(end)
     assert_explained_alike(model, x)
     model.layers[1].activation = keras.activations.tanh
@@ -165,7 +165,7 @@ class Subclassed(keras.Model):
         return self.body(inputs)
 
 
-def test_what_cannot_be_taken_apart_is_returned_as_it_is(x):
+def test_subclassed_models_are_returned_unchanged(x):
     model = Subclassed()
     model(x)
     assert lower(model) is model
@@ -173,7 +173,7 @@ def test_what_cannot_be_taken_apart_is_returned_as_it_is(x):
 
 
 @pytest.mark.parametrize("precision", ["float16", "double", None, 32])
-def test_bad_precision(model, precision):
+def test_unknown_precisions_are_rejected(model, precision):
     with pytest.raises(ValueError, match="`precision` must be one of"):
         lower(model, precision)
     with pytest.raises(ValueError, match="`precision` must be one of"):
@@ -186,7 +186,7 @@ def test_another_precision_needs_a_copy(model):
 
 
 def facts(model):
-    """What lowering could change, and the values of the weights."""
+    """Return all that lowering could change, and the values of the weights."""
     found = []
     for layer in [model, *model._flatten_layers(include_self=False)]:
         nodes = [len(layer._inbound_nodes), len(layer._outbound_nodes)]
@@ -197,7 +197,7 @@ def facts(model):
     return found, variables, weights, model.get_config(), model.count_params()
 
 
-def test_the_model_is_untouched(model):
+def test_the_model_is_unchanged(model):
     inputs = keras.Input((12, 12, 3))
     nested = keras.Model(inputs, layers.Softmax()(model(layers.Rescaling(2.0)(inputs))))
     nested.compile("sgd", "sparse_categorical_crossentropy")
@@ -218,7 +218,7 @@ def test_the_model_is_untouched(model):
     )
 
 
-def test_the_weights_are_untouched(model, x):
+def test_the_weights_are_unchanged(model, x):
     before = facts(model)
     lowered = lower(model, "bfloat16")
     output_units.forward(lowered, x, 3)
@@ -226,8 +226,8 @@ def test_the_weights_are_untouched(model, x):
     assert facts(model) == before
 
 
-def test_the_model_trains_as_it_would_have():
-    """After lowering, in half precision too, a training step does the same."""
+def test_the_model_trains_as_before():
+    """Lowering, also in half precision, does not change a training step."""
     after = []
     for lowers in (False, True):
         keras.utils.set_random_seed(0)

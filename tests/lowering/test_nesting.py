@@ -1,13 +1,8 @@
-"""Nested models are laid flat, if they do what their graph says."""
+"""Nested models are flattened if they compute what their graph says."""
 
 import keras
 from keras import layers, ops
-from support.model_equality import (
-    assert_lowered_equal,
-    count,
-    finished,
-    operations,
-)
+from support.model_equality import assert_lowered_equal, count, finished, operations
 from support.small_models import randomize
 
 SHAPE = (8, 8, 3)
@@ -34,8 +29,8 @@ def middle():
     return keras.Model(inputs, layers.Add()([inner()(inputs), inputs]))
 
 
-def test_nested_models_are_laid_flat():
-    """The same one twice, two levels deep, with norms folded across the border."""
+def test_nested_models_are_flattened():
+    """One model is called twice, two levels deep, with norms folded across levels."""
     inputs, nested = keras.Input(SHAPE), middle()
     x = layers.Rescaling(2.0)(nested(nested(inputs)))
     outputs = layers.BatchNormalization()(keras.Sequential([conv()])(x))
@@ -53,8 +48,8 @@ def test_a_nested_model_with_many_inputs_and_outputs():
     assert_lowered_equal(finished(inputs, *ends))
 
 
-def test_inference_overrides_training_as_keras_has_it():
-    """Keras replaces an argument `training=True` of a layer by the model's own."""
+def test_inference_overrides_training_as_in_keras():
+    """Keras replaces the argument `training=True` of a layer with the model's own."""
     inputs = keras.Input(SHAPE)
     norm = keras.Sequential([keras.Input(SHAPE), layers.BatchNormalization()])
     outputs = layers.BatchNormalization()(conv()(inputs), training=True)
@@ -72,7 +67,7 @@ class Doubling(keras.Model):
         return 2 * self.body(inputs)
 
 
-def test_a_nested_subclassed_model_is_left_whole():
+def test_a_nested_subclassed_model_is_not_flattened():
     inputs, nested = keras.Input(SHAPE), Doubling()
     outputs = layers.BatchNormalization()(conv()(nested(inputs)))
     lowered = assert_lowered_equal(finished(inputs, outputs))

@@ -1,4 +1,4 @@
-"""Every layer computes in its own precision, or in the one asked for."""
+"""Every layer computes in its own precision or in the requested one."""
 
 import keras
 import pytest
@@ -26,7 +26,7 @@ def conv(**options):
 
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", "bfloat16"])
-def test_half_precision_is_rounded_where_it_was(dtype):
+def test_half_precision_rounds_in_the_same_places(dtype):
     inputs = keras.Input(SHAPE)
     x = conv(dtype=dtype)(inputs)
     x = layers.ReLU(dtype=dtype)(layers.BatchNormalization(dtype=dtype)(x))
@@ -34,10 +34,10 @@ def test_half_precision_is_rounded_where_it_was(dtype):
     assert_lowered_equal(model)
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="float64 is switched off")
+@pytest.mark.skipif(BACKEND == "jax", reason="float64 is disabled")
 @pytest.mark.parametrize(("norms", "tolerance"), [(False, 1e-13), (True, 1e-6)])
 def test_double_precision_is_kept(norms, tolerance):
-    """Keras' own batch norm rounds to float32 on its way."""
+    """Batch normalization in Keras rounds intermediate results to float32."""
     inputs, double = keras.Input(SHAPE, dtype="float64"), {"dtype": "float64"}
     x = layers.ReLU(**double)(conv(**double)(inputs))
     if norms:
@@ -50,7 +50,7 @@ def test_double_precision_is_kept(norms, tolerance):
     ke.explain(SIGNED, model, x, [0, 1, 0], verbose=0)  # Warnings are errors here.
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="float64 is switched off")
+@pytest.mark.skipif(BACKEND == "jax", reason="float64 is disabled")
 def test_one_layer_in_another_precision():
     inputs = keras.Input(SHAPE)
     x = layers.BatchNormalization()(conv(dtype="float64")(inputs))
@@ -58,7 +58,7 @@ def test_one_layer_in_another_precision():
     assert_lowered_equal(finished(inputs, layers.ReLU()(x)))
 
 
-def test_a_global_half_precision_policy_is_no_matter():
+def test_a_global_half_precision_policy_has_no_effect():
     inputs = keras.Input(SHAPE)
     x = layers.ReLU()(layers.BatchNormalization()(conv()(inputs)))
     model = finished(inputs, layers.MaxPooling2D()(x))
@@ -69,7 +69,7 @@ def test_a_global_half_precision_policy_is_no_matter():
         keras.config.set_dtype_policy("float32")
 
 
-def test_lora_is_seen():
+def test_lora_is_applied():
     inputs, dense, kernel = keras.Input((6,)), layers.Dense(5), conv(kernel_size=1)
     x = layers.BatchNormalization()(dense(inputs))
     x = layers.BatchNormalization()(kernel(layers.Reshape((1, 1, 5))(x)))
@@ -80,7 +80,7 @@ def test_lora_is_seen():
     assert_lowered_equal(model)
 
 
-def test_lora_enabled_later_is_seen():
+def test_lora_enabled_later_is_applied():
     inputs, dense = keras.Input((6,)), layers.Dense(5)
     model = finished(inputs, layers.BatchNormalization()(dense(inputs)))
     assert_lowered_equal(model)

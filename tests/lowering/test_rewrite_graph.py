@@ -1,4 +1,4 @@
-"""What must not be folded is not, and is still right; what is flat runs the same."""
+"""Layers that must not be folded are not, and all graphs compute the same outputs."""
 
 import keras
 import numpy as np
@@ -80,7 +80,7 @@ UNFOLDED = {
     other_axis: 1,
     own_conv: 1,
     own_norm: 1,
-    two_norms: 1,  # The second one stands alone.
+    two_norms: 1,  # The second one is not folded.
     layer_norm: 0,
 }
 
@@ -115,7 +115,7 @@ def test_a_shared_layer_is_folded_for_each_of_its_norms():
     assert not count(lowered, layers.BatchNormalization)
 
 
-def test_a_shared_layer_is_folded_once_and_left_once():
+def test_a_shared_layer_is_folded_for_one_of_two_calls():
     inputs, shared = keras.Input(SHAPE), conv(padding="same", filters=3)
     once = shared(inputs)
     twice = layers.BatchNormalization()(shared(ops.tanh(once)))
@@ -141,8 +141,8 @@ def test_layers_called_twice_are_copied_once():
     assert copies[0] is copies[1]
 
 
-def test_an_activation_beside_another_reader_spoils_nothing():
-    """ReLU may overwrite its input only if nobody else reads that."""
+def test_an_activation_does_not_overwrite_an_input_that_others_read():
+    """A ReLU may only overwrite its input if nothing else reads it."""
     inputs = keras.Input(SHAPE)
     first = conv(padding="same")(inputs)
     second = layers.BatchNormalization()(conv(padding="same")(layers.ReLU()(first)))
@@ -173,7 +173,7 @@ def test_zero_padding(padding):
     assert_lowered_equal(finished(inputs, *ends))
 
 
-def test_identities_go_and_their_lookalikes_stay():
+def test_only_true_identities_are_removed():
     inputs = keras.Input(SHAPE)
     x = layers.BatchNormalization()(layers.SpatialDropout2D(0.5)(conv()(inputs)))
     x = OwnDropout(0.5)(layers.GaussianNoise(0.9)(layers.Identity()(x)))
@@ -209,7 +209,7 @@ def numbers(x):
 
 
 @pytest.mark.parametrize("start", [words, numbers])
-def test_masks_go_on(start):
+def test_masks_are_passed_on(start):
     inputs = keras.Input((7,), dtype="int32" if start is words else "float32")
     x = layers.BatchNormalization()(layers.Dense(4)(start(inputs)))
     x = layers.Dropout(0.5)(layers.ReLU()(x))

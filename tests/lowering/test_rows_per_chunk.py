@@ -1,4 +1,4 @@
-"""The number of rows fits the memory, and is a fast one."""
+"""The number of rows fits into memory and is close to the fastest."""
 
 import os
 
@@ -25,7 +25,7 @@ class Subclassed(keras.Model):
 
 @pytest.fixture
 def memory(monkeypatch):
-    """Sets the bytes that are free on the accelerator and on the host."""
+    """Return a function that sets the free bytes of the accelerator and the host."""
 
     def set_free(device, host=None):
         monkeypatch.setattr(backend, "free_memory", lambda: device)
@@ -43,33 +43,35 @@ def any_size():
 LIGHT, HEAVY = backend.ROWS_ON_CPU
 
 
-def test_a_cpu_takes_few_rows(memory, monkeypatch):
+def test_a_cpu_gets_few_rows(memory, monkeypatch):
     memory(None, MANY)
     assert suitable_rows(NETWORK) == LIGHT
-    monkeypatch.setattr(rows_per_chunk, "LIGHT", bytes_per_row(NETWORK) - 1)
+    monkeypatch.setattr(
+        rows_per_chunk, "LIGHT_BYTES_PER_ROW", bytes_per_row(NETWORK) - 1
+    )
     assert suitable_rows(NETWORK) == HEAVY
 
 
-def test_an_accelerator_takes_many(memory):
-    memory(MANY, 1)  # What the host has free does not matter.
+def test_an_accelerator_gets_many_rows(memory):
+    memory(MANY, 1)  # The host's free memory does not matter.
     assert suitable_rows(NETWORK) == rows_per_chunk.ROWS_ON_ACCELERATOR
 
 
 @pytest.mark.parametrize("host", [False, True])
-def test_they_fit_the_share_of_what_is_free(memory, host):
+def test_rows_fit_into_a_share_of_the_free_memory(memory, host):
     most = LIGHT if host else rows_per_chunk.ROWS_ON_ACCELERATOR
     needed = bytes_per_row(NETWORK)
     for fitting in range(1, 2 * most + 2):
-        free = int((fitting + 0.5) * needed / rows_per_chunk.SHARE)
+        free = int((fitting + 0.5) * needed / rows_per_chunk.MEMORY_SHARE)
         memory(*((None, free) if host else (free,)))
         found = suitable_rows(NETWORK)
         assert found <= min(fitting, most)
-        assert 2 * found > min(fitting, most)  # No smaller than it must be.
+        assert 2 * found > min(fitting, most)  # No smaller than necessary.
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**45), st.booleans())
-def test_they_are_a_power_of_two(free, host):
+def test_the_number_of_rows_is_a_power_of_two(free, host):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backend, "free_memory", lambda: None if host else free)
         patch.setattr(rows_per_chunk, "free_host_memory", lambda: free)
@@ -78,39 +80,39 @@ def test_they_are_a_power_of_two(free, host):
     assert found & (found - 1) == 0
 
 
-def test_one_row_is_tried_however_little_is_free(memory):
+def test_one_row_is_tried_with_almost_no_free_memory(memory):
     memory(1)
     assert suitable_rows(NETWORK) == 1
 
 
 @pytest.mark.parametrize("make", [any_size, Subclassed, network])
-def test_where_nothing_is_known_of_a_network_memory_does_not_count(make, memory):
-    """A model that is no lowered copy, or that takes images of any size."""
-    little = 2**16  # Less than 128 images of 8 x 8 take.
+def test_memory_does_not_matter_if_the_need_is_unknown(make, memory):
+    """The need of a model is unknown without a graph and for inputs of any size."""
+    little = 2**16  # Less than 128 images of 8 x 8 need.
     memory(little, little)
     assert suitable_rows(make()) == rows_per_chunk.ROWS_ON_ACCELERATOR
     memory(None, little)
     assert suitable_rows(make()) == HEAVY
 
 
-def test_where_nothing_is_known_of_the_memory(memory):
+def test_free_memory_that_is_unknown(memory):
     memory(None, None)
     assert suitable_rows(NETWORK) == LIGHT
 
 
-def test_a_row_takes_each_layers_values_and_their_gradients():
+def test_a_row_needs_the_values_of_each_layer_and_their_gradients():
     pixels = SHAPE[0] * SHAPE[1] * SHAPE[2]
     assert bytes_per_row(lower(linear())) == 2 * 4 * (pixels + UNITS)
 
 
-def test_a_row_takes_more_memory_the_larger_the_image():
+def test_the_need_of_a_row_grows_with_the_image():
     taken = [bytes_per_row(lower(network(side=side))) for side in (12, 24, 48)]
     assert 3.5 < taken[1] / taken[0] < 4.5
     assert 3.5 < taken[2] / taken[1] < 4.5
 
 
-def test_the_hosts_free_memory_is_less_than_it_has():
+def test_the_free_host_memory_is_less_than_the_total():
     free = free_host_memory()
     if free is None:
-        pytest.skip("this system does not tell")
+        pytest.skip("this system does not report it")
     assert 0 < free < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

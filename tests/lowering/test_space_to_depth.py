@@ -1,4 +1,4 @@
-"""Strided convolutions of few channels compute the same by blocks of pixels."""
+"""Strided convolutions with few channels compute the same on blocks of pixels."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ from keras_explainable.lowering.space_to_depth import SpaceToDepth, suits_space_
 
 pytestmark = pytest.mark.skipif(
     not backend.convolution_is_faster(layers.Conv2D(1, 1)),
-    reason="Keras' own are as fast here",
+    reason="Keras' convolutions are as fast on this backend",
 )
 
 
@@ -25,7 +25,7 @@ def conv(**options):
 
 
 @pytest.mark.parametrize(
-    ("options", "shape", "pads"),
+    ("options", "shape", "padding"),
     [
         ({"kernel_size": 7, "activation": "relu6"}, (20, 18, 3), ((3, 3), (3, 3))),
         ({"padding": "same"}, (8, 9, 3), None),
@@ -35,9 +35,9 @@ def conv(**options):
         ({}, (9, 10, 4), ((0, 1), (0, 1))),
     ],
 )
-def test_a_stem_is_the_convolution_it_stands_for(options, shape, pads):
+def test_the_copy_equals_the_convolution_it_replaces(options, shape, padding):
     inputs = keras.Input(shape)
-    x = layers.ZeroPadding2D(pads)(inputs) if pads else inputs
+    x = layers.ZeroPadding2D(padding)(inputs) if padding else inputs
     x = layers.BatchNormalization()(conv(**options)(x))
     lowered = assert_lowered_equal(finished(inputs, layers.ReLU()(x)))
     assert count(lowered, SpaceToDepth) == 1
@@ -50,7 +50,7 @@ def test_a_stem_is_the_convolution_it_stands_for(options, shape, pads):
     step=st.integers(2, 3),
     padding=st.sampled_from(["valid", "same"]),
 )
-def test_of_any_size(size, window, step, padding):
+def test_convolutions_of_any_size(size, window, step, padding):
     layer = conv(kernel_size=window, strides=step, padding=padding)
     assume(min(window) >= step)
     inputs = keras.Input((*size, 3))
@@ -75,20 +75,20 @@ def test_of_any_size(size, window, step, padding):
     ],
     ids=str,
 )
-def test_others_are_left_as_they_are(options, shape):
+def test_unsuitable_convolutions_are_not_replaced(options, shape):
     layer = conv(**options)
     layer.build((None, *shape))
     assert not suits_space_to_depth(Linear(layer), (None, *shape))
 
 
-def test_a_layer_shared_by_two_sizes():
+def test_a_layer_called_on_two_sizes():
     inputs, shared = keras.Input((8, 8, 3)), conv(padding="same")
     smaller = layers.Cropping2D(((1, 0), (2, 1)))(inputs)
     lowered = assert_lowered_equal(finished(inputs, shared(inputs), shared(smaller)))
     assert count(lowered, SpaceToDepth) == 2
 
 
-def test_changed_weights_are_seen():
+def test_changed_weights_are_noticed():
     inputs = keras.Input((8, 8, 3))
     model = finished(inputs, conv()(inputs))
     before = lower(model)
@@ -97,7 +97,7 @@ def test_changed_weights_are_seen():
     assert_lowered_equal(model)
 
 
-def test_in_half_precision():
+def test_half_precision():
     inputs = keras.Input((16, 16, 3))
     model = finished(inputs, conv(kernel_size=7, padding="same")(inputs))
     x = np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype("float32")

@@ -1,4 +1,4 @@
-"""A snapshot knows when a variable has been written."""
+"""A snapshot detects that the value of a variable has changed."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ def variables():
     return [keras.Variable(np.ones(shape), dtype="float32") for shape in shapes]
 
 
-def test_current_until_written():
+def test_a_snapshot_is_current_until_a_value_changes():
     written = variables()
     snapshot = Snapshot(written)
     assert snapshot.is_current()
@@ -30,7 +30,7 @@ def test_a_single_written_number_is_noticed(number):
     assert Snapshot(written).is_current()
 
 
-def test_the_same_values_written_again_are_no_change():
+def test_writing_the_same_values_is_no_change():
     written = variables()
     snapshot = Snapshot(written)
     for variable in written:
@@ -38,8 +38,8 @@ def test_the_same_values_written_again_are_no_change():
     assert snapshot.is_current()
 
 
-def test_written_again_and_again():
-    """Memory that is let go may come back with other values."""
+def test_repeated_writes_are_noticed():
+    """Memory that was freed may be used again for other values."""
     written = variables()
     for number in range(20):
         snapshot = Snapshot(written)
@@ -55,8 +55,10 @@ def test_swapped_values_are_noticed():
     assert not snapshot.is_current()
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="writes past Keras")
-def test_values_edited_in_place():
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="only torch edits in place"
+)
+def test_values_edited_in_place_are_noticed():
     written = variables()
     snapshot = Snapshot(written)
     written[0].value.data[1, 2] += 1

@@ -1,4 +1,4 @@
-"""Each method returns maps of the right shape for each kind of model, or an error."""
+"""Every kind of model with every method: maps of the promised shape or an error."""
 
 from pathlib import Path
 
@@ -12,24 +12,25 @@ from support.supported_models import BY_FUNCTION, METHODS, NOTES, REFUSED, table
 import keras_explainable as ke
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 
-#: Tokens have no derivatives; those of an untrained MobileNet are about 1e-19.
+#: Models without finite differences: tokens cannot be perturbed, and the differences of
+#: an untrained MobileNet are about 1e-19.
 NOT_BY_DIFFERENCES = {"tokens", "transfer_learning"}
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:Layer .* does not have a `quantize`"  # Keras warns, and continues.
+    "ignore:Layer .* does not have a `quantize`"  # Keras warns and goes on.
 )
 
 
 @pytest.fixture(scope="module")
 def built():
     """Return a function that builds each kind of model once."""
-    made = {}
+    models = {}
 
     def build(kind):
-        if kind not in made:
+        if kind not in models:
             keras.utils.set_random_seed(0)
-            made[kind] = KINDS[kind]()
-        return made[kind]
+            models[kind] = KINDS[kind]()
+        return models[kind]
 
     return build
 
@@ -48,7 +49,7 @@ def shapes_of_maps(x, method):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_model_is_explained_or_raises(built, kind, method):
+def test_each_model_is_explained_or_rejected(built, kind, method):
     model, x = built(kind)
     shortcut, options = getattr(ke, method), METHODS[method]
     methods, message = REFUSED.get(kind, ((), ""))
@@ -63,15 +64,15 @@ def test_each_model_is_explained_or_raises(built, kind, method):
     assert all(np.isfinite(each).all() for each in keras.tree.flatten(maps))
 
 
-def test_table_in_the_documentation():
+def test_the_documentation_has_the_table():
     page = Path(__file__).parents[2] / "docs" / "supported_models.md"
-    kinds = dict.fromkeys([*KINDS, *NOTES])  # Also those that this backend lacks.
+    kinds = dict.fromkeys([*KINDS, *NOTES])  # Also kinds that this backend lacks.
     assert table(kinds) in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", BY_FUNCTION)
 @pytest.mark.parametrize("method", METHODS)
-def test_explaining_a_function_of_the_outputs(built, kind, method):
+def test_models_that_a_function_of_the_outputs_makes_explainable(built, kind, method):
     model, x = built(kind)
     targets = {
         "segmentation": lambda out: keras.ops.mean(out[..., 1], axis=(1, 2)),
@@ -86,8 +87,8 @@ def test_explaining_a_function_of_the_outputs(built, kind, method):
 @pytest.mark.parametrize(
     "kind", sorted({*KINDS} - {*REFUSED} - NOT_BY_DIFFERENCES | {"subclassed", "table"})
 )
-def test_derivatives_match_finite_differences(built, kind):
-    """Compare them along one random direction, as exactly as the dtype allows."""
+def test_derivatives_are_those_of_the_model(built, kind):
+    """They equal finite differences in one direction, within the dtype's precision."""
     model, x = built(kind)
     x = x.astype("float32")
     target = ke.inspection.logits_model(model)

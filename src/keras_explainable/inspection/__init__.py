@@ -1,4 +1,11 @@
-"""Looking into a model, without touching it."""
+"""Look into a Keras model without changing it.
+
+A function here takes a model, which is only read, and returns its layers, their biases,
+or another model that shares its layers and weights: of the logits, of inner layers, of
+one output, of a function of the outputs, or behind the embedding of tokens. The package
+knows models as graphs (``network``) and caches what it builds (``execution``). It must
+not know the explanation methods, sampling, or the lowered copy.
+"""
 
 from keras_explainable.inspection.biases import biases, layers_with_biases
 from keras_explainable.inspection.embeddings import embedded_model
@@ -29,3 +36,7 @@ __all__ = [
     "runnable_model",
     "target_model",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,4 +1,4 @@
-"""What layers add to what they compute from their inputs."""
+"""The biases of layers: what they add, whatever their inputs are."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,22 +15,23 @@ from keras_explainable.types import Model
 def layers_with_biases(
     model: Model, exclude: Iterable[keras.Layer | str] = ()
 ) -> tuple[list[keras.Layer], list[np.ndarray]]:
-    """Return the layers that add a bias, also of nested models, and their biases.
-
-    They come in the order of the model; the biases are those of ``biases``.
+    """Return the layers that add a bias, in the model's order, and their biases.
 
     Args:
-        model: Keras model.
-        exclude: layers, or their names, to leave out; such as that of the logits.
+        model: Keras model. Its nested models are searched as well.
+        exclude: Layers to leave out, or their names; for example the logits layer.
+
+    Returns:
+        The layers, and for each of them its bias as ``biases`` returns it.
     """
-    out = [getattr(layer, "name", layer) for layer in exclude]
+    excluded = [getattr(layer, "name", layer) for layer in exclude]
     found = (layer for layer in layers_reversed(model)[::-1] if has_bias(layer))
-    kept = [layer for layer in found if layer.name not in out]
-    return kept, biases(kept)
+    biased = [layer for layer in found if layer.name not in excluded]
+    return biased, biases(biased)
 
 
 def has_bias(layer: Any) -> bool:
-    """Whether a layer adds something that does not depend on its input."""
+    """Return whether a layer adds a term that does not depend on its input."""
     if isinstance(layer, layers.BatchNormalization):
         return True
     if isinstance(layer, layers.LayerNormalization):
@@ -39,20 +40,22 @@ def has_bias(layer: Any) -> bool:
 
 
 def biases(model_or_layers: Model | Iterable[keras.Layer]) -> list[np.ndarray]:
-    """Return what layers add to each channel, (C,) for each layer.
+    """Return the bias of each layer, shape (C,): what it adds to each channel.
 
-    A batch norm adds ``beta - mean * gamma / sqrt(variance + epsilon)`` at inference,
-    with its own epsilon; a layer norm adds ``beta``; others their ``bias``.
+    At inference, a batch normalization adds
+    ``beta - mean * gamma / sqrt(variance + epsilon)``. A layer normalization adds
+    ``beta``, and any other layer its ``bias``.
 
     Args:
-        model_or_layers: layers with biases; or a model, for all that it has.
+        model_or_layers: Layers that have a bias, or a model, whose layers with a bias
+            are taken.
     """
     if isinstance(model_or_layers, keras.Model):
         return layers_with_biases(model_or_layers)[1]
-    return [_bias_of(layer) for layer in model_or_layers]
+    return [_bias(layer) for layer in model_or_layers]
 
 
-def _bias_of(layer: keras.Layer) -> np.ndarray:
+def _bias(layer: keras.Layer) -> np.ndarray:
     if isinstance(layer, layers.BatchNormalization):
         return batchnorm_arrays(layer)[1]
     is_norm = isinstance(layer, layers.LayerNormalization)

@@ -1,4 +1,7 @@
-"""Tokens, which have no derivatives, and the vectors that are looked up for them."""
+"""Replace token inputs with the vectors that an embedding looks up for them.
+
+Tokens are integers and have no derivatives, but their embedding vectors do.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,43 +19,44 @@ from keras_explainable.types import Model, Tensor
 
 
 def embedded_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]]:
-    """Return a model of the vectors that ``model`` looks up, and how to look them up.
+    """Return a model of embedding vectors, and a function that looks the vectors up.
 
-    Inputs that only an ``Embedding`` reads become inputs of vectors (B, T, D);
-    other inputs stay. ``ke.explain`` does this by itself: derivatives, noise and paths
-    are those of the vectors.
+    Each input that only an ``Embedding`` layer reads becomes an input of vectors
+    (B, T, D); other inputs stay as they are. ``ke.explain`` calls this function, so
+    that derivatives, noise and integration paths are those of the vectors.
 
     Args:
-        model: any Keras model, which is only read. One without such inputs, or whose
-            layers are not known, is returned itself; so is one whose embedding masks
-            zeros, as vectors have no mask.
+        model: Keras model, which is only read. A model is returned as it is if it has
+            no such inputs, if its layers are not known, or if its embedding masks
+            zeros, because vectors carry no mask.
 
     Returns:
-        The model, sharing ``model``'s layers, and the function from inputs of
-        ``model`` to its own, which raises ValueError for tokens that do not exist.
+        The new model, which shares ``model``'s layers, and the function from inputs of
+        ``model`` to inputs of the new model. The function raises ValueError for tokens
+        outside the vocabulary.
 
     Example::
 
         embedded, look_up = ke.inspection.embedded_model(model)
         logits, maps = ke.methods.gradient.gradients(embedded, look_up(tokens))
     """
-    vectors = rewritten_model(model, _of_vectors)
-    if vectors is model:
+    embedded = rewritten_model(model, _without_embeddings)
+    if embedded is model:
         return model, lambda inputs: inputs
     graph: Any = trace(model)
-    tables = _tables(inlined(graph))
+    embeddings = _input_embeddings(inlined(graph))
 
     def look_up(inputs: Nested) -> Nested:
         inputs = as_inputs(model, inputs)
-        pairs = zip(tables, flatten(inputs), strict=True)
-        found = [x if table is None else _looked_up(table, x) for table, x in pairs]
-        return keras.tree.pack_sequence_as(inputs, found)
+        pairs = zip(embeddings, flatten(inputs), strict=True)
+        vectors = [x if layer is None else _look_up(layer, x) for layer, x in pairs]
+        return keras.tree.pack_sequence_as(inputs, vectors)
 
-    return vectors, look_up
+    return embedded, look_up
 
 
-def check_real(model: Model) -> None:
-    """Raise ValueError if the model looks its inputs up in a table: no real numbers."""
+def check_real_inputs(model: Model) -> None:
+    """Raise ValueError if the model has integer inputs and an embedding for them."""
     dtypes = [symbol.dtype for symbol in getattr(model, "inputs", None) or ()]
     integers = [dtype for dtype in dtypes if dtype in ("int32", "int64")]
     if integers and any(
@@ -60,19 +64,22 @@ def check_real(model: Model) -> None:
     ):
         raise ValueError(
             "`model` must have inputs of real numbers for this method; received "
-            f"{integers[0]} for an Embedding. `ke.explain` explains the vectors that "
-            "it looks up, unless it masks zeros, or another layer reads its tokens."
+            f"{integers[0]} for an Embedding. `ke.explain` explains the embedding "
+            "vectors instead, unless the layer masks zeros or is not the only one that "
+            "reads the tokens."
         )
 
 
-def _of_vectors(graph: Graph) -> Graph:
-    """Return the graph behind its embeddings of inputs; itself if there are none."""
+def _without_embeddings(graph: Graph) -> Graph:
+    """Return the graph with vectors as inputs, or ``graph`` if it embeds no input."""
     flat = inlined(graph)
     new: dict[int, Any] = {}
-    for symbol, table in zip(flatten(flat.inputs), _tables(flat), strict=True):
-        if table is not None:
-            reads = [step.outputs for step in _readers(flat, symbol)]
-            new |= dict.fromkeys(map(id, [symbol, *reads]), _like(reads[0], symbol))
+    inputs, embeddings = flatten(flat.inputs), _input_embeddings(flat)
+    for symbol, layer in zip(inputs, embeddings, strict=True):
+        if layer is not None:
+            vectors = [step.outputs for step in _readers(flat, symbol)]
+            vector_input = _named_like(symbol, vectors[0])
+            new |= dict.fromkeys(map(id, [symbol, *vectors]), vector_input)
     if not new:
         return graph
     steps = [
@@ -85,34 +92,34 @@ def _of_vectors(graph: Graph) -> Graph:
     )
 
 
-def _like(vectors: Any, symbol: Any) -> keras.KerasTensor:
+def _named_like(symbol: Any, vectors: Any) -> keras.KerasTensor:
     return keras.KerasTensor(vectors.shape, dtype=vectors.dtype, name=symbol.name)
 
 
-def _tables(graph: Graph) -> list[keras.layers.Embedding | None]:
-    """Return for each input the embedding that alone reads it, or None."""
-    return [_table(_readers(graph, symbol)) for symbol in flatten(graph.inputs)]
+def _input_embeddings(graph: Graph) -> list[keras.layers.Embedding | None]:
+    """Return for each input the embedding that is its only reader, or None."""
+    return [_only_embedding(_readers(graph, each)) for each in flatten(graph.inputs)]
 
 
-def _table(readers: list[Step]) -> keras.layers.Embedding | None:
+def _only_embedding(readers: list[Step]) -> keras.layers.Embedding | None:
     operations = {id(step.operation): step.operation for step in readers}
     if len(operations) != 1:
         return None
     (layer,) = operations.values()
-    fits = isinstance(layer, keras.layers.Embedding) and not layer.mask_zero
-    return layer if fits else None
+    suits = isinstance(layer, keras.layers.Embedding) and not layer.mask_zero
+    return layer if suits else None
 
 
 def _readers(graph: Graph, symbol: Any) -> list[Step]:
     return [step for step in graph.steps if any(x is symbol for x in step.reads)]
 
 
-def _looked_up(table: keras.layers.Embedding, tokens: Tensor) -> Tensor:
+def _look_up(layer: keras.layers.Embedding, tokens: Tensor) -> Tensor:
     tokens = ops.cast(tokens, "int32")
     low, high = int(ops.min(tokens)), int(ops.max(tokens))
-    if low < 0 or high >= table.input_dim:
+    if low < 0 or high >= layer.input_dim:
         raise ValueError(
-            f"`x` must be tokens from 0 to below the {table.input_dim} of "
-            f"{table.name!r}; received {low if low < 0 else high}."
+            f"`x` must be tokens from 0 to {layer.input_dim - 1}, the vocabulary of "
+            f"{layer.name!r}; received {low if low < 0 else high}."
         )
-    return ops.stop_gradient(table(tokens))
+    return ops.stop_gradient(layer(tokens))

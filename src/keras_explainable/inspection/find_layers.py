@@ -1,13 +1,12 @@
-"""Finding layers of a model, also within nested ones."""
+"""Find the layers of a model and of the models nested in it."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 
 from keras_explainable.types import Model
 
-#: Layers that take the mean, or the maximum, over all of space.
+#: Layers that take the mean or the maximum over all spatial positions.
 GLOBAL_POOLING = tuple(
     getattr(keras.layers, f"Global{kind}Pooling{rank}D")
     for kind in ("Average", "Max")
@@ -16,10 +15,14 @@ GLOBAL_POOLING = tuple(
 
 
 def get_nested_layer(model: Model, name: str) -> keras.Layer:
-    """Return the layer of this name, of ``model`` itself or of a nested model.
+    """Return the layer with this name, from ``model`` or a model nested in it.
+
+    Args:
+        model: Keras model.
+        name: Name of the layer.
 
     Raises:
-        ValueError: if there is none; the message has the names there are.
+        ValueError: If there is no such layer. The message lists the names that exist.
     """
     return find_layer_with(model, lambda layer: layer.name == name, f"named {name!r}")
 
@@ -29,15 +32,17 @@ def find_layer_with(
     properties: str | Callable[[keras.Layer], bool],
     described: str | None = None,
 ) -> keras.Layer:
-    """Return the last layer that has an attribute, or for which a function is True.
+    """Return the last layer that has an attribute or satisfies a condition.
 
     Args:
-        model: Keras model; nested models are searched, too, from their end.
-        properties: name of an attribute, such as "kernel", or a function of a layer.
-        described: what the layer is called in the error, such as "with a kernel".
+        model: Keras model. Nested models are searched as well, from their end.
+        properties: Name of an attribute, such as "kernel", or a function from a layer
+            to a bool.
+        described: Description of the layer for the error message, such as
+            "with a kernel".
 
     Raises:
-        ValueError: if there is none; the message has the names there are.
+        ValueError: If there is no such layer. The message lists the names that exist.
     """
     for layer in layers_reversed(model):
         if properties(layer) if callable(properties) else hasattr(layer, properties):
@@ -50,14 +55,14 @@ def find_layer_with(
 
 
 def get_logits_layer(model: Model, name: str | None = None) -> keras.Layer:
-    """Return the layer that computes the logits: the last one with a kernel.
+    """Return the layer that computes the logits: the last layer with a kernel.
 
     Args:
-        model: Keras model; nested models are searched from their end, too.
-        name: the name of the layer, if it is known.
+        model: Keras model. Nested models are searched as well, from their end.
+        name: Name of the layer, if it is known.
 
     Raises:
-        ValueError: if there is no such layer.
+        ValueError: If there is no such layer.
     """
     if name is not None:
         return get_nested_layer(model, name)
@@ -65,26 +70,24 @@ def get_logits_layer(model: Model, name: str | None = None) -> keras.Layer:
 
 
 def get_global_pooling_layer(model: Model, name: str | None = None) -> keras.Layer:
-    """Return the last layer that pools over all of space.
+    """Return the last layer that pools over all spatial positions.
 
     Args:
-        model: Keras model; nested models are searched from their end, too.
-        name: the name of the layer, if it is known.
+        model: Keras model. Nested models are searched as well, from their end.
+        name: Name of the layer, if it is known.
 
     Raises:
-        ValueError: if there is no such layer.
+        ValueError: If there is no such layer.
     """
     if name is not None:
         return get_nested_layer(model, name)
-
-    def pools(layer: Any) -> bool:
-        return isinstance(layer, GLOBAL_POOLING)
-
-    return find_layer_with(model, pools, "of global pooling")
+    return find_layer_with(
+        model, lambda layer: isinstance(layer, GLOBAL_POOLING), "of global pooling"
+    )
 
 
 def layers_reversed(model: Model) -> list[keras.Layer]:
-    """Return all layers, those of nested models in their place, the last one first."""
+    """Return all layers, last first, with nested models replaced by their layers."""
     layers = []
     for layer in reversed(model.layers):
         nested = layers_reversed(layer) if hasattr(layer, "layers") else [layer]

@@ -1,4 +1,4 @@
-"""A model of the logits of a model, and other rewritten ones, kept while it lives."""
+"""The logits of a model, and other rewritten models, cached while the model lives."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
@@ -15,34 +15,34 @@ from keras_explainable.network.graph import Graph, GraphModel, Step
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
 
-#: Activations at the end of a classifier that turn logits into probabilities.
+#: Final activations of a classifier, which turn logits into probabilities.
 PROBABILITIES = ("softmax", "sigmoid")
 
 
 def logits_model(model: Model) -> Model:
     """Return a model of ``model``'s logits, sharing its layers and weights.
 
-    A final softmax or sigmoid is taken off, be it an ``activation=`` or a layer of
-    its own, at the end of a Functional, Sequential or nested model. ``model`` itself
-    is only read. A model without one, or whose graph is not known (a subclassed
-    model), is returned as it is.
+    It leaves out a final softmax or sigmoid, given as an ``activation=`` or as a layer,
+    at the end of a Functional, Sequential or nested model. ``model`` is only read. It
+    is returned as it is if it has no such ending or if its graph is not known (a
+    subclassed model).
 
-    The result follows later changes of the weights, is made once per model, and goes
-    when the model goes.
+    The result follows later changes of the weights. It is made once per model and freed
+    with it.
     """
-    return rewritten_model(model, _without_probabilities)
+    return rewritten_model(model, _with_logits)
 
 
 def runnable_model(model: Model) -> Model:
-    """Return a model that computes ``model``'s outputs as they are.
+    """Return a model that computes ``model``'s outputs and can be called.
 
-    It is ``model`` itself, unless a layer's ``activation`` was replaced by a name
-    (``model.layers[-1].activation = "linear"``), which Keras itself cannot call.
+    This is ``model`` itself, unless the ``activation`` of a layer was set to a name
+    (``model.layers[-1].activation = "linear"``), which Keras cannot call.
     """
-    return rewritten_model(model, _with_activations_resolved)
+    return rewritten_model(model, _with_resolved_activations)
 
 
-#: What was compiled of a model that has changed has the old structure in it.
+# Functions compiled for a model that has changed since still have its old structure.
 _models = ModelCache(capacity=32, outdated=invalidate)
 
 
@@ -52,53 +52,54 @@ def rewritten_model(
     *args: Hashable,
     kind: type[GraphModel] = GraphModel,
 ) -> Model:
-    """Return the model of ``rewrite(graph, *args)``, kept while ``model`` lives.
+    """Return the model of ``rewrite(graph, *args)``, cached while ``model`` lives.
 
-    It is of the ``kind``, and made anew if the structure of ``model`` has changed. A
-    model whose graph is not known, or is left as it is, is returned itself.
+    It is an instance of ``kind`` and is made again when the structure of ``model``
+    changes. ``model`` is returned if its graph is not known or ``rewrite`` returns the
+    same graph.
     """
     if not isinstance(model, keras.Model):
         return model
-    key, now = (rewrite, args, kind), structure(model)
-    make = partial(_rewritten, model, *key)
-    return _models.get(model, key, make, now) or model
+    key = rewrite, args, kind
+    make = partial(_trace_and_rewrite, model, *key)
+    return _models.get(model, key, make, model_state(model)) or model
 
 
-def structure(model: Model) -> list[Any]:
-    """Return what a copy of the model is made for: when it changes, the copy is old.
+def model_state(model: Model) -> list[Any]:
+    """Return the activations and variable ids, on which copies of the model depend.
 
-    Activations may be replaced at any time, variables by ``enable_lora`` and the like.
+    Activations may be replaced at any time, variables by ``enable_lora`` for example.
     """
     activations = [activation_of(layer) for layer in layers_reversed(model)]
     return [*activations, *map(id, model.variables)]
 
 
-def _rewritten(
+def _trace_and_rewrite(
     model: Model,
     rewrite: Callable[..., Graph],
     args: tuple[Hashable, ...],
     kind: type[GraphModel],
 ) -> GraphModel | None:
-    """Return the rewritten model, or None, which keeps nothing alive, if equal."""
+    """Return the rewritten model, or None (the cache must not hold ``model``)."""
     graph = trace(model)
     if graph is None:
         return None
-    changed = rewrite(graph, *args)
-    if changed is graph and not _is_particular(model):
+    rewritten = rewrite(graph, *args)
+    if rewritten is graph and not _has_nested_input(model):
         return None
-    return kind(changed, model.name)
+    return kind(rewritten, model.name)
 
 
-def _is_particular(model: Model) -> bool:
-    """Whether Keras warns when the one input is given, not a dictionary of it."""
+def _has_nested_input(model: Model) -> bool:
+    """Return whether the only input is nested: Keras warns when it is given bare."""
     if isinstance(model, GraphModel) or len(model.inputs) > 1:
         return False
     return keras.tree.is_nested(getattr(model, "input", None))
 
 
-def _without_probabilities(graph: Graph) -> Graph:
-    """Return the graph with logits as its first output; others stay as they are."""
-    graph = _with_activations_resolved(graph)
+def _with_logits(graph: Graph) -> Graph:
+    """Return the graph with logits as its first output; other outputs stay."""
+    graph = _with_resolved_activations(graph)
     first, *others = keras.tree.flatten(graph.outputs)
     logits, step = _logits(graph.producer(first), first)
     if logits is first:
@@ -109,7 +110,7 @@ def _without_probabilities(graph: Graph) -> Graph:
 
 
 def _logits(step: Step | None, output: Any) -> tuple[Any, Step | None]:
-    """Return the logits behind ``output``, and the step that makes them, if new."""
+    """Return the logits of ``output``, and the step that computes them if it is new."""
     if step is None or keras.tree.flatten(step.outputs) != [output]:
         return output, None
     if _is_probability_layer(step.operation):
@@ -122,7 +123,7 @@ def _logits(step: Step | None, output: Any) -> tuple[Any, Step | None]:
 
 
 def _is_probability_layer(operation: Any) -> bool:
-    """Whether it is nothing but a softmax or sigmoid: a layer, or one of keras.ops."""
+    """Return whether it is a softmax or sigmoid layer, or one of ``keras.ops``."""
     if isinstance(operation, keras.layers.Activation):
         return _activation_name(operation) in PROBABILITIES
     return type(operation).__name__.lower() in PROBABILITIES
@@ -136,13 +137,13 @@ def _logits_operation(operation: Any) -> Any:
     return operation
 
 
-def _with_activations_resolved(graph: Graph) -> Graph:
+def _with_resolved_activations(graph: Graph) -> Graph:
     if not any(isinstance(activation_of(step.operation), str) for step in graph.steps):
         return graph
-    return replace(graph, steps=tuple(_resolved(step) for step in graph.steps))
+    return replace(graph, steps=tuple(_resolve(step) for step in graph.steps))
 
 
-def _resolved(step: Step) -> Step:
+def _resolve(step: Step) -> Step:
     name = activation_of(step.operation)
     if not isinstance(name, str):
         return step

@@ -1,4 +1,4 @@
-"""Telling models apart, across processes."""
+"""A fingerprint of a model's weights, equal in all processes."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from keras_explainable.types import Model
 
 
 def fingerprint(model: Model) -> str:
-    """Return a text that is equal for models with the same weights, in any process."""
+    """Return a hash of the weights: equal weights give the same one in any process."""
     digest = hashlib.sha256()
     for weight in getattr(model, "weights", ()):
         array = np.asarray(backend.host_buffer(weight))

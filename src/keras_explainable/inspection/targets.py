@@ -1,4 +1,4 @@
-"""Models of a function of a model's outputs, and which units to explain of them."""
+"""Models of what to explain: one output, a function of the outputs, the top units."""
 
 import re
 from collections.abc import Callable
@@ -12,20 +12,21 @@ from keras_explainable.network.graph import Graph, GraphModel, Step
 from keras_explainable.network.trace_model import structure_of_only_output, trace
 from keras_explainable.types import Model, Tensor
 
-#: Returns what is to be explained, (B,) or (B, units), of the outputs of a model.
+#: Function from the outputs of a model to what is explained, (B,) or (B, units).
 Target = Callable[[Any], Tensor]
 
 
 def target_model(model: Model, target: Target) -> Model:
     """Return a model of ``target(outputs)``, sharing ``model``'s layers.
 
-    For outputs that are not units (B, units), or for a unit that the model has not: a
-    region of a segmentation, the contrast of two classes, one of several outputs.
+    This explains outputs of other shapes than (B, units) and quantities that are no
+    unit of the model: a region of a segmentation, the contrast of two classes, or one
+    of several outputs.
 
     Args:
-        model: any Keras model, which is only read.
-        target: function of what ``model`` returns, in ``keras.ops`` or the backend's
-            own operations, to (B,) or (B, units).
+        model: Keras model, which is only read.
+        target: Function of what ``model`` returns, to a tensor (B,) or (B, units). It
+            uses ``keras.ops`` or operations of the backend.
 
     Example::
 
@@ -36,39 +37,39 @@ def target_model(model: Model, target: Target) -> Model:
 
 
 def targeted_model(model: Model, target: Target, like: Model) -> Model:
-    """Return a model of ``target(outputs)``, given outputs as ``like`` gives them.
+    """Return a model of ``target(outputs)``, with outputs structured as in ``like``.
 
     Args:
-        model: as in ``target_model``, or a copy that gives its only output bare.
-        target: as in ``target_model``.
-        like: the model that the target was written for.
+        model: Model as in ``target_model``, or a rewritten copy, which returns its only
+            output bare.
+        target: Function as in ``target_model``.
+        like: Model that the function was written for.
     """
     graph = trace(model)
     if graph is None:
-        return _Targeted(model, target)
-    layer = _Target(_of_bare(target, like))
-    symbol = _symbol(layer, graph.outputs)
+        return _TargetedModel(model, target)
+    layer = _TargetLayer(_taking_bare_output(target, like))
+    symbol = _output_symbol(layer, graph.outputs)
     step = Step(layer, (graph.outputs,), {}, symbol)
-    return GraphModel(
-        Graph(graph.inputs, (*graph.steps, step), symbol).pruned(), model.name
-    )
+    targeted = Graph(graph.inputs, (*graph.steps, step), symbol)
+    return GraphModel(targeted.pruned(), model.name)
 
 
-def _of_bare(target: Target, like: Model) -> Target:
-    """Return a function of the only output itself that the model gives in a tree."""
-    tree = structure_of_only_output(like)
-    if tree is None:
+def _taking_bare_output(target: Target, like: Model) -> Target:
+    """Return ``target``, but of the bare output if ``like`` nests its only output."""
+    structure = structure_of_only_output(like)
+    if structure is None:
         return target
-    return lambda output: target(keras.tree.pack_sequence_as(tree, [output]))
+    return lambda output: target(keras.tree.pack_sequence_as(structure, [output]))
 
 
-def _symbol(layer: "_Target", outputs: Any) -> Any:
+def _output_symbol(layer: "_TargetLayer", outputs: Any) -> Any:
     try:
         return layer.compute_output_spec(outputs)
-    except Exception as error:  # Of any kind: the function is the user's.
+    except Exception as error:  # The user's function may raise anything.
         raise ValueError(
             "`y` must be a function of the model's outputs to (B,) or (B, units); "
-            f"received one that does not take them: {error}"
+            f"received one that fails on them: {error}"
         ) from error
 
 
@@ -76,12 +77,12 @@ def output_model(model: Model, output: str | int) -> Model:
     """Return a model of one of several outputs, sharing ``model``'s layers.
 
     Args:
-        model: a Functional Keras model, which is only read.
-        output: its key, where the outputs are a dictionary; the name of the layer that
-            writes it; or its position.
+        model: Functional Keras model, which is only read.
+        output: Key of the output if the outputs are a dictionary, else the name of the
+            layer that computes it; or its position.
 
     Raises:
-        ValueError: if there is no such output, or the outputs are not known.
+        ValueError: If there is no such output, or the outputs are not known.
 
     Example::
 
@@ -102,54 +103,55 @@ def _outputs_by_name(graph: Graph) -> dict[str | int, Any]:
     found: dict[str | int, Any] = dict(enumerate(flat))
     if isinstance(graph.outputs, dict):
         return found | graph.outputs
-    makers = [(graph.producer(symbol), symbol) for symbol in flat]
-    return found | {step.operation.name: symbol for step, symbol in makers if step}
+    producers = [(graph.producer(symbol), symbol) for symbol in flat]
+    return found | {step.operation.name: symbol for step, symbol in producers if step}
 
 
-class _Target(keras.layers.Layer):
-    """A function of a model's outputs, with units on the last axis."""
+class _TargetLayer(keras.layers.Layer):
+    """A layer that calls a function of a model's outputs."""
 
     def __init__(self, target: Target):
         super().__init__(name="target", autocast=False, trainable=False)
         self.target = target
 
     def call(self, outputs: Any) -> Tensor:
-        """Return what is to be explained (B, units)."""
-        found = self.target(outputs)
-        if len(getattr(found, "shape", ())) not in (1, 2):
-            raise ValueError(f"not a tensor (B,) or (B, units), but {found!r}")
-        return ops.expand_dims(found, -1) if len(found.shape) == 1 else found
+        """Return what the function returns, as (B, units)."""
+        units = self.target(outputs)
+        if len(getattr(units, "shape", ())) not in (1, 2):
+            raise ValueError(f"it returns {units!r}, not a tensor (B,) or (B, units)")
+        return ops.expand_dims(units, -1) if len(units.shape) == 1 else units
 
 
-class _Targeted(keras.Model):
-    """A model whose layers are not known, and a function of its outputs."""
+class _TargetedModel(keras.Model):
+    """A function of the outputs of a model whose layers are not known."""
 
     def __init__(self, model: Model, target: Target):
         super().__init__(name=model.name)
-        self.model, self.target = model, _Target(target)
+        self.model, self.target = model, _TargetLayer(target)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        """Return what is to be explained (B, units)."""
+        """Return what the function returns, as (B, units)."""
         return self.target(self.model(inputs, training=training))
 
 
 def top_count(y: Any) -> int:
-    """Return how many of the best units ``y`` names; 0 if it is not a name."""
+    """Return how many top units the text ``y`` asks for; 0 if it is not a text."""
     if not isinstance(y, str):
         return 0
     found = re.fullmatch("top([1-9][0-9]{0,6})", "top1" if y == "predicted" else y)
     if found is None:
         raise ValueError(
-            f"`y` must be units, a function, 'predicted' or 'top3'; received {y!r}."
+            "`y` must be units, a function, 'predicted' or a text such as 'top3'; "
+            f"received {y!r}."
         )
     return int(found[1])
 
 
 def top_units(outputs: Tensor, count: int) -> Tensor:
-    """Return the units of the largest outputs (B, count), the largest first."""
+    """Return the units with the largest outputs, shape (B, count), largest first."""
     if count > outputs.shape[-1]:
         raise ValueError(
-            f"`y` must ask for at most the {outputs.shape[-1]} units of the model; "
-            f"received 'top{count}'."
+            f"`y` must ask for at most {outputs.shape[-1]} units, as the model has no "
+            f"more; received 'top{count}'."
         )
     return ops.cast(ops.top_k(outputs, count)[1], "int32")

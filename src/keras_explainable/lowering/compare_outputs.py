@@ -1,4 +1,4 @@
-"""Whether a lowered copy computes what the original does."""
+"""Check that a lowered copy computes what the original model computes."""
 
 from typing import Any
 
@@ -11,54 +11,55 @@ from keras_explainable.lowering.lowered_model import LoweredModel
 from keras_explainable.network import output_units
 from keras_explainable.types import Model, Tensor
 
-#: Relative differences that rounding may make, by the precision that is computed in:
-#: of a trained MobileNet's logits, bfloat16 leaves up to 0.2; Keras' batch norm is only
-#: as good as float32 in float64, too.
+#: Largest relative difference that rounding may cause, by precision. In bfloat16 it is
+#: up to 0.2 for the logits of a trained MobileNet. In float64 Keras' batch
+#: normalization is only as accurate as in float32.
 TOLERANCES = {"bfloat16": 0.3, "float16": 0.1, "float32": 1e-4, "float64": 1e-6}
 
 
 def checked_copy(lowered: Model, original: Model, inputs: Tensor, rows: int) -> Model:
     """Return ``lowered`` if its outputs agree with ``original``'s, else ``original``.
 
-    Outputs are compared once, for these ``inputs`` (B, ...), at most ``rows`` at a
-    time, and again after the weights have changed. Each time that a copy which differs
-    by more than rounding is not used, a warning names the layer.
+    The outputs are compared once and again after each change of the weights. Every call
+    that rejects the copy warns and names the first layer that differs.
+
+    Args:
+        lowered: Result of ``lower``; a model that was not lowered is not compared.
+        original: Model that it was made from.
+        inputs: Inputs to compare the outputs for, (B, ...).
+        rows: Largest number of inputs in one forward pass.
     """
     if not isinstance(lowered, LoweredModel):
         return original
     if lowered.agrees is None:
         expected = output_units.forward(original, inputs, rows)
-        lowered.agrees = agree(
-            output_units.forward(lowered, inputs, rows),
-            expected,
-            _tolerance(lowered, expected),
-        )
+        found = output_units.forward(lowered, inputs, rows)
+        lowered.agrees = agree(found, expected, _tolerance(lowered, expected))
     if not lowered.agrees:
         _warn(lowered, inputs)
     return lowered if lowered.agrees else original
 
 
 def agree(found: Tensor, expected: Tensor, tolerance: float) -> bool:
-    """Whether the difference is at most ``tolerance`` of the root mean square."""
+    """Return whether the relative difference is at most ``tolerance``."""
     return difference(found, expected) <= tolerance
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
-    """Return the norm of the difference over the norm of what is expected.
+    """Return the norm of the difference divided by the norm of ``expected``.
 
-    Where both are infinite or both NaN they agree.
+    Values agree where both are NaN or the same infinity. If ``expected`` is zero, the
+    result is the largest absolute value of ``found``.
     """
-    found, expected = (_float64(x) for x in (found, expected))
-    strange = ~np.isfinite(expected)
-    if not np.array_equal(found[strange], expected[strange], equal_nan=True):
+    found, expected = (_to_float64(x) for x in (found, expected))
+    finite = np.isfinite(expected)
+    if not np.array_equal(found[~finite], expected[~finite], equal_nan=True):
         return np.inf
-    found, expected = found[~strange], expected[~strange]
-    size = np.linalg.norm(expected)
-    return (
-        float(np.linalg.norm(found - expected) / size)
-        if size
-        else np.abs(found).max(initial=0)
-    )
+    found, expected = found[finite], expected[finite]
+    norm = np.linalg.norm(expected)
+    if not norm:
+        return np.abs(found).max(initial=0)
+    return float(np.linalg.norm(found - expected) / norm)
 
 
 def _tolerance(lowered: LoweredModel, outputs: Tensor) -> float:
@@ -68,27 +69,26 @@ def _tolerance(lowered: LoweredModel, outputs: Tensor) -> float:
 
 
 def _warn(lowered: LoweredModel, inputs: Tensor) -> None:
-    name, found = _first_difference(lowered, inputs)
+    name, error = _first_difference(lowered, inputs)
     warn(
         f"The lowered copy of {lowered.name!r} does not compute what the model does: "
-        f"the output of layer {name!r} differs by {found:.2g} of its size. The model "
-        "itself is explained, which is slower (`lower=False` does so without trying)."
+        f"the output of layer {name!r} has a relative error of {error:.2g}. The model "
+        "itself is explained, which is slower (`lower=False` skips the lowered copy)."
     )
 
 
 def _first_difference(lowered: LoweredModel, inputs: Tensor) -> tuple[str, float]:
-    """Return the name of the first layer that differs, and by how much."""
-    expected, found = (
-        graph.values(inputs) for graph in (lowered.original, lowered.graph)
-    )
+    """Return the name of the first layer that differs, and its relative error."""
+    expected = lowered.original.values(inputs)
+    found = lowered.graph.values(inputs)
     for step in lowered.graph.steps:
         for symbol in keras.tree.flatten(step.outputs):
             value = expected[id(symbol)]
-            off = difference(found[id(symbol)], value)
-            if off > _tolerance(lowered, value):
-                return step.operation.name, off
-    return lowered.graph.steps[-1].operation.name, off
+            error = difference(found[id(symbol)], value)
+            if error > _tolerance(lowered, value):
+                return step.operation.name, error
+    return lowered.graph.steps[-1].operation.name, error
 
 
-def _float64(x: Any) -> np.ndarray:
+def _to_float64(x: Any) -> np.ndarray:
     return ops.convert_to_numpy(x).astype("float64")

@@ -1,4 +1,4 @@
-"""What a copy is made from: layers of the model, and their weights folded together."""
+"""Fold the weights of batch normalization into those of the layer before it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,59 +17,64 @@ from keras_explainable.network.operation_kinds import (
 
 @dataclass(frozen=True)
 class Norm:
-    """A batch norm, at inference ``x * scale + shift``, and an activation behind it."""
+    """Batch normalization, which is ``x * scale + shift`` at inference, and a ReLU.
+
+    Attributes:
+        layer: Batch normalization layer.
+        relu: ReLU directly after it.
+    """
 
     layer: keras.Layer
-    behind: keras.Layer | None = None
+    relu: keras.Layer | None = None
 
     @property
     def activation(self) -> Any:
-        """What is applied in the end."""
-        return self.behind
+        """The ReLU after the layer, or None."""
+        return self.relu
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """What the arrays are made of."""
+        """The variables from which ``arrays`` are computed."""
         return list(self.layer.variables)
 
     def arrays(self) -> list[np.ndarray]:
-        """Return scale and shift (channels,)."""
+        """Return the scale and the shift, each (channels,)."""
         return batchnorm_arrays(self.layer)
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear layer, with what stands directly before and behind it.
+    """A linear layer and the layers around it that a single layer can replace.
 
     Attributes:
-        layer: the linear layer.
-        before: a layer that pads its input with zeros.
-        norm: a batch norm behind it.
-        behind: a ReLU behind that.
+        layer: Linear layer.
+        zero_padding: Zero padding directly before it.
+        norm: Batch normalization directly after it.
+        relu: ReLU after these.
     """
 
     layer: keras.Layer
-    before: keras.Layer | None = None
+    zero_padding: keras.Layer | None = None
     norm: Norm | None = None
-    behind: keras.Layer | None = None
+    relu: keras.Layer | None = None
 
     @property
     def activation(self) -> Any:
-        """The layer's own activation, or the one behind it."""
-        return self.behind or self.layer.activation
+        """The ReLU after the layer, or else the layer's own activation."""
+        return self.relu or self.layer.activation
 
     @property
     def padding(self) -> Any:
         """The layer's own padding, or (before, after) for each axis."""
-        return self.before.padding if self.before else self.layer.padding
+        return self.zero_padding.padding if self.zero_padding else self.layer.padding
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """What the arrays are made of."""
+        """The variables from which ``arrays`` are computed."""
         return [*self.layer.variables, *(self.norm.variables if self.norm else ())]
 
     def arrays(self) -> list[np.ndarray]:
-        """Return the kernels, then the bias if there is one, with the norm folded in.
+        """Return the kernels and the bias, if there is one, with ``norm`` folded in.
 
         norm(x * kernel + bias) = x * (kernel * scale) + (bias * scale + shift)
         """
@@ -82,7 +87,7 @@ class Linear:
         return kernels if bias is None else [*kernels, bias]
 
     def _broadcast_to_kernel(self, scale: np.ndarray) -> np.ndarray:
-        """Return the scale in the shape that multiplies the layer's last kernel."""
+        """Return the scale in a shape that broadcasts against the last kernel."""
         scale = scale.astype(self.layer.variable_dtype)
         if type(self.layer) in DEPTHWISE:
             return scale.reshape(-1, self.layer.depth_multiplier)
@@ -90,7 +95,7 @@ class Linear:
 
 
 def kernels_of(layer: keras.Layer) -> list[Any]:
-    """Return what a linear layer multiplies its input with, in this order."""
+    """Return the kernels of a linear layer, in the order in which they are applied."""
     if type(layer) in SEPARABLE:
         return [layer.depthwise_kernel, layer.pointwise_kernel]
     return [layer.kernel]

@@ -1,11 +1,11 @@
-"""Making the lowered copy of a model, once, and keeping it up to date."""
+"""Make the lowered copy of a model once and keep its weights up to date."""
 
 from functools import partial
 
 import keras
 
 from keras_explainable.execution.model_cache import ModelCache
-from keras_explainable.inspection.logits import structure
+from keras_explainable.inspection.logits import model_state
 from keras_explainable.lowering.lowered_layers import LoweredLayer
 from keras_explainable.lowering.rewrite_graph import simplified, with_lowered_layers
 from keras_explainable.lowering.weight_snapshot import Snapshot
@@ -13,7 +13,7 @@ from keras_explainable.network.graph import Graph, GraphModel
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
 
-#: What the network may compute in.
+#: Precisions that the lowered copy can compute in.
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -21,8 +21,9 @@ class LoweredModel(GraphModel):
     """The lowered copy of a model.
 
     Attributes:
-        original: the graph it was made from, which writes the same symbols.
-        agrees: whether its outputs are the original's; None until they are compared.
+        original: Graph that it was made from, whose steps write the same symbols.
+        precision: One of ``PRECISIONS``.
+        agrees: Whether its outputs are the original's; None before they are compared.
     """
 
     def __init__(self, graph: Graph, name: str, precision: str):
@@ -30,20 +31,20 @@ class LoweredModel(GraphModel):
         super().__init__(with_lowered_layers(original, precision), name)
         self.original, self.precision = original, precision
         self.agrees: bool | None = None
-        self._seen: Snapshot | None = self._snapshot()
+        self._snapshot: Snapshot | None = self._take_snapshot()
 
     def refresh(self) -> None:
-        """LoweredLayer the weights again, and forget the check, if the original's changed."""
-        if self._seen is None or not self._seen.is_current():
-            self._seen = self.agrees = None  # Should the copying be interrupted.
+        """If the original's weights changed, copy them and discard the comparison."""
+        if self._snapshot is None or not self._snapshot.is_current():
+            self._snapshot = self.agrees = None  # In case copying is interrupted.
             for copy in self._copies():
                 copy.refresh()
-            self._seen = self._snapshot()
+            self._snapshot = self._take_snapshot()
 
     def _copies(self) -> list[LoweredLayer]:
         return [layer for layer in self.layers_used if isinstance(layer, LoweredLayer)]
 
-    def _snapshot(self) -> Snapshot:
+    def _take_snapshot(self) -> Snapshot:
         return Snapshot([v for copy in self._copies() for v in copy.source.variables])
 
 
@@ -51,22 +52,23 @@ _cache = ModelCache(capacity=len(PRECISIONS))
 
 
 def lower(model: Model, precision: str = "float32") -> Model:
-    """Return a copy of ``model`` that computes the same, faster.
+    """Return a copy of ``model`` that computes the same outputs faster.
 
-    Nested models are laid flat, batch norms are folded into the convolution or dense
-    layer directly before them, and convolutions are done in the form that is fastest
-    on the backend. Other layers are shared with ``model``, which is only read.
+    The copy is flat, without nested models. Batch normalization is folded into the
+    convolution or dense layer directly before it, and convolutions take the form that
+    is fastest on the backend. All other layers are shared with ``model``, which is only
+    read.
 
-    The copy is made once and kept as long as the model lives. It has the weights of
-    the moment: call ``lower`` again after changing them (``ke.explain`` does).
+    The copy is made once and cached while the model lives. It holds the weights that
+    the model has now: call ``lower`` again after changing them, as ``ke.explain`` does.
 
     Args:
-        model: a Functional or Sequential Keras model; any other is returned as it is.
-        precision: "float32", which leaves each layer its own; or "bfloat16", for all
-            layers but the last one.
+        model: Functional or Sequential Keras model; any other is returned as it is.
+        precision: "float32" keeps the precision of each layer; "bfloat16" applies to
+            all layers but the last.
 
     Raises:
-        ValueError: if ``precision`` is neither.
+        ValueError: If ``precision`` is neither of these.
     """
     if precision not in PRECISIONS:
         raise ValueError(
@@ -74,15 +76,15 @@ def lower(model: Model, precision: str = "float32") -> Model:
         )
     if not isinstance(model, keras.Model):
         return model
-    make = partial(_lowered, model, precision)
+    make = partial(_make_copy, model, precision)
     with _cache.lock:
-        lowered = _cache.get(model, precision, make, structure(model))
+        lowered = _cache.get(model, precision, make, model_state(model))
         if lowered is None:
             return model
         lowered.refresh()
         return lowered
 
 
-def _lowered(model: Model, precision: str) -> LoweredModel | None:
+def _make_copy(model: Model, precision: str) -> LoweredModel | None:
     graph = trace(model)
     return None if graph is None else LoweredModel(graph, model.name, precision)

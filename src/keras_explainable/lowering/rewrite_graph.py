@@ -1,4 +1,4 @@
-"""Rewriting a graph of layers into an equal one that runs faster."""
+"""Rewrite a graph of layers into an equivalent graph that runs faster."""
 
 from collections import Counter
 from dataclasses import replace
@@ -12,7 +12,7 @@ from keras_explainable.lowering.fold_batchnorm import Linear, Norm
 from keras_explainable.lowering.lowered_layers import (
     Affine,
     Convolution,
-    Folded,
+    FoldedLayer,
     MaxPooling,
 )
 from keras_explainable.lowering.space_to_depth import SpaceToDepth, suits_space_to_depth
@@ -33,61 +33,58 @@ from keras_explainable.network.trace_model import inlined
 
 
 def simplified(graph: Graph) -> Graph:
-    """Return an equal graph of the same layers: flat, without those that do nothing."""
-    return without_identities(inlined(graph))
+    """Return an equivalent flat graph without layers that do nothing at inference."""
+    graph = inlined(graph)
+    steps: list[Step] = []
+    replaced: dict[int, Any] = {}
+    for step in graph.steps:
+        step = step.reading(replaced)
+        if _is_identity(step):
+            replaced |= by_symbol(step.outputs, step.args[0])
+        else:
+            steps.append(step)
+    return Graph(graph.inputs, tuple(steps), substituted(graph.outputs, replaced))
 
 
 def with_lowered_layers(graph: Graph, precision: str) -> Graph:
-    """Return an equal graph with copies of layers where they are faster.
+    """Return an equivalent graph with copies of layers where they are faster.
 
     Args:
-        graph: a simplified graph.
-        precision: "float32" keeps each layer's own precision; "bfloat16" is for all
-            but the steps that write the outputs.
+        graph: Simplified graph.
+        precision: "float32" keeps the precision of each layer; "bfloat16" applies to
+            all steps but those that compute the outputs.
     """
-    graph = merged(graph)
+    graph = fused(graph)
     outputs = {id(tensor) for tensor in keras.tree.flatten(graph.outputs)}
-    made: dict[Any, Any] = {}  # A layer called twice on the same shape is copied once.
+    # A layer that is called twice on inputs of the same shape is copied once.
+    copies: dict[Any, Any] = {}
 
     def with_copy(step: Step) -> Step:
         is_head = id(_first_output(step)) in outputs
         dtype = "float32" if is_head else precision
         shapes = tuple(tensor.shape for tensor in step.reads)
-        if (key := (step.operation, dtype, shapes)) not in made:
-            made[key] = _operation(step, dtype)
-        return replace(step, operation=made[key])
+        if (key := (step.operation, dtype, shapes)) not in copies:
+            copies[key] = _fastest_operation(step, dtype)
+        return replace(step, operation=copies[key])
 
     return replace(graph, steps=tuple(map(with_copy, graph.steps)))
 
 
-def without_identities(graph: Graph) -> Graph:
-    """Return the graph without the layers that do nothing at inference."""
-    steps: list[Step] = []
-    renamed: dict[int, Any] = {}
-    for step in graph.steps:
-        step = step.reading(renamed)
-        if _is_identity(step):
-            renamed |= by_symbol(step.outputs, step.args[0])
-        else:
-            steps.append(step)
-    return Graph(graph.inputs, tuple(steps), substituted(graph.outputs, renamed))
+def fused(graph: Graph) -> Graph:
+    """Return the graph with `Linear` and `Norm` operations in place of known layers.
 
-
-def merged(graph: Graph) -> Graph:
-    """Return the graph with `Linear` and `Norm` as operations, where they are known.
-
-    Zero padding before a linear layer, and batch norm and ReLU behind it, become part
-    of it if nothing else reads what is between them.
+    Zero padding before a linear layer, and batch normalization and ReLU after it,
+    become part of its operation if nothing else reads the tensors between them.
     """
     outputs = Counter(map(id, keras.tree.flatten(graph.outputs)))
     readers = graph.times_read() + outputs
     steps: dict[int, Step] = {}
     for step in graph.steps:
-        step = _recognised(step)
+        step = _with_known_operation(step)
         between = id(step.args[0]) if step.args else 0
         before = steps.get(between)
         if before and step.is_plain() and readers[between] == 1:
-            both = _merged(before.operation, step.operation)
+            both = _fused(before.operation, step.operation)
             if both is not None:
                 del steps[between]
                 step = replace(before, operation=both, kwargs={}, outputs=step.outputs)
@@ -95,32 +92,31 @@ def merged(graph: Graph) -> Graph:
     return replace(graph, steps=tuple(steps.values()))
 
 
-def _merged(first: Any, second: Any) -> Linear | Norm | None:
-    """Return one operation that does both, if there is one."""
+def _fused(first: Any, second: Any) -> Linear | Norm | None:
+    """Return one operation that does what both do, if there is one."""
     if isinstance(second, Linear):
-        fits = _pads_with_zeros(first) and _takes_padding(second.layer)
-        return replace(second, before=first) if fits else None
+        fits = _is_zero_padding(first) and _accepts_padding(second.layer)
+        return replace(second, zero_padding=first) if fits else None
     if not isinstance(first, Linear | Norm) or not _is_linear(first):
         return None
     if isinstance(first, Linear) and isinstance(second, Norm):
         return None if first.norm else replace(first, norm=second)
-    is_own = isinstance(first, Norm) or _has_own_convolution(first.layer)
-    relu = relu_limit(second) is not None
-    return replace(first, behind=second) if is_own and relu else None
+    applies_relu = isinstance(first, Norm) or _has_faster_convolution(first.layer)
+    is_relu = relu_limit(second) is not None
+    return replace(first, relu=second) if applies_relu and is_relu else None
 
 
-def _pads_with_zeros(layer: Any) -> bool:
-    known = type(layer) is layers.ZeroPadding2D
-    return known and layer.data_format == "channels_last"
+def _is_zero_padding(layer: Any) -> bool:
+    return type(layer) is layers.ZeroPadding2D and layer.data_format == "channels_last"
 
 
-def _takes_padding(layer: keras.Layer) -> bool:
+def _accepts_padding(layer: keras.Layer) -> bool:
     valid = getattr(layer, "padding", None) == "valid"
-    return valid and _has_own_convolution(layer) and len(layer.strides) == 2
+    return valid and _has_faster_convolution(layer) and len(layer.strides) == 2
 
 
-def _recognised(step: Step) -> Step:
-    """Return the step with a `Linear` or `Norm` for a layer that is one."""
+def _with_known_operation(step: Step) -> Step:
+    """Return the step with a `Linear` or `Norm` for a layer that one can describe."""
     layer = step.operation
     if not _is_known(layer) or not step.is_plain() or len(step.args) != 1:
         return step
@@ -132,16 +128,16 @@ def _recognised(step: Step) -> Step:
 
 
 def _is_known(layer: Any) -> bool:
-    """Whether it is a linear layer or batch norm that computes as its type says.
+    """Return whether it is a linear layer or batch normalization that can be copied.
 
-    Half precision rounds on its way, and LoRA or quantised kernels are not arrays: such
-    layers are left as they are. So are those with channels first.
+    Layers in half precision are not, because they round intermediate results. Neither
+    are layers with LoRA or quantized kernels, or with the channels first.
     """
     if type(layer) not in (*LINEAR, layers.BatchNormalization):
         return False
-    own = layer.compute_dtype == layer.variable_dtype in ("float32", "float64")
+    full = layer.compute_dtype == layer.variable_dtype in ("float32", "float64")
     array = not getattr(layer, "lora_enabled", False) and not layer.quantization_mode
-    return own and array and getattr(layer, "data_format", "") != "channels_first"
+    return full and array and getattr(layer, "data_format", "") != "channels_first"
 
 
 def _is_identity(step: Step) -> bool:
@@ -154,47 +150,41 @@ def _is_linear(layer: Any) -> bool:
     return getattr(layer, "activation", None) in (None, keras.activations.linear)
 
 
-def _operation(step: Step, precision: str) -> Any:
-    """Return the fastest equal operation."""
+def _fastest_operation(step: Step, precision: str) -> Any:
+    """Return the fastest equivalent operation."""
     operation = step.operation
-    own = precision == "float32"
+    keeps_dtype = precision == "float32"
     if not isinstance(operation, Linear | Norm):
-        return _pooling_or_itself(operation if own else _in_half(operation))
+        return _fastest_pooling(operation if keeps_dtype else _in_bfloat16(operation))
     layer, shape = operation.layer, step.args[0].shape
-    dtype = layer.dtype if own else precision
+    dtype = layer.dtype if keeps_dtype else precision
     if isinstance(operation, Norm):
         return Affine(operation, dtype)
-    if _has_own_convolution(layer):
-        stem = suits_space_to_depth(operation, shape)
-        return (
-            SpaceToDepth(operation, shape, dtype)
-            if stem
-            else Convolution(operation, dtype)
-        )
-    if own and operation.norm is None:
+    if _has_faster_convolution(layer):
+        if suits_space_to_depth(operation, shape):
+            return SpaceToDepth(operation, shape, dtype)
+        return Convolution(operation, dtype)
+    if keeps_dtype and operation.norm is None:
         return layer
-    return Folded(operation, shape, dtype)
+    return FoldedLayer(operation, shape, dtype)
 
 
-def _pooling_or_itself(layer: Any) -> Any:
-    pools = type(layer) is layers.MaxPooling2D
-    if (
-        pools
-        and layer.data_format == "channels_last"
-        and backend.max_pool_is_faster(layer)
-    ):
-        return MaxPooling(layer, layer.dtype_policy)
-    return layer
+def _fastest_pooling(layer: Any) -> Any:
+    """Return a faster copy of a max pooling layer; ``layer`` if there is none."""
+    if type(layer) is not layers.MaxPooling2D or layer.data_format != "channels_last":
+        return layer
+    faster = backend.max_pool_is_faster(layer)
+    return MaxPooling(layer, layer.dtype_policy) if faster else layer
 
 
-def _has_own_convolution(layer: keras.Layer) -> bool:
+def _has_faster_convolution(layer: keras.Layer) -> bool:
     if type(layer) is layers.Dense or type(layer) in TRANSPOSED:
         return False
     return layer.padding in ("valid", "same") and backend.convolution_is_faster(layer)
 
 
-def _in_half(layer: Any) -> Any:
-    """Return a shallow copy that computes in bfloat16, if it is one of Keras' simple layers."""
+def _in_bfloat16(layer: Any) -> Any:
+    """Return a copy in bfloat16 of a simple Keras layer; anything else as it is."""
     if not isinstance(layer, keras.Layer) or layer.compute_dtype != "float32":
         return layer
     foreign = not type(layer).__module__.startswith("keras.")

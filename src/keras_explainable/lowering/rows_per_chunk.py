@@ -1,4 +1,4 @@
-"""How many rows go through a network at once."""
+"""Choose how many rows go through a network at once."""
 
 import math
 
@@ -9,38 +9,38 @@ from keras_explainable.common.host_memory import free_host_memory
 from keras_explainable.network.graph import GraphModel
 from keras_explainable.types import Model
 
-#: On an accelerator: as many as fit, up to so many.
+#: Largest number of rows on an accelerator.
 ROWS_ON_ACCELERATOR = 128
 
-#: Bytes for a row that a light network takes at the most: MobileNetV2 does.
-LIGHT = 64 * 2**20
+#: Largest number of bytes per row of a light network, such as MobileNetV2.
+LIGHT_BYTES_PER_ROW = 64 * 2**20
 
-#: Share of the free memory to fill, as the estimate is a rough one.
-SHARE = 0.4
+#: Share of the free memory to fill; no more, as the estimate of the need is rough.
+MEMORY_SHARE = 0.4
 
 
 def suitable_rows(network: Model) -> int:
-    """Return a number of rows that fits the memory and is about the fastest.
+    """Return a number of rows that fits into memory and is close to the fastest.
 
-    More rows are not faster on a CPU, where small chunks stay in its caches; an
-    accelerator wants to be filled.
+    On a CPU, small chunks are fastest because they stay in its caches. An accelerator
+    is fastest when it is full.
     """
     free, needed = backend.free_memory(), bytes_per_row(network)
     most = _rows_on_cpu(needed) if free is None else ROWS_ON_ACCELERATOR
     free = free_host_memory() if free is None else free
     if not needed or free is None:
         return most
-    fitting = max(1, int(SHARE * free / needed))
+    fitting = max(1, int(MEMORY_SHARE * free / needed))
     return min(most, 2 ** int(math.log2(fitting)))
 
 
 def _rows_on_cpu(needed: int) -> int:
     light, heavy = backend.ROWS_ON_CPU
-    return light if 0 < needed <= LIGHT else heavy
+    return light if 0 < needed <= LIGHT_BYTES_PER_ROW else heavy
 
 
 def bytes_per_row(network: Model) -> int:
-    """Return about what a row's activations and their gradients take; 0: unknown."""
+    """Return roughly the bytes of a row's activations and gradients; 0 if unknown."""
     if not isinstance(network, GraphModel):
         return 0
     written = [step.outputs for step in network.graph.steps]

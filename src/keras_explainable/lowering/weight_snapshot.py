@@ -1,4 +1,4 @@
-"""Noticing that a model's weights have changed."""
+"""Notice that the weights of a model have changed."""
 
 import zlib
 from collections.abc import Sequence
@@ -10,33 +10,34 @@ from keras_explainable import backend
 
 
 class Snapshot:
-    """What some variables held when it was taken.
+    """The values of variables when the snapshot was taken.
 
-    Where the backend never writes into memory that somebody else holds, holding it is
-    enough to tell that nothing was written. Elsewhere the values are summed up.
+    The snapshot keeps a reference to the memory of each variable. A backend that copies
+    on write puts new values elsewhere, so the same address means the same values.
+    Otherwise, checksums of the values are compared.
     """
 
     def __init__(self, variables: Sequence[Any]):
         self._variables = variables
-        self._memories = [np.asarray(backend.host_buffer(v)) for v in variables]
-        self._sums = [_checksum(memory) for memory in self._memories]
+        self._buffers = [np.asarray(backend.host_buffer(v)) for v in variables]
+        self._checksums = [_checksum(buffer) for buffer in self._buffers]
 
     def is_current(self) -> bool:
         """Return whether the variables still hold the same values."""
-        parts = zip(self._variables, self._memories, self._sums, strict=True)
-        return all(_holds(*part) for part in parts)
+        states = zip(self._variables, self._buffers, self._checksums, strict=True)
+        return all(_is_unchanged(*state) for state in states)
 
 
-def _holds(variable: Any, memory: np.ndarray, checksum: int) -> bool:
+def _is_unchanged(variable: Any, before: np.ndarray, checksum: int) -> bool:
     now = np.asarray(backend.host_buffer(variable))
-    if backend.COPIES_ON_WRITE and _address(now) == _address(memory):
+    if backend.COPIES_ON_WRITE and _address(now) == _address(before):
         return True
     return _checksum(now) == checksum
 
 
-def _checksum(memory: np.ndarray) -> int:
-    return zlib.crc32(memory.data)
+def _checksum(buffer: np.ndarray) -> int:
+    return zlib.crc32(buffer.data)
 
 
-def _address(memory: np.ndarray) -> int:
-    return memory.__array_interface__["data"][0]
+def _address(buffer: np.ndarray) -> int:
+    return buffer.__array_interface__["data"][0]

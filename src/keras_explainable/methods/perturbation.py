@@ -11,7 +11,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common import checks
 from keras_explainable.common.structures import take_rows
-from keras_explainable.inspection.embeddings import check_real
+from keras_explainable.inspection.embeddings import check_real_inputs
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_array, check_finite, map_shape
 from keras_explainable.sampling.averaging_loop import (
@@ -117,7 +117,7 @@ def rise(
         raise ValueError(
             f"`probability` must be above 0 and at most 1; received {probability!r}."
         )
-    check_real(call.model)
+    check_real_inputs(call.model)
     sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
     shape = map_shape(call.inputs.shape)
 

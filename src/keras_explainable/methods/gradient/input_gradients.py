@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_explainable import backend, filters
 from keras_explainable.common.structures import Nested, map_structure
-from keras_explainable.inspection.embeddings import check_real
+from keras_explainable.inspection.embeddings import check_real_inputs
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_inputs
 from keras_explainable.types import Model, Tensor
@@ -67,7 +67,7 @@ def _maps(
 ) -> tuple[Tensor, Nested]:
     """Return the chosen units, and ``finish(derivatives, input)`` for each input."""
     inputs = as_inputs(model, inputs)
-    check_real(model)
+    check_real_inputs(model)
     outputs, pullback, _ = backend.vjp(
         lambda x: (output_units.first_output(model(x, training=False)), ()), inputs
     )
