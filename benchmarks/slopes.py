@@ -186,7 +186,7 @@ def _recorded_symbols(network, x, y, level, repetitions):
         sampling = Sampling(few[-1], 1, copies=2)
         sigma = noisy.scales(call.model, call.inputs, value_ranges(call.inputs))
         views = noisy_copy_source(call, noisy, sampling, sigma)
-        tally = Accumulator(call.outputs, call.indices, sampling, spread=True)
+        tally = Accumulator(call.outputs, call.indices, sampling, with_errors=True)
         blend, alone = (
             Estimate(call, views, sampling, both, 0, tally) for both in (True, False)
         )

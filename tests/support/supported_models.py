@@ -1,4 +1,4 @@
-"""Which methods explain which kinds of models, and what is refused with which words.
+"""Which methods explain which kinds of models, and the errors for the others.
 
     python tests/support/supported_models.py
 
@@ -18,7 +18,7 @@ METHODS = {
 ALL = tuple(METHODS)
 SINGLE = ("full_gradients", "occlusion", "rise")
 
-#: What is refused, and what the message says of it; all else is explained.
+#: Methods that refuse a kind, and their message; everything else is explained.
 REFUSED = {
     "two_inputs": (SINGLE, "`model` must have one input"),
     "named_inputs": (("gradcam", *SINGLE), "one input|spatial"),
@@ -34,7 +34,7 @@ REFUSED = {
     ),
 }
 
-#: Kinds that are explained all the same, by a function of the outputs.
+#: Kinds that can be explained through a function of the outputs.
 BY_FUNCTION = ("segmentation", "detection")
 
 NOTES = {
