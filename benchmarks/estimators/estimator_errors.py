@@ -158,7 +158,7 @@ def estimator(call, level, repetitions, combine):
     sampling = Sampling(repetitions, 1, copies=2)
     sigma = noise.scales(call.model, call.inputs, value_ranges(call.inputs))
     copies = noisy_copy_source(call, noise, sampling, sigma)
-    accumulator = Accumulator(call.outputs, call.indices, sampling, spread=True)
+    accumulator = Accumulator(call.outputs, call.indices, sampling, with_errors=True)
     return Estimate(call, copies, sampling, combine, 0, accumulator)
 
 

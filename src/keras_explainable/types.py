@@ -1,12 +1,12 @@
-"""The words the package's signatures are written in."""
+"""Type aliases that the package's signatures share."""
 
 from collections.abc import Callable
 from typing import Any
 
-#: A tensor of Keras' backend; where an input, also NumPy or nested lists.
+#: A tensor of Keras' backend; as an input also a NumPy array or nested lists.
 Tensor = Any
 
-#: A Keras model, or anything called ``model(inputs, training=False)``.
+#: A Keras model, or any callable ``model(inputs, training=False)``.
 Model = Any
 
 #: ``method(model, inputs, indices=None, **params) -> (logits, maps)``.

@@ -1,4 +1,4 @@
-"""Faster convolutions, pooling and ReLU are equal to Keras', their gradients too."""
+"""Faster convolutions, pooling and ReLU equal Keras', gradients included."""
 
 import functools
 import itertools
@@ -16,8 +16,8 @@ from support.small_models import numpy
 
 from keras_explainable import backend
 
-CHANNELS = 8  # Enough for TensorFlow's derivative to be ours.
-KINDS = {  # Inputs of each group, and outputs.
+CHANNELS = 8  # Enough for our own derivative in TensorFlow.
+KINDS = {  # Input channels of a group, and output channels.
     "dense": (CHANNELS, 5),
     "grouped": (2, 12),
     "depthwise": (1, CHANNELS),
@@ -26,7 +26,7 @@ KINDS = {  # Inputs of each group, and outputs.
 
 
 class Case(NamedTuple):
-    """A convolution; it looks like a layer to ``backend.convolution_is_faster``."""
+    """A convolution, with the attributes that ``convolution_is_faster`` reads."""
 
     kind: str
     window: tuple[int, ...]
@@ -45,18 +45,18 @@ class Case(NamedTuple):
         return np.random.default_rng(1).normal(size=shape).astype("float32")
 
     def fits(self):
-        """Whether the dilated window is no larger than the padded input."""
-        pads = [(0, 0)] * len(self.size) if self.padding == "valid" else self.padding
-        return pads == "same" or all(
-            (window - 1) * step < size + sum(pad)
-            for window, step, size, pad in zip(
-                self.window, self.dilation_rate, self.size, pads, strict=True
+        """Return whether the dilated window fits into the padded input."""
+        amounts = [(0, 0)] * len(self.size) if self.padding == "valid" else self.padding
+        return amounts == "same" or all(
+            (window - 1) * step < size + sum(amount)
+            for window, step, size, amount in zip(
+                self.window, self.dilation_rate, self.size, amounts, strict=True
             )
         )
 
 
 def every_case():
-    """Ranks, strides, dilations, paddings, odd and even sizes, in combination."""
+    """Yield combinations of ranks, strides, dilations, paddings and sizes."""
     windows = {1: [(1,), (4,)], 2: [(1, 1), (3, 3), (2, 5)], 3: [(2, 3, 1)]}
     sizes = {1: [(12,), (9,)], 2: [(7, 8), (12, 11)], 3: [(5, 6, 7)]}
     steps = {
@@ -72,8 +72,8 @@ def every_case():
         3: [((1, 1, 1), (1, 1, 1)), ((1, 2, 2), (1, 1, 1)), ((1, 1, 1), (1, 2, 2))],
     }
     for rank in (2, 1, 3):
-        pads = ["valid", "same", ((1, 1),) * rank, ((0, 2), (1, 0), (3, 1))[:rank]]
-        parts = windows[rank], steps[rank], pads, sizes[rank]
+        paddings = ["valid", "same", ((1, 1),) * rank, ((0, 2), (1, 0), (3, 1))[:rank]]
+        parts = windows[rank], steps[rank], paddings, sizes[rank]
         for kind, *rest in itertools.product(KINDS, *parts):
             window, (strides, dilation), padding, size = rest
             case = Case(kind, window, strides, dilation, padding, size)
@@ -89,7 +89,7 @@ def noise(*shape, seed=0):
 
 
 def forward_and_gradient(function, x):
-    """Outputs, and the gradient for an uneven cotangent; compiled, as it is used."""
+    """Return compiled outputs, and the gradient for an uneven cotangent."""
 
     def both(x):
         outputs, pullback, _ = backend.vjp(lambda x: (function(x), ()), x)
@@ -120,7 +120,7 @@ def keras_convolution(case, x):
 
 
 def keras_depthwise(case, x):
-    """Keras has depthwise convolutions of ranks 1 and 2, with equal strides."""
+    """Keras has depthwise convolutions of ranks 1 and 2 only, with equal strides."""
     kernel = ops.convert_to_tensor(case.kernel.reshape(*case.window, CHANNELS, -1))
     return ops.depthwise_conv(
         x, kernel, case.strides, case.padding, "channels_last", case.dilation_rate
@@ -133,10 +133,10 @@ def fast_convolution(case, x, bias=None, limit=None):
     return backend.convolution(x, kernel, bias, limit, *parts)
 
 
-@pytest.mark.skipif(not CASES, reason="Keras' own are as fast on this device")
+@pytest.mark.skipif(not CASES, reason="Keras' own is as fast on this device")
 @settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_it_is_keras_convolution(data):
+def test_convolution_equals_keras(data):
     case = data.draw(st.sampled_from(CASES))
     assert_equal(
         functools.partial(fast_convolution, case),
@@ -145,9 +145,9 @@ def test_it_is_keras_convolution(data):
     )
 
 
-@pytest.mark.skipif(not CASES, reason="Keras' own are as fast on this device")
+@pytest.mark.skipif(not CASES, reason="Keras' own is as fast on this device")
 @pytest.mark.parametrize("dilation", [(1, 1), (2, 3)])
-def test_it_is_that_of_few_channels_too(dilation):
+def test_convolution_of_few_channels_equals_keras(dilation):
     kernel, how = noise(3, 3, 3, 5, seed=1), ((1, 1), "same")
     layout = backend.kernel_layout(kernel)
     assert_equal(
@@ -167,10 +167,10 @@ DEPTHWISE = [
 ]
 
 
-@pytest.mark.skipif(not CASES, reason="Keras' own are as fast on this device")
+@pytest.mark.skipif(not CASES, reason="Keras' own is as fast on this device")
 @settings(max_examples=10, deadline=None)
 @given(st.data())
-def test_it_is_keras_depthwise_convolution(data):
+def test_depthwise_convolution_equals_keras(data):
     case = data.draw(st.sampled_from(DEPTHWISE))
     assert_equal(
         functools.partial(fast_convolution, case),
@@ -179,10 +179,10 @@ def test_it_is_keras_depthwise_convolution(data):
     )
 
 
-@pytest.mark.skipif(not CASES, reason="Keras' own are as fast on this device")
+@pytest.mark.skipif(not CASES, reason="Keras' own is as fast on this device")
 @pytest.mark.parametrize("limit", [None, 6, math.inf])
 @pytest.mark.parametrize("kind", ["dense", "depthwise"])
-def test_bias_and_relu_come_after_it(kind, limit):
+def test_bias_and_relu_follow_the_convolution(kind, limit):
     case = next((case for case in CASES if case.kind == kind), CASES[0])
     bias = 3 * noise(case.kernel.shape[-1], seed=2)
 
@@ -214,8 +214,8 @@ def test_relu_without_a_limit_does_nothing():
 
 
 @pytest.mark.parametrize("limit", [6, math.inf])
-def test_at_its_kinks_relu_has_keras_derivative(limit):
-    """Zeros are common: black pixels through a convolution without a bias."""
+def test_relu_has_the_derivative_of_keras_at_its_kinks(limit):
+    """Zeros are common, as of black pixels behind a convolution without a bias."""
     layer = layers.ReLU(None if limit == math.inf else limit)
     x = np.array([-1, 0, 0, 2, 6, 6, 7], "float32")
     assert_equal(lambda x: backend.relu(x * 1, limit), lambda x: layer(x * 1), x)
@@ -236,8 +236,8 @@ POOLS = itertools.product([(2, 2), (3, 3), (3, 2)], [(1, 1), (2, 2), (3, 2)])
 @pytest.mark.skipif(backend.max_pool is None, reason="Keras' own is as fast")
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize(("window", "strides"), POOLS)
-def test_pooling_is_keras_max_pooling(window, strides, padding):
-    """Among equal maxima, as zeros behind a ReLU are, the same one is chosen."""
+def test_max_pooling_equals_keras(window, strides, padding):
+    """Among equal maxima, such as zeros behind a ReLU, the same one is chosen."""
     assert backend.max_pool_is_faster(layers.MaxPooling2D(window, strides))
     x = noise(2, 7, 8, 3)
     for inputs in (x, np.maximum(x - 1, 0), -1 - np.maximum(x, 0)):
@@ -249,9 +249,9 @@ def test_pooling_is_keras_max_pooling(window, strides, padding):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_memory_holds_the_values(dtype):
+def test_a_host_buffer_holds_the_values(dtype):
     if dtype == "float64" and keras.backend.backend() == "jax":
-        pytest.skip("JAX has no float64 unless it is told to")
+        pytest.skip("JAX has float64 on request only")
     values = noise(3, 4).astype(dtype)
     variable = keras.Variable(values, dtype=dtype)
     np.testing.assert_array_equal(np.asarray(backend.host_buffer(variable)), values)
@@ -259,8 +259,8 @@ def test_memory_holds_the_values(dtype):
     np.testing.assert_array_equal(np.asarray(backend.host_buffer(variable)), 2 * values)
 
 
-@pytest.mark.skipif(not backend.COPIES_ON_WRITE, reason="written in place")
-def test_memory_that_is_held_is_not_written_to():
+@pytest.mark.skipif(not backend.COPIES_ON_WRITE, reason="changed in place")
+def test_a_host_buffer_that_is_held_does_not_change():
     values = noise(3, 4)
     variable = keras.Variable(values)
     held = np.asarray(backend.host_buffer(variable))
@@ -270,14 +270,14 @@ def test_memory_that_is_held_is_not_written_to():
 
 
 @pytest.mark.parametrize("error", refused(), ids=lambda error: type(error).__name__)
-def test_being_out_of_memory_is_known(error):
+def test_out_of_memory_errors_are_recognized(error):
     assert backend.is_out_of_memory(error)
 
 
 @pytest.mark.skipif(
     keras.backend.backend() == "tensorflow", reason="TensorFlow waits ten seconds first"
 )
-def test_being_out_of_memory_is_known_where_it_really_happens():
+def test_a_real_lack_of_memory_is_recognized():
     with pytest.raises(Exception, match=r"(?i)memory|OOM") as raised:
         backend.block_until_ready(ops.ones((2**50,), "float32"))
     assert backend.is_out_of_memory(raised.value)
@@ -286,10 +286,10 @@ def test_being_out_of_memory_is_known_where_it_really_happens():
 @pytest.mark.parametrize(
     "error", [ValueError("RESOURCE_EXHAUSTED"), RuntimeError("shape"), KeyError("out")]
 )
-def test_other_errors_are_not_that(error):
+def test_other_errors_are_not_out_of_memory(error):
     assert not backend.is_out_of_memory(error)
 
 
-def test_free_memory_is_that_of_an_accelerator():
+def test_free_memory_is_plausible():
     free = backend.free_memory()
     assert free is None or 0 < free < 2**50

@@ -1,4 +1,4 @@
-"""Padding is what Keras does."""
+"""Padding amounts equal those of Keras."""
 
 import keras
 import pytest
@@ -8,12 +8,12 @@ from keras import ops
 
 from keras_explainable.backend.padding import padding_amounts
 
-HOW = ((3, 3), (1, 1), (1, 1))  # Window, strides, dilation.
+GEOMETRY = ((3, 3), (1, 1), (1, 1))  # Window, strides, dilation.
 
 
 def test_valid_and_given_padding():
-    assert padding_amounts("valid", (5, 6), *HOW) == [(0, 0), (0, 0)]
-    assert padding_amounts(((1, 0), [2, 3]), (5, 6), *HOW) == [(1, 0), (2, 3)]
+    assert padding_amounts("valid", (5, 6), *GEOMETRY) == [(0, 0), (0, 0)]
+    assert padding_amounts(((1, 0), [2, 3]), (5, 6), *GEOMETRY) == [(1, 0), (2, 3)]
 
 
 @pytest.mark.parametrize(
@@ -36,17 +36,19 @@ def test_same_padding(size, window, stride, dilation, expected):
 
 
 @given(st.integers(1, 12), st.integers(1, 5), st.integers(1, 4))
-def test_same_padding_is_keras(size, window, stride):
-    ((before, behind),) = padding_amounts("same", (size,), (window,), (stride,), (1,))
+def test_same_padding_gives_the_output_size_of_keras(size, window, stride):
+    ((before, after),) = padding_amounts("same", (size,), (window,), (stride,), (1,))
     layer = keras.layers.MaxPooling1D(window, stride, "same")
     outputs = layer.compute_output_shape((1, size, 1))[1]
-    assert (size + before + behind - window) // stride + 1 == outputs
-    assert 0 <= behind - before <= 1
+    assert (size + before + after - window) // stride + 1 == outputs
+    assert 0 <= after - before <= 1
 
 
-def test_same_padding_keeps_values_in_place():
+def test_same_padding_puts_less_in_front():
     x = ops.convert_to_tensor([[[1.0], [2.0], [3.0], [4.0]]])
-    kernel = ops.convert_to_tensor([[[1.0]], [[0.0]], [[0.0]]])  # Reads the first.
+    kernel = ops.convert_to_tensor(
+        [[[1.0]], [[0.0]], [[0.0]]]
+    )  # Takes the first value.
     found = ops.conv(x, kernel, strides=2, padding="same")
     ((before, _),) = padding_amounts("same", (4,), (3,), (2,), (1,))
     assert before == 0

@@ -1,4 +1,4 @@
-"""What the package promises: its names, its layers, its words when it cannot load."""
+"""The public names, what importing them loads, and errors when that fails."""
 
 import importlib.metadata
 import os
@@ -69,7 +69,7 @@ def test_every_public_function_is_documented_and_typed():
         assert "return" in function.__annotations__, function
 
 
-def test_without_a_backend_one_sentence_says_what_to_install():
+def test_a_missing_backend_is_an_error_with_instructions():
     hide = "import sys; sys.modules['tensorflow'] = None; import keras_explainable"
     result = run(hide, KERAS_BACKEND="tensorflow")
     assert result.returncode == 1
@@ -80,14 +80,14 @@ def test_without_a_backend_one_sentence_says_what_to_install():
     assert 'pip install "keras-explainable[tensorflow]"' in message
 
 
-def test_other_backends_are_refused():
+def test_unsupported_backends_are_errors():
     result = run("import keras_explainable", KERAS_BACKEND="numpy")
     message = result.stderr.strip().splitlines()[-1]
     assert "must be tensorflow, jax or torch" in message
     assert "received 'numpy' (see the environment variable KERAS_BACKEND)" in message
 
 
-def test_the_backend_of_the_settings_file_counts(tmp_path, monkeypatch):
+def test_the_backend_may_come_from_the_settings_file(tmp_path, monkeypatch):
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     assert installation.chosen_backend() == "tensorflow"
@@ -100,7 +100,7 @@ def test_the_backend_of_the_settings_file_counts(tmp_path, monkeypatch):
     assert installation.chosen_backend() == "torch"
 
 
-def test_names_are_imported_when_first_used():
+def test_names_are_imported_on_first_use():
     code = "import sys, keras_explainable as ke; print('keras' in sys.modules);"
     result = run(code + "ke.explain; print('keras' in sys.modules, 'demo' in dir(ke))")
     assert result.stdout.split() == ["False", "True", "True"]
@@ -108,7 +108,7 @@ def test_names_are_imported_when_first_used():
         _ = ke.nothing
 
 
-def test_import_brings_in_no_faces():
+def test_import_loads_no_optional_packages():
     heavy = "{'matplotlib', 'PIL', 'rich', 'typer', 'sklearn'}"
     code = (
         "import sys, keras; before = set(sys.modules); import keras_explainable as ke\n"
@@ -118,6 +118,6 @@ def test_import_brings_in_no_faces():
     assert result.stdout.strip() == "set()", result.stdout + result.stderr
 
 
-def test_private_keras_is_imported_nowhere():
+def test_no_module_uses_private_keras():
     for path in SOURCES.rglob("*.py"):
         assert "keras.src" not in path.read_text(encoding="utf-8"), path

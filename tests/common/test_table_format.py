@@ -1,4 +1,4 @@
-"""Tables of notebooks, and the one of `Stats`."""
+"""Tables as HTML and text, and the table of `Stats`."""
 
 import dataclasses
 from html.parser import HTMLParser
@@ -12,7 +12,7 @@ from keras_explainable.engine.shortcuts import smoothgrad
 
 
 class Cells(HTMLParser):
-    """Reads a table; every other element is an error."""
+    """Parses a table; any other element is an error."""
 
     def __init__(self, text):
         super().__init__()
@@ -39,7 +39,7 @@ class Cells(HTMLParser):
             self.caption += data
 
 
-def test_rows_and_texts():
+def test_html_cells():
     table = Cells(table_format.html("two", {"a": [1, 1234567], "b": ["x", "y"]}))
     assert table.caption == "two"
     assert table.rows == [["a", "b"], ["1", "x"], ["1234567", "y"]]
@@ -47,7 +47,7 @@ def test_rows_and_texts():
     assert Cells(table_format.html("", numbers)).rows[1] == ["10000", "0.333"]
 
 
-def test_everything_is_escaped():
+def test_html_is_escaped():
     bad = "<script>alert('&')</script>"
     text = table_format.html(bad, {bad: [bad]})
     assert "<script" not in text
@@ -55,34 +55,34 @@ def test_everything_is_escaped():
     assert (table.caption, table.rows) == (bad, [[bad], [bad]])
 
 
-def test_of_many_rows_the_first_are_shown():
-    table = Cells(table_format.html("", {"n": range(table_format.MOST)}))
-    assert table.rows[-1] == [f"{table_format.MOST - 1}"]
+def test_html_of_many_rows_shows_the_first_ones():
+    table = Cells(table_format.html("", {"n": range(table_format.MAX_ROWS)}))
+    assert table.rows[-1] == [f"{table_format.MAX_ROWS - 1}"]
     table = Cells(table_format.html("", {"n": range(1000), "m": range(1000)}))
-    assert len(table.rows) == 1 + table_format.MOST + 1
-    assert table.rows[-1] == [f"and {1000 - table_format.MOST} more"]
+    assert len(table.rows) == 1 + table_format.MAX_ROWS + 1
+    assert table.rows[-1] == [f"and {1000 - table_format.MAX_ROWS} more"]
 
 
-def test_texts_are_aligned_to_the_right():
+def test_text_columns_are_aligned_to_the_right():
     text = table_format.text("two", {"a": [1, 1234567], "long": ["x", 1 / 3]})
     assert text == "two\n      a   long\n      1      x\n1234567  0.333"
     assert table_format.text("none", {"a": [], "b": []}) == "none\na  b"
 
 
-def test_of_many_rows_the_text_has_the_first():
+def test_text_of_many_rows_shows_the_first_ones():
     lines = table_format.text("", {"n": range(1000)}).splitlines()
-    assert len(lines) == 2 + table_format.MOST + 1
+    assert len(lines) == 2 + table_format.MAX_ROWS + 1
     assert lines[-2:] == ["19", "and 980 more"]
 
 
-def of_two_images(**params):
+def stats_of_two_images(**params):
     keras.utils.set_random_seed(0)
     params = {"repetitions": 6, "noise": 0.25, "return_stats": True, **params}
     return smoothgrad(quadratic(), images(2), [[1, 0], [0, 2]], verbose=0, **params)[2]
 
 
 def test_stats_have_a_row_for_each_map():
-    stats = of_two_images()
+    stats = stats_of_two_images()
     title, *rows = Cells(stats._repr_html_()).rows
     columns = dict(zip(title, zip(*rows, strict=True), strict=True))
     assert columns["image"] == ("0", "0", "1", "1")
@@ -96,7 +96,7 @@ def test_stats_have_a_row_for_each_map():
 
 
 def test_stats_are_printed_as_the_same_table():
-    stats = of_two_images()
+    stats = stats_of_two_images()
     caption, *lines = repr(stats).splitlines()
     table = Cells(stats._repr_html_())
     assert caption == table.caption
@@ -105,8 +105,8 @@ def test_stats_are_printed_as_the_same_table():
     assert str(stats) == repr(stats)
 
 
-def test_stats_with_sigma_of_each_channel_and_odd_names():
-    stats = of_two_images(noise=[0.25, 0.5, 1])
+def test_stats_with_sigma_per_channel_and_an_odd_method_name():
+    stats = stats_of_two_images(noise=[0.25, 0.5, 1])
     stats = dataclasses.replace(stats, facts=stats.facts | {"method": "<lambda>"})
     table = Cells(stats._repr_html_())
     assert table.caption == "mean of <lambda>"

@@ -1,4 +1,4 @@
-"""Each function is compiled once per model and shape, and goes with the model."""
+"""A function is compiled once per model and shape, and freed with the model."""
 
 import gc
 import weakref
@@ -50,7 +50,7 @@ def test_equal_partials_share_one_compilation():
     assert len(shapes) <= (2 if TRACED else 6)
 
 
-def test_parameters_are_not_mixed_up():
+def test_different_parameters_are_compiled_separately():
     method, _ = counting()
     model = linear()
     one, two = (
@@ -78,7 +78,7 @@ def test_changed_weights_are_seen():
     np.testing.assert_allclose(after, 2 * before, rtol=1e-5)
 
 
-def test_models_are_freed():
+def test_a_model_can_be_freed_after_compilation():
     model = linear()
     call_method(gradients, model, images(), some_units(), {})
     reference = weakref.ref(model)
@@ -88,7 +88,7 @@ def test_models_are_freed():
     assert reference() is None
 
 
-def test_few_compilations_are_kept():
+def test_the_number_of_cached_compilations_is_limited():
     model = linear()
     for scale in range(3 * compilation._cache.capacity):
         compiled(partial(gradients, gradient_filter=lambda g, s=scale: g * s), model)
@@ -96,7 +96,7 @@ def test_few_compilations_are_kept():
 
 
 @pytest.mark.skipif(not TRACED, reason="torch does not trace")
-def test_what_cannot_be_traced_runs_eagerly_with_a_warning():
+def test_an_untraceable_method_runs_eagerly_with_a_warning():
     def method(model, inputs, indices=None):
         return indices, np.asarray(inputs) + 1
 
@@ -106,10 +106,10 @@ def test_what_cannot_be_traced_runs_eagerly_with_a_warning():
     ):
         _, maps = call_method(method, model, x, some_units(), {})
     np.testing.assert_allclose(maps, x + 1)
-    call_method(method, model, x, some_units(), {})  # Warned once.
+    call_method(method, model, x, some_units(), {})  # No second warning.
 
 
-def test_an_error_of_the_method_is_the_users_to_see():
+def test_an_error_in_the_method_reaches_the_user():
     def broken(model, inputs, indices=None):
         raise KeyError("my own bug")
 
@@ -118,7 +118,7 @@ def test_an_error_of_the_method_is_the_users_to_see():
 
 
 @pytest.mark.parametrize("result", [None, 1, (1, 2, 3)])
-def test_a_method_that_returns_no_pair(result):
+def test_a_method_must_return_a_pair(result):
     def method(model, inputs, indices=None, rows=1):
         return result
 
@@ -126,7 +126,7 @@ def test_a_method_that_returns_no_pair(result):
         call_method(method, linear(), images(), some_units(), {})
 
 
-def test_names_and_signatures_of_any_callable():
+def test_display_names_and_parameters_of_any_callable():
     class Method:
         def __call__(self, model, inputs, rows=1): ...
 
@@ -138,7 +138,7 @@ def test_names_and_signatures_of_any_callable():
     assert not accepts_parameter(dict, "rows")
 
 
-def test_methods_that_show_outputs_are_compiled_once_for_equal_ones():
+def test_equal_methods_with_outputs_share_one_compilation():
     model = linear()
     first, again = (
         compiled(with_outputs(partial(gradients, channel_reduction=None)), model)

@@ -1,4 +1,4 @@
-"""What is kept of a model: made once, anew when it has changed, gone with it."""
+"""Cached values: created once, again after a change, and freed with the model."""
 
 import gc
 import threading
@@ -10,84 +10,84 @@ from keras_explainable.execution.model_cache import ModelCache
 
 
 class Model:
-    """All that matters of one: it can be held weakly."""
+    """Stands in for a model: it can be referenced weakly."""
 
 
-class Made:
-    """Something that is made of a model."""
+class Value:
+    """Stands in for a value derived from a model."""
 
 
-def test_it_is_made_once():
-    kept, model = ModelCache(capacity=2), Model()
-    assert kept.get(model, "a", Made) is kept.get(model, "a", Made)
-    assert kept.get(model, "a", Made) is not kept.get(model, "b", Made)
-    assert kept.get(model, "a", Made) is not kept.get(Model(), "a", Made)
+def test_a_value_is_created_once():
+    cache, model = ModelCache(capacity=2), Model()
+    assert cache.get(model, "a", Value) is cache.get(model, "a", Value)
+    assert cache.get(model, "a", Value) is not cache.get(model, "b", Value)
+    assert cache.get(model, "a", Value) is not cache.get(Model(), "a", Value)
 
 
-def test_it_is_made_anew_when_the_state_has_changed():
-    told, model = [], Model()
-    kept = ModelCache(capacity=2, outdated=told.append)
-    first = kept.get(model, "a", Made, state=[1])
-    assert kept.get(model, "a", Made, state=[1]) is first
-    assert kept.get(model, "b", Made, state=[2]) is not first
-    assert told == []
-    assert kept.get(model, "a", Made, state=[2]) is not first
-    assert told == [model]
-    assert kept.count(model) == 2
+def test_a_value_is_created_again_when_the_state_changes():
+    outdated, model = [], Model()
+    cache = ModelCache(capacity=2, outdated=outdated.append)
+    first = cache.get(model, "a", Value, state=[1])
+    assert cache.get(model, "a", Value, state=[1]) is first
+    assert cache.get(model, "b", Value, state=[2]) is not first
+    assert outdated == []
+    assert cache.get(model, "a", Value, state=[2]) is not first
+    assert outdated == [model]
+    assert cache.count(model) == 2
 
 
-def test_the_least_recently_used_goes_first():
-    kept, model = ModelCache(capacity=2), Model()
-    a, b = (kept.get(model, key, Made) for key in "ab")
-    kept.get(model, "a", Made)
-    kept.get(model, "c", Made)
-    assert kept.get(model, "a", Made) is a
-    assert kept.get(model, "b", Made) is not b
-    assert kept.count(model) == 2
+def test_the_least_recently_used_value_is_dropped_first():
+    cache, model = ModelCache(capacity=2), Model()
+    a, b = (cache.get(model, key, Value) for key in "ab")
+    cache.get(model, "a", Value)
+    cache.get(model, "c", Value)
+    assert cache.get(model, "a", Value) is a
+    assert cache.get(model, "b", Value) is not b
+    assert cache.count(model) == 2
 
 
-def test_it_goes_with_the_model():
-    kept, model = ModelCache(capacity=2), Model()
-    made = weakref.ref(kept.get(model, "a", Made))
-    assert made() is not None
+def test_a_value_is_freed_with_its_model():
+    cache, model = ModelCache(capacity=2), Model()
+    value = weakref.ref(cache.get(model, "a", Value))
+    assert value() is not None
     del model
     gc.collect()
-    assert made() is None
+    assert value() is None
 
 
-def test_what_is_forgotten_is_made_anew():
-    kept, models = ModelCache(capacity=2), [Model(), Model()]
-    first, other = (kept.get(model, "a", Made) for model in models)
-    kept.invalidate(models[0])
-    kept.invalidate(Model())  # Of which nothing is kept.
-    assert kept.get(models[0], "a", Made) is not first
-    assert kept.get(models[1], "a", Made) is other
+def test_an_invalidated_value_is_created_again():
+    cache, models = ModelCache(capacity=2), [Model(), Model()]
+    first, other = (cache.get(model, "a", Value) for model in models)
+    cache.invalidate(models[0])
+    cache.invalidate(Model())  # Nothing is cached for it.
+    assert cache.get(models[0], "a", Value) is not first
+    assert cache.get(models[1], "a", Value) is other
 
 
-def test_making_may_make_others():
-    kept, model = ModelCache(capacity=2), Model()
-    made = kept.get(model, "a", lambda: kept.get(model, "b", Made))
-    assert kept.get(model, "b", Made) is made
+def test_creating_a_value_may_create_others():
+    cache, model = ModelCache(capacity=2), Model()
+    value = cache.get(model, "a", lambda: cache.get(model, "b", Value))
+    assert cache.get(model, "b", Value) is value
 
 
-def test_nothing_is_kept_of_a_failure():
-    kept, model = ModelCache(capacity=2), Model()
+def test_a_failure_is_not_cached():
+    cache, model = ModelCache(capacity=2), Model()
     with pytest.raises(ZeroDivisionError):
-        kept.get(model, "a", lambda: 1 / 0)
-    assert kept.count(model) == 0
-    assert kept.get(model, "a", lambda: 1) == 1
+        cache.get(model, "a", lambda: 1 / 0)
+    assert cache.count(model) == 0
+    assert cache.get(model, "a", lambda: 1) == 1
 
 
-def test_threads_wait_for_each_other():
-    kept, model, begun, gate, found = ModelCache(2), Model(), [], threading.Event(), []
+def test_threads_wait_for_one_creation():
+    cache, model, begun, gate, found = ModelCache(2), Model(), [], threading.Event(), []
 
-    def make():
+    def create():
         begun.append(threading.get_ident())
         gate.wait(5)
-        return Made()
+        return Value()
 
     threads = [
-        threading.Thread(target=lambda: found.append(kept.get(model, "a", make)))
+        threading.Thread(target=lambda: found.append(cache.get(model, "a", create)))
         for _ in range(3)
     ]
     for thread in threads:

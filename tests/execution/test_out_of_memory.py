@@ -1,4 +1,4 @@
-"""What does not fit the device at once is done in parts, and only once."""
+"""Rows that do not fit the device at once run in chunks, each of them once."""
 
 import contextlib
 import itertools
@@ -17,7 +17,7 @@ from keras_explainable.execution.out_of_memory import retry_with_fewer_rows
 
 
 def rows_of(count):
-    """Rows of two numbers, the first of which counts them."""
+    """Return rows of two numbers, the first of which numbers them."""
     numbers = np.arange(count, dtype="float32")
     return ops.convert_to_tensor(np.stack([numbers, numbers**2], axis=1))
 
@@ -28,7 +28,7 @@ def sizes(calls):
 
 @contextlib.contextmanager
 def halving():
-    """Warnings of halving are expected; the list of their texts."""
+    """Expect warnings about halving, and collect their texts in a list."""
     texts = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -37,7 +37,7 @@ def halving():
     texts.extend(str(warning.message) for warning in ours)
 
 
-def test_what_fits_runs_once_and_is_not_copied():
+def test_rows_that_fit_run_once_without_a_copy():
     x, device = rows_of(6), Device(6)
     seen = []
     retry_with_fewer_rows(
@@ -62,19 +62,19 @@ def test_rows_are_halved_until_they_fit(error):
 def test_each_halving_warns_the_user_once():
     run = retry_with_fewer_rows(Device(4).run)
     message = (
-        r"out of memory with 8 rows at once; going on with 4\. "
+        r"out of memory with 8 rows at once; continuing with 4\. "
         r"A `batch_size` of 4 avoids the attempt"
     )
     with pytest.warns(UserWarning, match=message) as caught:
         run(rows_of(8))
     ours = [warning for warning in caught if warning.category is UserWarning]
     assert len(ours) == 1
-    assert "test_out_of_memory" in ours[0].filename  # Points at the user's line.
+    assert "test_out_of_memory" in ours[0].filename  # Points to the user's line.
     run(rows_of(8))  # Warnings are errors here.
 
 
-def test_parts_that_fitted_are_not_run_again_when_a_later_one_does_not():
-    """Memory may run out in the middle: another program takes some."""
+def test_chunks_that_fitted_do_not_run_again_when_a_later_one_fails():
+    """Memory may run out in the middle, when another program takes some."""
     device, room = Device(0), itertools.chain([4] * 3, itertools.repeat(2))
 
     def run(x):
@@ -122,7 +122,7 @@ def test_one_row_that_does_not_fit_is_an_error():
 @pytest.mark.parametrize(
     "error", [KeyError("mine"), ValueError("out of memory"), KeyboardInterrupt()]
 )
-def test_any_other_error_passes_unchanged(error):
+def test_any_other_error_is_raised_unchanged(error):
     device = Device(2, error)
     with pytest.raises(type(error)) as raised:
         retry_with_fewer_rows(device.run)(rows_of(8))
@@ -130,7 +130,7 @@ def test_any_other_error_passes_unchanged(error):
     assert sizes(device.calls) == [8]
 
 
-def test_absent_tensors_stay_absent():
+def test_none_stays_none():
     seen = []
 
     def run(x, nothing, other):
@@ -147,8 +147,8 @@ def test_absent_tensors_stay_absent():
     np.testing.assert_array_equal(numpy(doubled), 2 * numpy(rows_of(7)))
 
 
-def test_a_last_part_is_filled_up_and_what_fills_it_dropped():
-    """All parts have one shape, so that nothing more is compiled."""
+def test_the_last_chunk_is_padded_and_the_padding_dropped():
+    """All chunks have one shape, so that nothing more is compiled."""
     device = Device(4)
     run = retry_with_fewer_rows(device.run)
     with halving():
@@ -162,7 +162,7 @@ def test_a_last_part_is_filled_up_and_what_fills_it_dropped():
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=3), st.integers(1, 20))
-def test_any_number_of_rows_gives_what_the_whole_gives(counts, most):
+def test_chunks_give_the_results_of_the_whole(counts, most):
     device = Device(most)
     run = retry_with_fewer_rows(device.run)
     for count in counts:
@@ -173,4 +173,4 @@ def test_any_number_of_rows_gives_what_the_whole_gives(counts, most):
         np.testing.assert_array_equal(numpy(doubled), 2 * expected)
         np.testing.assert_array_equal(numpy(plus_one), expected + 1)
         computed = [row for rows in device.done[before:] for row in sorted(set(rows))]
-        assert computed == list(range(count))  # None twice, none left out.
+        assert computed == list(range(count))  # No row twice, no row left out.

@@ -1,4 +1,4 @@
-"""Whatever is given: finite maps of the promised shape, or an error that says why."""
+"""Any input gives finite maps of the promised shape, or an error that says why."""
 
 import re
 import warnings
@@ -32,7 +32,7 @@ def model():
 
 GOOD = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype("float32")
 
-#: What people give by mistake for a number or an option.
+#: Values that users pass by mistake for a number or an option.
 WRONG = [0, -1, 1.5, 2.0, True, "3", "", None, float("nan"), float("inf"), 1e30, 2, 3]
 WRONG += [[], [1], (1, 2), (2, 1), {}, {"a": 1}, object(), 1j, b"x", np.float32(2)]
 WRONG += [np.int64(2), np.array(2), np.array([1, 2]), np.array([0.1, 0.2]), 2**70]
@@ -46,7 +46,7 @@ _DTYPES += ["complex64", "object", "U3", "datetime64[s]"]
 
 @st.composite
 def arrays(draw):
-    """Arrays of shapes that fit and do not, of any dtype, of extreme values."""
+    """Draw arrays of fitting and other shapes, of any dtype, with extreme values."""
     count = draw(st.sampled_from([2, 1, 0]))
     shape = draw(st.sampled_from([SHAPE, SHAPE, SHAPE, (4, 5), (5, 4, 2), (), (2,)]))
     x = np.resize(GOOD, (count, *shape)).astype("float64")
@@ -104,7 +104,7 @@ SMOOTH = {
     "antithetic": [True],
 }
 
-#: Methods, and the parameters of theirs that are given wrongly.
+#: Methods, and valid values of the parameters that are tested with wrong ones.
 METHODS = {
     "gradients": (lambda: gradient.gradients, {}),
     "smooth": (partial(meta.smooth, gradient.gradients), SMOOTH),
@@ -135,8 +135,8 @@ METHODS = {
     ),
 }
 
-#: Methods whose parameters are given to what makes them.
-MADE = ("smooth", "tta", "noise_grad")
+#: Factories of methods, which take the parameters themselves.
+FACTORIES = ("smooth", "tta", "noise_grad")
 
 quick = settings(
     max_examples=60,
@@ -147,27 +147,27 @@ quick = settings(
 
 
 def explained(name, model, x, y, own, options):
-    make, _ = METHODS[name]
-    made = name in MADE
+    create, _ = METHODS[name]
+    is_factory = name in FACTORIES
     return ke.explain(
-        make(**own) if made else make(),
+        create(**own) if is_factory else create(),
         model,
         x,
         y,
-        **({} if made else own),
+        **({} if is_factory else own),
         **{"verbose": 0, **options},
     )
 
 
 def assert_clear(message):
-    """It names a parameter, and says what was received."""
+    """Assert that a message names a parameter and says what was received."""
     assert re.search(r"`\w+(=.*)?`", message), message
     assert re.search("received|but|returned|;", message), message
 
 
 def check(name, model, x, y, own, options):
-    """Maps, or a refusal; zero maps come with a warning."""
-    with warnings.catch_warnings(record=True) as told:
+    """Assert maps, with a warning if they are zero, or a clear error."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             logits, maps = explained(name, model, x, y, own, options)
@@ -179,7 +179,7 @@ def check(name, model, x, y, own, options):
     assert (len(maps), maps.shape[-1]) == logits.shape
     assert np.isfinite(maps).all()
     if not maps.any(axis=(1, 2)).all():
-        assert any("zero everywhere" in str(warning.message) for warning in told)
+        assert any("zero everywhere" in str(warning.message) for warning in caught)
 
 
 @pytest.mark.parametrize("name", ["gradients", "smooth", "occlusion"])
@@ -205,7 +205,7 @@ def test_any_target(name, model):
 
 
 def parameters(known):
-    """One or two parameters, rightly or wrongly given."""
+    """Return a strategy for one or two parameters, valid or not."""
     pairs = [
         st.tuples(st.just(name), st.one_of(anything, st.sampled_from(right)))
         for name, right in known.items()

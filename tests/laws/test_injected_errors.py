@@ -1,4 +1,4 @@
-"""An error at any line of the package leaves nothing broken, and nothing half made."""
+"""An error at any line of the package leaves nothing broken or incomplete."""
 
 import contextlib
 import warnings
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.injected_errors import raising
 from support.out_of_memory import refused
-from support.side_effects import facts, world
+from support.side_effects import facts, global_state
 from support.small_models import network
 
 import keras_explainable as ke
@@ -42,13 +42,13 @@ CASES = {
     "tta": partial(ke.explain, meta.tta(gradient.gradients, (0.5,))),
     "logits_model": _logits,
 }
-#: How many calls are interrupted.
+#: Numbers of later and of first calls to interrupt.
 LATER, FIRST = 8, 12
 
 ERRORS = (RuntimeError("injected"), KeyboardInterrupt(), refused()[1])
 
 
-def made():
+def build():
     keras.utils.set_random_seed(0)
     model = network("softmax")
     model.compile("adam", "sparse_categorical_crossentropy")
@@ -60,14 +60,14 @@ def interrupted(case, model, number, error):
     result = None
     with raising(number, error) as lines, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The device is out of memory")
-        # What NumPy raises for a strange `x` is told as a TypeError.
+        # An error that NumPy raises while reading `x` becomes a TypeError.
         with contextlib.suppress(type(error), TypeError):
             result = case(model, X, Y, verbose=0)
     return lines, result
 
 
 def check(case, model, before, expected, place):
-    now = facts(model), world()
+    now = facts(model), global_state()
     assert now == before, place
     for found, known in zip(case(model, X, Y, verbose=0), expected, strict=True):
         np.testing.assert_allclose(found, known, atol=2e-5, err_msg=place)
@@ -79,17 +79,17 @@ def case(request):
 
 
 def some_lines(lines, count):
-    """Numbers of lines to raise at: each place in the code is as likely."""
+    """Return numbers of lines to raise at, each place in the code equally likely."""
     numbers = [*lines.places.values()]
     rng = np.random.default_rng(0)
     return sorted(rng.choice(numbers, min(count, len(numbers)), replace=False))
 
 
 def test_errors_in_later_calls(case):
-    """All is compiled; each call is interrupted further on."""
-    model = made()
+    """When all is compiled, each call is interrupted further on."""
+    model = build()
     expected = case(model, X, Y, verbose=0)
-    before = facts(model), world()
+    before = facts(model), global_state()
     lines, _ = interrupted(case, model, None, RuntimeError())
     for turn, number in enumerate(some_lines(lines, LATER)):
         lines, result = interrupted(case, model, number, ERRORS[turn % 3])
@@ -99,12 +99,12 @@ def test_errors_in_later_calls(case):
 
 
 def test_errors_in_the_first_calls(case):
-    """Nothing is ready: what is half made must not be kept."""
-    expected = case(made(), X, Y, verbose=0)
-    lines, _ = interrupted(case, made(), None, RuntimeError())
-    model = made()
-    before = facts(model), world()
+    """When nothing is compiled, incomplete values must not be cached."""
+    expected = case(build(), X, Y, verbose=0)
+    lines, _ = interrupted(case, build(), None, RuntimeError())
+    model = build()
+    before = facts(model), global_state()
     for turn, number in enumerate(some_lines(lines, FIRST)):
         lines, _ = interrupted(case, model, number, ERRORS[turn % 2])
-        assert (facts(model), world()) == before, lines.place
+        assert (facts(model), global_state()) == before, lines.place
     check(case, model, before, expected, lines.place)

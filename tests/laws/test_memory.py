@@ -1,4 +1,4 @@
-"""Memory stays flat over many calls, and models go when their last reference goes."""
+"""Memory stays flat over many calls, and models are freed with the last reference."""
 
 import gc
 import tracemalloc
@@ -12,7 +12,7 @@ from keras import layers
 
 import keras_explainable as ke
 from keras_explainable import backend
-from keras_explainable.backend import _backend
+from keras_explainable.backend import shared
 from keras_explainable.execution import compilation
 from keras_explainable.inspection import logits
 from keras_explainable.methods import gradient, meta
@@ -20,7 +20,7 @@ from keras_explainable.network.graph import GraphModel
 
 TRACED = keras.backend.backend() != "torch"
 
-#: Methods that compile, lower, expose and rewrite.
+#: Methods that compile, lower, expose and rewrite models.
 METHODS = (
     partial(ke.smoothgrad, repetitions=2),
     ke.gradcam,
@@ -30,15 +30,15 @@ METHODS = (
 
 
 @pytest.fixture(autouse=True)
-def _only_what_is_new():
-    """Collect cycles in what the test makes, not in all that others have left."""
+def _freeze_old_objects():
+    """Collect only the cycles that the test creates, not those of other tests."""
     gc.collect()
     gc.freeze()
     yield
     gc.unfreeze()
 
 
-def made():
+def build():
     inputs = keras.Input((None, None, 3))
     x = layers.Conv2D(2, 3, activation="relu")(inputs)
     x = layers.GlobalAveragePooling2D()(x)
@@ -51,25 +51,25 @@ def images(side=8):
 
 @pytest.fixture
 def copies(monkeypatch):
-    """Weak references to all models that the package makes of others."""
-    made, init = weakref.WeakSet(), GraphModel.__init__
+    """Return weak references to all models that the package derives from others."""
+    derived, init = weakref.WeakSet(), GraphModel.__init__
 
     def remembered(self, *args, **options):
         init(self, *args, **options)
-        made.add(self)
+        derived.add(self)
 
     monkeypatch.setattr(GraphModel, "__init__", remembered)
-    return made
+    return derived
 
 
 def alive(references):
-    for _ in range(4):  # A copy goes after what it was made of: one each time.
+    for _ in range(4):  # Each collection frees one more of a chain of copies.
         gc.collect()
     return len(references)
 
 
-def test_one_model_many_calls():
-    model, x, explain = made(), images(), partial(ke.smoothgrad, repetitions=2)
+def test_many_calls_of_one_model_use_constant_memory():
+    model, x, explain = build(), images(), partial(ke.smoothgrad, repetitions=2)
     sizes = []
     for number in range(120):
         if number == 60:
@@ -79,16 +79,16 @@ def test_one_model_many_calls():
             sizes.append((tracemalloc.get_traced_memory()[0], len(gc.get_objects())))
         explain(model, x, [0], verbose=0)
     tracemalloc.stop()
-    (some, objects), (more, others) = sizes
-    assert more - some < 100_000
-    assert others - objects < 50
+    (memory, objects), (later_memory, later_objects) = sizes
+    assert later_memory - memory < 100_000
+    assert later_objects - objects < 50
 
 
 @pytest.mark.parametrize("explain", METHODS)
-def test_all_that_is_made_of_a_model_goes_with_it(explain, copies):
+def test_derived_models_are_freed_with_the_model(explain, copies):
     models = weakref.WeakSet()
     for _ in range(2):
-        model = made()
+        model = build()
         models.add(model)
         explain(model, images(), [0], verbose=0)
         assert copies
@@ -97,28 +97,28 @@ def test_all_that_is_made_of_a_model_goes_with_it(explain, copies):
     assert alive(copies) == 0
 
 
-@pytest.mark.skipif(TRACED, reason="only where each step runs by itself")
+@pytest.mark.skipif(TRACED, reason="only where steps run eagerly")
 def test_chunks_leave_no_tensors_behind():
-    """Though Keras' trees leave cycles that hold them, and with them the graph."""
+    """Keras leaves cycles that hold tensors, and with them the graph."""
     inputs = keras.Input((8, 8, 3))
     both = layers.Concatenate()([inputs, layers.ReLU()(inputs)])
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(both)))
     counts = []
-    gc.disable()  # Old cycles are seldom looked for.
+    gc.disable()  # The collector seldom looks for old cycles.
     try:
         for repetitions in (8, 8, 80):
             options = {"repetitions": repetitions, "batch_size": 4, "verbose": 0}
             ke.smoothgrad(model, images(), [0], **options)
-            found = [type(each).__name__ for each in gc.get_objects()]
-            counts.append(found.count("Tensor"))
+            names = [type(value).__name__ for value in gc.get_objects()]
+            counts.append(names.count("Tensor"))
             gc.collect()
     finally:
         gc.enable()
     assert counts[2] < counts[1] + 8
 
 
-def test_changing_functions_of_the_outputs(copies):
-    model, counts = made(), []
+def test_models_for_changing_functions_are_freed(copies):
+    model, counts = build(), []
     for number in range(4):
         target = lambda outputs, n=number: outputs[:, 0] * (n + 1)  # noqa: E731
         ke.explain(gradient.gradients, model, images(), target, verbose=0)
@@ -127,9 +127,9 @@ def test_changing_functions_of_the_outputs(copies):
     assert len({*counts}) == 1
 
 
-def test_changing_partials(monkeypatch):
-    monkeypatch.setattr(compilation._cache, "most", 3)
-    model, filters = made(), weakref.WeakSet()
+def test_compilations_for_changing_partials_are_freed(monkeypatch):
+    monkeypatch.setattr(compilation._cache, "capacity", 3)
+    model, filters = build(), weakref.WeakSet()
     for number in range(8):
         own = lambda gradient, n=number: gradient * n  # noqa: E731
         method = partial(gradient.gradients, gradient_filter=own)
@@ -139,17 +139,17 @@ def test_changing_partials(monkeypatch):
     assert alive(filters) <= 3
 
 
-def test_few_rewritten_models_are_kept(monkeypatch, copies):
-    monkeypatch.setattr(logits._models, "most", 2)
-    model = made()
+def test_the_number_of_cached_models_is_limited(monkeypatch, copies):
+    monkeypatch.setattr(logits._models, "capacity", 2)
+    model = build()
     for layer in model.layers[1:] * 2:
         ke.inspection.expose(model, layer.name)
     assert alive(copies) == 2
 
 
 @pytest.mark.skipif(not TRACED, reason="torch does not trace")
-def test_few_shapes_are_kept(monkeypatch):
-    monkeypatch.setattr(_backend, "KEPT_SHAPES", 2)
+def test_the_number_of_cached_shapes_is_limited(monkeypatch):
+    monkeypatch.setattr(shared, "CACHED_SHAPES", 2)
     shapes = []
 
     def function(x):

@@ -1,10 +1,10 @@
-"""The user's model, and the world around it, are as they were."""
+"""Calls leave the user's model and the global state unchanged."""
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
-from support.side_effects import BACKEND, facts, world
+from support.side_effects import BACKEND, facts, global_state
 from support.small_models import network
 
 import keras_explainable as ke
@@ -54,25 +54,25 @@ def x(rng):
 
 
 @pytest.mark.parametrize("make", MODELS)
-def test_after_success(make, x):
+def test_success_leaves_no_side_effects(make, x):
     model, y = make(), [0, 1, 2]
     predictions = model.predict(x, verbose=0)
-    before, around = facts(model), world()
+    before, state = facts(model), global_state()
     ke.gradients(model, x, y, verbose=0)
     ke.smoothgrad(model, x, y, repetitions=3, verbose=0)
     gradients(model, x, y)
     smooth(gradients, 2)(model, x, y)
     ke.inspection.logits_model(model)
     assert facts(model) == before
-    assert world() == around
+    assert global_state() == state
     np.testing.assert_array_equal(model.predict(x, verbose=0), predictions)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("make", MODELS)
-def test_after_an_exception_in_the_middle(make, x, error):
+def test_an_exception_leaves_no_side_effects(make, x, error):
     model = make()
-    before, around = facts(model), world()
+    before, state = facts(model), global_state()
 
     def broken(model, inputs, indices=None):
         gradients(model, inputs, indices)
@@ -87,7 +87,7 @@ def test_after_an_exception_in_the_middle(make, x, error):
     with pytest.raises(error):
         ke.smoothgrad(model, x, [0, 1, 2], callbacks=[Broken()], verbose=0)
     assert facts(model) == before
-    assert world() == around
+    assert global_state() == state
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="autograd's state")
@@ -117,7 +117,7 @@ def test_the_model_can_still_be_trained_and_saved(x, tmp_path):
     )
 
 
-def test_training_between_two_calls_is_seen(x):
+def test_training_between_two_calls_takes_effect(x):
     model = compiled()
     first = ke.smoothgrad(model, x, [0, 1, 2], repetitions=2, verbose=0)
     model.fit(x, np.array([0, 1, 2]), epochs=3, verbose=0)

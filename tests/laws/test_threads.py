@@ -1,4 +1,4 @@
-"""Several threads at once find what one finds."""
+"""Several threads at once get the results of a single one."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -7,7 +7,7 @@ from threading import Barrier
 import keras
 import numpy as np
 import pytest
-from support.side_effects import facts, world
+from support.side_effects import facts, global_state
 from support.small_models import network
 
 import keras_explainable as ke
@@ -39,7 +39,7 @@ CASES = {
 }
 
 
-def made(seed):
+def build(seed):
     keras.utils.set_random_seed(seed)
     return network("softmax")
 
@@ -50,7 +50,7 @@ def inputs(number):
 
 
 def at_once(call, count=THREADS):
-    """``call(number)`` in so many threads, which all start together."""
+    """Return ``call(number)`` of ``count`` threads, which start together."""
     start = Barrier(count)
 
     def run(number):
@@ -70,25 +70,25 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize("case", CASES)
 def test_one_model(case):
-    """The first calls of all, when nothing is compiled, are at once, too."""
-    explain, shallow_copy = CASES[case], made(0)
-    expected = [explain(shallow_copy, *inputs(n), verbose=0) for n in range(THREADS)]
-    model = made(0)
-    before = facts(model), world()
+    """The first calls, when nothing is compiled, run at once, too."""
+    explain, reference = CASES[case], build(0)
+    expected = [explain(reference, *inputs(n), verbose=0) for n in range(THREADS)]
+    model = build(0)
+    before = facts(model), global_state()
     found = at_once(lambda n: explain(model, *inputs(n), verbose=0))
     assert_same(found, expected)
-    assert (facts(model), world()) == before
+    assert (facts(model), global_state()) == before
 
 
 def test_different_methods_on_one_model():
-    model, several = made(0), [*CASES.values()]
-    expected = [case(made(0), *inputs(1), verbose=0) for case in several]
+    model, several = build(0), [*CASES.values()]
+    expected = [case(build(0), *inputs(1), verbose=0) for case in several]
     found = at_once(lambda n: several[n](model, *inputs(1), verbose=0), len(several))
     assert_same(found, expected)
 
 
 def test_a_model_for_each_thread():
-    models, case = [made(seed) for seed in range(THREADS)], CASES["noise_grad"]
+    models, case = [build(seed) for seed in range(THREADS)], CASES["noise_grad"]
     found = at_once(lambda n: case(models[n], *inputs(n), verbose=0))
     again = [case(models[n], *inputs(n), verbose=0) for n in range(THREADS)]
     assert_same(found, again)

@@ -1,4 +1,4 @@
-"""A model read as steps: they compute what it does, and leave it as it was."""
+"""The steps of a traced model compute what it does, and leave it unchanged."""
 
 import weakref
 
@@ -21,7 +21,7 @@ from keras_explainable.network.trace_model import trace
 
 
 def branches():
-    """Two branches that meet, one of them nested, and one layer called twice."""
+    """Return a model of two branches, one of them nested, and a layer called twice."""
     inner = keras.Sequential([keras.Input(SHAPE), layers.Dense(4), layers.ReLU()])
     inputs = keras.Input(SHAPE)
     dense = layers.Dense(4, name="twice")
@@ -42,7 +42,7 @@ def two_outputs():
 
 
 def masked():
-    """The recurrent layer skips the steps that are all zeros."""
+    """Return a model whose recurrent layer skips time steps of zeros."""
     inputs = keras.Input((5, CHANNELS))
     return keras.Model(inputs, layers.SimpleRNN(4)(layers.Masking()(inputs)))
 
@@ -59,7 +59,7 @@ def batch(model, count=2):
 
 
 def run(model, function, x):
-    """Compiled, as JAX takes long to run single operations."""
+    """Run compiled, as JAX takes long to run single operations."""
     step = compilation.compiled(lambda model, x: function(x), model)
     return step(ops.convert_to_tensor(x))
 
@@ -87,14 +87,14 @@ A, B = keras.KerasTensor((None, 2)), keras.KerasTensor((None, 2))
 ONE = np.ones((1, 2), "float32")
 
 
-def test_a_step_runs_on_the_values_of_what_it_reads():
+def test_a_step_runs_on_the_values_of_the_tensors_it_reads():
     step = add_step(A, y=B, scale=3)
     found = step.run({id(A): ONE, id(B): 2 * ONE, id(step.outputs): 7 * ONE})
     assert list(found) == [id(step.outputs)]
     np.testing.assert_array_equal(found[id(step.outputs)], 9 * ONE)
 
 
-def test_a_step_of_many_outputs_names_each():
+def test_a_step_names_each_of_its_outputs():
     outputs = [keras.KerasTensor((None, 2)), {"b": keras.KerasTensor((None, 2))}]
     step = Step(lambda x: [x, {"b": 2 * x}], (A,), {}, outputs)
     found = step.run({id(A): ONE})
@@ -102,13 +102,13 @@ def test_a_step_of_many_outputs_names_each():
     np.testing.assert_array_equal(found[id(outputs[1]["b"])], 2 * ONE)
 
 
-def test_a_step_reads_others_where_they_are_given():
+def test_a_step_can_read_other_tensors():
     step = add_step(A, y=[B, A])
     other = step.reading({id(A): B})
     assert other.args == (B,)
     assert other.kwargs == {"y": [B, B]}
     assert other.outputs is step.outputs
-    assert step.args == (A,)  # It is not changed itself.
+    assert step.args == (A,)  # The step itself is unchanged.
     assert step.reads == (A, B, A)
 
 
@@ -138,7 +138,7 @@ def test_a_graph_computes_what_its_model_does(make):
 
 
 @pytest.mark.parametrize("make", MODELS)
-def test_its_values_end_in_what_it_returns(make):
+def test_the_values_of_a_graph_include_its_outputs(make):
     model = make()
     graph, x = trace(model), batch(model)
 
@@ -158,8 +158,8 @@ class Value:
     """Stands in for a tensor."""
 
 
-def test_what_nothing_reads_any_more_is_let_go():
-    """While a step runs, only what it or a later one reads is held."""
+def test_values_that_nothing_reads_any_more_are_freed():
+    """While a step runs, only the values that it or a later one reads are held."""
     made, alive = [], []
 
     def operation(*values):
@@ -193,8 +193,8 @@ def test_tracing_adds_nothing_to_the_model(make):
     assert {id(layer) for layer in layers_of_steps} <= {id(x) for x in model.layers}
 
 
-def test_a_graph_model_is_traced_with_symbols_of_its_own():
-    """Else two calls of it in one graph would write the same values."""
+def test_a_graph_model_is_traced_with_new_symbols():
+    """Otherwise two calls of it in one graph would write the same values."""
     model = logits_model(network("softmax"))
     graph, again = model.graph, trace(model)
     old, new = symbols_of(graph), symbols_of(again)
@@ -211,7 +211,7 @@ def test_a_graph_model_is_traced_with_symbols_of_its_own():
     assert_equal(run(model, again.run, x), run(model, graph.run, x))
 
 
-def test_no_other_model_is_traced():
+def test_other_models_are_not_traced():
     class Doubling(keras.Model):
         def call(self, inputs):
             return 2 * inputs
@@ -264,7 +264,7 @@ def test_tensors_are_named_by_their_symbols():
         by_symbol([A, B], (1,))
 
 
-def test_a_twin_shares_variables_and_nothing_set_on_it_reaches_the_layer():
+def test_a_shallow_copy_shares_only_variables_with_the_layer():
     model, x = linear(), images(2)
     layer = model.get_layer("logits")
     copy = shallow_copy(layer)

@@ -1,4 +1,4 @@
-"""Models with several inputs: maps in their structure, noise of each by itself."""
+"""Models with several inputs: maps in their structure, independent noise."""
 
 import keras
 import numpy as np
@@ -21,10 +21,9 @@ Y = [0, 1, 2]
 
 
 def build(structure):
-    """An image and a row, which are multiplied with each other."""
-    # By name and by position they are in another order.
-    second = keras.Input(IMAGE, name="image"), keras.Input(ROW, name="a_row")
-    image, row = second
+    """Return a model that multiplies features of an image with those of a row."""
+    # Their order by name differs from that by position.
+    image, row = keras.Input(IMAGE, name="image"), keras.Input(ROW, name="a_row")
     x = layers.Conv2D(4, 3, activation="tanh", name="convolution")(image)
     x = layers.GlobalAveragePooling2D()(x)
     x = x * layers.Dense(4, activation="tanh")(row)
@@ -46,16 +45,16 @@ def x(rng):
 
 
 def by_name(found):
-    """Maps by the input's name, whatever the structure."""
+    """Return maps by input name, whatever their structure."""
     names = ["image", "a_row"]
     return found if isinstance(found, dict) else dict(zip(names, found, strict=True))
 
 
-def differences(model, x, name, way, step=1e-2):
-    """The derivatives of the units Y along a way of one input."""
+def differences(model, x, name, direction, step=1e-2):
+    """Return the derivatives of the units Y along a direction of one input."""
     target = ke.inspection.logits_model(model)
     up, down = (
-        numpy(target(x | {name: x[name] + sign * step * way}))[np.arange(3), Y]
+        numpy(target(x | {name: x[name] + sign * step * direction}))[np.arange(3), Y]
         for sign in (1, -1)
     )
     return (up - down) / (2 * step)
@@ -64,9 +63,9 @@ def differences(model, x, name, way, step=1e-2):
 @pytest.mark.parametrize("name", ["image", "a_row"])
 def test_derivatives_by_each_input(model, x, rng, name):
     _, maps = ke.explain(SIGNED_GRADIENTS, model, x, Y, verbose=0)
-    way = rng.normal(size=x[name].shape).astype("float32")
-    found = (by_name(maps)[name][..., 0] * way).reshape(3, -1).sum(axis=1)
-    expected = differences(model, x, name, way)
+    direction = rng.normal(size=x[name].shape).astype("float32")
+    found = (by_name(maps)[name][..., 0] * direction).reshape(3, -1).sum(axis=1)
+    expected = differences(model, x, name, direction)
     np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(found).max())
 
 
@@ -78,7 +77,7 @@ def test_maps_have_the_structure_of_the_inputs(model, x):
     assert by_name(maps)["a_row"].shape == (3, 5, UNITS)
 
 
-def test_by_name_or_in_order_it_is_the_same(model, x):
+def test_inputs_by_name_and_in_order_are_equal(model, x):
     by_names = ke.gradients(model, x, Y, verbose=0)
     if isinstance(model.input, dict):
         order = sorted(x)
@@ -89,7 +88,7 @@ def test_by_name_or_in_order_it_is_the_same(model, x):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_copy_of_the_model_takes_inputs_by_name(model, x):
+def test_a_rewritten_model_takes_inputs_by_name(model, x):
     copy = ke.inspection.logits_model(model)
     lowered = ke.lowering.lower(model)
     expected = numpy(model(x if isinstance(model.input, dict) else [*x.values()]))
@@ -113,7 +112,7 @@ def test_batches_and_data_sets(model, x, batch_size):
             np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_each_input_has_noise_of_its_own():
+def test_inputs_have_independent_noise():
     shape, sigma = (6, 6, 2), 0.5
     first, second = keras.Input(shape, name="first"), keras.Input(shape, name="second")
     flat = layers.Flatten()
@@ -135,7 +134,7 @@ def test_each_input_has_noise_of_its_own():
     np.testing.assert_allclose(much[..., 1, 0], other[..., 1, 0] * 4, rtol=1e-4)
 
 
-def test_noise_level_is_of_each_inputs_own_range(model, x):
+def test_noise_level_is_relative_to_the_range_of_each_input(model, x):
     x = x | {"a_row": 100 * x["a_row"]}
     stats = by_name(
         ke.smoothgrad(
@@ -160,10 +159,10 @@ def test_stats_and_tolerance_of_each_input(model, x):
     )
     found = by_name(stats)
     assert type(stats) is type(maps)
-    for name, each in found.items():
-        assert (each.relative_error <= 0.5).all()
-        assert each.repetitions.max() < 256
-        expected = np.abs(each.maps)
+    for name, part in found.items():
+        assert (part.relative_error <= 0.5).all()
+        assert part.repetitions.max() < 256
+        expected = np.abs(part.maps)
         expected = expected.mean(axis=-2) if name == "image" else expected
         np.testing.assert_allclose(by_name(maps)[name], expected, rtol=1e-4)
     np.testing.assert_array_equal(
@@ -185,8 +184,8 @@ def test_input_x_gradient_and_noise_on_the_weights(model, x):
     _, maps = ke.explain(SIGNED_GRADIENTS, model, x, Y, verbose=0)
     expected = by_name(maps)["a_row"] * x["a_row"][..., None]
     np.testing.assert_allclose(by_name(products)["a_row"], expected, rtol=1e-4)
-    still = noise_grad(gradients, 2, noise_level=0, seed=0)
-    found = ke.explain(still, model, x, Y, verbose=0)[1]
+    without_noise = noise_grad(gradients, 2, noise_level=0, seed=0)
+    found = ke.explain(without_noise, model, x, Y, verbose=0)[1]
     expected = ke.explain(gradients, model, x, Y, verbose=0)[1]
     for name, each in by_name(found).items():
         np.testing.assert_allclose(each, by_name(expected)[name], rtol=1e-3, atol=1e-6)
@@ -198,7 +197,7 @@ def test_activation_maps_have_the_size_of_the_image(model, x):
 
 
 @pytest.mark.parametrize("name", ["occlusion", "rise", "full_gradients", "scorecam"])
-def test_methods_for_one_input_say_so(model, x, name):
+def test_methods_for_one_input_refuse_several(model, x, name):
     with pytest.raises(ValueError, match=r"`model` must have one input .*a_row"):
         getattr(ke, name)(model, x, Y, verbose=0)
 
@@ -214,12 +213,12 @@ def test_methods_for_one_input_say_so(model, x, name):
         (lambda x: x | {"a_row": np.full((3, 5), np.nan)}, "finite"),
     ],
 )
-def test_inputs_that_do_not_fit(model, x, change, message):
+def test_inputs_that_do_not_fit_are_refused(model, x, change, message):
     with pytest.raises(ValueError, match=message):
         ke.gradients(model, change(x), Y, verbose=0)
 
 
-def test_noise_for_an_input_that_is_not_there(model, x):
+def test_noise_for_an_unknown_input_is_refused(model, x):
     with pytest.raises(ValueError, match="`noise` must have a value for each"):
         ke.smoothgrad(model, x, Y, noise={"image": 0.1}, verbose=0)
 

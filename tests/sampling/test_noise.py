@@ -1,4 +1,4 @@
-"""Noise: normal, and a pure function of its key."""
+"""Noise is standard normal, and a pure function of its key."""
 
 import numpy as np
 from hypothesis import given
@@ -21,7 +21,7 @@ def test_a_key_does_not_depend_on_its_neighbours(seed, image, draw, other):
 
 
 def test_keys_of_many_triples_differ():
-    """Also where a word of one number could be taken for one of the next."""
+    """Even where a word of one number could be mistaken for one of the next."""
     values = [0, 1, 2**32, 2**32 + 1, 2**33]
     triples = [(s, i, d) for s in values for i in values for d in values]
     rows = [
@@ -30,7 +30,7 @@ def test_keys_of_many_triples_differ():
     assert len(np.unique(rows, axis=0)) == len(triples)
 
 
-def test_normal_is_standard_normal():
+def test_noise_is_standard_normal():
     keys = noise.random_keys(0, np.arange(8), np.zeros(8, int))
     draws = numpy(backend.normal(keys, (100, 100))).ravel()
     assert abs(draws.mean()) < 0.02
@@ -39,7 +39,7 @@ def test_normal_is_standard_normal():
     assert abs((draws**4).mean() - 3) < 0.1
 
 
-def test_normal_depends_on_the_key_of_its_row_only():
+def test_noise_depends_only_on_the_key_of_its_row():
     keys = noise.random_keys(0, np.arange(4), np.zeros(4, int))
     rows = numpy(backend.normal(keys, (5, 5)))
     np.testing.assert_array_equal(numpy(backend.normal(keys[2:3], (5, 5)))[0], rows[2])
@@ -56,7 +56,7 @@ def test_copies_are_input_plus_sigma_times_noise():
     np.testing.assert_allclose(copies[1:], x[1] + 0.5 * eps[1:], rtol=1e-5, atol=1e-6)
 
 
-def test_derived_ids_mark_padding():
+def test_copy_ids_mark_padding():
     keys = noise.random_keys(0, np.arange(3), np.zeros(3, int))
     ids = noise.copy_ids(keys, np.array([True, True, False]))
     assert ids[2] == noise.PADDING
@@ -64,7 +64,7 @@ def test_derived_ids_mark_padding():
     assert ids[0] != ids[1]
 
 
-def test_scale():
+def test_scales_of_amounts_and_levels():
     x = images(3)
     spans, model = noise.value_ranges(x), linear()
     np.testing.assert_allclose(spans, [np.ptp(image) for image in x], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Chunks of one size that cover everything once."""
+"""Chunks have one size and cover every draw once."""
 
 import numpy as np
 from hypothesis import given
@@ -16,8 +16,8 @@ def test_chunks_cover_every_position_once(total, size):
     assert used.tolist() == list(range(total))
 
 
-def drawn(schedule):
-    """Every (image, draw) of the schedule, in order; chunks are of one size."""
+def drawn_pairs(schedule):
+    """Return all (image, draw) pairs in order, given chunks of one size."""
     chunks = list(schedule)
     assert len({len(chunk.image) for chunk in chunks}) <= 1
     return [
@@ -29,13 +29,13 @@ def drawn(schedule):
 
 
 @given(st.integers(1, 5), st.integers(1, 9), st.integers(1, 12))
-def test_each_live_image_has_each_draw_once(images, draws, size):
-    live = np.arange(images)[:: 1 + images % 2]
-    schedule = Schedule(live, draws, size, images)
-    pairs = drawn(schedule)
-    assert sorted(pairs) == [(i, d) for i in live.tolist() for d in range(draws)]
-    assert pairs == sorted(pairs, key=lambda pair: pair[::-1])  # Each in turn.
-    assert schedule.total == len(pairs) == schedule.drawn.sum()
+def test_each_image_has_each_draw_once(images, draws, size):
+    valid = np.arange(images)[:: 1 + images % 2]
+    schedule = Schedule(valid, draws, size, images)
+    pairs = drawn_pairs(schedule)
+    assert sorted(pairs) == [(i, d) for i in valid.tolist() for d in range(draws)]
+    assert pairs == sorted(pairs, key=lambda pair: pair[::-1])  # Images take turns.
+    assert schedule.total == len(pairs) == schedule.counts.sum()
 
 
 @given(st.integers(2, 5), st.integers(3, 9), st.integers(1, 6), st.integers(0, 3))
@@ -44,17 +44,17 @@ def test_a_finished_image_leaves_its_rows_to_the_others(images, draws, size, aft
     for number, chunk in enumerate(schedule):
         seen.append(chunk)
         if number == after:
-            had = schedule.drawn[0]
+            before = schedule.counts[0]
             schedule.finish(np.arange(images) == 0)
     counts = np.bincount(
         np.concatenate([chunk.image[chunk.used] for chunk in seen]), minlength=images
     )
-    assert counts[0] == (had if after < len(seen) else draws)
+    assert counts[0] == (before if after < len(seen) else draws)
     assert (counts[1:] == draws).all()
     assert all(chunk.used.all() for chunk in seen[:-1])
 
 
-def test_nothing_is_left_when_all_are_finished():
+def test_a_schedule_ends_when_all_images_are_finished():
     schedule = Schedule(np.arange(2), 100, 4, 2)
     next(iter(schedule))
     schedule.finish(np.ones(2, bool))

@@ -1,4 +1,4 @@
-"""Stats: saved, loaded, merged, and refused where they do not fit."""
+"""Stats: saving, loading, merging, and refusing those that do not match."""
 
 import dataclasses
 import os
@@ -30,7 +30,7 @@ def a_model(seed=0):
 
 
 def run(repetitions=10, start=0, *, model=None, x=None, seed=0, units=None, **options):
-    """Maps and stats of a run of ``ke.explain``."""
+    """Return the maps and stats of a run of ``ke.explain``."""
     method = smooth(SIGNED, repetitions, SIGMA, seed=seed, start=start, **options)
     units = some_units() if units is None else units
     model = model or a_model()
@@ -76,7 +76,7 @@ def test_three_parts_merge_in_any_order():
     assert_same(parts[2].merged(parts[0]).merged(parts[1]), whole)
 
 
-def test_what_is_saved_is_loaded(tmp_path):
+def test_saved_stats_can_be_loaded(tmp_path):
     _, stats = run()
     stats.save(tmp_path / "run.npz")
     loaded = Stats.load(tmp_path / "run.npz")
@@ -86,7 +86,7 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert loaded.merged(rest).repetitions.tolist() == [16] * len(images())
 
 
-def test_another_file_is_refused(tmp_path):
+def test_other_archives_are_refused(tmp_path):
     np.savez(tmp_path / "other.npz", maps=np.ones(3))
     with pytest.raises(ValueError, match=r"`Stats.save` wrote; received .*lacks"):
         Stats.load(tmp_path / "other.npz")
@@ -104,13 +104,13 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_runs_of_something_else_are_not_merged(name):
+def test_runs_that_differ_are_not_merged(name):
     _, stats = run()
     with pytest.raises(ValueError, match=rf"another.*{name}"):
         stats.merged(OTHERS[name]()[1])
 
 
-def test_fresh_seeds_cannot_be_continued():
+def test_runs_with_fresh_seeds_are_not_merged():
     (_, first), (_, rest) = (run(4, start, seed=None) for start in (0, 4))
     with pytest.raises(ValueError, match="another seed"):
         first.merged(rest)
@@ -125,7 +125,7 @@ run(8, 12, model=model)[1].save(sys.argv[2])
 """
 
 
-def test_two_processes_do_half_each(tmp_path):
+def test_runs_of_two_processes_are_merged(tmp_path):
     model = a_model()
     model.save(tmp_path / "model.keras")
     files = [str(tmp_path / name) for name in ("model.keras", "rest.npz")]
@@ -145,7 +145,7 @@ def test_the_same_repetitions_are_not_counted_twice():
         stats.merged(run(4, 8)[1])
 
 
-def test_batches_are_joined():
+def test_stats_of_batches_are_concatenated():
     _, stats = run()
     parts = [stats.taken(1), stats]
     both = concatenated(parts)
@@ -154,12 +154,12 @@ def test_batches_are_joined():
     assert both.draws.shape == (1, len(both.maps), 2)
 
 
-def test_methods_that_do_not_sample_have_no_stats():
+def test_stats_of_methods_that_do_not_sample_are_refused():
     with pytest.raises(ValueError, match=r"must be one that samples.*'gradients'"):
         ke.explain(gradients, quadratic(), images(), some_units(), return_stats=True)
 
 
-def test_half_the_images_alone_know_the_same():
+def test_stats_of_an_image_do_not_depend_on_the_others():
     _, stats = run()
     method = smooth(SIGNED, 10, SIGMA, seed=0)
     _, _, alone = method(a_model(), images()[:1], some_units()[:1], return_stats=True)
@@ -172,15 +172,15 @@ def test_half_the_images_alone_know_the_same():
 
 
 def smooth_signal():
-    """A map without fine detail, (1, 32, 32, 1, 1)."""
+    """Return a map without fine detail, (1, 32, 32, 1, 1)."""
     rows, columns = np.mgrid[:32, :32] * 2 * np.pi / 32
     return (np.sin(rows) + np.cos(columns))[None, ..., None, None]
 
 
 @pytest.mark.parametrize("counts", [(20, 20), (10, 30)])
-def test_shrinking_takes_out_fine_noise_and_knows_its_error(counts):
+def test_shrinkage_removes_fine_noise_and_estimates_its_error(counts):
     rng, signal = np.random.default_rng(0), smooth_signal()
-    true, said, plain = [], [], []
+    true, estimated, plain = [], [], []
     for _ in range(300):
         halves = [
             signal + rng.normal(size=signal.shape) * 5 / np.sqrt(n) for n in counts
@@ -190,19 +190,19 @@ def test_shrinking_takes_out_fine_noise_and_knows_its_error(counts):
         mean = (counts[0] * halves[0] + counts[1] * halves[1]) / 40
         plain.append(((mean - signal) ** 2).sum())
         true.append(((maps - signal) ** 2).sum())
-        said.append(squared.sum())
+        estimated.append(squared.sum())
     assert np.mean(true) < 0.15 * np.mean(plain)
-    assert 0.6 < np.mean(said) / np.mean(true) < 1.5
+    assert 0.6 < np.mean(estimated) / np.mean(true) < 1.5
 
 
-def test_without_noise_nothing_is_shrunk():
+def test_without_noise_shrinkage_changes_nothing():
     signal = smooth_signal().astype("float32")
     maps, squared = wiener_shrinkage.shrink((signal, signal), (np.ones(1), np.ones(1)))
     np.testing.assert_allclose(maps, signal, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(squared, 0, atol=1e-6)
 
 
-def test_shrunken_stats():
+def test_shrunk_maps_of_stats():
     (_, first), (_, rest) = run(40), run(40, 40)
     maps, error = first.shrunk(rest)
     merged = first.merged(rest)
@@ -213,7 +213,7 @@ def test_shrunken_stats():
     assert (error < 2 * merged.relative_error).all()
 
 
-def test_what_cannot_be_shrunk():
+def test_stats_that_cannot_be_shrunk_are_refused():
     (_, first), (_, same) = run(), run()
     with pytest.raises(ValueError, match="twice"):
         first.shrunk(same)

@@ -1,4 +1,4 @@
-"""Running moments: right, stable, merged in any order, and blind to padding."""
+"""Running moments are right, stable, merged in any order, and ignore padding."""
 
 import keras
 import numpy as np
@@ -15,31 +15,31 @@ SHAPE = (2, 3)
 
 
 def filled(maps, image, order, chunk=4, images=2):
-    """The moments of ``maps``, counted in by chunks; the last one is padded."""
-    tally = Moments(images, order)
+    """Return the moments of ``maps``, added in chunks of which the last is padded."""
+    moments = Moments(images, order)
     for start in range(0, len(maps), chunk):
         rows = np.minimum(np.arange(start, start + chunk), len(maps) - 1)
         used = np.arange(start, start + chunk) < len(maps)
-        tally.add(maps[rows], image[rows], used)
-    return tally
+        moments.add(maps[rows], image[rows], used)
+    return moments
 
 
 def sums(maps):
-    """Mean and sums of powers of the differences from it, computed at once."""
+    """Return the mean and sums of powers of the differences from it, directly."""
     mean = maps.mean(axis=0, dtype="float64")
     return [mean, *(((maps - mean) ** power).sum(axis=0) for power in (2, 3, 4))]
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 3), st.integers(3, 30), st.integers(1, 7))
-def test_moments_of_whatever_belongs_to_each_image(images, count, chunk):
+def test_moments_of_each_image(images, count, chunk):
     rng = np.random.default_rng(count)
     maps = rng.gamma(2, size=(count, *SHAPE)).astype("float32")
     image = rng.integers(0, images, count)
-    tally = filled(maps, image, 4, chunk, images)
-    assert tally.counts.tolist() == np.bincount(image, minlength=images).tolist()
+    moments = filled(maps, image, 4, chunk, images)
+    assert moments.counts.tolist() == np.bincount(image, minlength=images).tolist()
     for i in np.unique(image):
-        for found, expected in zip(tally.state, sums(maps[image == i]), strict=True):
+        for found, expected in zip(moments.state, sums(maps[image == i]), strict=True):
             np.testing.assert_allclose(numpy(found)[i], expected, rtol=1e-3, atol=1e-3)
 
 
@@ -61,54 +61,54 @@ def test_halves_merge_to_the_whole(order):
 
 def test_merging_with_nothing_changes_nothing():
     maps = np.random.default_rng(0).normal(size=(6, *SHAPE)).astype("float32")
-    tally = filled(maps, np.zeros(6, int), 4)
-    nothing = [ops.zeros_like(x) for x in tally.state], np.zeros(2, int)
+    moments = filled(maps, np.zeros(6, int), 4)
+    nothing = [ops.zeros_like(x) for x in moments.state], np.zeros(2, int)
     for parts in (
-        (tally.state, tally.counts, *nothing),
-        (*nothing, tally.state, tally.counts),
+        (moments.state, moments.counts, *nothing),
+        (*nothing, moments.state, moments.counts),
     ):
-        for found, expected in zip(welford.merged(*parts), tally.state, strict=True):
+        for found, expected in zip(welford.merged(*parts), moments.state, strict=True):
             np.testing.assert_allclose(numpy(found), numpy(expected), rtol=1e-6)
 
 
-def test_large_offsets_drown_neither_mean_nor_variance():
-    """Ten thousand maps about 1000.1: plain float32 sums would be off by far more."""
+def test_large_offsets_do_not_swamp_mean_or_variance():
+    """With ten thousand maps about 1000.1, plain float32 sums would fail."""
     rng = np.random.default_rng(0)
     maps = (1000.1 + rng.normal(scale=0.1, size=(10_000, 1, 1))).astype("float32")
-    tally = filled(maps, np.zeros(10_000, int), 2, chunk=100, images=1)
+    moments = filled(maps, np.zeros(10_000, int), 2, chunk=100, images=1)
     np.testing.assert_allclose(
-        numpy(tally.state[0])[0], maps.mean(dtype="float64"), rtol=1e-7
+        numpy(moments.state[0])[0], maps.mean(dtype="float64"), rtol=1e-7
     )
-    found = numpy(standard_error.variance(tally.state, tally.counts))[0]
+    found = numpy(standard_error.variance(moments.state, moments.counts))[0]
     np.testing.assert_allclose(found, maps.var(ddof=1, dtype="float64"), rtol=0.01)
 
 
 @pytest.mark.parametrize("count", [8, 64])
 def test_standard_errors_are_those_of_many_repeated_experiments(count):
-    """Each "image" is one experiment; their spread is what is to be estimated."""
+    """Each "image" is one experiment; the error estimates their spread."""
     rng, experiments = np.random.default_rng(0), 4000
     maps = rng.normal(size=(count * experiments, 1, 1)).astype("float32")
     image = np.repeat(np.arange(experiments), count)
-    tally = filled(maps, image, 4, chunk=len(maps), images=experiments)
-    parts = tally.state, tally.counts
+    moments = filled(maps, image, 4, chunk=len(maps), images=experiments)
+    parts = moments.state, moments.counts
     for estimate, error in (
-        (tally.state[0], standard_error.mean_error(*parts)),
+        (moments.state[0], standard_error.mean_error(*parts)),
         (standard_error.variance(*parts), standard_error.variance_error(*parts)),
     ):
         spread = numpy(estimate).std()
-        claimed = np.sqrt((numpy(error) ** 2).mean())
-        assert 0.9 < claimed / spread < 1.1
+        estimated = np.sqrt((numpy(error) ** 2).mean())
+        assert 0.9 < estimated / spread < 1.1
 
 
-def test_too_few_maps_have_no_error_to_speak_of():
+def test_the_error_of_too_few_maps_is_infinite():
     for count in range(1, 5):
-        tally = filled(np.ones((count, 1)), np.zeros(count, int), 4, images=1)
-        parts = tally.state, tally.counts
+        moments = filled(np.ones((count, 1)), np.zeros(count, int), 4, images=1)
+        parts = moments.state, moments.counts
         assert np.isfinite(numpy(standard_error.mean_error(*parts))) == (count > 1)
         assert np.isfinite(numpy(standard_error.variance_error(*parts))) == (count > 3)
 
 
-def test_double_precision_stays():
+def test_double_precision_is_kept():
     if keras.backend.backend() == "jax":
         pytest.skip("JAX has float64 on request only")
     mean = Moments(1)

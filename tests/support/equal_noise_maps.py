@@ -1,4 +1,4 @@
-"""Writes SmoothGrad maps made with NumPy's noise, the same on every backend.
+"""Write SmoothGrad maps made with NumPy's noise, the same on every backend.
 
 python equal_noise_maps.py REALDATA NETWORK DTYPE REPETITIONS OUT.npy
 """
@@ -12,7 +12,7 @@ PHOTOS = ("web_dalmatian.jpg", "val_00000009_mousetrap.jpg")
 
 
 def numpy_copies(inputs, sigma, keys, image, **_):
-    """Stands in for `noise.noisy_copies`: as pure a function of the keys."""
+    """Stand in for `noise.noisy_copies`: also a pure function of the keys."""
     inputs = np.asarray(inputs)
     rows = [
         inputs[i] + sigma[i] * np.random.default_rng(key).normal(size=inputs.shape[1:])

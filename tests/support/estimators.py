@@ -1,4 +1,4 @@
-"""What the tests of the estimators of a mean gradient share."""
+"""Helpers for tests of the estimators of a mean gradient."""
 
 import keras
 import numpy as np
@@ -35,7 +35,7 @@ def distance(found, expected):
 
 
 def agrees_in_the_limit(model, estimator="slopes", within=0.08, repetitions=512):
-    """Hold an estimator of many copies against many samples."""
+    """Compare an estimator with many copies to the mean of many samples."""
     x = np.random.default_rng(3).normal(size=(1, *model.input_shape[1:])).astype("f4")
     found = explained(model, x, [0], estimator, repetitions, seed=1, batch_size=256)
     expected = explained(model, x, [0], "sampled", 4096, batch_size=512)

@@ -1,4 +1,4 @@
-"""Pictures and maps to draw, and how large what is drawn has become."""
+"""Images and maps to draw, and the size of a drawn image."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Errors put into the package's own lines."""
+"""Raising errors in the package's own lines."""
 
 import linecache
 import sys
@@ -11,12 +11,12 @@ PACKAGE = str(Path(keras_explainable.__file__).parent)
 
 
 class Lines:
-    """Counts the lines that the package runs in this thread; raises at one of them.
+    """Counts the lines of the package that run in this thread; raises at one of them.
 
     Attributes:
-        seen: how many lines were run.
-        places: the number of each different line, when it was run first.
-        place: of the line that raised; None if it was not reached.
+        seen: Number of lines that have run.
+        places: Number at which each distinct line first ran.
+        place: Line that raised; None if it was not reached.
     """
 
     def __init__(self, number=None, error=None):
@@ -37,7 +37,7 @@ class Lines:
         return self
 
     def _leaves(self, frame):
-        """Whether a ``with`` is being left: what it guards can be guarded no more."""
+        """Return whether a ``with`` is being left, and so guards nothing any more."""
         if not _line(frame).startswith("with "):
             return False
         place = frame, frame.f_lineno
@@ -51,7 +51,7 @@ def _line(frame):
 
 @contextmanager
 def raising(number=None, error=None):
-    """Raise ``error`` at the line of this number that the package runs."""
+    """Raise ``error`` at the given number of lines that the package runs."""
     lines, before = Lines(number, error), sys.gettrace()
     sys.settrace(lines)
     try:

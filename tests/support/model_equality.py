@@ -12,25 +12,25 @@ from keras_explainable.methods.gradient import gradients
 from keras_explainable.network import output_units
 from support.small_models import numpy, randomize
 
-#: What another order of float32 sums makes, of the root mean square.
+#: Error from another order of float32 sums, relative to the root mean square.
 ROUNDING = 2e-5
 
 SIGNED = partial(gradients, gradient_filter=None, channel_reduction=None)
 
 
 def batch(model, count=3, seed=0):
-    """Inputs that fit the model; None is read as 7."""
+    """Return inputs that fit the model, with 7 for None in its shape."""
     shape = [7 if size is None else size for size in model.inputs[0].shape[1:]]
     return np.random.default_rng(seed).normal(size=(count, *shape)).astype("float32")
 
 
 def ending(tensor, units=1):
-    """Units that read every value of ``tensor``, each with a weight of its own."""
+    """Return units that read every value of ``tensor``, each with its own weight."""
     return layers.Dense(units)(layers.Flatten()(tensor))
 
 
 def finished(inputs, *tensors):
-    """A model with random weights whose units read all of ``tensors``."""
+    """Return a model with random weights whose units read all of ``tensors``."""
     ends = [ending(tensor) for tensor in tensors]
     outputs = layers.Concatenate()(ends) if len(ends) > 1 else ends[0]
     model = keras.Model(inputs, outputs)
@@ -39,7 +39,7 @@ def finished(inputs, *tensors):
 
 
 def distances(found, expected):
-    """Relative distance of each unit, the last axis, over all else."""
+    """Return the relative distance of each unit, the last axis."""
     found, expected = (
         np.asarray(x, "float64").reshape(-1, x.shape[-1]) for x in (found, expected)
     )
@@ -48,7 +48,7 @@ def distances(found, expected):
 
 
 def assert_equal(model, expected, x=None, tolerance=ROUNDING):
-    """Outputs and gradients by the inputs are the same, but for rounding."""
+    """Assert that outputs and gradients by the inputs are equal up to rounding."""
     x = batch(expected) if x is None else x
     answers = [call_method(SIGNED, each, x, None, {}) for each in (model, expected)]
     for one, other in zip(*answers, strict=True):
@@ -59,7 +59,7 @@ def assert_equal(model, expected, x=None, tolerance=ROUNDING):
 
 
 def assert_equal_outputs(model, expected, x, tolerance=ROUNDING):
-    """For inputs that have no gradients."""
+    """Assert that outputs are equal, for inputs that have no gradients."""
     one, other = (
         numpy(output_units.forward(each, x, len(x))) for each in (model, expected)
     )
@@ -67,7 +67,7 @@ def assert_equal_outputs(model, expected, x, tolerance=ROUNDING):
 
 
 def assert_lowered_equal(model, x=None, tolerance=ROUNDING):
-    """Return the lowered copy, which computes what ``model`` does."""
+    """Return the lowered copy, asserted to compute what ``model`` does."""
     lowered = lower(model)
     assert lowered is not model
     assert_equal(lowered, model, x, tolerance)
@@ -75,10 +75,10 @@ def assert_lowered_equal(model, x=None, tolerance=ROUNDING):
 
 
 def operations(model):
-    """What the steps of a lowered copy run."""
+    """Return the operations of the steps of a lowered copy."""
     return [step.operation for step in model.graph.steps]
 
 
 def count(model, *kinds):
-    """How many of its steps are of one of these types exactly."""
+    """Return the number of steps that are exactly of one of these types."""
     return sum(type(operation) in kinds for operation in operations(model))

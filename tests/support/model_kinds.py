@@ -1,4 +1,4 @@
-"""Models as people have them, each with inputs: functions by the kind's name."""
+"""Kinds of models that users have, each with inputs, by name."""
 
 import keras
 import numpy as np
@@ -17,14 +17,14 @@ def values(*shape):
 
 
 def classified(inputs, x, **options):
-    """The model that classifies by features (B, C)."""
+    """Return a model that classifies by features (B, C)."""
     return keras.Model(
         inputs, layers.Dense(4, **{"activation": "softmax"} | options)(x)
     )
 
 
 def convolved(x, **options):
-    """Features (B, C) of images."""
+    """Return features (B, C) of images."""
     x = layers.Conv2D(4, 3, activation="tanh", **options)(x)
     return layers.GlobalAveragePooling2D()(x)
 

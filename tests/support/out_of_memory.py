@@ -1,10 +1,10 @@
-"""How each backend says that it is out of memory."""
+"""The errors of each backend that mean out of memory, and a device that has them."""
 
 import keras
 
 
 def refused():
-    """The errors (an instance of each kind) that mean it on this backend."""
+    """Return an instance of each error that means out of memory on this backend."""
     return [MemoryError("no more"), _of_backend()]
 
 
@@ -24,11 +24,11 @@ def _of_backend():
 
 
 class Device:
-    """A device that holds so many rows; ``run`` doubles them where they fit.
+    """A device that holds a limited number of rows, which ``run`` doubles if they fit.
 
     Attributes:
-        calls: the rows of each call, as numbers, those that did not fit too.
-        done: the rows of each call that came to its end.
+        calls: Numbers of the rows of each call, including those that did not fit.
+        done: Numbers of the rows of each call that succeeded.
     """
 
     def __init__(self, most, error=None):

@@ -1,4 +1,4 @@
-"""How many repetitions, and which seed, all packages are given."""
+"""The number of repetitions and the seed that all packages receive."""
 
 REPETITIONS = 6
 SEED = 3

@@ -1,4 +1,4 @@
-"""The real networks and labelled photos that lie beside the checkout."""
+"""The real networks and labelled photos beside the checkout."""
 
 import csv
 import importlib
@@ -10,7 +10,7 @@ NETWORKS = ["mobilenet_075", "squeezenet11"]
 
 
 def build_model(shared):
-    """The module that builds the networks, loads the weights and reads photos."""
+    """Return the module that builds networks, loads weights and reads photos."""
     sys.path.insert(0, str(shared / "realdata"))
     try:
         return importlib.import_module("build_model")
@@ -19,7 +19,7 @@ def build_model(shared):
 
 
 def labels(shared, networks=NETWORKS, least=0.0):
-    """Rows of labels that networks rank first, with a probability above ``least``."""
+    """Return labels that all networks rank first with a probability above ``least``."""
     with (shared / "realdata" / "labels.csv").open(encoding="utf-8") as file:
         return [
             row
@@ -30,20 +30,20 @@ def labels(shared, networks=NETWORKS, least=0.0):
 
 
 def photos(shared, network, rows):
-    """The photos of some labels as inputs of a network, and their classes."""
+    """Return the photos of some labels as inputs of a network, and their classes."""
     classes = np.array([int(row["class_index"]) for row in rows])
     return inputs(shared, network, [row["file"] for row in rows]), classes
 
 
 def inputs(shared, network, names):
-    """Photos as inputs of a network."""
+    """Return photos as inputs of a network."""
     data, folder = build_model(shared), shared / "realdata" / "photos"
     rgb = np.stack([data.load_rgb(folder / name, network) for name in names])
     return data.preprocess(rgb, network)
 
 
 def mask(shared, network, row):
-    """Where the boxes of a label lie in the network's view of the photo."""
+    """Return a mask of a label's boxes in the photo as the network receives it."""
     data = build_model(shared)
     corners = [[int(n) for n in box.split()] for box in row["boxes"].split(";")]
     size, side = (int(row["width"]), int(row["height"])), data.NETWORKS[network][1]

@@ -1,4 +1,4 @@
-"""What a call must leave as it was: the model, and the world around it."""
+"""The state that a call must leave unchanged: of the model, and global."""
 
 import hashlib
 import random
@@ -10,15 +10,19 @@ BACKEND = keras.backend.backend()
 
 
 def facts(model):
-    """Everything about a model that a call could change."""
+    """Return everything about a model that a call could change."""
     found = {"losses": len(model.losses), "compiled": model.compiled}
     for layer in [model, *_all_layers(model)]:
         found[id(layer)] = (
             layer.name,
             layer.trainable,
             layer.built,
-            # `_called` is Keras' own note that the layer was called, by anybody.
-            {name: id(each) for name, each in vars(layer).items() if name != "_called"},
+            # `_called` is Keras' own note that the layer was called.
+            {
+                name: id(value)
+                for name, value in vars(layer).items()
+                if name != "_called"
+            },
             [len(getattr(layer, name, ())) for name in ("_inbound_nodes", "_layers")],
             [len(node) for node in _outbound(layer)],
             [id(variable) for variable in layer.variables],
@@ -42,8 +46,8 @@ def _outbound(layer):
     return [node.operation._outbound_nodes for node in layer._inbound_nodes]
 
 
-def world():
-    """What all of the process shares."""
+def global_state():
+    """Return the state that the whole process shares."""
     state = {
         "python": hash(random.getstate()),
         "numpy": np.random.get_state()[1].tobytes(),  # noqa: NPY002

@@ -1,4 +1,4 @@
-"""Small models with known answers, for all tests."""
+"""Small models with known gradients, for all tests."""
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ def quadratic():
 
 
 def weights_of(model, units):
-    """w of the chosen units (B, K), as (B, H, W, C, K)."""
+    """Return w of the selected units (B, K), as (B, H, W, C, K)."""
     kernel = numpy(model.get_layer("logits").kernel)
     return (
         np.moveaxis(kernel[:, units], 0, 2)
@@ -47,7 +47,7 @@ def some_units(count=6, k=2, seed=0):
 
 
 def network(end=None, side=12):
-    """A small convolutional network; ``end`` says how probabilities are made."""
+    """Return a small convolutional network; ``end`` is how it ends in probabilities."""
     inputs = keras.Input((side, side, CHANNELS))
     x = layers.Conv2D(6, 3, padding="same", use_bias=False)(inputs)
     x = layers.BatchNormalization()(x)
@@ -69,7 +69,7 @@ def network(end=None, side=12):
 
 
 def randomize(model, seed=0):
-    """Give every variable, batch-norm statistics too, values of its own."""
+    """Give every variable, including batch-norm statistics, random values."""
     rng = np.random.default_rng(seed)
     for variable in model.variables:
         spread = 0.5 / np.sqrt(np.prod(variable.shape[:-1]) or 1)

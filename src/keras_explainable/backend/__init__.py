@@ -1,45 +1,9 @@
-"""The one seam to TensorFlow, JAX and PyTorch: a few functions, one file for each.
+"""The only package that imports TensorFlow, JAX or PyTorch: one module for each.
 
-Everything else in the package is written once, in ``keras.ops``. The backend is
-Keras' own choice (``KERAS_BACKEND``) and is fixed when the package is imported.
-
-- ``vjp(function, inputs)``: the outputs, their pullback to the inputs (a tensor or a
-  structure of them), and what else there is: ``function(inputs) -> (outputs, others)``.
-- ``stack_units(function, count)``: ``function(k)``, a tensor or a structure of them,
-  for each unit, on a last axis.
-- ``jit(function)``: a function of tensors, compiled once per shape.
-- ``compiled(function, model)``: ``function(model, *tensors)`` likewise, without the
-  model's weights becoming constants or being differentiated.
-- ``fused(function)``: a function of tensors, done value by value in one go, where else
-  it would be done operation by operation; it is called while something is compiled.
-- ``weighted_sums(function, weights, values)``: the sums (groups, ...) of each tensor
-  that a function makes of values (R, ...), a row of it of a row of them, which belong
-  to the groups in turn; with weights (R / groups, groups).
-- ``power_sums(weights, x)``: those of x (R, ...) and of its squares.
-- ``value_counts(weights, numbers, count)``: how often each of the whole numbers below a count
-  stands in rows (R, ...) of them, likewise weighted; they are not above it.
-- ``normal(keys, shape)``: standard normal noise, a pure function of each row's key.
-- ``convolution(inputs, kernel, bias, limit, strides, padding, dilation)``: channels
-  last, with a `relu`, the way that is fastest, with a kernel in the layout that
-  ``kernel_layout`` gives it; ``convolution_is_faster(layer)`` says whether it beats Keras' layer.
-- ``max_pool(inputs, size, strides, padding)``: the maxima, likewise where
-  ``max_pool_is_faster(layer)``; ``max_pool_and_counts(weights, inputs, limit, ...)``: these, and
-  how often each place of a window has the first of its largest values, summed like
-  ``value_counts``, unless the ReLU before it (None if there is none) is closed.
-- ``RUNS_EAGERLY``: whether operations run one by one, so that what is done with early goes
-  early.
-- ``affine(x, scale, shift)``: ``x * scale + shift``.
-- ``relu(x, limit)``: ReLU up to 6 or infinity, which may overwrite ``x``; ``x`` itself
-  if the limit is None.
-- ``host_buffer(variable)``: its values as a buffer, uncopied where they lie on the host;
-  ``COPIES_ON_WRITE`` says whether it never changes while it is held.
-- ``is_out_of_memory(error)``: whether that is what the error says.
-- ``free_memory()``: bytes free on the accelerator; None if there is none, or no saying.
-- ``ROWS_ON_CPU``: how many rows at once are fastest on a CPU, of a network whose
-  activations take little memory, and of one whose take much.
-- ``is_symbolic(x)``: whether ``x`` is being traced and has no value yet.
-- ``block_until_ready(x)``: returns when ``x`` has been computed.
-- ``TRACING_ERRORS``: what a function that cannot be traced raises.
+Everything else is written once, in ``keras.ops``. Keras chooses the backend
+(``KERAS_BACKEND``), and the choice is fixed when this package is imported. Its
+functions receive and return tensors or functions of tensors; they know nothing of
+graphs, methods or noise. What the backends have in common is in ``shared``.
 """
 
 from importlib import import_module
@@ -49,29 +13,99 @@ import keras
 
 _backend: Any = import_module(f"{__name__}.{keras.backend.backend()}")
 
+#: ``vjp(function, inputs)`` returns the outputs, their pullback to the inputs (a tensor
+#: or a structure of tensors), and the other results, given
+#: ``function(inputs) -> (outputs, others)``.
 vjp = _backend.vjp
+
+#: ``stack_units(function, count)`` calls ``function(k)`` for each unit ``k`` and stacks
+#: the results, tensors or structures of tensors, along a new last axis.
 stack_units = _backend.stack_units
+
+#: ``jit(function)`` compiles a function of tensors once for each shape.
 jit = _backend.jit
+
+#: ``compiled(function, model)`` does so for ``function(model, *tensors)``, without
+#: making constants of the model's weights or differentiating by them.
 compiled = _backend.compiled
+
+#: ``fused(function)`` evaluates an elementwise function of tensors in one pass where
+#: the framework would run it operation by operation. Call it only while compiling.
 fused = _backend.fused
+
+#: ``weighted_sums(function, weights, values)`` returns the weighted sum (groups, ...)
+#: of each tensor that a row-wise function returns for values (R, ...). Rows belong to
+#: the groups in turn; the weights have shape (R / groups, groups).
 weighted_sums = _backend.weighted_sums
+
+#: ``power_sums(weights, x)`` returns the weighted sums of x (R, ...) and its squares.
 power_sums = _backend.power_sums
+
+#: ``value_counts(weights, numbers, count)`` returns how often, weighted likewise, each
+#: integer below ``count`` occurs in rows (R, ...) of integers up to ``count``.
 value_counts = _backend.value_counts
+
+#: ``normal(keys, shape)`` returns standard normal noise, a pure function of each row's
+#: key.
 normal = _backend.normal
+
+#: ``convolution_is_faster(layer)`` returns whether ``convolution`` beats Keras' layer.
 convolution_is_faster = _backend.convolution_is_faster
+
+#: ``kernel_layout(kernel)`` returns a kernel in the layout that ``convolution`` takes.
 kernel_layout = _backend.kernel_layout
+
+#: ``convolution(inputs, kernel, bias, limit, strides, padding, dilation)`` returns the
+#: channels-last convolution, followed by ``relu``, computed in the fastest way.
 convolution = _backend.convolution
+
+#: ``max_pool_is_faster(layer)`` returns whether ``max_pool`` beats Keras' layer.
 max_pool_is_faster = _backend.max_pool_is_faster
-max_pool: Any = getattr(_backend, "max_pool", None)  # Where it is faster.
-max_pool_and_counts: Any = getattr(_backend, "max_pool_and_counts", None)  # Likewise.
+
+#: ``max_pool(inputs, size, strides, padding)`` returns the maxima; None where it would
+#: not be faster.
+max_pool: Any = getattr(_backend, "max_pool", None)
+
+#: ``max_pool_and_counts(weights, inputs, limit, size, strides, padding)`` also returns
+#: how often each position of a window holds the first of its maxima, summed as by
+#: ``value_counts``; windows where the preceding ReLU is closed do not count. ``limit``
+#: is that of the ReLU; None if there is none.
+max_pool_and_counts: Any = getattr(_backend, "max_pool_and_counts", None)
+
+#: Whether operations run one by one, so that memory is freed as soon as a value is no
+#: longer needed.
 RUNS_EAGERLY: bool = _backend.RUNS_EAGERLY
+
+#: ``affine(x, scale, shift)`` returns ``x * scale + shift``.
 affine = _backend.affine
+
+#: ``relu(x, limit)`` returns the ReLU of ``x`` up to 6 or infinity, and may overwrite
+#: ``x``; it returns ``x`` itself if the limit is None.
 relu = _backend.relu
+
+#: ``host_buffer(variable)`` returns a variable's values as a buffer, without a copy if
+#: they are in the host's memory.
 host_buffer = _backend.host_buffer
+
+#: Whether a buffer that is held never changes.
 COPIES_ON_WRITE: bool = _backend.COPIES_ON_WRITE
+
+#: ``is_out_of_memory(error)`` returns whether an error means that memory ran out.
 is_out_of_memory = _backend.is_out_of_memory
+
+#: ``free_memory()`` returns the free bytes of the accelerator; None if there is none,
+#: or the framework does not say.
 free_memory = _backend.free_memory
+
+#: Rows per chunk that are about fastest on a CPU (`benchmarks/compare.py --rows`), for
+#: a network whose activations take little memory and for one whose take much.
 ROWS_ON_CPU: tuple[int, int] = _backend.ROWS_ON_CPU
+
+#: ``is_symbolic(x)`` returns whether ``x`` is being traced and has no value yet.
 is_symbolic = _backend.is_symbolic
+
+#: ``block_until_ready(x)`` waits until ``x`` has been computed.
 block_until_ready = _backend.block_until_ready
+
+#: Errors raised by a function that cannot be traced.
 TRACING_ERRORS: tuple[type[Exception], ...] = _backend.TRACING_ERRORS

@@ -1,8 +1,8 @@
-"""JAX: traced functions with the model's weights as arguments."""
+"""JAX: traced functions that take the model's weights as arguments."""
 
 import weakref
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,13 +10,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from keras_explainable.backend import jax_convolution
-
-#: For how many shapes a compiled function is kept; the least recently used goes first.
-KEPT_SHAPES = 32
-
-# Beyond this many units a loop compiles sooner than the unrolled program.
-UNROLLED_UNITS = 8
+from keras_explainable.backend import jax_convolution, shared
 
 TRACING_ERRORS = (
     jax.errors.ConcretizationTypeError,
@@ -24,11 +18,8 @@ TRACING_ERRORS = (
     jax.errors.TracerIntegerConversionError,
 )
 
-
 RUNS_EAGERLY = False
 
-#: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`), of a
-#: light network and of a heavy one.
 ROWS_ON_CPU = (8, 8)
 
 
@@ -38,27 +29,15 @@ def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
 
 
 def stack_units(function: Callable[[Any], Any], count: int) -> Any:
-    if count <= UNROLLED_UNITS:
-        units = [function(unit) for unit in range(count)]
-        return jax.tree.map(lambda *maps: jnp.stack(maps, axis=-1), *units)
+    if count <= shared.UNROLLED_UNITS:
+        return shared.stack_unrolled(function, count)
     maps = jax.lax.map(function, jnp.arange(count))
     return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), maps)
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    # One for each shape: JAX itself keeps thousands.
-    @lru_cache(KEPT_SHAPES)
-    def made(shapes: Any) -> Any:
-        return jax.jit(partial(function))
-
-    def run(*tensors: Any) -> Any:
-        return made(_shapes(tensors))(*tensors)
-
-    return run
-
-
-def _shapes(tensors: Any) -> Any:
-    return tuple((jnp.shape(x), jnp.result_type(x)) for x in jax.tree.leaves(tensors))
+    compiled_for = shared.cache_per_shape(lambda: jax.jit(partial(function)))
+    return lambda *tensors: compiled_for(tensors)(*tensors)
 
 
 def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
@@ -70,56 +49,40 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
         with keras.StatelessScope(list(zip(weights, values, strict=True))):
             return function(model, *tensors)
 
-    @lru_cache(KEPT_SHAPES)
-    def made(shapes: Any) -> Any:
-        return jax.jit(partial(run))
+    compiled_for = shared.cache_per_shape(lambda: jax.jit(partial(run)))
 
     def call(*tensors: Any) -> Any:
-        weights = getattr(reference(), "variables", ())
-        values = [weight.value for weight in weights]
-        return made(_shapes(tensors))(values, *tensors)
+        values = [weight.value for weight in getattr(reference(), "variables", ())]
+        return compiled_for(tensors)(values, *tensors)
 
     return call
 
 
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function  # As is all that JAX compiles.
+    return function  # XLA fuses whatever JAX compiles.
 
 
 def weighted_sums(
     function: Callable[..., Any], weights: Any, values: Sequence[Any]
 ) -> list[Any]:
     if jax.default_backend() != "cpu":
-        return [_weighted(weights, x) for x in function(*values)]
+        return shared.weighted_sums(function, weights, values)
 
-    # On a CPU a sum over a first axis takes some 40 times as long as this loop.
+    # On a CPU, summing over the first axis takes some 40 times as long as this loop.
     def add(sums: Any, row: Any) -> Any:
         weights, *values = row
-        new = [_weighted(weights[None], x) for x in function(*values)]
+        new = shared.weighted_sums(function, weights[None], values)
         return [*map(jnp.add, sums, new)], None
 
-    parts = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]
-    made = jax.eval_shape(function, *(x[0] for x in parts))
-    none = [jnp.zeros(x.shape, x.dtype) for x in made]
-    sums: list[Any] = jax.lax.scan(add, none, (weights, *parts))[0]
+    rows = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]
+    results = jax.eval_shape(function, *(x[0] for x in rows))
+    zeros = [jnp.zeros(x.shape, x.dtype) for x in results]
+    sums: list[Any] = jax.lax.scan(add, zeros, (weights, *rows))[0]
     return sums
 
 
-def _weighted(weights: Any, x: Any) -> Any:
-    parts = x.reshape(*weights.shape, -1)
-    column = weights[..., None].astype(x.dtype)
-    return jnp.sum(parts * column, axis=0).reshape(-1, *x.shape[1:])
-
-
-def power_sums(weights: Any, x: Any) -> list[Any]:
-    return weighted_sums(lambda x: (x, jnp.square(x)), weights, [x])
-
-
-def value_counts(weights: Any, numbers: Any, count: int) -> list[Any]:
-    def alike(numbers: Any) -> list[Any]:
-        return [(numbers == number).astype("float32") for number in range(count)]
-
-    return weighted_sums(alike, weights, [numbers])
+power_sums = partial(shared.power_sums, weighted_sums)
+value_counts = partial(shared.value_counts, weighted_sums)
 
 
 def convolution_is_faster(layer: Any) -> bool:
@@ -131,16 +94,9 @@ def kernel_layout(kernel: Any) -> Any:
 
 
 def convolution(
-    inputs: Any,
-    kernel: Any,
-    bias: Any,
-    limit: float | None,
-    strides: Any,
-    padding: Any,
-    dilation: Any,
+    inputs: Any, kernel: Any, bias: Any, limit: float | None, *geometry: Any
 ) -> Any:
-    kernel = jnp.asarray(kernel)
-    outputs = jax_convolution.convolution(inputs, kernel, strides, padding, dilation)
+    outputs = jax_convolution.convolution(inputs, jnp.asarray(kernel), *geometry)
     return relu(outputs if bias is None else outputs + jnp.asarray(bias), limit)
 
 
@@ -152,10 +108,7 @@ def affine(x: Any, scale: Any, shift: Any) -> Any:
     return x * jnp.asarray(scale) + jnp.asarray(shift)
 
 
-def relu(x: Any, limit: float | None) -> Any:
-    if limit is None:
-        return x
-    return jax.nn.relu6(x) if limit == 6 else jax.nn.relu(x)
+relu = shared.relu
 
 
 def normal(keys: Any, shape: tuple[int, ...]) -> Any:
@@ -163,8 +116,7 @@ def normal(keys: Any, shape: tuple[int, ...]) -> Any:
     return jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
 
 
-#: Arrays never change.
-COPIES_ON_WRITE = True
+COPIES_ON_WRITE = True  # Arrays are immutable.
 
 
 def host_buffer(variable: Any) -> Any:
@@ -188,5 +140,4 @@ def is_symbolic(x: Any) -> bool:
     return isinstance(x, jax.core.Tracer)
 
 
-def block_until_ready(x: Any) -> None:
-    jax.block_until_ready(x)
+block_until_ready = jax.block_until_ready

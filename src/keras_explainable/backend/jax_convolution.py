@@ -1,8 +1,8 @@
 """Convolutions in JAX that are faster on a CPU than XLA's own.
 
-XLA has fast code for dense kernels on a CPU, and slow code for depthwise, pointwise
-and small ones. Those are written here as a sum over the kernel's taps: of the shifted
-input, times a vector (depthwise) or a matrix.
+On a CPU, XLA has fast code for dense kernels and slow code for depthwise, pointwise
+and small ones. This module computes those as a sum over the kernel's taps of the
+shifted input times a vector (depthwise) or a matrix.
 """
 
 import math
@@ -17,10 +17,10 @@ from jax import lax
 
 from keras_explainable.backend.padding import padding_amounts
 
-# Up to so many output pixels a product for each tap beats XLA's convolution.
+#: Up to this number of output pixels, a product per tap beats XLA's convolution.
 FEW_PIXELS = 64
 
-# From so many taps on, JAX's own derivative of the sum is slow.
+#: From this number of taps on, JAX's own derivative of the sum is slow.
 MANY_TAPS = 10
 
 Sizes = Sequence[int]
@@ -31,13 +31,13 @@ def convolution(
 ) -> Any:
     """Return the convolution of (B, ..., C) with (..., C / groups, outputs)."""
     *spatial, per_group, outputs = kernel.shape
-    window = [
+    extents = [
         (size - 1) * step + 1 for size, step in zip(spatial, dilation, strict=True)
     ]
-    around = padding_amounts(padding, inputs.shape[1:-1], spatial, strides, dilation)
-    padded = jnp.pad(inputs, [(0, 0), *around, (0, 0)])
-    sizes = zip(padded.shape[1:-1], window, strides, strict=True)
-    pixels = math.prod((size - wide) // step + 1 for size, wide, step in sizes)
+    amounts = padding_amounts(padding, inputs.shape[1:-1], spatial, strides, dilation)
+    padded = jnp.pad(inputs, [(0, 0), *amounts, (0, 0)])
+    sizes = zip(padded.shape[1:-1], extents, strides, strict=True)
+    pixels = math.prod((size - extent) // step + 1 for size, extent, step in sizes)
     channels = inputs.shape[-1]
     if per_group == 1 and channels > 1:
         repeated = jnp.repeat(padded, outputs // channels, axis=-1)
@@ -61,8 +61,9 @@ def _general(padded: Any, kernel: Any, strides: Sizes, dilation: Sizes) -> Any:
 
 
 def _depthwise(padded: Any, kernel: Any, strides: Sizes, dilation: Sizes) -> Any:
-    many = math.prod(kernel.shape[:-1]) >= MANY_TAPS and math.prod(strides) == 1
-    run = _depthwise_with_gradient if many else _depthwise_sum
+    many_taps = math.prod(kernel.shape[:-1]) >= MANY_TAPS
+    own_gradient = many_taps and math.prod(strides) == 1
+    run = _depthwise_with_gradient if own_gradient else _depthwise_sum
     return run(padded, kernel, tuple(strides), tuple(dilation))
 
 
@@ -76,12 +77,13 @@ def _sum_of_taps(
     spatial = kernel.shape[: len(strides)]
     total = None
     for tap in product(*map(range, spatial)):
-        views = [slice(None)]
+        slices = [slice(None)]
         for axis, number in enumerate(tap):
-            start, wide = number * dilation[axis], (spatial[axis] - 1) * dilation[axis]
-            stop = padded.shape[axis + 1] - wide + start
-            views.append(slice(start, stop, strides[axis]))
-        term = multiply(padded[tuple(views)], kernel[tap])
+            start = number * dilation[axis]
+            reach = (spatial[axis] - 1) * dilation[axis]
+            stop = padded.shape[axis + 1] - reach + start
+            slices.append(slice(start, stop, strides[axis]))
+        term = multiply(padded[tuple(slices)], kernel[tap])
         total = term if total is None else total + term
     return total
 
@@ -101,12 +103,12 @@ def _forward(padded: Any, kernel: Any, strides: Sizes, dilation: Sizes) -> Any:
 
 
 def _backward(strides: Sizes, dilation: Sizes, kernel: Any, cotangent: Any) -> Any:
-    """The derivative by the input is the convolution with the turned kernel."""
+    """Return the derivative by the input, a convolution with the flipped kernel."""
     axes = tuple(range(len(strides)))
-    wide = [(kernel.shape[axis] - 1) * dilation[axis] for axis in axes]
-    padded = jnp.pad(cotangent, [(0, 0), *((size, size) for size in wide), (0, 0)])
-    turned = jnp.flip(kernel, axes)
-    return _depthwise_sum(padded, turned, strides, dilation), None
+    reach = [(kernel.shape[axis] - 1) * dilation[axis] for axis in axes]
+    padded = jnp.pad(cotangent, [(0, 0), *((size, size) for size in reach), (0, 0)])
+    flipped = jnp.flip(kernel, axes)
+    return _depthwise_sum(padded, flipped, strides, dilation), None
 
 
 _depthwise_with_gradient.defvjp(_forward, _backward)

@@ -1,4 +1,4 @@
-"""How many zeros a convolution or pooling puts around its input."""
+"""The amount of padding around the input of a convolution or pooling."""
 
 import math
 from collections.abc import Sequence
@@ -14,15 +14,14 @@ def padding_amounts(
     strides: Sequence[int],
     dilation: Sequence[int],
 ) -> Padding:
-    """Return (before, after) for each axis.
+    """Return the padding (before, after) of each spatial axis.
 
     Args:
-        padding: "valid", "same", or (before, after) for each axis.
-        sizes: of the input, without batch and channels; the others are for each of
-            these axes.
-        window: of the kernel, not dilated.
-        strides: from one output to the next.
-        dilation: from one tap of the kernel to the next.
+        padding: "valid", "same", or (before, after) for each spatial axis.
+        sizes: Spatial sizes of the input.
+        window: Spatial sizes of the kernel, before dilation.
+        strides: Steps from one output to the next, one for each spatial axis.
+        dilation: Steps from one kernel tap to the next, one for each spatial axis.
     """
     if padding == "valid":
         return [(0, 0)] * len(sizes)
@@ -32,6 +31,6 @@ def padding_amounts(
 
 
 def _same(size: int, window: int, stride: int, dilation: int) -> tuple[int, int]:
-    wide = (window - 1) * dilation + 1
-    total = max((math.ceil(size / stride) - 1) * stride + wide - size, 0)
+    extent = (window - 1) * dilation + 1
+    total = max((math.ceil(size / stride) - 1) * stride + extent - size, 0)
     return total // 2, total - total // 2

@@ -1,4 +1,4 @@
-"""PyTorch: eager, with the weights out of autograd's sight."""
+"""PyTorch: eager, with the weights hidden from autograd."""
 
 import gc
 import math
@@ -12,20 +12,17 @@ import torch
 from keras.ops import convert_to_tensor as convert
 from torch.nn import functional
 
-from keras_explainable.backend import torch_pooling
+from keras_explainable.backend import shared, torch_pooling
 from keras_explainable.backend.padding import Padding, padding_amounts
 
 TRACING_ERRORS: tuple[type[Exception], ...] = ()  # Nothing is traced.
 
-
 RUNS_EAGERLY = True
 
-#: Rows at once that are about fastest on a CPU (`benchmarks/compare.py --rows`), of a
-#: light network and of a heavy one.
 ROWS_ON_CPU = (16, 8)
 
-#: From so many values on, a CPU is faster row by row, where all is in its caches.
-AT_ONCE = 2**20
+#: From this number of values on, a CPU is faster row by row, within its caches.
+ROW_BY_ROW_SIZE = 2**20
 
 
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
@@ -36,7 +33,7 @@ def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
     def pullback(cotangent: Any) -> Any:
         if not outputs.requires_grad:  # The outputs do not depend on the inputs.
             return keras.tree.map_structure(torch.zeros_like, inputs)
-        found = torch.autograd.grad(
+        gradients = torch.autograd.grad(
             outputs,
             keras.tree.flatten(inputs),
             cotangent,
@@ -44,14 +41,12 @@ def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
             allow_unused=True,
             materialize_grads=True,
         )
-        return keras.tree.pack_sequence_as(inputs, found)
+        return keras.tree.pack_sequence_as(inputs, gradients)
 
     return outputs.detach(), pullback, keras.tree.map_structure(torch.detach, others)
 
 
-def stack_units(function: Callable[[Any], Any], count: int) -> Any:
-    units = [function(unit) for unit in range(count)]
-    return keras.tree.map_structure(lambda *maps: torch.stack(maps, dim=-1), *units)
+stack_units = shared.stack_unrolled
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,8 +58,8 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
 
     @torch.no_grad()
     def call(*tensors: Any) -> Any:
-        # Keras walks its trees by closures in cycles, which hold tensors and their
-        # graphs: those of the last step go before they grow old and stay.
+        # Keras walks structures by closures in reference cycles, which hold tensors and
+        # their graphs. Free those of the last step before they reach an old generation.
         gc.collect(1)
         model = reference()
         weights = getattr(model, "variables", ())
@@ -76,7 +71,7 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
 
 
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function  # Which torch runs as it is.
+    return function  # PyTorch runs it as it is.
 
 
 def weighted_sums(
@@ -84,14 +79,14 @@ def weighted_sums(
 ) -> list[Any]:
     weights = torch.as_tensor(weights, device=values[0].device)
     if not _by_rows(*values):
-        return [_weighted(weights, x) for x in function(*values)]
+        return [_weighted_sum(weights, x) for x in function(*values)]
     sums: list[Any] = []
-    parts = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]
-    for row, *part in zip(weights.tolist(), *parts, strict=True):
-        new = function(*part)
+    rows = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]
+    for row_weights, *row in zip(weights.tolist(), *rows, strict=True):
+        new = function(*row)
         sums = sums or [*map(torch.zeros_like, new)]
         for total, x in zip(sums, new, strict=True):
-            for group, weight in enumerate(row):
+            for group, weight in enumerate(row_weights):
                 total[group].add_(x[group], alpha=weight)
     return sums
 
@@ -99,39 +94,40 @@ def weighted_sums(
 def power_sums(weights: Any, x: Any) -> list[Any]:
     weights = torch.as_tensor(weights, device=x.device)
     if not _by_rows(x):
-        return [_weighted(weights, each) for each in (x, torch.square(x))]
-    parts = x.reshape(*weights.shape, *x.shape[1:])
-    sums, squares = torch.zeros_like(parts[0]), torch.zeros_like(parts[0])
-    for row, part in zip(weights.tolist(), parts, strict=True):
-        for group, (weight, values) in enumerate(zip(row, part, strict=True)):
+        return [_weighted_sum(weights, power) for power in (x, torch.square(x))]
+    rows = x.reshape(*weights.shape, *x.shape[1:])
+    sums, squares = torch.zeros_like(rows[0]), torch.zeros_like(rows[0])
+    for row_weights, row in zip(weights.tolist(), rows, strict=True):
+        for group, (weight, values) in enumerate(zip(row_weights, row, strict=True)):
             sums[group].add_(values, alpha=weight)
             squares[group].addcmul_(values, values, value=weight)
     return [sums, squares]
 
 
 def _by_rows(*values: Any) -> bool:
-    large = max(x.numel() for x in values) >= AT_ONCE
+    large = max(x.numel() for x in values) >= ROW_BY_ROW_SIZE
     return large and all(x.device.type == "cpu" for x in values)
 
 
-def _weighted(weights: Any, x: Any) -> Any:
-    parts = x.reshape(*weights.shape, -1)
-    sums = torch.einsum("rg,rgn->gn", weights.to(x.dtype), parts)
+def _weighted_sum(weights: Any, x: Any) -> Any:
+    rows = x.reshape(*weights.shape, -1)
+    sums = torch.einsum("rg,rgn->gn", weights.to(x.dtype), rows)
     return sums.reshape(-1, *x.shape[1:])
 
 
 def value_counts(weights: Any, numbers: Any, count: int) -> list[Any]:
-    alike = ((numbers == number).to(torch.float32) for number in range(count))
-    return [_weighted(torch.as_tensor(weights, device=x.device), x) for x in alike]
+    weights = torch.as_tensor(weights, device=numbers.device)
+    indicators = ((numbers == value).to(torch.float32) for value in range(count))
+    return [_weighted_sum(weights, x) for x in indicators]
 
 
 def convolution_is_faster(layer: Any) -> bool:
-    """Keras copies inputs and kernels to other layouts; here they are only viewed."""
+    """Keras copies inputs and kernels to another layout; this takes views of them."""
     return len(layer.strides) == 2
 
 
 def kernel_layout(kernel: Any) -> Any:
-    """Return (H, W, I, O) as (O, H, W, I), which torch reads as channels-last."""
+    """Return (H, W, I, O) as (O, H, W, I), which PyTorch reads as channels-last."""
     return np.ascontiguousarray(kernel.transpose(3, 0, 1, 2))
 
 
@@ -145,15 +141,15 @@ def convolution(
     dilation: Any,
 ) -> Any:
     kernel, inputs = convert(kernel).permute(0, 3, 1, 2), inputs.permute(0, 3, 1, 2)
-    sides = padding_amounts(
+    amounts = padding_amounts(
         padding, inputs.shape[2:], kernel.shape[2:], strides, dilation
     )
     if kernel.shape[1] == 1 and set(dilation) == {1}:
-        kernel, sides = _evened(kernel, sides)
-    inputs, around = _padded(inputs, sides)
+        kernel, amounts = _with_even_padding(kernel, amounts)
+    inputs, even = _pad_if_uneven(inputs, amounts)
     bias = None if bias is None else convert(bias)
     groups = inputs.shape[1] // kernel.shape[1]
-    outputs = functional.conv2d(inputs, kernel, bias, strides, around, dilation, groups)
+    outputs = functional.conv2d(inputs, kernel, bias, strides, even, dilation, groups)
     return relu(outputs, limit).permute(0, 2, 3, 1)
 
 
@@ -162,21 +158,21 @@ max_pool = torch_pooling.max_pool
 max_pool_and_counts = torch_pooling.max_pool_and_counts
 
 
-def _evened(kernel: Any, sides: Padding) -> tuple[Any, Padding]:
-    """Return a kernel with zeros where a side has less padding, and even sides.
+def _with_even_padding(kernel: Any, amounts: Padding) -> tuple[Any, Padding]:
+    """Return a kernel with zeros on the sides of less padding, and even padding.
 
-    torch copies the inputs to pad them unevenly; a small kernel costs less.
+    PyTorch copies the inputs to pad them unevenly; padding a small kernel costs less.
     """
-    (above, left), (below, right) = zip(*sides, strict=True)
+    (above, left), (below, right) = zip(*amounts, strict=True)
     width = max(right - left, 0), max(left - right, 0)
     height = max(below - above, 0), max(above - below, 0)
     kernel = functional.pad(kernel, (*width, *height))
-    return kernel, [(max(side), max(side)) for side in sides]
+    return kernel, [(max(sides), max(sides)) for sides in amounts]
 
 
-def _padded(inputs: Any, sides: Padding) -> tuple[Any, Any]:
-    """Return what is left for the operation to pad, alike on both sides."""
-    (top, bottom), (left, right) = sides
+def _pad_if_uneven(inputs: Any, amounts: Padding) -> tuple[Any, Any]:
+    """Return the inputs, padded if uneven, and the even padding that remains."""
+    (top, bottom), (left, right) = amounts
     if top == bottom and left == right:
         return inputs, (top, left)
     return functional.pad(inputs, (left, right, top, bottom)), (0, 0)
@@ -187,12 +183,12 @@ def affine(x: Any, scale: Any, shift: Any) -> Any:
 
 
 def relu(x: Any, limit: float | None) -> Any:
-    """In place, which saves memory and time: nothing else reads ``x``."""
+    """Works in place to save memory and time, as nothing else reads ``x``."""
     return x if limit is None else _ReLU.apply(x, limit)
 
 
 class _ReLU(torch.autograd.Function):
-    """In place behind autograd's back, which would copy a view that is changed."""
+    """Works in place unseen by autograd, which would copy a view that changes."""
 
     @staticmethod
     def forward(ctx: Any, x: Any, limit: float) -> Any:
@@ -210,7 +206,7 @@ class _ReLU(torch.autograd.Function):
 
 
 def normal(keys: Any, shape: tuple[int, ...]) -> Any:
-    device = keras.ops.zeros(()).device  # Where Keras puts its tensors.
+    device = keras.ops.zeros(()).device  # The device on which Keras puts tensors.
     noise = torch.empty((len(keys), *shape), device=device)
     generator = torch.Generator(device)
     for row, (high, low) in zip(noise, keys.tolist(), strict=True):
@@ -218,8 +214,7 @@ def normal(keys: Any, shape: tuple[int, ...]) -> Any:
     return noise
 
 
-#: Parameters are changed in place.
-COPIES_ON_WRITE = False
+COPIES_ON_WRITE = False  # Parameters change in place.
 
 
 def host_buffer(variable: Any) -> Any:
@@ -227,8 +222,10 @@ def host_buffer(variable: Any) -> Any:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return refused or isinstance(error, torch.OutOfMemoryError | MemoryError)
+    refused_by_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(
+        error
+    )
+    return refused_by_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def free_memory() -> int | None:

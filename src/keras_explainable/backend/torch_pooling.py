@@ -1,4 +1,4 @@
-"""Max pooling in PyTorch, without the copies that Keras makes, and who wins in it."""
+"""Max pooling in PyTorch without the copies that Keras makes, and argmax counts."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,17 +11,17 @@ from torch.nn import functional
 
 from keras_explainable.backend.padding import padding_amounts
 
-#: Bits that count rows, up to so many, for one place; and places in a word of 64.
-_BITS, _MOST, _PLACES = 7, 127, 9
+#: Bits of a counter, its largest count, and the counters in a word of 64 bits.
+_BITS, _MAX_COUNT, _COUNTERS = 7, 127, 9
 
 
 def max_pool_is_faster(layer: Any) -> bool:
-    """Keras copies the inputs to channels-first, and all that follow stay there."""
+    """Keras copies the inputs to channels-first, and later layers stay there."""
     return len(layer.strides) == 2
 
 
 def max_pool(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
-    return _pooled(inputs, size, strides, padding)[0]
+    return _pool(inputs, size, strides, padding)[0]
 
 
 def max_pool_and_counts(
@@ -32,95 +32,97 @@ def max_pool_and_counts(
     strides: Any,
     padding: str,
 ) -> tuple[Any, list[Any]]:
-    best, found, before, width = _pooled(inputs, size, strides, padding)
+    maxima, indices, leading, width = _pool(inputs, size, strides, padding)
     down, right = (  # Where windows begin.
-        torch.arange(n, device=found.device) * step - first
-        for n, step, first in zip(found.shape[1:], strides, before, strict=False)
+        torch.arange(n, device=indices.device) * step - before
+        for n, step, before in zip(indices.shape[1:], strides, leading, strict=False)
     )
-    # Places are counted through whole rows of the picture, from one on.
-    places = [row * width + column + 1 for row, column in np.ndindex(*size)]
-    winners = partial(_winners, (down[:, None] * width + right)[..., None] - 1, limit)
-    weights = torch.as_tensor(weights, device=found.device)
-    values = [x.reshape(*weights.shape, *x.shape[1:]) for x in (best.detach(), found)]
-    if weights.device.type != "cpu":  # Which is not to be waited for.
-        won = winners(*values)
-        alike = ((won == place).to(weights.dtype) for place in places)
-        return best, [torch.einsum("rg,rg...->g...", weights, each) for each in alike]
-    sums = torch.zeros(len(places), weights.shape[1], *best.shape[1:])
-    for group, of_group in enumerate(weights.T.tolist()):
+    # Positions run through whole rows of the image, and start at 1.
+    positions = [row * width + column + 1 for row, column in np.ndindex(*size)]
+    argmax = partial(_argmax, (down[:, None] * width + right)[..., None] - 1, limit)
+    weights = torch.as_tensor(weights, device=indices.device)
+    values = [
+        x.reshape(*weights.shape, *x.shape[1:]) for x in (maxima.detach(), indices)
+    ]
+    if weights.device.type != "cpu":  # Counting row by row would wait for the GPU.
+        found = argmax(*values)
+        matches = ((found == position).to(weights.dtype) for position in positions)
+        return maxima, [torch.einsum("rg,rg...->g...", weights, x) for x in matches]
+    sums = torch.zeros(len(positions), weights.shape[1], *maxima.shape[1:])
+    for group, group_weights in enumerate(weights.T.tolist()):
         rows = [*zip(*(x[:, group] for x in values), strict=True)]
-        _count(sums[:, group], of_group, rows, winners, places)
-    return best, [*sums]
+        _add_counts(sums[:, group], group_weights, rows, argmax, positions)
+    return maxima, [*sums]
 
 
-def _winners(before: Any, limit: float | None, best: Any, found: Any) -> Any:
-    """Return which place of each window has won, from one on; 0 where ReLUs are closed.
+def _argmax(before: Any, limit: float | None, maxima: Any, indices: Any) -> Any:
+    """Return the position of each window's maximum, from 1; 0 if its ReLU is closed.
 
     Args:
-        before: the place before each window's first one (h, w, 1).
-        limit: where the ReLUs end; None if there are none.
-        best: maxima (..., h, w, C).
-        found: their places.
+        before: Index before each window's first position, shape (h, w, 1).
+        limit: Upper limit of the ReLUs; None if there are none.
+        maxima: Maxima, shape (..., h, w, C).
+        indices: Indices of the maxima in the image, shape (..., h, w, C).
     """
-    won = found - before
+    positions = indices - before
     if limit is None:
-        return won
-    passes = best > 0 if limit == math.inf else (best > 0) & (best < limit)
-    return won.mul_(passes)  # Many times as fast as filling in.
+        return positions
+    passes = maxima > 0 if limit == math.inf else (maxima > 0) & (maxima < limit)
+    return positions.mul_(passes)  # Many times as fast as ``masked_fill_``.
 
 
-def _count(
+def _add_counts(
     sums: Any,
     weights: Sequence[float],
     rows: Sequence[Any],
-    winners: Callable[..., Any],
-    places: Sequence[int],
+    argmax: Callable[..., Any],
+    positions: Sequence[int],
 ) -> None:
-    """Add to sums (places, ...) how often each place wins in weighted rows.
+    """Add the weighted argmax counts of rows to sums (positions, ...).
 
-    Row by row, which a CPU's caches hold.
+    It goes row by row, as a row fits into a CPU's caches.
     """
-    for weight in {*weights} - {0}:  # There is one, as a rule.
-        those = [row for row, each in zip(rows, weights, strict=True) if each == weight]
-        for start in range(0, len(those), _MOST):
-            some = (winners(*row) for row in those[start : start + _MOST])
-            for total, x in zip(sums, _counted(some, places), strict=True):
+    for weight in {*weights} - {0}:  # Usually there is only one.
+        equal = [row for row, each in zip(rows, weights, strict=True) if each == weight]
+        for start in range(0, len(equal), _MAX_COUNT):
+            chunk = (argmax(*row) for row in equal[start : start + _MAX_COUNT])
+            for total, x in zip(sums, _counts(chunk, positions), strict=True):
                 total.add_(x, alpha=weight)
 
 
-def _counted(rows: Iterable[Any], places: Sequence[int]) -> Iterator[Any]:
-    """Yield how often each place stands in rows: the counts of nine lie in one word."""
-    parts = [places[n : n + _PLACES] for n in range(0, len(places), _PLACES)]
-    tables = [torch.zeros(places[-1] + 1, dtype=torch.int64) for _ in parts]
-    for table, part in zip(tables, parts, strict=True):
-        table[part] = torch.tensor([1 << _BITS * n for n in range(len(part))])
-    words: list[Any] = [0 for _ in parts]
+def _counts(rows: Iterable[Any], positions: Sequence[int]) -> Iterator[Any]:
+    """Yield the count of each position in rows; nine counters share a word."""
+    starts = range(0, len(positions), _COUNTERS)
+    groups = [positions[start : start + _COUNTERS] for start in starts]
+    tables = [torch.zeros(positions[-1] + 1, dtype=torch.int64) for _ in groups]
+    for table, group in zip(tables, groups, strict=True):
+        table[group] = torch.tensor([1 << _BITS * n for n in range(len(group))])
+    words: list[Any] = [0 for _ in groups]
     for row in rows:
         ones = (torch.take(table, row) for table in tables)
         words = [word + one for word, one in zip(words, ones, strict=True)]
-    for word, part in zip(words, parts, strict=True):
-        for n in range(len(part)):
-            yield word >> _BITS * n & _MOST
+    for word, group in zip(words, groups, strict=True):
+        for n in range(len(group)):
+            yield word >> _BITS * n & _MAX_COUNT
 
 
-def _pooled(inputs: Any, size: Any, strides: Any, padding: str) -> tuple[Any, ...]:
-    """Return the maxima and their places, both (B, h, w, C).
+def _pool(inputs: Any, size: Any, strides: Any, padding: str) -> tuple[Any, ...]:
+    """Return the maxima and their indices, the leading padding, and the width.
 
-    A place is row * width + column; then follow what windows reach beyond the first row
-    and column, and the width.
+    Maxima and indices have shape (B, h, w, C); an index is row * width + column.
     """
     inputs = inputs.permute(0, 3, 1, 2)
-    sides = padding_amounts(padding, inputs.shape[2:], size, strides, (1, 1))
-    uneven = [last > first for first, last in sides]
+    amounts = padding_amounts(padding, inputs.shape[2:], size, strides, (1, 1))
+    uneven = [after > before for before, after in amounts]
     short = any(each and step == 1 for each, step in zip(uneven, strides, strict=True))
-    if short or size[1] > inputs.shape[-1]:  # Places of a window would be alike.
-        (top, bottom), (left, right) = sides
+    if short or size[1] > inputs.shape[-1]:  # Two positions would share an index.
+        (top, bottom), (left, right) = amounts
         inputs = functional.pad(inputs, (left, right, top, bottom), value=-math.inf)
-        sides, uneven = [(0, 0), (0, 0)], [False]
-    before = [first for first, _ in sides]
-    # Windows that end beyond the edge save a copy with one more line there.
-    found = functional.max_pool2d(
-        inputs, size, strides, before, ceil_mode=any(uneven), return_indices=True
+        amounts, uneven = [(0, 0), (0, 0)], [False]
+    leading = [before for before, _ in amounts]
+    # Letting windows end beyond the edge saves a copy padded by one more line.
+    pooled = functional.max_pool2d(
+        inputs, size, strides, leading, ceil_mode=any(uneven), return_indices=True
     )
-    best, places = (x.permute(0, 2, 3, 1) for x in found)
-    return best, places, before, inputs.shape[-1]
+    maxima, indices = (x.permute(0, 2, 3, 1) for x in pooled)
+    return maxima, indices, leading, inputs.shape[-1]

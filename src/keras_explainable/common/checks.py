@@ -1,4 +1,4 @@
-"""Checks of arguments: each says what must hold and what was received."""
+"""Argument checks whose errors say what is required and what was received."""
 
 import math
 import numbers
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-#: The largest integer where none is said: what all backends count up to.
+#: The default upper limit of integers, which every backend can represent.
 MAX_INTEGER = 2**31 - 1
 
 
@@ -22,42 +22,42 @@ def boolean(name: str, value: Any) -> None:
         raise TypeError(f"`{name}` must be True or False; received {value!r}.")
 
 
-def one_of(name: str, value: Any, texts: tuple[str, ...]) -> None:
-    """Raise ValueError unless ``value`` is one of the texts."""
-    if not isinstance(value, str) or value not in texts:
-        raise ValueError(f"`{name}` must be one of {texts}; received {value!r}.")
+def one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Raise ValueError unless ``value`` is one of the strings in ``choices``."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"`{name}` must be one of {choices}; received {value!r}.")
 
 
-def integer(name: str, value: Any, least: int, most: int | None = MAX_INTEGER) -> None:
-    """Raise unless ``value`` is an integer from ``least`` to ``most``."""
+def integer(name: str, value: Any, low: int, high: int | None = MAX_INTEGER) -> None:
+    """Raise unless ``value`` is an integer from ``low`` to ``high``."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
         raise TypeError(f"`{name}` must be an integer; received {value!r}.")
-    if value < least:
-        raise ValueError(f"`{name}` must be at least {least}; received {value!r}.")
-    if most is not None and int(value) > most:
-        raise ValueError(f"`{name}` must be at most {most}; received {value!r}.")
+    if value < low:
+        raise ValueError(f"`{name}` must be at least {low}; received {value!r}.")
+    if high is not None and int(value) > high:
+        raise ValueError(f"`{name}` must be at most {high}; received {value!r}.")
 
 
-def number(name: str, value: Any, least: float) -> None:
-    """Raise unless ``value`` is a finite real number of at least ``least``."""
+def number(name: str, value: Any, low: float) -> None:
+    """Raise unless ``value`` is a finite real number of at least ``low``."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"`{name}` must be a number; received {value!r}.")
-    if not (math.isfinite(value) and float(value) >= least):
+    if not (math.isfinite(value) and float(value) >= low):
         raise ValueError(
-            f"`{name}` must be finite and at least {least}; received {value!r}."
+            f"`{name}` must be finite and at least {low}; received {value!r}."
         )
 
 
-def number_or_numbers(name: str, value: Any, least: float) -> None:
-    """Raise unless ``value`` is such a number, or a sequence of them."""
-    for each in value if isinstance(value, list | tuple | np.ndarray) else [value]:
-        number(name, each, least)
+def number_or_numbers(name: str, value: Any, low: float) -> None:
+    """Raise unless ``value`` passes `number`, or is a sequence of values that do."""
+    for item in value if isinstance(value, list | tuple | np.ndarray) else [value]:
+        number(name, item, low)
 
 
-def image_ids(ids: Any, count: int, least: int = 0) -> np.ndarray:
+def image_ids(ids: Any, count: int, low: int = 0) -> np.ndarray:
     """Return ``ids`` as an array (count,) of integers; None means 0, 1, 2, ..."""
     array = np.arange(count) if ids is None else np.asarray(ids)
-    if array.shape != (count,) or array.dtype.kind not in "iu" or array.min() < least:
+    if array.shape != (count,) or array.dtype.kind not in "iu" or array.min() < low:
         raise ValueError(
             f"`ids` must be one integer >= 0 for each of the {count} inputs; "
             f"received {ids!r}."

@@ -1,4 +1,4 @@
-"""Whether Keras and a backend are there, found out without importing them."""
+"""Finding an installed Keras and its backend without importing either."""
 
 import json
 import os
@@ -9,7 +9,7 @@ SUPPORTED = ("tensorflow", "jax", "torch")
 
 
 def check() -> None:
-    """Raise ImportError, saying what to do, if Keras has no backend to run on."""
+    """Raise ImportError, with instructions, if Keras or its backend is missing."""
     backend = chosen_backend()
     if backend not in SUPPORTED:
         raise ImportError(
@@ -27,7 +27,10 @@ def check() -> None:
 
 
 def chosen_backend() -> str:
-    """Return the backend that Keras will take: variable, settings file, default."""
+    """Return the backend that Keras will load.
+
+    The environment variable comes first, then Keras' settings file, then the default.
+    """
     home = Path(os.environ.get("KERAS_HOME", Path("~/.keras").expanduser()))
     try:
         settings = json.loads((home / "keras.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Maps of any number of spatial axes in another size, linearly interpolated."""
+"""Resizing maps with any number of spatial axes by interpolation."""
 
 import numpy as np
 from keras import ops
@@ -9,13 +9,13 @@ from keras_explainable.types import Tensor
 def interpolated(
     x: Tensor, size: tuple[int, ...], interpolation: str = "bilinear"
 ) -> Tensor:
-    """Return values (B, *spatial, ...) of another size of their first spatial axes.
+    """Return ``x`` with its first spatial axes resized to ``size``.
 
     Args:
-        x: with as many spatial axes as ``size`` has numbers, or more.
-        size: of these axes.
-        interpolation: of two axes, as in ``keras.ops.image.resize``; of another number
-            it is always linear.
+        x: Values, shape (B, *spatial, ...), with at least ``len(size)`` spatial axes.
+        size: New lengths of the first spatial axes.
+        interpolation: Mode of ``keras.ops.image.resize``, used for two axes; any other
+            number of axes is interpolated linearly.
     """
     rank = len(size)
     if tuple(x.shape[1 : rank + 1]) == tuple(size):
@@ -30,16 +30,16 @@ def interpolated(
 
 
 def interpolated_sum(x: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Return values (B, *spatial) of another size and of equal sum."""
+    """Return ``x``, shape (B, *spatial), resized to ``size`` with its sum preserved."""
     weights = [interpolation_weights(*pair) for pair in _lengths(x, size)]
-    return _along_axes(x, [each / each.sum(axis=0) for each in weights])
+    return _along_axes(x, [matrix / matrix.sum(axis=0) for matrix in weights])
 
 
 def interpolation_weights(pixels: int, cells: int) -> np.ndarray:
-    """Return the weight of each cell in each pixel (pixels, cells), rows of sum 1."""
-    place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
-    away = np.abs(place[:, None] - np.arange(cells)) / max(1, cells / pixels)
-    weights = np.maximum(1 - away, 0)
+    """Return the weight of each cell in each pixel, (pixels, cells); rows sum to 1."""
+    position = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
+    distance = np.abs(position[:, None] - np.arange(cells)) / max(1, cells / pixels)
+    weights = np.maximum(1 - distance, 0)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
@@ -48,7 +48,7 @@ def _lengths(x: Tensor, size: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def _along_axes(x: Tensor, weights: list[np.ndarray]) -> Tensor:
-    for axis, each in enumerate(weights, 1):
-        matrix = ops.cast(each, x.dtype)
+    for axis, matrix in enumerate(weights, 1):
+        matrix = ops.cast(matrix, x.dtype)
         x = ops.moveaxis(ops.tensordot(x, matrix, axes=[[axis], [1]]), -1, axis)
     return x

@@ -1,4 +1,4 @@
-"""Tensors, or lists and dictionaries of them, as models with several inputs have."""
+"""Nested structures of tensors, such as the inputs of a model with several."""
 
 from typing import Any
 
@@ -6,26 +6,25 @@ import keras
 import numpy as np
 from keras import ops
 
-#: A tensor, or tensors in lists and dictionaries.
+#: A tensor, or lists and dictionaries of tensors.
 Nested = Any
 
 map_structure = keras.tree.map_structure
 flatten = keras.tree.flatten
 
 
-def row_count(tree: Nested) -> int:
-    """Return the number of rows, which all tensors (R, ...) share."""
-    return int(flatten(tree)[0].shape[0])
+def row_count(structure: Nested) -> int:
+    """Return R, the number of rows that all tensors (R, ...) share."""
+    return int(flatten(structure)[0].shape[0])
 
 
 def is_float(x: Any) -> bool:
-    """Whether a tensor, or a symbol of one, can have a derivative."""
+    """Return whether a tensor, real or symbolic, can have a derivative."""
     dtype = keras.backend.standardize_dtype(x.dtype)
-    found: bool = keras.backend.is_float_dtype(dtype)
-    return found
+    return bool(keras.backend.is_float_dtype(dtype))
 
 
-def take_rows(tree: Nested, rows: np.ndarray) -> Nested:
-    """Return some rows of each tensor (R, ...)."""
+def take_rows(structure: Nested, rows: np.ndarray) -> Nested:
+    """Return the given rows of each tensor (R, ...)."""
     rows = rows.astype("int32")
-    return map_structure(lambda x: ops.take(x, rows, axis=0), tree)
+    return map_structure(lambda x: ops.take(x, rows, axis=0), structure)

@@ -1,38 +1,38 @@
-"""Small tables, as notebooks and terminals show them."""
+"""Small tables for notebooks and terminals."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 from numbers import Integral
 from typing import Any
 
-#: Rows to show; of more, a last row tells how many.
-MOST = 20
+#: Rows to show; a last line counts those left out.
+MAX_ROWS = 20
 
 
 def text(caption: str, columns: Mapping[str, Sequence[Any]]) -> str:
-    """Return a table with a column for each title, right-aligned."""
+    """Return a plain-text table of titled columns, aligned to the right."""
     rows = list(zip(*columns.values(), strict=True))
-    cells = [list(columns), *([_text(value) for value in row] for row in rows[:MOST])]
+    cells = [list(columns), *([_text(x) for x in row] for row in rows[:MAX_ROWS])]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         for row in cells
     ]
-    return "\n".join([caption, *lines, *_more(rows)])
+    return "\n".join([caption, *lines, *_left_out(rows)])
 
 
 def html(caption: str, columns: Mapping[str, Sequence[Any]]) -> str:
-    """Return a table with a column for each title; all texts are escaped."""
+    """Return an HTML table of titled columns, with all text escaped."""
     rows = list(zip(*columns.values(), strict=True))
-    lines = [_row("th", columns), *(_row("td", row) for row in rows[:MOST])]
-    for more in _more(rows):
-        lines.append(f'<tr><td colspan="{len(columns)}">{more}</td></tr>')
+    lines = [_row("th", columns), *(_row("td", row) for row in rows[:MAX_ROWS])]
+    for note in _left_out(rows):
+        lines.append(f'<tr><td colspan="{len(columns)}">{note}</td></tr>')
     body = "\n".join(lines)
     return f"<table>\n<caption>{escape(caption)}</caption>\n{body}\n</table>"
 
 
-def _more(rows: Sequence[Any]) -> list[str]:
-    return [f"and {len(rows) - MOST} more"] if len(rows) > MOST else []
+def _left_out(rows: Sequence[Any]) -> list[str]:
+    return [f"and {len(rows) - MAX_ROWS} more"] if len(rows) > MAX_ROWS else []
 
 
 def _row(tag: str, values: Any) -> str:

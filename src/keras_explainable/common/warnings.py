@@ -1,4 +1,4 @@
-"""Warnings that point at the user's own line."""
+"""Warnings that point to the user's own line."""
 
 import sys
 import warnings
@@ -16,13 +16,13 @@ def warn(message: str) -> None:
 
 
 class Once:
-    """Warns of each kind of thing once."""
+    """Gives one warning of each kind."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._given: set[str] = set()
 
     def warn(self, kind: str, message: str | None) -> None:
-        """Warn, unless there is no message or one of this kind was given before."""
-        if message is not None and kind not in self._told:
-            self._told.add(kind)
+        """Warn, unless ``message`` is None or this kind was already warned of."""
+        if message is not None and kind not in self._given:
+            self._given.add(kind)
             warn(message)

@@ -1,4 +1,4 @@
-"""Rows cut into chunks of one fixed size, the last one padded."""
+"""Splitting rows into chunks of one fixed size."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 def padded_chunks(total: int, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield positions (size,) that cover 0..total-1, and which of them are used.
+    """Yield positions (size,) that cover 0..total-1, and a mask of those in use.
 
-    Padding repeats the last position; whatever is computed there is to be dropped.
+    The last chunk is padded with its last position; results there must be dropped.
     """
     for start in range(0, total, size):
         positions = np.arange(start, start + size)

@@ -1,4 +1,4 @@
-"""One compiled step for each function, model and shape, kept while the model lives."""
+"""One compiled step for each function, model and shape, cached with the model."""
 
 import functools
 import inspect
@@ -21,31 +21,31 @@ _cache = ModelCache(capacity=16)
 def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     """Return ``function(model, *tensors)`` as a compiled function of the tensors.
 
-    It is compiled once for each shape of them, and kept as long as the model lives.
-    A function that cannot be traced runs eagerly, with a warning. One that runs out of
-    memory goes on with fewer rows at once: the first axis of all tensors is the rows.
+    It is compiled once for each shape of them, and cached while the model lives. A
+    function that cannot be traced runs eagerly, with a warning. One that runs out of
+    memory continues with fewer rows, the first axis of all tensors, at once.
     """
-    return _kept_for(model, function, retry_with_fewer_rows)
+    return _cached(model, function, retry_with_fewer_rows)
 
 
 def compiled_unsplit(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
-    """Return the same for tensors that cannot be cut in rows."""
-    return _kept_for(model, function, _as_it_is)
+    """Return the same as `compiled` for tensors that cannot be split into rows."""
+    return _cached(model, function, _unsplit)
 
 
-def _as_it_is(run: Callable[..., Any]) -> Callable[..., Any]:
+def _unsplit(run: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _kept_for(
-    model: Model, function: Callable[..., Any], finish: Callable[..., Any]
+def _cached(
+    model: Model, function: Callable[..., Any], wrap: Callable[..., Any]
 ) -> Callable[..., Any]:
-    key = finish, _identity(function)
-    return _cache.get(model, key, lambda: finish(_compile(function, model)))
+    key = wrap, _cache_key(function)
+    return _cache.get(model, key, lambda: wrap(_compile(function, model)))
 
 
 def invalidate(model: Model) -> None:
-    """Drop what was compiled for a model that has changed."""
+    """Drop the steps compiled for a model that has changed."""
     _cache.invalidate(model)
 
 
@@ -59,20 +59,19 @@ def call_method(
     results: int = 2,
     **context: Any,
 ) -> tuple[Tensor, ...]:
-    """Return what ``method`` returns: compiled if it can be, looping if it loops.
+    """Return the results of ``method``, compiled unless it loops on the host.
 
-    A method with a parameter ``rows`` (a meta method) runs its own loop on the host
-    and is told its ``context``: of ``rows``, ``ids``, ``progress`` what it accepts.
+    A method that loops has a parameter ``rows``. It receives those of the ``context``
+    (``rows``, ``ids``, ``progress``) that it accepts.
     """
     if accepts_parameter(method, "rows"):
-        known = {
+        accepted = {
             name: value
             for name, value in context.items()
             if accepts_parameter(method, name)
         }
-        return _checked(
-            method(model, inputs, indices, **known, **params), method, results
-        )
+        returned = method(model, inputs, indices, **accepted, **params)
+        return _checked(returned, method, results)
     step = compiled(functools.partial(method, **params), model)
     inputs = map_structure(ops.convert_to_tensor, inputs)
     indices = None if indices is None else ops.convert_to_tensor(indices)
@@ -88,9 +87,10 @@ def accepts_parameter(function: Callable[..., Any], name: str) -> bool:
 
 
 def display_name(function: Any) -> str:
-    """Return a name to show for any callable, also a partial or an object.
+    """Return a name to show for any callable.
 
-    A partial has the name of the function that it was given, if it was given one.
+    A partial has the name of the first callable among its arguments, else that of its
+    function.
     """
     while isinstance(function, functools.partial):
         function = next(filter(callable, function.args), function.func)
@@ -101,64 +101,61 @@ def _compile(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     reference = weakref.ref(model)
     run = backend.compiled(function, model)
 
+    def run_eagerly(*tensors: Tensor) -> Any:
+        return function(reference(), *tensors)
+
     def step(*tensors: Tensor) -> Any:
         nonlocal run
         try:
             return run(*tensors)
         except backend.TRACING_ERRORS as error:
-            result = function(reference(), *tensors)  # Raises if it is plainly wrong.
-            run = functools.partial(_call, function, reference)
-            _warn_of_eager(function, error)
+            result = run_eagerly(*tensors)  # Raises if it is wrong anyway.
+            run = run_eagerly
+            _warn_eager(function, error)
             return result
 
     return step
 
 
-def _call(
-    function: Callable[..., Any], model: Callable[[], Model], *tensors: Any
-) -> Any:
-    return function(model(), *tensors)
-
-
-def _warn_of_eager(function: Callable[..., Any], error: Exception) -> None:
+def _warn_eager(function: Callable[..., Any], error: Exception) -> None:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     warn(
-        f"{display_name(function)!r} cannot be compiled and runs eagerly, which is slower: "
-        f"{reason}"
+        f"{display_name(function)!r} cannot be compiled and runs eagerly, which is "
+        f"slower: {reason}"
     )
 
 
 def describe(function: Any) -> str:
-    """Return the name of a callable, with the parameters of a partial."""
+    """Return the display name of a callable, with the parameters of a partial."""
     params: dict[str, str] = {}
     while isinstance(function, functools.partial):
-        texts = {
-            k: describe(v) if callable(v) else repr(v)
-            for k, v in function.keywords.items()
+        own = {
+            name: describe(value) if callable(value) else repr(value)
+            for name, value in function.keywords.items()
         }
-        params = texts | params
+        params = own | params
         function = function.func
     listed = ", ".join(f"{name}={text}" for name, text in sorted(params.items()))
     return f"{display_name(function)}({listed})" if params else display_name(function)
 
 
-def _checked(result: Any, method: Method, count: int) -> tuple[Tensor, ...]:
-    if not isinstance(result, tuple | list) or len(result) != count:
+def _checked(results: Any, method: Method, count: int) -> tuple[Tensor, ...]:
+    if not isinstance(results, tuple | list) or len(results) != count:
         raise TypeError(
             f"`method` must return (logits, maps); {display_name(method)!r} returned "
-            f"{type(result).__name__}."
+            f"{type(results).__name__}."
         )
-    return tuple(result)
+    return tuple(results)
 
 
-def _identity(value: Any) -> Hashable:
-    """Return a key that is equal for equal partials of one function."""
+def _cache_key(value: Any) -> Hashable:
+    """Return a hashable key, equal for equal partials of one function."""
     if isinstance(value, functools.partial):
-        params = tuple((k, _identity(v)) for k, v in sorted(value.keywords.items()))
-        return _identity(value.func), tuple(map(_identity, value.args)), params
+        params = tuple((k, _cache_key(v)) for k, v in sorted(value.keywords.items()))
+        return _cache_key(value.func), tuple(map(_cache_key, value.args)), params
     try:
         hash(value)
     except TypeError:
-        # The compiled function holds the object, so no other gets its id meanwhile.
+        # The compiled function holds the object, so its id is not reused meanwhile.
         return type(value), id(value)
     return type(value), value

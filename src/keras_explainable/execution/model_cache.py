@@ -1,4 +1,4 @@
-"""What is made of a model, kept while it lives."""
+"""A cache of objects derived from models, which lives as long as each model."""
 
 import threading
 import weakref
@@ -8,48 +8,48 @@ from typing import Any, TypeVar
 
 from keras_explainable.types import Model
 
-Made = TypeVar("Made")
+Value = TypeVar("Value")
 
 
 class ModelCache:
-    """What was made of models, by key; of each the least recently used goes first.
+    """Values by model and key; for each model the least recently used goes first.
 
-    Nothing in it may hold its model, which would never go.
+    No value may hold its model, which would then never be freed.
 
     Attributes:
-        capacity: how many are kept of one model.
-        lock: held while one is made, which may make others.
+        capacity: Maximum number of values for one model.
+        lock: Held while a value is made, which may make others.
     """
 
     def __init__(self, capacity: int, outdated: Callable[[Model], None] | None = None):
-        """Args: see above; what is called when the state of a model has changed."""
+        """Start empty; ``outdated(model)`` is called when a model's state changes."""
         self.capacity, self.lock, self._outdated = capacity, threading.RLock(), outdated
-        self._of: weakref.WeakKeyDictionary[Model, OrderedDict[Hashable, Any]]
-        self._of = weakref.WeakKeyDictionary()
+        self._values: weakref.WeakKeyDictionary[Model, OrderedDict[Hashable, Any]]
+        self._values = weakref.WeakKeyDictionary()
 
     def get(
-        self, model: Model, key: Hashable, make: Callable[[], Made], state: Any = None
-    ) -> Made:
-        """Return what ``make`` returns, made anew if the state is not what it was."""
+        self, model: Model, key: Hashable, make: Callable[[], Value], state: Any = None
+    ) -> Value:
+        """Return the cached value, made anew if it is missing or the state differs."""
         with self.lock:
-            kept = self._of.setdefault(model, OrderedDict())
-            if key in kept and kept[key][0] != state:
-                del kept[key]
+            cached = self._values.setdefault(model, OrderedDict())
+            if key in cached and cached[key][0] != state:
+                del cached[key]
                 if self._outdated is not None:
                     self._outdated(model)
-            if key not in kept:
-                kept[key] = state, make()
-            kept.move_to_end(key)
-            while len(kept) > self.capacity:
-                kept.popitem(last=False)
-            made: Made = kept[key][1]
-            return made
+            if key not in cached:
+                cached[key] = state, make()
+            cached.move_to_end(key)
+            while len(cached) > self.capacity:
+                cached.popitem(last=False)
+            value: Value = cached[key][1]
+            return value
 
     def count(self, model: Model) -> int:
-        """Return how many are kept of a model."""
-        return len(self._of.get(model, ()))
+        """Return the number of values cached for a model."""
+        return len(self._values.get(model, ()))
 
     def invalidate(self, model: Model) -> None:
-        """Drop what was made of a model."""
+        """Drop all values of a model."""
         with self.lock:
-            self._of.pop(model, None)
+            self._values.pop(model, None)

@@ -1,4 +1,4 @@
-"""Models that a method wants in the place of the one it is to explain."""
+"""Replacing a model by the rewritten one that a method needs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,10 +10,10 @@ Hook = Callable[[Model, dict[str, Any]], Model]
 
 
 def prepares_model(hook: Hook) -> Callable[[Method], Method]:
-    """Decorate a method that wants ``hook(model, params)`` in the place of ``model``.
+    """Return a decorator for a method that needs ``hook(model, params)`` as its model.
 
-    ``ke.explain`` calls the hook first, so that the model it returns can be lowered.
-    Given a model that it has returned, the hook must return it as it is.
+    ``ke.explain`` calls the hook first, so that the rewritten model can be lowered. A
+    hook must return a model unchanged if the hook itself has returned it before.
     """
 
     def decorate(method: Method) -> Method:
@@ -24,7 +24,7 @@ def prepares_model(hook: Hook) -> Callable[[Method], Method]:
 
 
 def prepared_model(method: Method, model: Model, params: dict[str, Any]) -> Model:
-    """Return the model that ``method``, called with ``params``, wants for ``model``."""
+    """Return the model that ``method``, called with ``params``, needs for ``model``."""
     inner: Any = method
     while isinstance(inner, partial):
         inner, params = inner.func, inner.keywords | params

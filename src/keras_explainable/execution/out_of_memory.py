@@ -16,45 +16,45 @@ def retry_with_fewer_rows(run: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``run(*tensors)``, halving the rows for good when memory runs out.
 
     Args:
-        run: a function of tensors (R, ...), or None, to a structure of tensors
-            (R, ...), each row by itself.
+        run: Function of tensors (R, ...) or None, returning a structure of tensors
+            (R, ...), where each row depends on the same row of the inputs only.
     """
-    most: int | None = None  # Rows that are known to fit.
+    limit: int | None = None  # Rows that are known to fit.
 
     def run_in_chunks(*tensors: Tensor) -> Any:
-        nonlocal most
+        nonlocal limit
         rows = row_count(tensors)
-        parts: list[Any] = []
+        chunks: list[Any] = []
         done = 0
         while done < rows:
-            size = rows if most is None else min(most, rows)
+            size = rows if limit is None else min(limit, rows)
             try:
-                parts.append(_part(run, tensors, done, size))
+                chunks.append(_run_chunk(run, tensors, done, size))
             except Exception as error:
                 if size == 1 or not backend.is_out_of_memory(error):
                     raise
-                most = size // 2
+                limit = size // 2
                 warn(
-                    f"The device is out of memory with {size} rows at once; going on "
-                    f"with {most}. A `batch_size` of {most} avoids the attempt."
+                    f"The device is out of memory with {size} rows at once; continuing "
+                    f"with {limit}. A `batch_size` of {limit} avoids the attempt."
                 )
             else:
                 done += size
-        return parts[0] if len(parts) == 1 else _joined(parts)
+        return chunks[0] if len(chunks) == 1 else _concatenate(chunks)
 
     return run_in_chunks
 
 
-def _part(run: Callable[..., Any], tensors: Any, start: int, size: int) -> Any:
-    """Return what ``run`` makes of rows from ``start`` on, ``size`` at the most."""
+def _run_chunk(run: Callable[..., Any], tensors: Any, start: int, size: int) -> Any:
+    """Return the results of ``run`` for up to ``size`` rows from ``start`` on."""
     rows = row_count(tensors)
     if size == rows:
         return run(*tensors)
     positions, used = next(padded_chunks(rows - start, size))
-    some = (None if x is None else take_rows(x, positions + start) for x in tensors)
+    chunk = (None if x is None else take_rows(x, positions + start) for x in tensors)
     count = int(used.sum())
-    return map_structure(lambda x: x[:count], run(*some))
+    return map_structure(lambda x: x[:count], run(*chunk))
 
 
-def _joined(parts: list[Any]) -> Any:
-    return map_structure(lambda *rows: ops.concatenate(rows), *parts)
+def _concatenate(chunks: list[Any]) -> Any:
+    return map_structure(lambda *rows: ops.concatenate(rows), *chunks)

@@ -1,4 +1,4 @@
-"""The activation that a layer applies to its own result."""
+"""The activation that a layer applies to its own output."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,19 +9,19 @@ from keras_explainable.network.graph import Step, shallow_copy
 
 
 def activation_of(operation: Any) -> Any:
-    """Return the activation that a layer ends with; None if it has none."""
+    """Return the activation at the end of a layer; None if it has none."""
     return getattr(operation, "activation", None)
 
 
 def with_activation(layer: keras.Layer, activation: Any) -> keras.Layer:
-    """Return a shallow_copy of the layer that ends with another activation."""
+    """Return a shallow copy of the layer with another activation at its end."""
     copy = shallow_copy(layer)
     copy.__dict__["activation"] = activation
     return copy
 
 
 def split_activation(step: Step) -> list[Step]:
-    """Return the step of a layer with its activation as a step of its own."""
+    """Return the steps of a layer without its activation, and of the activation."""
     activation = activation_of(step.operation)
     if activation in (None, keras.activations.linear):
         return [step]

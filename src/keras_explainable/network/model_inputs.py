@@ -1,6 +1,6 @@
-"""Inputs of a model: matched with those it has, made into tensors, checked.
+"""Inputs of a model: matching them with the model's, converting and checking them.
 
-What is being traced has no values yet, so only its shape can be checked then.
+Symbolic tensors have no values, so that only their shapes are checked.
 """
 
 from typing import Any
@@ -17,19 +17,19 @@ from keras_explainable.types import Model, Tensor
 def as_inputs(model: Model, inputs: Any) -> Nested:
     """Return ``inputs`` as float tensors (B, ...) that fit ``model``.
 
-    Of a model with several inputs they are in the structure that it was made with.
+    Several inputs are returned in the structure with which the model was built.
 
     Raises:
-        ValueError: if they are empty, NaN or infinite, or of the wrong shape.
-        TypeError: if they are not numbers.
+        ValueError: If they are empty, NaN or infinite, or of the wrong shape.
+        TypeError: If they are not numbers.
     """
-    found = for_each_input(model, _as_input, inputs)
-    _check_lengths(found)
-    return found
+    tensors = for_each_input(model, _as_input, inputs)
+    _check_lengths(tensors)
+    return tensors
 
 
 def check_inputs(model: Model, inputs: Nested) -> None:
-    """Raise as ``as_inputs`` does, for arrays, without making tensors of them."""
+    """Raise as ``as_inputs`` does, without converting arrays to tensors."""
 
     def check(symbol: Any, x: Any) -> None:
         _check_shape(symbol, x.shape)
@@ -43,13 +43,13 @@ def for_each_input(model: Model, function: Any, inputs: Any) -> Nested:
     """Return ``function(symbol, x)`` for each input, in the model's structure.
 
     Args:
-        model: Keras model, or anything that is called as one.
-        function: of the symbolic input, None if it is not known, and what is given.
-        inputs: for a model with several inputs a dictionary by their names, or a list
-            in their order; else the one input.
+        model: Keras model, or a callable like one.
+        function: Function of the symbolic input (None if unknown) and the given input.
+        inputs: For a model with several inputs, a dictionary by name or a list in
+            order; else the single input.
 
     Raises:
-        ValueError: if there is not one for each of the model's.
+        ValueError: If the inputs do not match those of the model.
     """
     symbols = symbolic_inputs(model)
     if symbols is None and isinstance(inputs, dict):
@@ -57,78 +57,79 @@ def for_each_input(model: Model, function: Any, inputs: Any) -> Nested:
     if symbols is None or not keras.tree.is_nested(symbols):
         named = symbols is not None and isinstance(inputs, dict)
         return function(
-            symbols, _in_order("x", symbols, inputs)[0] if named else inputs
+            symbols, _in_input_order("x", symbols, inputs)[0] if named else inputs
         )
-    pairs = zip(flatten(symbols), _in_order("x", symbols, inputs), strict=True)
+    pairs = zip(flatten(symbols), _in_input_order("x", symbols, inputs), strict=True)
     return keras.tree.pack_sequence_as(symbols, [function(*pair) for pair in pairs])
 
 
 def symbolic_inputs(model: Model) -> Nested:
-    """Return the one input, or several in their structure; None if not known."""
+    """Return the single input, or several in their structure; None if unknown."""
     symbols = getattr(model, "inputs", None) or [None]
     return symbols[0] if len(symbols) == 1 else model.input
 
 
 def input_names(model: Model) -> list[str]:
-    """Return the names of a model's inputs; none if they are not known."""
+    """Return the names of a model's inputs; an empty list if they are unknown."""
     return [symbol.name for symbol in getattr(model, "inputs", None) or ()]
 
 
 def check_single_input(model: Model, inputs: Nested) -> None:
-    """Raise ValueError unless there is one input only."""
+    """Raise ValueError if there are several inputs."""
     if keras.tree.is_nested(inputs):
         raise ValueError(
             "`model` must have one input for this method; received one with "
-            f"{input_names(model) or sorted(inputs)}. Gradients, also integrated, "
-            "smoothed or guided, and CAMs take several."
+            f"{input_names(model) or sorted(inputs)}. Only CAMs and gradients "
+            "(also integrated, smoothed or guided) support several inputs."
         )
 
 
-def in_model_structure(model: Model, given: Any) -> Any:
-    """Return what is given by the names of inputs in the model's own structure.
+def in_model_structure(model: Model, inputs: Any) -> Any:
+    """Return a dictionary of inputs by name in the model's own structure.
 
-    Anything but a dictionary, or for a model of one input, is returned as it is.
+    Anything else, and the input of a model with one, is returned unchanged.
 
     Raises:
-        ValueError: if other inputs are named.
+        ValueError: If the names are not those of the model's inputs.
     """
     symbols = symbolic_inputs(model)
-    if not isinstance(given, dict) or not keras.tree.is_nested(symbols):
-        return given
-    return keras.tree.pack_sequence_as(symbols, _in_order("x", symbols, given))
+    if not isinstance(inputs, dict) or not keras.tree.is_nested(symbols):
+        return inputs
+    return keras.tree.pack_sequence_as(symbols, _in_input_order("x", symbols, inputs))
 
 
 def map_inputs_with(
-    model: Model, function: Any, name: str, given: Any, *trees: Nested
+    model: Model, function: Any, name: str, values: Any, *structures: Nested
 ) -> Nested:
-    """Return ``function(its part of given, x, ...)`` for each input.
+    """Return ``function(value, x, ...)`` for each input of a model.
 
     Args:
-        model: what the inputs are of.
-        function: of a parameter, and of what the trees have for an input.
-        name: what the parameter is called.
-        given: the parameter: a dictionary by the names of inputs, or the same for all.
-        *trees: in the structure of the inputs.
+        model: Model that the inputs belong to.
+        function: Function of a parameter's value and of each structure's leaf.
+        name: Name of the parameter, for error messages.
+        values: One value for all inputs, or a dictionary of values by input name.
+        *structures: Structures of values, all like that of the inputs.
 
     Raises:
-        ValueError: if other inputs are named.
+        ValueError: If the names are not those of the model's inputs.
     """
-    flat = [flatten(tree) for tree in trees]
-    named = isinstance(given, dict)
-    symbols = symbolic_inputs(model)
-    symbols = trees[0] if symbols is None else symbols
-    parts = _in_order(name, symbols, given) if named else [given] * len(flat[0])
-    found = [function(*each) for each in zip(parts, *flat, strict=True)]
-    return keras.tree.pack_sequence_as(trees[0], found)
+    leaves = [flatten(structure) for structure in structures]
+    ordered = [values] * len(leaves[0])
+    if isinstance(values, dict):
+        symbols = symbolic_inputs(model)
+        symbols = structures[0] if symbols is None else symbols
+        ordered = _in_input_order(name, symbols, values)
+    results = [function(*args) for args in zip(ordered, *leaves, strict=True)]
+    return keras.tree.pack_sequence_as(structures[0], results)
 
 
-def _in_order(name: str, symbols: Nested, given: Any) -> list[Any]:
+def _in_input_order(name: str, symbols: Nested, values: Any) -> list[Any]:
     names = _names(symbols)
-    if isinstance(given, dict) and {*given} == {*names}:
-        return [given[name] for name in names]
-    if isinstance(given, list | tuple) and len(given) == len(names):
-        return list(given)
-    received = sorted(given) if isinstance(given, dict) else type(given).__name__
+    if isinstance(values, dict) and {*values} == {*names}:
+        return [values[name] for name in names]
+    if isinstance(values, list | tuple) and len(values) == len(names):
+        return list(values)
+    received = sorted(values) if isinstance(values, dict) else type(values).__name__
     raise ValueError(
         f"`{name}` must have a value for each of the model's inputs {names}, by name "
         f"or in a list; received {received}."
@@ -136,9 +137,9 @@ def _in_order(name: str, symbols: Nested, given: Any) -> list[Any]:
 
 
 def _names(symbols: Nested) -> list[str]:
-    """Return what inputs are called, in the order of their symbols."""
+    """Return the names of inputs, in the order of their symbols."""
     if isinstance(symbols, dict):
-        return sorted(symbols)  # As trees are flattened.
+        return sorted(symbols)  # The order in which dictionaries are flattened.
     return [getattr(symbol, "name", "x") for symbol in flatten(symbols)]
 
 
@@ -151,10 +152,10 @@ def _as_input(symbol: Any, x: Any) -> Tensor:
 
 
 def as_array(name: str, x: Any) -> Any:
-    """Return a tensor as it is, anything else as a NumPy array.
+    """Return a tensor unchanged, anything else as a NumPy array.
 
     Raises:
-        TypeError: unless it holds real numbers.
+        TypeError: If it does not hold real numbers.
     """
     if not ops.is_tensor(x):
         try:
@@ -170,7 +171,7 @@ def as_array(name: str, x: Any) -> Any:
 
 
 def check_finite(x: Any, name: str = "x") -> None:
-    """Raise ValueError if ``x``, called ``name``, holds NaN or infinite values."""
+    """Raise ValueError if ``x`` holds NaN or infinite values."""
     if backend.is_symbolic(x):
         return
     finite = ops.all(ops.isfinite(x)) if ops.is_tensor(x) else np.isfinite(x).all()
@@ -179,14 +180,14 @@ def check_finite(x: Any, name: str = "x") -> None:
 
 
 def _check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
-    """Raise ValueError if a batch of this shape cannot be this input."""
+    """Raise ValueError if a batch of this shape does not fit the input."""
     expected = None if symbol is None else tuple(symbol.shape)
     sizes = zip(shape[1:], expected[1:] if expected else (), strict=False)
     fits = expected is None or len(shape) == len(expected)
     if not fits or any(None not in pair and pair[0] != pair[1] for pair in sizes):
         raise ValueError(
-            f"`x` must have shape {shape_text(expected)}, as the model's "
-            f"input has; received {shape_text(shape)}."
+            f"`x` must have shape {shape_text(expected)}, that of the model's input; "
+            f"received {shape_text(shape)}."
         )
     if len(shape) < 2 or 0 in shape:
         raise ValueError(
@@ -199,15 +200,14 @@ def _check_lengths(inputs: Nested) -> None:
     lengths = [x.shape[0] for x in flatten(inputs)]
     if len({*lengths}) > 1:
         raise ValueError(
-            "`x` must have as many rows of each input as of the others; received "
-            f"{lengths}."
+            f"`x` must have as many rows for every input; received {lengths}."
         )
 
 
 def map_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of a map of inputs of a shape: their spatial axes.
+    """Return the shape of a map for inputs of a shape: the spatial axes.
 
-    Of a table (B, features) these are the features; else the last axis is of channels.
+    The last axis is taken for channels, except in a table (B, features).
     """
     return tuple(shape[1:-1]) or tuple(shape[1:])
 
@@ -220,12 +220,12 @@ def dtype_name(x: Any) -> str:
 
 
 def _float_dtype(symbol: Any) -> str:
-    """The input's dtype; Keras' default where that is not a float (uint8)."""
+    """Return the input's dtype, or Keras' default if it is not a float (uint8)."""
     dtype = keras.backend.standardize_dtype(symbol.dtype) if symbol is not None else ""
     return dtype if "float" in dtype else keras.config.floatx()
 
 
 def shape_text(shape: Any) -> str:
-    """Return a shape as people read it, "any" where it is not fixed."""
+    """Return a shape as text, with "any" for sizes that are not fixed."""
     sizes = ", ".join("any" if size is None else str(size) for size in shape)
     return f"({sizes},)" if len(shape) == 1 else f"({sizes})"

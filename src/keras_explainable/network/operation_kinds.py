@@ -1,4 +1,4 @@
-"""What kind of operation a layer, or one of ``keras.ops``, is."""
+"""Kinds of layers: linear ones, identities, ReLUs and batch norms."""
 
 import math
 from typing import Any
@@ -32,7 +32,7 @@ IDENTITIES = (
 
 
 def relu_max_value(activation: Any) -> float | None:
-    """Return where a plain ReLU ends, maybe at infinity; None for anything else."""
+    """Return the upper limit, maybe infinity, of a plain ReLU; None for others."""
     layer = type(activation) is layers.Activation
     function = activation.activation if layer else activation
     if function is keras.activations.relu:
@@ -47,9 +47,9 @@ def relu_max_value(activation: Any) -> float | None:
 
 
 def relu_limit(activation: Any) -> float | None:
-    """Return the same of a ReLU that ends at 6 or infinity; None for anything else."""
-    end = relu_max_value(activation)
-    return end if end in (6.0, math.inf) else None
+    """Return the upper limit of a plain ReLU if it is 6 or infinity; else None."""
+    limit = relu_max_value(activation)
+    return limit if limit in (6.0, math.inf) else None
 
 
 def batchnorm_arrays(layer: layers.BatchNormalization) -> list[np.ndarray]:

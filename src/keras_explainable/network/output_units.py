@@ -1,4 +1,4 @@
-"""Units of a model: made into tensors, checked, computed, gathered."""
+"""Output units of a model: checking, computing and gathering them."""
 
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
@@ -21,13 +21,13 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
     """Return ``indices`` as an integer tensor (B, K); None means every unit.
 
     Args:
-        indices: (B, K), or (B,) read as (B, 1), of any integer dtype.
-        batch: B, the number of inputs.
-        units: number of units of the model; None if it is not known.
+        indices: Integers of any dtype, shape (B, K), or (B,), which means (B, 1).
+        batch: Number of inputs B.
+        units: Number of units of the model; None if it is unknown.
 
     Raises:
-        TypeError: if they are not integers.
-        ValueError: if their shape is wrong or a unit does not exist.
+        TypeError: If they are not integers.
+        ValueError: If their shape is wrong or a unit does not exist.
     """
     if indices is None and units is not None:
         indices = np.tile(np.arange(units), (batch, 1))
@@ -46,10 +46,7 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
 
 
 def forward(model: Model, inputs: Nested, rows: int) -> Tensor:
-    """Return the model's outputs (B, units), at most ``rows`` of them at a time.
-
-    Of several outputs it is the first, to which the others only add what lies inside.
-    """
+    """Return the model's first output (B, units), computed ``rows`` rows at a time."""
     step = compiled(_forward, model)
     total = row_count(inputs)
     outputs = [
@@ -64,10 +61,10 @@ def _forward(model: Model, inputs: Nested) -> Tensor:
 
 
 def first_output(outputs: Any) -> Tensor:
-    """Return the units (B, units): what a model outputs, or the first of its outputs.
+    """Return the units (B, units): the only or the first output of a model.
 
     Raises:
-        ValueError: if they have another shape.
+        ValueError: If they have another shape.
     """
     if isinstance(outputs, list | tuple | dict) and outputs:
         outputs = keras.tree.flatten(outputs)[0]
@@ -84,59 +81,59 @@ def first_output(outputs: Any) -> Tensor:
 def maps_of_units(
     outputs: Tensor, indices: Any, one_map: Callable[[Tensor], Nested]
 ) -> tuple[Tensor, Nested]:
-    """Return the chosen units (B, K), and a map for each of them on a last axis.
+    """Return the selected units (B, K), and a map for each unit on a last axis.
 
     Args:
-        outputs: (B, units).
-        indices: units (B, K) or (B,); None for all of them.
-        one_map: called with the derivatives (B, units) of one unit by the outputs: 1
-            at its place.
+        outputs: All units, shape (B, units).
+        indices: Selected units, shape (B, K) or (B,); None for all of them.
+        one_map: Function of the derivatives of one unit by the outputs, which are
+            one-hot, shape (B, units).
     """
     batch, count = outputs.shape
     indices = as_indices(indices, batch, count)
 
     def map_of(k: Any) -> Tensor:
-        chosen = ops.take(indices, k, axis=1)
-        return one_map(ops.one_hot(chosen, count, dtype=outputs.dtype))
+        unit = ops.take(indices, k, axis=1)
+        return one_map(ops.one_hot(unit, count, dtype=outputs.dtype))
 
     maps = backend.stack_units(map_of, indices.shape[1])
     return gather_units(outputs, indices), maps
 
 
 def gather_units(outputs: Tensor, indices: Tensor) -> Tensor:
-    """Return the chosen units (B, K) of ``outputs`` (B, units)."""
-    seen = _seen.get()  # No walrus: a user's tf.function could not be transformed.
-    if seen is not None:
-        seen.append(outputs)
+    """Return the selected units (B, K) of ``outputs`` (B, units)."""
+    recorded = _recorded.get()  # Autograph cannot transform a walrus.
+    if recorded is not None:
+        recorded.append(outputs)
     return ops.take_along_axis(outputs, indices, axis=-1)
 
 
-_seen: ContextVar[list[Tensor] | None] = ContextVar("_seen", default=None)
+_recorded: ContextVar[list[Tensor] | None] = ContextVar("_recorded", default=None)
 
 
 def with_outputs(method: Method) -> Callable[..., tuple[Tensor, ...]]:
-    """Return ``method`` with a third result: all outputs of the model (B, units).
+    """Return ``method`` with a third result, all outputs of the model (B, units).
 
-    A method shows them to ``gather_units``; for one that does not they are computed.
+    ``gather_units`` records them; they are computed for a method that does not call it.
     """
     run = partial(_with_outputs, method)
     if not accepts_parameter(method, "rows"):
-        return run  # Compiled once for equal methods, as it is a partial of them.
+        return run  # A partial, so that equal methods share one compilation.
     return wraps(method)(lambda *args, **params: run(*args, **params))
 
 
 def _with_outputs(
     method: Method, model: Model, inputs: Tensor, *args: Any, **params: Any
 ) -> tuple[Tensor, ...]:
-    seen: list[Tensor] = []
-    context = copy_context()  # So that nothing has to be set back.
-    context.run(_seen.set, seen)
+    recorded: list[Tensor] = []
+    context = copy_context()  # A copy needs no reset.
+    context.run(_recorded.set, recorded)
     logits, maps = context.run(method, model, inputs, *args, **params)
-    return logits, maps, seen[-1] if seen else _forward(model, inputs)
+    return logits, maps, recorded[-1] if recorded else _forward(model, inputs)
 
 
 def count_units(model: Model) -> int | None:
-    """Return the size of the model's last output axis; None if it is not known."""
+    """Return the size of the model's last output axis; None if it is unknown."""
     outputs = getattr(model, "outputs", None)
     return outputs[0].shape[-1] if outputs else None
 
@@ -147,8 +144,8 @@ def _check_range(indices: Any, units: int | None) -> None:
     values = ops.convert_to_numpy(indices) if ops.is_tensor(indices) else indices
     low, high = int(values.min()), int(values.max())
     if low < 0 or (units is not None and high >= units):
-        count = "the number of units" if units is None else f"{units} units"
+        count = "the number of units" if units is None else units
         raise ValueError(
-            f"`y` must be units of the model, from 0 to below {count}; "
+            f"`y` must be units of the model, at least 0 and below {count}; "
             f"received {low if low < 0 else high}."
         )

@@ -1,8 +1,7 @@
 """Reading a model as a graph.
 
 Calling a user's layer on a symbolic tensor would add a node to that layer for good.
-So the steps are read by cloning the model with a recorder in the place of every
-layer.
+Tracing therefore clones the model with a recorder in the place of every layer.
 """
 
 from dataclasses import replace
@@ -34,7 +33,7 @@ def trace(model: Model) -> Graph | None:
 
 
 def _is_functional(model: Model) -> bool:
-    """Whether the model does what its graph says, and nothing of its own."""
+    """Return whether calling the model does no more than run its graph."""
     symbol = keras.Input(())
     functional = type(keras.Model(symbol, symbol))
     return isinstance(model, functional) and type(model).call is functional.call
@@ -56,7 +55,7 @@ def _trace_sequential(model: keras.Sequential) -> Graph:
 
 
 def _with_new_symbols(graph: Graph) -> Graph:
-    """Return an equal graph that may stand beside the first one in a third."""
+    """Return an equal graph, which can be inlined beside the first one."""
     symbols = [
         *symbols_in(graph.inputs),
         *(x for step in graph.steps for x in symbols_in(step.outputs)),
@@ -80,48 +79,41 @@ def _trace_functional(model: Model) -> Graph:
 
     def record(recorder: _Recorder, *args: Any, **kwargs: Any) -> Any:
         outputs = recorder(*args, **kwargs)
-        # Keras, too, puts the model's own `training` in the place of the layer's.
-        kept = {key: value for key, value in kwargs.items() if key != "training"}
-        steps.append(Step(recorder.operation, args, kept, outputs))
+        # Keras, too, replaces the layer's `training` by the model's.
+        options = {key: value for key, value in kwargs.items() if key != "training"}
+        steps.append(Step(recorder.operation, args, options, outputs))
         return outputs
 
-    # Wrapped anew because cloning a compiled model would compile the clone, too.
+    # A new model, because cloning a compiled one would compile the clone, too.
     uncompiled = keras.Model(model.inputs, model.outputs)
     clone = keras.models.clone_model(
         uncompiled, clone_function=_Recorder, call_function=record
     )
-    inputs = keras.tree.pack_sequence_as(_structure(model), clone.inputs)
+    structure = tuple(model.inputs) if len(model.inputs) == 1 else model.input
+    inputs = keras.tree.pack_sequence_as(structure, clone.inputs)
     return Graph(inputs, tuple(steps), _as_outputs(model, clone.outputs))
 
 
-def _structure(model: Model) -> Any:
-    return tuple(model.inputs) if len(model.inputs) == 1 else model.input
-
-
 def _as_outputs(model: Model, outputs: list[keras.KerasTensor]) -> Any:
-    """Return one output itself, and several in the structure that the model has."""
+    """Return a single output itself, and several in the model's structure."""
     if len(outputs) == 1:
         return outputs[0]
-    return keras.tree.pack_sequence_as(_structure_of_outputs(model), outputs)
-
-
-def _structure_of_outputs(model: Model) -> Any:
-    return model.compute_output_spec(model.input)
+    return keras.tree.pack_sequence_as(model.compute_output_spec(model.input), outputs)
 
 
 def structure_of_only_output(model: Model) -> Any:
-    """Return what a model gives its only output in, such as a dictionary; else None.
+    """Return the structure, such as a dictionary, around a model's only output.
 
-    Its graph has the output itself.
+    It is None if there is no such structure. The model's graph has the output itself.
     """
     if not _is_functional(model) or len(model.outputs) != 1:
         return None
-    tree = _structure_of_outputs(model)
-    return tree if keras.tree.is_nested(tree) else None
+    structure = model.compute_output_spec(model.input)
+    return structure if keras.tree.is_nested(structure) else None
 
 
 def inlined(graph: Graph) -> Graph:
-    """Return the graph with the steps of nested models in their place."""
+    """Return the graph with nested models replaced by their steps."""
     steps: list[Step] = []
     renamed: dict[int, Any] = {}
     for step in graph.steps:
@@ -132,13 +124,13 @@ def inlined(graph: Graph) -> Graph:
             continue
         inner = inlined(inner)
         names = by_symbol(inner.inputs, step.args)
-        steps.extend(each.reading(names) for each in inner.steps)
+        steps.extend(inner_step.reading(names) for inner_step in inner.steps)
         renamed |= by_symbol(step.outputs, substituted(inner.outputs, names))
     return Graph(graph.inputs, tuple(steps), substituted(graph.outputs, renamed))
 
 
 class _Recorder(keras.Operation):
-    """Stands in for an operation: same outputs, but the nodes are its own."""
+    """Stands in for an operation, with the same outputs but its own nodes."""
 
     def __init__(self, operation: Any):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a sampling method counts up while it runs."""
+"""Accumulating the maps of a sampling method, and the effect of noise on logits."""
 
 import math
 from functools import partial
@@ -13,8 +13,8 @@ from keras_explainable.network.output_units import gather_units
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
 from keras_explainable.sampling.standard_error import (
-    LEAST_ORDERS,
     ORDERS,
+    ORDERS_WITHOUT_ERROR,
     estimate,
     relative_error,
 )
@@ -22,20 +22,22 @@ from keras_explainable.sampling.stats import Stats
 from keras_explainable.sampling.welford import Moments
 from keras_explainable.types import Tensor
 
-#: Draws of an image before its error is believed.
-FEWEST = 4
+_numpy = ops.convert_to_numpy
+
+#: Draws of an image before its estimated error is trusted.
+MIN_DRAWS = 4
 
 
 class Accumulators:
-    """The accumulators of the maps of each input; of one input there is one."""
+    """One accumulator for each input of a model, in the structure of its maps."""
 
     def __init__(self, *args: Any, **options: Any):
-        """Args: as for ``Accumulator``."""
+        """Start empty, with the arguments of ``Accumulator``."""
         self._new = partial(Accumulator, *args, **options)
-        self.parts: Any = None  # Once the maps' structure is known.
+        self.parts: Any = None  # Set when the maps' structure is known.
 
     def add(self, logits: Tensor, maps: Nested, outputs: Any, copies: Copies) -> None:
-        """Count in what a method found for a chunk; see ``Accumulator.add``."""
+        """Add the results of a chunk; see ``Accumulator.add``."""
         if self.parts is None:
             self.parts = map_structure(lambda _: self._new(), maps)
         map_structure(
@@ -44,7 +46,7 @@ class Accumulators:
 
     @property
     def logits(self) -> Tensor:
-        """The chosen logits of the clean inputs (B, K)."""
+        """The selected logits of the clean inputs (B, K)."""
         return flatten(self.parts)[0].logits
 
     @property
@@ -53,38 +55,39 @@ class Accumulators:
         return map_structure(lambda part: part.maps, self.parts)
 
     def converged(self) -> np.ndarray:
-        """Return for each image (B,) whether the errors are within the tolerance."""
+        """Return whether each image's errors are within the tolerance, shape (B,)."""
         return np.all([part.converged() for part in flatten(self.parts)], axis=0)
 
-    def unconverged_warning(self, live: np.ndarray) -> str | None:
-        """Return a warning if images are not sure enough; see ``Accumulator.unconverged_warning``."""
-        warnings = (part.unconverged_warning(live) for part in flatten(self.parts))
+    def unconverged_warning(self, valid: np.ndarray) -> str | None:
+        """Return the first of the accumulators' warnings; None if all converged."""
+        warnings = (part.unconverged_warning(valid) for part in flatten(self.parts))
         return next(filter(None, warnings), None)
 
     def stats(self, sigma: Nested, ids: Any, facts: dict[str, Any]) -> Nested:
-        """Return all that is known at the end, of the maps of each input."""
+        """Return the final ``Stats`` of each input's maps."""
         return map_structure(
-            lambda part, of_part: part.stats(of_part, ids, facts), self.parts, sigma
+            lambda part, scale: part.stats(scale, ids, facts), self.parts, sigma
         )
 
 
 class Accumulator:
-    """The maps of each image so far, and what the noise does to the logits."""
+    """The moments of each image's maps so far, and changes of its prediction."""
 
     def __init__(
-        self, outputs: Tensor, indices: Tensor, sampling: Sampling, *, spread: bool
+        self, outputs: Tensor, indices: Tensor, sampling: Sampling, *, with_errors: bool
     ):
-        """Start with nothing.
+        """Start empty.
 
         Args:
-            outputs: of the clean inputs (B, units).
-            indices: units that are explained (B, K).
-            sampling: of antithetic copies the second half of each chunk has the
-                opposite noise of the first; the mean of a pair is what is counted.
-            spread: whether standard errors are wanted; a tolerance needs them anyway.
+            outputs: Outputs for the clean inputs, shape (B, units).
+            indices: Explained units, shape (B, K).
+            sampling: Sampling parameters. With antithetic copies, the second half of
+                each chunk has the opposite noise of the first, and the mean of a pair
+                counts as one map.
+            with_errors: Whether standard errors are needed; a tolerance implies it.
         """
-        spread = spread or sampling.tolerance is not None
-        orders = ORDERS if spread else LEAST_ORDERS
+        with_errors = with_errors or sampling.tolerance is not None
+        orders = ORDERS if with_errors else ORDERS_WITHOUT_ERROR
         self.sampling = sampling
         self.moments = Moments(len(outputs), orders[sampling.statistic])
         self.units, self.outputs = _numpy(indices), _numpy(outputs)
@@ -95,7 +98,7 @@ class Accumulator:
     def add(
         self, logits: Tensor, maps: Tensor, outputs: list[Tensor], copies: Copies
     ) -> None:
-        """Count in what a method found for a chunk; of outputs there may be none."""
+        """Add the results of a chunk; ``outputs`` holds all units, or is empty."""
         if self.sampling.statistic == "square":
             maps = ops.square(maps)
         if self.sampling.copies == 2:
@@ -109,10 +112,9 @@ class Accumulator:
     def add_prediction_changes(
         self, logits: np.ndarray, outputs: np.ndarray, copies: Copies
     ) -> None:
-        """Count in the logits (R, K) and all outputs (R, units) of a chunk."""
-        image, used = (
-            np.tile(part, self.sampling.copies) for part in (copies.image, copies.used)
-        )
+        """Add changes of the logits (R, K) and of the argmax of outputs (R, units)."""
+        repeats = self.sampling.copies
+        image, used = np.tile(copies.image, repeats), np.tile(copies.used, repeats)
         changed = outputs.argmax(axis=-1) != self.outputs.argmax(axis=-1)[image]
         np.add.at(self.flips, image, changed & used)
         drift = (logits - _numpy(self.logits)[image]) * used[:, None]
@@ -121,64 +123,66 @@ class Accumulator:
     def set_estimates(
         self, maps: Tensor, squared: np.ndarray, draws: np.ndarray
     ) -> None:
-        """Take maps that were estimated in another way than by counting.
+        """Replace the moments by maps that were estimated in another way.
 
         Args:
-            maps: (B, ..., K).
-            squared: their squared errors (B, K), which are spread evenly.
-            draws: of each image (B,).
+            maps: Estimated maps, shape (B, ..., K).
+            squared: Squared norms of their errors, shape (B, K), which are distributed
+                evenly over the values of each map.
+            draws: Number of draws of each image, shape (B,).
         """
         values = math.prod(maps.shape[1:-1])
-        spread = squared * (np.maximum(draws * (draws - 1), 1) / values)[:, None]
+        squares = squared * (np.maximum(draws * (draws - 1), 1) / values)[:, None]
         shape = (len(draws), *(1,) * (len(maps.shape) - 2), maps.shape[-1])
-        even = ops.cast(ops.reshape(spread, shape), maps.dtype)
-        self.moments.state = [maps, ops.broadcast_to(even, maps.shape)]
+        squares = ops.cast(ops.reshape(squares, shape), maps.dtype)
+        self.moments.state = [maps, ops.broadcast_to(squares, maps.shape)]
         self.moments.counts = draws
 
     @property
     def maps(self) -> Tensor:
-        """The estimate so far (B, ..., K)."""
-        return estimate(*self._parts)
+        """The estimates so far (B, ..., K)."""
+        return estimate(*self._estimate_args)
 
     @property
     def repetitions(self) -> np.ndarray:
-        """Noisy copies of each image so far (B,)."""
+        """The number of noisy copies of each image so far (B,)."""
         return self.moments.counts * self.sampling.copies
 
     def errors(self) -> np.ndarray:
-        """Return the relative error of each image (B,), of its worst unit."""
-        errors = relative_error(*self._parts).max(axis=-1)
-        return np.where(self.moments.counts >= FEWEST, errors, np.inf)
+        """Return the relative error of each image's worst unit, shape (B,)."""
+        errors = relative_error(*self._estimate_args).max(axis=-1)
+        return np.where(self.moments.counts >= MIN_DRAWS, errors, np.inf)
 
     def converged(self) -> np.ndarray:
-        """Return for each image (B,) whether its error is within the tolerance."""
+        """Return whether each image's error is within the tolerance, shape (B,)."""
         if self.sampling.tolerance is None:
             return np.zeros(len(self.flips), bool)
         return self.errors() <= self.sampling.tolerance
 
-    def unconverged_warning(self, live: np.ndarray) -> str | None:
-        """Return a warning if images are not sure enough, of those that are ``live``.
+    def unconverged_warning(self, valid: np.ndarray) -> str | None:
+        """Return a warning if images have not converged; None if all have.
 
         Args:
-            live: booleans (B,).
+            valid: Mask of the images that are not padding, shape (B,).
         """
         tolerance = self.sampling.tolerance
-        if tolerance is None or (above := ~self.converged()[live]).sum() == 0:
+        if tolerance is None or (above := ~self.converged()[valid]).sum() == 0:
             return None
-        error, had = max(zip(self.errors()[live], self.repetitions[live], strict=True))
+        pairs = zip(self.errors()[valid], self.repetitions[valid], strict=True)
+        error, repetitions = max(pairs)
         return (
-            f"{above.sum()} of {live.sum()} images have a relative error above the "
+            f"{above.sum()} of {valid.sum()} images have a relative error above the "
             f"`tolerance` of {tolerance:g} after all `repetitions`; the worst one has "
-            f"{error:.2g} and needs {_needed(error, had, tolerance)}."
+            f"{error:.2g} and needs {_needed(error, repetitions, tolerance)}."
         )
 
     def stats(self, sigma: np.ndarray, ids: Any, facts: dict[str, Any]) -> Stats:
-        """Return all that is known at the end."""
-        first = np.full(len(self.flips), self.sampling.start)
+        """Return the final ``Stats``."""
+        start = np.full(len(self.flips), self.sampling.start)
         return Stats(
             state=tuple(map(_numpy, self.moments.state)),
             counts=self.moments.counts,
-            draws=np.stack([first, first + self.repetitions], axis=-1)[None],
+            draws=np.stack([start, start + self.repetitions], axis=-1)[None],
             sigma=sigma,
             flips=self.flips,
             drifts=self.drifts,
@@ -191,20 +195,16 @@ class Accumulator:
         )
 
     @property
-    def _parts(self) -> tuple[Any, np.ndarray, str]:
+    def _estimate_args(self) -> tuple[Any, np.ndarray, str]:
         return self.moments.state, self.moments.counts, self.sampling.statistic
 
 
-def _needed(error: float, had: int, tolerance: float) -> str:
-    """Say about how many repetitions bring the error down to the tolerance.
+def _needed(error: float, repetitions: int, tolerance: float) -> str:
+    """Return text on how many repetitions reduce the error to the tolerance.
 
-    The squared norm of a mean has that of its error in it.
+    The squared norm of a mean includes that of its error.
     """
     if error >= 1:
         return "many more"
-    share = error**2 / (1 - error**2) * (1 - tolerance**2) / tolerance**2
-    return f"about {math.ceil(had * share):,} in all"
-
-
-def _numpy(x: Any) -> np.ndarray:
-    return ops.convert_to_numpy(x)
+    factor = error**2 / (1 - error**2) * (1 - tolerance**2) / tolerance**2
+    return f"about {math.ceil(repetitions * factor):,} in all"

@@ -1,8 +1,8 @@
-"""Methods that loop on the host over many perturbed of their inputs, and average.
+"""Methods that loop on the host over perturbed copies of their inputs, and average.
 
-A view is what the network sees of an input: a noisy copy, a point on a path, a flipped
-or a masked image. Perturb go through the network in chunks of one size, so that nothing
-is compiled twice and memory does not grow with their number.
+A perturbed copy is a noisy copy, a point on a path, or a flipped or masked image.
+Copies pass through the network in chunks of one size, so that nothing is compiled
+twice and memory does not grow with their number.
 """
 
 import inspect
@@ -25,7 +25,7 @@ from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies, Schedule
 from keras_explainable.types import Method, Model, Tensor
 
-#: Rows that go through the network at once when a method is called by itself.
+#: Rows per chunk when a method is called directly.
 ROWS = 16
 
 Progress = Callable[[int, int], None]
@@ -33,17 +33,18 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class MethodCall:
-    """What a looping method was called with.
+    """The checked arguments of a looping method.
 
     Attributes:
-        model: of one output.
-        inputs: (B, ...), or several of them.
-        outputs: the model's for the inputs (B, units).
-        indices: units to explain (B, K).
-        ids: of the inputs (B,), by which they draw; ``noise.PADDING`` for a padded row.
-        rows: the most that go through the network at once.
-        progress: called with rows done and their total.
-        return_stats: whether ``Stats`` are wanted.
+        model: Model with one output.
+        inputs: Input (B, ...), or a structure of several.
+        outputs: The model's outputs for the inputs, shape (B, units).
+        indices: Units to explain, shape (B, K).
+        ids: Ids of the inputs, shape (B,), which determine their random draws;
+            ``noise.PADDING`` for padded rows.
+        rows: Maximum number of rows per chunk.
+        progress: Callback, called with the number of rows done and their total.
+        return_stats: Whether to return ``Stats``.
     """
 
     model: Model
@@ -57,12 +58,12 @@ class MethodCall:
 
     @property
     def logits(self) -> Tensor:
-        """The chosen units (B, K)."""
+        """The selected units of the inputs (B, K)."""
         return output_units.gather_units(self.outputs, self.indices)
 
 
 def _no_progress(done: int, total: int) -> None:
-    """Nobody is told of progress."""
+    """Do nothing."""
 
 
 def _same(inputs: Nested) -> Nested:
@@ -79,10 +80,10 @@ def looping_method(
     """Return the method that ``function(call, **params)`` computes.
 
     Args:
-        function: returns logits and maps, and ``Stats`` if they are asked for.
-        prepare: what the model is given for the inputs.
-        samples: whether it draws perturbed, and so has ``Stats`` to return.
-        several: whether it takes a model with several inputs.
+        function: Function that returns logits and maps, and ``Stats`` if requested.
+        prepare: Preprocessing of the inputs for the model.
+        samples: Whether the method draws samples, and so has ``Stats`` to return.
+        several: Whether the method supports models with several inputs.
     """
 
     @wraps(function)
@@ -100,7 +101,7 @@ def looping_method(
         inputs = as_inputs(model, inputs)
         if not several:
             check_single_input(model, inputs)
-        ids = checks.image_ids(ids, row_count(inputs), least=noise.PADDING)
+        ids = checks.image_ids(ids, row_count(inputs), low=noise.PADDING)
         outputs = output_units.forward(model, prepare(inputs), rows)
         indices = output_units.as_indices(indices, len(ids), outputs.shape[-1])
         call = MethodCall(
@@ -117,26 +118,26 @@ def looping_method(
 def _signature(
     method: Method, function: Callable[..., Any], hidden: tuple[str, ...]
 ) -> inspect.Signature:
-    """Return the parameters of the method, with the function's own among them."""
+    """Return the signature of the method, including the function's parameters."""
     *common, _ = inspect.signature(method, follow_wrapped=False).parameters.values()
-    common = [each for each in common if each.name not in hidden]
+    common = [param for param in common if param.name not in hidden]
     _, *own = inspect.signature(function).parameters.values()
-    return inspect.Signature(sorted([*common, *own], key=lambda each: each.kind))
+    return inspect.Signature(sorted([*common, *own], key=lambda param: param.kind))
 
 
 def noisy_copy_source(
     call: MethodCall, noisy: noise.Noise, sampling: Sampling, sigma: Nested
 ) -> Callable[[Copies], tuple[Nested, Any]]:
-    """Return the perturbed of ``averaged`` that are noisy copies.
+    """Return the function ``perturb`` of ``average_over_copies`` that adds noise.
 
     Args:
-        call: whose inputs are copied.
-        noisy: of which kind the noise is.
-        sampling: with a seed.
-        sigma: of each input, as ``Noise.scales`` gives it.
+        call: Call whose inputs are copied.
+        noisy: Parameters of the noise.
+        sampling: Sampling parameters, with a seed.
+        sigma: Standard deviations of the noise, as returned by ``Noise.scales``.
     """
 
-    def perturbed(copies: Copies) -> tuple[Nested, Any]:
+    def perturb(copies: Copies) -> tuple[Nested, Any]:
         keys = sampling.keys(call.ids[copies.image], copies.draw)
         inputs = noise.noisy_copies(
             call.inputs,
@@ -149,38 +150,39 @@ def noisy_copy_source(
         ids = noise.copy_ids(keys, copies.used)
         return noisy.prepared(inputs), np.tile(ids, noisy.copies)
 
-    return perturbed
+    return perturb
 
 
 def average_over_copies(
     call: MethodCall,
     method: Method,
-    perturbed: Callable[[Copies], tuple[Nested, Any]],
+    perturb: Callable[[Copies], tuple[Nested, Any]],
     sampling: Sampling,
     *,
     params: Mapping[str, Any] | None = None,
     counted: Callable[[Nested, Copies], Nested] | None = None,
 ) -> Accumulators:
-    """Return the maps of ``method`` over the perturbed of each input, counted up.
+    """Return the accumulated maps of ``method`` for perturbed copies of each input.
 
     Args:
-        call: what is to be explained.
-        method: explains each view.
-        perturbed: returns a chunk of them (R, ...) and their ids, for a method that draws
-            too; with antithetic pairs the second halves come after the first ones.
-        sampling: how many perturbed, and what is estimated.
-        params: passed to ``method``.
-        counted: what to count of the maps that it returns; None for themselves.
+        call: Call to explain.
+        method: Method that explains each copy.
+        perturb: Function that returns a chunk of copies (R, ...) and their ids, for
+            methods that draw too. The second halves of antithetic pairs come last.
+        sampling: Number of copies, and the statistic to estimate.
+        params: Parameters of ``method``.
+        counted: Function of the maps and copies that returns the maps to accumulate;
+            None to accumulate the maps themselves.
     """
     step = output_units.with_outputs(method) if call.return_stats else method
-    live = np.flatnonzero(call.ids != noise.PADDING)
+    images = np.flatnonzero(call.ids != noise.PADDING)
     size = max(call.rows // sampling.copies, 1)
-    schedule = Schedule(live, sampling.draws, size, len(call.ids))
+    schedule = Schedule(images, sampling.draws, size, len(call.ids))
     accumulator = Accumulators(
-        call.outputs, call.indices, sampling, spread=call.return_stats
+        call.outputs, call.indices, sampling, with_errors=call.return_stats
     )
     for copies in schedule:
-        inputs, ids = perturbed(copies)
+        inputs, ids = perturb(copies)
         logits, maps, *outputs = call_method(
             step,
             call.model,
@@ -205,13 +207,14 @@ def method_result(
     facts: dict[str, Any],
     sigma: Any = None,
 ) -> tuple[Any, ...]:
-    """Return what a looping method returns: logits, maps, and stats if asked for.
+    """Return the results of a looping method: logits, maps, and stats if requested.
 
     Args:
-        call: what was asked.
-        accumulator: what was found.
-        facts: what must be equal for two runs to be of the same thing.
-        sigma: of the noise (B, 1) or (B, C), of each input; None where there is none.
+        call: Call that was explained.
+        accumulator: Accumulated maps.
+        facts: Parameters that must be equal for two runs to be merged.
+        sigma: Standard deviations of the noise of each input, shape (B, 1) or (B, C);
+            None if there is no noise.
     """
     if not call.return_stats:
         return accumulator.logits, accumulator.maps
@@ -219,8 +222,5 @@ def method_result(
         sigma = map_structure(
             lambda part: np.zeros((len(call.ids), 1)), accumulator.parts
         )
-    return (
-        accumulator.logits,
-        accumulator.maps,
-        accumulator.stats(sigma, call.ids, facts),
-    )
+    stats = accumulator.stats(sigma, call.ids, facts)
+    return accumulator.logits, accumulator.maps, stats

@@ -17,18 +17,18 @@ from keras_explainable.execution.compilation import describe
 from keras_explainable.network.model_inputs import map_inputs_with
 from keras_explainable.types import Model, Tensor
 
-#: Of noise: a number, one for each channel, or either for each input by name.
+#: An amount of noise: a number, one per channel, or either for each input by name.
 Amount = float | Sequence[float] | dict[str, Any]
 
-#: Sigma as a fraction of an image's range under which smoothing does next to nothing.
+#: Below this fraction of an image's range, sigma is too small to smooth anything.
 NEGLIGIBLE_LEVEL = 0.002
 
-#: The id of an image that only fills up a batch.
+#: The id of an image that only pads a batch.
 PADDING = -1
 
 
 class Default(float):
-    """A default that can be told from the same number given by hand."""
+    """A default value, distinguishable from the same number passed explicitly."""
 
 
 DEFAULT = Default(0.1)
@@ -36,7 +36,7 @@ DEFAULT = Default(0.1)
 
 @dataclass(frozen=True)
 class Noise:
-    """The noise of ``ke.methods.meta.smooth``: its parameters, checked."""
+    """The checked parameters of the noise of ``ke.methods.meta.smooth``."""
 
     amount: Amount
     level: Amount | None = None
@@ -63,12 +63,12 @@ class Noise:
 
     @property
     def copies(self) -> int:
-        """Copies of a draw: two if they come in pairs."""
+        """The number of copies per draw: two if they come in pairs."""
         return 1 + self.antithetic
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What must be equal for two runs to have the same noise, but for sigma."""
+        """The parameters, besides sigma, that runs with equal noise share."""
         return {
             "antithetic": self.antithetic,
             "clip": self.clip and list(self.clip),
@@ -76,42 +76,43 @@ class Noise:
         }
 
     def prepared(self, inputs: Nested) -> Nested:
-        """Return what the model is given for ``inputs``."""
+        """Return ``inputs`` as the model receives them, preprocessed."""
         return inputs if self.preprocess is None else self.preprocess(inputs)
 
     def scales(self, model: Model, inputs: Nested, spans: Nested) -> Nested:
-        """Return sigma in units of each input: (B, 1), or (B, C) by channel.
+        """Return sigma in units of each input, shape (B, 1), or (B, C) by channel.
 
-        It is the amount itself, or the level times the range of each row (B,).
+        It is the amount itself, or the level times the ranges ``spans`` (B,) of the
+        inputs.
         """
         amount = self.amount if self.level is None else self.level
         name = "noise" if self.level is None else "noise_level"
         return map_inputs_with(model, self._scale, name, amount, inputs, spans)
 
     def _scale(self, amount: Any, inputs: Tensor, spans: np.ndarray) -> np.ndarray:
-        asked, channels = np.atleast_1d(amount), inputs.shape[-1]
-        if asked.shape not in ((1,), (channels,)):
+        amounts, channels = np.atleast_1d(amount), inputs.shape[-1]
+        if amounts.shape not in ((1,), (channels,)):
             raise ValueError(
                 "`noise` and `noise_level` must be a number, or one for each of the "
-                f"{channels} channels; received {asked.tolist()}."
+                f"{channels} channels; received {amounts.tolist()}."
             )
-        sizes = np.ones(len(spans)) if self.level is None else spans
-        return (sizes[:, None] * asked).astype("float32")
+        units = np.ones(len(spans)) if self.level is None else spans
+        return (units[:, None] * amounts).astype("float32")
 
 
 def random_seed() -> int:
-    """Return a seed nobody used before, from the operating system's entropy."""
+    """Return a fresh seed from the operating system's entropy."""
     return secrets.randbits(63)
 
 
 def random_keys(seed: int, ids: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Return one random key (R, 2), uint32, for each pair of image id and repetition.
+    """Return a random uint32 key (R, 2) for each pair of an image id and a draw.
 
-    It does not depend on the other rows: not on batch size, chunk size or order.
+    A key does not depend on the other rows, hence not on batch size or order.
     """
-    # Words of fixed width first, so that no two triples share their sequence.
+    # Words of fixed width come first, so that different triples never coincide.
     words = [
-        np.asarray(a, "uint64").view("uint32").reshape(-1, 2) for a in (ids, draws)
+        np.asarray(x, "uint64").view("uint32").reshape(-1, 2) for x in (ids, draws)
     ]
     rows = np.concatenate(words, axis=1).tolist()
     sequences = [np.random.SeedSequence([*row, seed]) for row in rows]
@@ -119,19 +120,19 @@ def random_keys(seed: int, ids: np.ndarray, draws: np.ndarray) -> np.ndarray:
 
 
 def copy_ids(keys: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """Return an id (R,) for each noisy copy, for a method that draws noise too."""
+    """Return ids (R,) of noisy copies, for a method that draws noise itself."""
     ids = (keys[:, 0].astype("int64") << 31) | (keys[:, 1] >> 1)
     return np.where(used, ids, PADDING)
 
 
 def value_ranges(inputs: Tensor) -> np.ndarray:
-    """Return each input's own maximum - minimum, (B,)."""
+    """Return the range, maximum - minimum, of each input, shape (B,)."""
     values = ops.convert_to_numpy(inputs).reshape(len(inputs), -1)
     return values.max(axis=1) - values.min(axis=1)
 
 
 def negligible_noise_warning(sigma: np.ndarray, spans: np.ndarray) -> str | None:
-    """Return a warning if sigma, though not 0, is too small to smooth anything."""
+    """Return a warning if sigma is not 0 but too small to smooth; else None."""
     sigma = sigma.max(axis=1)
     small = (sigma > 0) & (sigma < NEGLIGIBLE_LEVEL * spans)
     if not small.any():
@@ -139,8 +140,8 @@ def negligible_noise_warning(sigma: np.ndarray, spans: np.ndarray) -> str | None
     worst = int(np.argmax(small))
     return (
         f"The noise hardly changes the input: sigma is {sigma[worst]:.3g}, less "
-        f"than {NEGLIGIBLE_LEVEL:.1%} of the {spans[worst]:.3g} that the input's "
-        "values span, so the map is nearly that of the wrapped method. "
+        f"than {NEGLIGIBLE_LEVEL:.1%} of the range {spans[worst]:.3g} of the input's "
+        "values, so the map is nearly that of the wrapped method. "
         "`noise` is in units of the model's input; `noise_level=0.1` is 10 % of "
         "each image's range."
     )
@@ -158,42 +159,42 @@ def noisy_copies(
     """Return ``inputs[image] + sigma[image] * eps(keys)``, (R, ...).
 
     Args:
-        inputs: (B, ..., C), or several of them, each with noise of its own.
-        sigma: (B, 1) or (B, C).
-        keys: (R, 2), one for each copy.
-        image: (R,), the input that is copied.
-        pairs: whether to append copies with the noise taken off, (2 R, ...).
-        clip: the least and the largest value to leave.
+        inputs: Input (B, ..., C), or several inputs, which get independent noise.
+        sigma: Standard deviations, shape (B, 1) or (B, C).
+        keys: Random keys of the copies, shape (R, 2).
+        image: Positions of the inputs to copy, shape (R,).
+        pairs: Whether to append copies with the opposite noise, (2 R, ...).
+        clip: Smallest and largest value to keep.
     """
-    add, rows = _add_noise(pairs, clip), image.astype("int32")
+    add_noise, rows = _compiled_noise(pairs, clip), image.astype("int32")
     numbers = keras.tree.pack_sequence_as(inputs, range(len(flatten(inputs))))
 
     def noisy(x: Tensor, scale: np.ndarray, number: int) -> Tensor:
-        return add(x, scale[image], keys + np.uint32(number), rows)
+        return add_noise(x, scale[image], keys + np.uint32(number), rows)
 
     return map_structure(noisy, inputs, sigma, numbers)
 
 
 @lru_cache(32)
-def _add_noise(pairs: bool, clip: tuple[float, float] | None) -> Any:
-    return backend.jit(partial(_noisy, pairs, clip))
+def _compiled_noise(pairs: bool, clip: tuple[float, float] | None) -> Any:
+    return backend.jit(partial(_add_noise, pairs, clip))
 
 
-def _noisy(
+def _add_noise(
     pairs: bool, clip: Any, inputs: Tensor, sigma: Tensor, keys: Tensor, image: Tensor
 ) -> Tensor:
     copies = ops.take(inputs, image, axis=0)
     sigma = ops.reshape(sigma, (keys.shape[0], *(1,) * (len(inputs.shape) - 2), -1))
     noise = sigma * backend.normal(keys, tuple(inputs.shape[1:]))
     noise = ops.cast(noise, inputs.dtype)
-    both = [copies + noise, copies - noise] if pairs else [copies + noise]
-    noisy = ops.concatenate(both)
+    halves = [copies + noise, copies - noise] if pairs else [copies + noise]
+    noisy = ops.concatenate(halves)
     return noisy if clip is None else ops.clip(noisy, *clip)
 
 
 def _check_amounts(name: str, amount: Amount) -> None:
-    for one in amount.values() if isinstance(amount, dict) else [amount]:
-        checks.number_or_numbers(name, one, 0)
+    for value in amount.values() if isinstance(amount, dict) else [amount]:
+        checks.number_or_numbers(name, value, 0)
 
 
 def _is_range(clip: Any) -> bool:

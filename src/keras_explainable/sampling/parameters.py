@@ -1,4 +1,4 @@
-"""How many draws a method takes of each input, and what it estimates from them."""
+"""Parameters of sampling: the number of draws and the statistic to estimate."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,15 +12,15 @@ from keras_explainable.sampling.standard_error import STATISTICS
 
 @dataclass(frozen=True)
 class Sampling:
-    """Parameters that all sampling methods share, checked.
+    """Checked parameters that all sampling methods share.
 
     Attributes:
-        repetitions: how often the network sees each input at the most.
-        seed: integer >= 0; None draws a fresh one for each call.
-        start: number of the first repetition.
-        statistic: one of ``stats.STATISTICS``.
-        tolerance: relative error at which an input is finished; None for never.
-        copies: repetitions of a draw: two if they come in antithetic pairs.
+        repetitions: Maximum number of copies of each input.
+        seed: Integer >= 0; None draws a fresh one for each call.
+        start: Number of the first repetition.
+        statistic: One of ``standard_error.STATISTICS``.
+        tolerance: Relative error at which an input has converged; None for never.
+        copies: Repetitions per draw: two if they come in antithetic pairs.
     """
 
     repetitions: int
@@ -43,24 +43,24 @@ class Sampling:
 
     @property
     def draws(self) -> int:
-        """The most draws of an input."""
+        """The maximum number of draws of an input."""
         return self.repetitions // self.copies
 
     @property
-    def first(self) -> int:
+    def first_draw(self) -> int:
         """The number of the first draw."""
         return self.start // self.copies
 
     def with_seed(self) -> "Sampling":
-        """Return the sampling with a seed, a fresh one if it has none."""
+        """Return the parameters with a seed, a fresh one if they have none."""
         return (
             self if self.seed is not None else replace(self, seed=noise.random_seed())
         )
 
     def keys(self, ids: np.ndarray, draws: np.ndarray) -> np.ndarray:
-        """Return a random key (R, 2) for each id and draw, the first of which is 0."""
+        """Return a random key (R, 2) for each id and draw, counted from 0."""
         seed: Any = self.seed
-        return noise.random_keys(seed, ids, self.first + draws)
+        return noise.random_keys(seed, ids, self.first_draw + draws)
 
     def _check_pairs(self) -> None:
         if self.repetitions % 2 or self.start % 2:
@@ -70,6 +70,6 @@ class Sampling:
             )
         if self.statistic == "variance":
             raise ValueError(
-                "`antithetic` must be False with statistic='variance', which is of "
+                "`antithetic` must be False with statistic='variance', which is over "
                 "single copies; received True."
             )

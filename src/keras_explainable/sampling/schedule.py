@@ -1,4 +1,4 @@
-"""Which repetition of which image is computed next."""
+"""The order in which draws of images are computed."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from keras_explainable.execution.chunks import padded_chunks
 
 
 class Copies(NamedTuple):
-    """A chunk of noisy copies: of which image (R,), the how-manieth (R,), if used."""
+    """A chunk of copies: image positions, draw numbers, and a mask of use, all (R,)."""
 
     image: np.ndarray
     draw: np.ndarray
@@ -17,58 +17,58 @@ class Copies(NamedTuple):
 
 
 class Schedule:
-    """Which draw of which image is next: chunks of one size, until all have enough.
+    """Chunks of one size, until every image has its draws.
 
-    The images that have had the fewest draws come first; an image that is finished
-    early leaves its rows to the others.
+    The images with the fewest draws so far come first. An image that is finished early
+    leaves its rows to the others.
     """
 
-    def __init__(self, live: np.ndarray, draws: int, size: int, images: int):
-        """Plan ``draws`` of each of the ``live`` images, at most ``size`` at once.
+    def __init__(self, images: np.ndarray, draws: int, size: int, batch: int):
+        """Plan ``draws`` of each of the ``images``, at most ``size`` at once.
 
         Args:
-            live: positions of the images to draw, those that are not padding.
-            draws: of each image.
-            size: the most draws in a chunk.
-            images: number of images, padding included; it alone fixes the size of the
+            images: Positions of the images that are not padding.
+            draws: Number of draws of each image.
+            size: Maximum number of draws in a chunk.
+            batch: Number of images including padding. It determines the size of the
                 chunks, so that a last, padded batch compiles nothing new.
         """
-        self.size = min(size, images * draws)
-        self.drawn = np.zeros(images, "int64")
-        self._wanted = np.zeros(images, "int64")
-        self._wanted[live] = draws
+        self.size = min(size, batch * draws)
+        self.counts = np.zeros(batch, "int64")
+        self._planned = np.zeros(batch, "int64")
+        self._planned[images] = draws
 
     def __iter__(self) -> Iterator[Copies]:
         """Yield the next chunk, the last one padded."""
         while (left := self._left()).any():
             image = np.repeat(np.arange(len(left)), left)
-            draw = _counted(left) + self.drawn[image]
-            first = np.argsort(draw, kind="stable")[: self.size]
-            positions, used = next(padded_chunks(len(first), self.size))
-            chunk = Copies(image[first][positions], draw[first][positions], used)
-            self.drawn += np.bincount(chunk.image[used], minlength=len(left))
+            draw = _count_up(left) + self.counts[image]
+            order = np.argsort(draw, kind="stable")[: self.size]
+            positions, used = next(padded_chunks(len(order), self.size))
+            chunk = Copies(image[order][positions], draw[order][positions], used)
+            self.counts += np.bincount(chunk.image[used], minlength=len(left))
             yield chunk
 
     def _left(self) -> np.ndarray:
-        """Return how many draws each image may have in the next chunk."""
-        return np.minimum(self._wanted - self.drawn, self.size)
+        """Return the number of draws that each image may have in the next chunk."""
+        return np.minimum(self._planned - self.counts, self.size)
 
     def finish(self, images: np.ndarray) -> None:
-        """Draw no more of the images (B,) that are True."""
-        self._wanted = np.where(images, self.drawn, self._wanted)
+        """Plan no more draws of the images where the mask (B,) is True."""
+        self._planned = np.where(images, self.counts, self._planned)
 
     @property
     def done(self) -> int:
-        """How many draws were given out so far."""
-        return int(self.drawn.sum())
+        """The number of draws so far."""
+        return int(self.counts.sum())
 
     @property
     def total(self) -> int:
-        """How many draws are planned now, those done included."""
-        return int(self._wanted.sum())
+        """The number of planned draws, including those done."""
+        return int(self._planned.sum())
 
 
-def _counted(counts: np.ndarray) -> np.ndarray:
-    """Return 0, 1, ..., n - 1 for each n of ``counts``, one after the other."""
+def _count_up(counts: np.ndarray) -> np.ndarray:
+    """Return 0, 1, ..., n - 1 for each n in ``counts``, concatenated."""
     ends = np.cumsum(counts)
     return np.arange(ends[-1]) - np.repeat(ends - counts, counts)

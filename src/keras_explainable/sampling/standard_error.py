@@ -1,4 +1,4 @@
-"""What running moments estimate, and the standard errors of these estimates."""
+"""Estimates from running moments, and the standard errors of these estimates."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from keras import ops
 from keras_explainable.sampling.welford import State, broadcast_rows
 from keras_explainable.types import Tensor
 
-#: Statistics of the maps of all repetitions.
+#: Statistics over the maps of all repetitions.
 STATISTICS = ("mean", "square", "variance")
 
-#: Highest power of the maps to accumulate, for a statistic alone and with its error.
-LEAST_ORDERS = {"mean": 1, "square": 1, "variance": 2}
+#: Highest power of the maps to accumulate, for a statistic without and with its error.
+ORDERS_WITHOUT_ERROR = {"mean": 1, "square": 1, "variance": 2}
 ORDERS = {"mean": 2, "square": 2, "variance": 4}
 
 
 def estimate(state: State, counts: Any, statistic: str) -> Any:
-    """Return the maps, given the state of the maps' moments."""
+    """Return the estimated maps, given the state of their moments."""
     return variance(state, counts) if statistic == "variance" else state[0]
 
 
 def standard_error(state: State, counts: Any, statistic: str) -> Any:
-    """Return the standard error of what ``estimate`` returns."""
+    """Return the standard error of the maps that ``estimate`` returns."""
     if statistic == "variance":
         return variance_error(state, counts)
     return mean_error(state, counts)
@@ -30,19 +30,19 @@ def standard_error(state: State, counts: Any, statistic: str) -> Any:
 
 def relative_error(state: State, counts: Any, statistic: str) -> np.ndarray:
     """Return the norm of the standard error over the norm of the map, (images, K)."""
-    both = standard_error, estimate
-    error, size = (map_norms(measure(state, counts, statistic)) for measure in both)
+    functions = standard_error, estimate
+    error, size = (map_norms(f(state, counts, statistic)) for f in functions)
     return np.divide(error, size, out=np.where(error > 0, np.inf, 0), where=size > 0)
 
 
 def map_norms(maps: Any) -> np.ndarray:
-    """Return the norm of each map (images, K), which are (images, ..., K)."""
+    """Return the norms (images, K) of maps (images, ..., K)."""
     axes = tuple(range(1, len(maps.shape) - 1))
     return ops.convert_to_numpy(ops.sqrt(ops.sum(maps**2, axis=axes))).astype("float64")
 
 
 def variance(state: State, counts: Any) -> Tensor:
-    """Return the variance over an image's maps, with n - 1; 0 for a single map."""
+    """Return the variance, with n - 1, over each image's maps; 0 for a single map."""
     return state[1] / broadcast_rows(ops.maximum(ops.subtract(counts, 1), 1), state[0])
 
 
@@ -54,9 +54,9 @@ def mean_error(state: State, counts: Any) -> Tensor:
 
 
 def variance_error(state: State, counts: Any) -> Tensor:
-    """Return the standard error of the variance; infinite for less than four maps.
+    """Return the standard error of the variance; infinite for fewer than four maps.
 
-    Its square is without bias: (2 n k2^2 + (n - 1) k4) / (n (n + 1)), with Fisher's
+    Its square is unbiased: (2 n k2^2 + (n - 1) k4) / (n (n + 1)), with Fisher's
     k-statistics (Kenney & Keeping, 1951).
     """
     n = ops.maximum(broadcast_rows(counts, state[0]), 4)

@@ -1,4 +1,4 @@
-"""What a sampling method knows about its own maps, to be shown, kept and continued."""
+"""The uncertainty of sampled maps, to be shown, saved, continued and merged."""
 
 import dataclasses
 import json
@@ -19,25 +19,27 @@ from keras_explainable.sampling.standard_error import (
 )
 from keras_explainable.sampling.welford import State
 
+_numpy = ops.convert_to_numpy
+
 
 @dataclasses.dataclass(frozen=True)
 class Stats:
-    """How sure the maps of N images are, and all that is needed to go on.
+    """The uncertainty of the maps of N images, and the state needed to continue.
 
     Attributes:
-        logits: the chosen logits of the clean inputs (N, K).
-        state: sums of powers of the maps, each (N, ..., K).
-        counts: what the state counts (N,): repetitions, or pairs of them.
-        draws: what each image has had, intervals (runs, N, 2) from a first number to
-            below a last one.
-        sigma: of the noise, in units of the input (N, 1), or (N, C) for each channel.
-        flips: how often the predicted class changed under the noise (N,).
-        drifts: sum of the logits' changes under the noise (N, K).
-        repetitions: how many noisy copies each image has had (N,).
-        ids: of the images' noise (N,).
-        units: the units explained (N, K).
-        facts: what must be equal for two runs to be merged: the model's fingerprint,
-            the method, the seed, ...
+        logits: Selected logits of the clean inputs, shape (N, K).
+        state: Running moments of the maps, each of shape (N, ..., K).
+        counts: Number of maps in the state, shape (N,): repetitions, or pairs of them.
+        draws: Repetitions of each image as half-open intervals, shape (runs, N, 2).
+        sigma: Standard deviation of the noise in units of the input, shape (N, 1), or
+            (N, C) for each channel.
+        flips: Number of noisy copies with another predicted class, shape (N,).
+        drifts: Sum of the logits' changes under the noise, shape (N, K).
+        repetitions: Number of noisy copies of each image, shape (N,).
+        ids: Ids of the images, which determine their noise, shape (N,).
+        units: Explained units, shape (N, K).
+        facts: Properties that must be equal for two runs to be merged, such as the
+            model's fingerprint, the method and the seed.
     """
 
     logits: np.ndarray
@@ -55,21 +57,21 @@ class Stats:
     @property
     def maps(self) -> np.ndarray:
         """The maps (N, ..., K), before any postprocessing."""
-        return _numpy(estimate(*self._parts))
+        return _numpy(estimate(*self._estimate_args))
 
     @property
     def std_error(self) -> np.ndarray:
         """The standard error of each value of the maps, in their units."""
-        return _numpy(standard_error(*self._parts))
+        return _numpy(standard_error(*self._estimate_args))
 
     @property
     def relative_error(self) -> np.ndarray:
         """The norm of the standard error over the norm of the map (N, K)."""
-        return relative_error(*self._parts)
+        return relative_error(*self._estimate_args)
 
     @property
     def flip_rate(self) -> np.ndarray:
-        """The share of noisy copies with another predicted class (N,)."""
+        """The fraction of noisy copies with another predicted class (N,)."""
         return self.flips / self.repetitions
 
     @property
@@ -85,9 +87,9 @@ class Stats:
 
     @property
     def _table(self) -> tuple[str, dict[str, Any]]:
-        """A caption, and columns with a row for each map."""
+        """The caption, and columns with one row for each map."""
         count = self.units.shape[1]
-        sigma = [", ".join(f"{each:.3g}" for each in row) for row in self.sigma]
+        sigma = [", ".join(f"{value:.3g}" for value in row) for row in self.sigma]
         columns: dict[str, Any] = {
             "image": self.ids.repeat(count),
             "unit": self.units.ravel(),
@@ -101,21 +103,21 @@ class Stats:
         return f"{self.facts['statistic']} of {self.facts['method']}", columns
 
     @property
-    def _parts(self) -> tuple[State, np.ndarray, str]:
+    def _estimate_args(self) -> tuple[State, np.ndarray, str]:
         return _tensors(self.state), self.counts, self.facts["statistic"]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to a NumPy archive, ``path`` ending in .npz."""
+        """Write everything to a NumPy archive at ``path``, which ends in .npz."""
         arrays: dict[str, Any] = {name: getattr(self, name) for name in _ARRAYS}
         arrays |= {f"state_{power}": array for power, array in enumerate(self.state)}
         np.savez(path, facts=np.array(json.dumps(self.facts)), **arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Stats":
-        """Return what ``save`` wrote.
+        """Return the stats that ``save`` wrote to ``path``.
 
         Raises:
-            ValueError: if ``path`` holds anything else.
+            ValueError: If ``path`` is any other archive.
         """
         with np.load(path, allow_pickle=False) as file:
             missing = {*_ARRAYS, "facts", "state_0"} - {*file.files}
@@ -127,63 +129,68 @@ class Stats:
             powers = sorted(name for name in file.files if name.startswith("state_"))
             arrays = {name: file[name] for name in _ARRAYS}
             facts = json.loads(str(file["facts"]))
-            return cls(state=tuple(file[p] for p in powers), facts=facts, **arrays)
+            return cls(
+                state=tuple(file[power] for power in powers), facts=facts, **arrays
+            )
 
     def merged(self, other: "Stats") -> "Stats":
         """Return the stats of both runs together, as if they had been one.
 
         Args:
-            other: of other repetitions (``smooth(..., start=...)``) of the same.
+            other: Stats of other repetitions (``smooth(..., start=...)``) of the same
+                run.
 
         Raises:
-            ValueError: if anything but the repetitions differs, or if both had one of
-                the same number.
+            ValueError: If anything but the repetitions differs, or if both runs
+                include the same repetition.
         """
         _check_mergeable(self, other)
-        parts = _tensors(self.state), self.counts, _tensors(other.state), other.counts
+        samples = _tensors(self.state), self.counts, _tensors(other.state), other.counts
         return dataclasses.replace(
             self,
-            state=tuple(map(_numpy, welford.merged(*parts))),
+            state=tuple(map(_numpy, welford.merged(*samples))),
             draws=np.concatenate([self.draws, other.draws]),
             **{name: getattr(self, name) + getattr(other, name) for name in _SUMS},
         )
 
     def shrunk(self, other: "Stats") -> tuple[np.ndarray, np.ndarray]:
-        """Return the maps of both runs together with less error, and what is left.
+        """Return the maps of both runs together with less error, and that error.
 
-        What the two runs share is taken for signal, the rest for noise, and each band
-        of spatial frequencies is shrunk by signal / (signal + noise). This costs no
-        more repetitions, mostly takes out fine detail that is noise, and converges to
-        ``merged(other).maps`` as there is less of it.
+        What the two runs share is taken as signal and the rest as noise, and each band
+        of spatial frequencies is shrunk by signal / (signal + noise). This needs no
+        further repetitions, mostly removes fine detail that is noise, and converges to
+        ``merged(other).maps`` as the noise decreases.
 
         Args:
-            other: of other repetitions of the same, about as many.
+            other: Stats of about as many other repetitions of the same run.
 
         Returns:
-            Maps (N, H, W, ..., K), and the norm of their error, as estimated, over
-            that of the maps (N, K).
+            Maps (N, H, W, ..., K), and the estimated norm of their error over that of
+            the maps (N, K).
 
         Raises:
-            ValueError: as for ``merged``; or if the statistic is not a mean.
+            ValueError: As for ``merged``; or if the statistic is not a mean.
         """
         _check_mergeable(self, other)
         if self.facts["statistic"] == "variance":
             raise ValueError(
-                "`statistic` must be 'mean' or 'square', to shrink its maps; received "
+                "`statistic` must be 'mean' or 'square' for shrinkage; received "
                 "'variance'."
             )
         halves, counts = (self.maps, other.maps), (self.counts, other.counts)
         maps, squared = wiener_shrinkage.shrink(halves, counts)
-        size = map_norms(ops.convert_to_tensor(maps))
-        return maps, np.sqrt(squared) / np.where(size > 0, size, 1)
+        norms = map_norms(ops.convert_to_tensor(maps))
+        return maps, np.sqrt(squared) / np.where(norms > 0, norms, 1)
 
     def of_model(self, fingerprint: str) -> "Stats":
-        """Return the stats with the fingerprint of the model among their facts."""
+        """Return the stats with the model's fingerprint among their facts."""
         return dataclasses.replace(self, facts=self.facts | {"model": fingerprint})
 
     def taken(self, count: int) -> "Stats":
         """Return the stats of the first ``count`` images."""
-        return _each([self], lambda arrays, axis: arrays[0].take(range(count), axis))
+        return _join_arrays(
+            [self], lambda arrays, axis: arrays[0].take(range(count), axis)
+        )
 
 
 _SUMS = ("counts", "flips", "drifts", "repetitions")
@@ -192,15 +199,15 @@ _ARRAYS = (*_SUMS, "logits", "draws", "sigma", "ids", "units")
 
 def concatenated(parts: Sequence[Stats]) -> Stats:
     """Return the stats of several batches of images as one."""
-    whole = _each(parts, np.concatenate)
+    whole = _join_arrays(parts, np.concatenate)
     seeds = {part.facts["seed"] for part in parts}
-    if len(seeds) > 1:  # Fresh ones: nobody could go on with them.
+    if len(seeds) > 1:  # Fresh seeds, with which no run can continue.
         return dataclasses.replace(whole, facts=whole.facts | {"seed": None})
     return whole
 
 
-def _each(parts: Sequence[Stats], join: Any) -> Stats:
-    """Return stats with each array concatenated from those of the parts, images last."""
+def _join_arrays(parts: Sequence[Stats], join: Any) -> Stats:
+    """Return stats whose arrays are those of the parts, joined along the images."""
     arrays = {
         name: join([getattr(part, name) for part in parts], axis=int(name == "draws"))
         for name in _ARRAYS
@@ -214,14 +221,10 @@ def _tensors(state: Sequence[np.ndarray]) -> State:
     return [ops.convert_to_tensor(array) for array in state]
 
 
-def _numpy(x: Any) -> np.ndarray:
-    return ops.convert_to_numpy(x)
-
-
 def _check_mergeable(one: Stats, other: Stats) -> None:
     if (estimator := one.facts.get("estimator", "sampled")) != "sampled":
         raise ValueError(
-            "`estimator` must be 'sampled', for maps to be means of repetitions; "
+            "`estimator` must be 'sampled', so that maps are means of repetitions; "
             f"received {estimator!r}."
         )
     _check_same(one, other)
@@ -249,7 +252,7 @@ def _check_same(one: Stats, other: Stats) -> None:
 
 
 def _check_disjoint(draws: np.ndarray, others: np.ndarray) -> None:
-    """Raise ValueError if an interval of one overlaps one of the other's."""
+    """Raise ValueError if any two intervals of an image overlap."""
     start = np.maximum(draws[:, None, :, 0], others[None, :, :, 0])
     stop = np.minimum(draws[:, None, :, 1], others[None, :, :, 1])
     if (shared := start < stop).any():

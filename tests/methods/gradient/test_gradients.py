@@ -151,7 +151,7 @@ def test_dropout_is_inactive():
 @pytest.mark.parametrize(
     ("units", "error", "message"),
     [
-        ([[9]] * 6, ValueError, "from 0 to below 5 units; received 9"),
+        ([[9]] * 6, ValueError, "at least 0 and below 5; received 9"),
         ([[-1]] * 6, ValueError, "received -1"),
         ([1] * 5, ValueError, r"one row for each input; received \(5,\)"),
         (np.zeros((6, 1, 1), int), ValueError, r"received \(6, 1, 1\)"),

@@ -16,7 +16,7 @@ from keras_explainable.execution.compilation import call_method, describe, displ
 from keras_explainable.execution.model_preparation import prepared_model, prepares_model
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
-from keras_explainable.network.graph import NO_TAPS, Graph, GraphModel
+from keras_explainable.network.graph import NO_OFFSETS, Graph, GraphModel
 from keras_explainable.sampling import noise
 from keras_explainable.sampling.accumulator import Accumulators
 from keras_explainable.sampling.averaging_loop import (
@@ -53,10 +53,10 @@ class NoisyWeights(GraphModel):
         finally:
             self.sigma.assign(0)
 
-    def run(self, inputs: Any, taps: Mapping[int, Tensor] = NO_TAPS) -> Any:
+    def run(self, inputs: Any, offsets: Mapping[int, Tensor] = NO_OFFSETS) -> Any:
         """Return the outputs; see ``Graph.run``."""
         with keras.StatelessScope([*map(self._shaken, range(len(self.noisy)))]):
-            return super().run(inputs, taps)
+            return super().run(inputs, offsets)
 
     def _shaken(self, number: int) -> tuple[keras.Variable, Tensor]:
         weight = self.noisy[number]
@@ -138,7 +138,7 @@ def noise_grad(
     def noisy(call: MethodCall, **params: Any) -> tuple[Any, ...]:
         sampling, model = asked.with_seed(), _noisy(call.model, method, params)
         accumulator = Accumulators(
-            call.outputs, call.indices, sampling, spread=call.return_stats
+            call.outputs, call.indices, sampling, with_errors=call.return_stats
         )
         image, used = np.arange(len(call.ids)), call.ids != noise.PADDING
         step = output_units.with_outputs(method) if call.return_stats else method

@@ -70,7 +70,7 @@ def estimate_by_slopes(
         sampling: of pairs.
         blend: whether samples are used.
     """
-    accumulator = Accumulator(call.outputs, call.indices, sampling, spread=True)
+    accumulator = Accumulator(call.outputs, call.indices, sampling, with_errors=True)
     live = np.flatnonzero(call.ids != noise.PADDING)
     found: dict[int, Found] = {}
     for image in live.tolist():

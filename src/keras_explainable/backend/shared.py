@@ -1,0 +1,68 @@
+"""Parts that two or all three of the backends share, written in ``keras.ops``."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import keras
+from keras import ops
+
+#: Shapes for which a compiled function is cached; the least recently used goes first.
+CACHED_SHAPES = 32
+
+#: Above this number of units a compiled loop is smaller, and sooner compiled, than the
+#: unrolled program.
+UNROLLED_UNITS = 8
+
+
+def cache_per_shape(compile_function: Callable[[], Any]) -> Callable[[Any], Any]:
+    """Return a function from tensors to the program compiled for their shapes.
+
+    The frameworks' own caches do not serve: JAX's holds thousands of programs, and
+    TensorFlow warns of a function that is traced often.
+    """
+
+    @lru_cache(CACHED_SHAPES)
+    def cached(signature: Any) -> Any:
+        return compile_function()
+
+    return lambda tensors: cached(_signature(tensors))
+
+
+def _signature(tensors: Any) -> Any:
+    leaves = keras.tree.flatten(tensors)
+    return tuple(x if x is None else (tuple(x.shape), x.dtype) for x in leaves)
+
+
+def stack_unrolled(function: Callable[[Any], Any], count: int) -> Any:
+    units = [function(unit) for unit in range(count)]
+    return keras.tree.map_structure(lambda *maps: ops.stack(maps, axis=-1), *units)
+
+
+def weighted_sum(weights: Any, x: Any) -> Any:
+    rows = ops.reshape(x, (*weights.shape, -1))
+    sums = ops.sum(rows * ops.cast(weights, x.dtype)[..., None], axis=0)
+    return ops.reshape(sums, (-1, *x.shape[1:]))
+
+
+def weighted_sums(
+    function: Callable[..., Any], weights: Any, values: Sequence[Any]
+) -> list[Any]:
+    return [weighted_sum(weights, x) for x in function(*values)]
+
+
+def power_sums(weighted_sums: Any, weights: Any, x: Any) -> Any:
+    return weighted_sums(lambda x: (x, ops.square(x)), weights, [x])
+
+
+def value_counts(weighted_sums: Any, weights: Any, numbers: Any, count: int) -> Any:
+    def indicators(numbers: Any) -> list[Any]:
+        return [ops.cast(numbers == value, "float32") for value in range(count)]
+
+    return weighted_sums(indicators, weights, [numbers])
+
+
+def relu(x: Any, limit: float | None) -> Any:
+    if limit is None:
+        return x
+    return ops.relu6(x) if limit == 6 else ops.relu(x)
