@@ -37,7 +37,7 @@ from scipy import ndimage, stats
 import keras_explainable as ke
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 from keras_explainable.methods.slopes import linearized_network
-from keras_explainable.methods.slopes.hybrid_estimator import Estimate
+from keras_explainable.methods.slopes.hybrid_estimator import ImageEstimator
 from keras_explainable.sampling.accumulator import Accumulator
 from keras_explainable.sampling.averaging_loop import looping_method, noisy_copy_source
 from keras_explainable.sampling.noise import DEFAULT, Noise, value_ranges
@@ -167,9 +167,7 @@ def estimated(model, x, y, level, repetitions):
     network = ke.lowering.lower(exposed)
     each = [
         list(
-            _recorded_symbols(
-                network, x[i : i + 1], np.array([[y[i]]]), level, repetitions
-            )
+            _of_one_photo(network, x[i : i + 1], np.array([[y[i]]]), level, repetitions)
         )
         for i in range(len(x))
     ]
@@ -177,7 +175,7 @@ def estimated(model, x, y, level, repetitions):
         yield n, *map(np.concatenate, zip(*parts, strict=True))
 
 
-def _recorded_symbols(network, x, y, level, repetitions):
+def _of_one_photo(network, x, y, level, repetitions):
     found = {}
 
     @looping_method
@@ -187,18 +185,19 @@ def _recorded_symbols(network, x, y, level, repetitions):
         sigma = noisy.scales(call.model, call.inputs, value_ranges(call.inputs))
         views = noisy_copy_source(call, noisy, sampling, sigma)
         tally = Accumulator(call.outputs, call.indices, sampling, spread=True)
-        blend, alone = (
-            Estimate(call, views, sampling, both, 0, tally) for both in (True, False)
+        hybrid, slopes = (
+            ImageEstimator(call, views, sampling, both, 0, tally)
+            for both in (True, False)
         )
-        for backward, copies in blend.chunks():
-            blend.add(backward, copies)
-            if (n := 2 * blend.pairs) in few:
-                alone.told = keras.tree.map_structure(_whole, blend.told)
-                alone.counts = blend.counts.sum(axis=1, keepdims=True)
-                straight, best = alone.found(), blend.found()
-                maps = (ops.convert_to_numpy(x.maps)[..., 0] for x in (straight, best))
-                found[n] = [*maps, best.squared]
-        return call.logits, best.maps
+        for backward, copies in hybrid.chunks():
+            hybrid.add(backward, copies)
+            if (n := 2 * hybrid.pairs) in few:
+                slopes.statistics = keras.tree.map_structure(_whole, hybrid.statistics)
+                slopes.counts = hybrid.counts.sum(axis=1, keepdims=True)
+                estimates = slopes.estimate(), hybrid.estimate()
+                maps = (ops.convert_to_numpy(each.maps)[..., 0] for each in estimates)
+                found[n] = [*maps, estimates[1].squared_errors]
+        return call.logits, estimates[1].maps
 
     # By itself what is not the end of a chunk of the largest.
     small = [n for n in repetitions if n <= 2 * ROWS]
