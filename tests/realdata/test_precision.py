@@ -1,6 +1,6 @@
-"""In bfloat16, real networks predict the same and SmoothGrad maps stay what they are.
+"""In bfloat16, real networks predict the same classes, and maps change little.
 
-How much is rounded, and that it averages out, is measured by `benchmarks/precision.py`.
+`benchmarks/precision.py` measures the rounding errors, and that they average out.
 """
 
 import keras
@@ -20,7 +20,7 @@ PHOTOS = 4
 
 @pytest.fixture(scope="module", params=real_networks.NETWORKS)
 def case(request, shared):
-    """Model, photos that it is sure of, and their classes."""
+    """A model, photos that it classifies with high confidence, and their classes."""
     network = request.param
     rows = real_networks.labels(shared, [network], least=0.9)[:PHOTOS]
     model = real_networks.build_model(shared).build(network)
@@ -46,7 +46,7 @@ def test_bfloat16_predicts_the_same_classes(case):
     keras.backend.backend() == "jax", reason="JAX compiles both precisions too slowly"
 )
 def test_bfloat16_rounds_less_than_the_noise_varies(case):
-    """Of two maps with noise of their own, either one has half the variance."""
+    """Each of two maps with independent noise has half the variance."""
     logits, single = smooth_map(case, seed=0)
     half_logits, half = smooth_map(case, seed=0, precision="bfloat16")
     _, other = smooth_map(case, seed=1)
