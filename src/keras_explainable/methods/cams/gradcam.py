@@ -23,9 +23,7 @@ Prepare = Callable[[Model, dict[str, Any]], Model]
 
 def exposed(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with a layer's output exposed; the model itself if it is."""
-    if is_exposed(model):
-        return model
-    return expose(model, params.get("layer"))
+    return model if is_exposed(model) else expose(model, params.get("layer"))
 
 
 def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:

@@ -62,20 +62,19 @@ def expected_gradients(
     sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
 
     def drawn(copies: Copies) -> tuple[Tensor, Tensor]:
-        """Return the baselines, and the fractions of their paths to the inputs."""
+        """Return the baselines, and fractions of the paths from them to the inputs."""
         keys = sampling.keys(call.ids[copies.image], copies.draw)
         chosen = keys[:, 0].astype("int64") * len(data) >> 32
         fraction = per_row(keys[:, 1] / 2**32, call.inputs)
         return ops.take(data, chosen, axis=0), fraction
 
     def perturbed(copies: Copies) -> tuple[Tensor, Any]:
-        baselines, fraction = drawn(copies)
-        inputs = take_rows(call.inputs, copies.image)
-        return baselines + fraction * (inputs - baselines), None
+        start, fraction = drawn(copies)
+        return start + fraction * (take_rows(call.inputs, copies.image) - start), None
 
     def counted(maps: Tensor, copies: Copies) -> Tensor:
-        baselines, _ = drawn(copies)
-        difference = take_rows(call.inputs, copies.image) - baselines
+        start, _ = drawn(copies)
+        difference = take_rows(call.inputs, copies.image) - start
         return reduced_product(maps, difference, channel_reduction)
 
     accumulator = average_over_copies(

@@ -37,18 +37,10 @@ def absolute_normalize(x: Tensor) -> Tensor:
 
 
 #: Activations without a bias, a(z) = a'(z) z, and those that are not elementwise.
-WITHOUT_BIAS = {
-    "linear",
-    "relu",
-    "leakyrelu",
-    "softmax",
-    "logsoftmax",
-    "sparsemax",
-    "glu",
-}
+PLAIN = {"linear", "relu", "leakyrelu", "softmax", "logsoftmax", "sparsemax", "glu"}
 
 #: Names of the other activations, as layers and operations.
-WITH_BIAS = {name.replace("_", "") for name in dir(keras.activations)} - WITHOUT_BIAS
+BIASED = {name.replace("_", "") for name in dir(keras.activations)} - PLAIN
 
 
 def _prepare(model: Model, params: dict[str, Any]) -> Model:
@@ -234,8 +226,8 @@ def _is_nonlinear(operation: Any) -> bool:
     if isinstance(operation, layers.ReLU):
         return relu_limit(operation) != math.inf
     if isinstance(operation, layers.Activation):
-        return _plain_name(activation_of(operation)) not in WITHOUT_BIAS
-    return _plain_name(type(operation)) in WITH_BIAS
+        return _plain_name(activation_of(operation)) not in PLAIN
+    return _plain_name(type(operation)) in BIASED
 
 
 def _plain_name(function: Any) -> str:

@@ -93,13 +93,9 @@ def guided_gradients(
 
 
 def _is_guided(step: Step) -> bool:
-    operation = step.operation
-    function = getattr(operation, "activation", None)
-    return isinstance(operation, GuidedReLU) or function in _guided_activations()
-
-
-def _guided_activations() -> list[Any]:
-    return [guided_relu(limit) for limit in (6.0, math.inf)]
+    guided = [guided_relu(limit) for limit in (6.0, math.inf)]
+    function = getattr(step.operation, "activation", None)
+    return isinstance(step.operation, GuidedReLU) or function in guided
 
 
 def _replace_relus(graph: Graph) -> Graph:

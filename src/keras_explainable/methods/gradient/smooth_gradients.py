@@ -107,9 +107,8 @@ def _smooth_gradients(  # noqa: D417
     call, sigma = replace(call, model=model), _sigma(call, noisy)
     perturbed = noisy_copy_source(call, noisy, sampling, sigma)
     if in_pairs:
-        accumulator = estimate_by_slopes(
-            call, perturbed, sampling, estimator == "hybrid"
-        )
+        hybrid = estimator == "hybrid"
+        accumulator = estimate_by_slopes(call, perturbed, sampling, hybrid)
     else:
         accumulator = average_over_copies(call, SIGNED_GRADIENTS, perturbed, sampling)
     live = call.ids != noises.PADDING
@@ -142,8 +141,7 @@ def _sampling(
             "`tolerance` must be None with estimator='slopes', whose error is not "
             f"known; received {tolerance}."
         )
-    asked = Sampling(repetitions, seed, tolerance=tolerance, copies=copies)
-    return asked.with_seed()
+    return Sampling(repetitions, seed, tolerance=tolerance, copies=copies).with_seed()
 
 
 def _sigma(call: MethodCall, noisy: Noise) -> np.ndarray:

@@ -39,11 +39,8 @@ def combine_by_error(
     limit_norm = ops.maximum(sample_norm - noise, 0)  # <S, M> = <M, M>
     slope_limit = dot(samples, ops.flip(slopes, axis=0))
     slope_limit = ops.mean(slope_limit, axis=0, keepdims=True)
-    s = _divide(
-        slope_norm * limit_norm - product * slope_limit,
-        slope_norm * sample_norm - product**2,
-    )
-    s = ops.clip(s, 0, 1)
+    s = slope_norm * limit_norm - product * slope_limit
+    s = ops.clip(_divide(s, slope_norm * sample_norm - product**2), 0, 1)
     a = _divide(slope_limit - s * product, slope_norm)
     s_alone = ops.clip(_divide(limit_norm, sample_norm), 0, 1)
     s, a = ops.where(a > 0, s, s_alone), ops.maximum(a, 0)

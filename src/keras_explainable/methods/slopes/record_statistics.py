@@ -88,8 +88,9 @@ def run_and_record(
         outputs, stage_sums = stage.run(values, weights)
         values |= outputs
         ready = [*stage.ready.values()]
-        recorded = [_recorded_values(each, values) for each in ready]
-        ready_sums = _statistic_sums(ready, recorded, weights)
+        ready_sums = _statistic_sums(
+            ready, [_recorded_values(each, values) for each in ready], weights
+        )
         sums |= stage_sums | dict(zip(stage.ready, ready_sums, strict=True))
         for symbol in stage.done:
             del values[symbol]
