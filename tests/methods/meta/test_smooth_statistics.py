@@ -50,9 +50,7 @@ def test_statistics_of_a_quadratic_model(statistic):
     variance = noise_of(model, count) ** 2
     known = {"mean": mean, "square": mean**2 + variance, "variance": variance}
     off = np.abs(maps - known[statistic]) / stats.std_error
-    assert (
-        0.9 < np.sqrt((off**2).mean()) < 1.1
-    )  # The deviations match the standard errors.
+    assert 0.9 < np.sqrt((off**2).mean()) < 1.1  # In standard errors.
     assert 0.93 < (off < 2).mean() < 0.975
     assert stats.relative_error.max() < 0.1
 

@@ -257,9 +257,7 @@ def test_pooling_that_rounds_its_input_is_approximated():
     pooling = layers.MaxPooling2D(2, dtype="mixed_bfloat16", name="rounding")
     model = network(layers.Conv2D(4, 3), pooling)
     with pytest.warns(UserWarning, match="rounding"):
-        agrees_in_the_limit(
-            model, within=0.8
-        )  # 1 if the argmax of rounded values is used.
+        agrees_in_the_limit(model, within=0.8)  # Rounded argmaxes would give 1.
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e-3])

@@ -166,13 +166,13 @@ class Relu(layers.Layer):
         return ops.maximum(inputs, 0.1 * inputs)
 
 
-def of_a_user_with_that_name(relu):
+def of_a_users_relu(relu):
     inputs = keras.Input((6, 6, 3))
     return inputs, Relu()(layers.Conv2D(4, 3)(inputs))
 
 
 @pytest.mark.filterwarnings("ignore:The slopes of these layers")
-@pytest.mark.parametrize("build", [of_a_subclass, of_a_user_with_that_name])
+@pytest.mark.parametrize("build", [of_a_subclass, of_a_users_relu])
 def test_subclasses_and_equal_names_are_not_taken_for_keras_layers(rng, build):
     model = exposed(build, layers.ReLU())
     x = ops.convert_to_tensor(rng.normal(size=(2, 6, 6, 3)).astype("float32"))
@@ -208,6 +208,5 @@ def test_masks_are_passed_on():
 def test_values_that_are_no_longer_read_are_freed():
     model = exposed(pooled, layers.ReLU())
     done = [symbol for stage in _stages(model) for symbol in stage.done]
-    assert (
-        len(done) == len(set(done)) == len(model.graph.steps)
-    )  # All except the output.
+    # All symbols but the output.
+    assert len(done) == len(set(done)) == len(model.graph.steps)
