@@ -1,4 +1,4 @@
-"""What all methods have in common, each by itself and through `ke.explain`."""
+"""Properties of all methods, called directly and through `ke.explain`."""
 
 import inspect
 from functools import partial
@@ -90,15 +90,15 @@ def test_shortcuts_explain_an_ordinary_model(model, name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_parameters_of_methods_are_none_of_explains_own(name):
-    """Or `ke.explain` would take them for itself."""
+def test_methods_and_explain_share_no_parameters(name):
+    """`ke.explain` would not pass them on."""
     own = inspect.signature(METHODS[name]).parameters.keys()
     shared = {*own} & {*inspect.signature(ke.explain).parameters}
     assert shared <= {"model", "ids", "return_stats"}
 
 
 @pytest.mark.parametrize("name", [*METHODS, *NESTED])
-def test_methods_are_the_same_by_themselves_and_lowered(model, name):
+def test_methods_called_directly_agree_with_explain(model, name):
     method = METHODS.get(name) or NESTED[name]
     options, x, y = OPTIONS.get(name, {}), data(), units()
     logits, maps = ke.explain(method, model, x, y, verbose=0, **options)
@@ -107,7 +107,7 @@ def test_methods_are_the_same_by_themselves_and_lowered(model, name):
     np.testing.assert_allclose(logits, expected[0], rtol=1e-3, atol=1e-4)
     size = np.abs(expected[1]).max()
     assert size > 0
-    # Rounding may open a ReLU at one of the points on a path.
+    # Rounding may open a ReLU at a point on a path.
     allowed = 0.03 if "integrated" in name else 2e-3
     np.testing.assert_allclose(maps, expected[1], rtol=1e-3, atol=allowed * size)
 
@@ -127,7 +127,7 @@ def test_maps_do_not_depend_on_batches(model, name):
 def test_every_method_in_every_meta_method(model, meta, name):
     options = OPTIONS.get(name, {}) | FEWER.get(name, {})
     wrap = META[meta]
-    if (meta, name) == ("tta", "expected_gradients"):  # Its images have one size.
+    if (meta, name) == ("tta", "expected_gradients"):  # Its data have one size.
         wrap = partial(tta, scales=())
     method = wrap(partial(METHODS[name], **options))
     x, y, before = data(), units(), state(model)
@@ -147,7 +147,7 @@ def test_every_method_in_every_meta_method(model, meta, name):
 
 
 @pytest.mark.parametrize("name", ["expected_gradients", "rise"])
-def test_those_that_draw_know_how_sure_they_are(model, name):
+def test_sampling_methods_estimate_their_error(model, name):
     options = OPTIONS[name] | {"repetitions": 40}
     runs = [
         ke.explain(
@@ -163,11 +163,11 @@ def test_those_that_draw_know_how_sure_they_are(model, name):
     ]
     spread = np.var([maps for _, maps, _ in runs], axis=0, ddof=1).mean()
     claimed = np.mean([stats.std_error**2 for *_, stats in runs])
-    assert 0.6 < claimed / spread < 1.6  # Of few runs, and of pixels alike.
+    assert 0.6 < claimed / spread < 1.6  # The runs are few, and pixels are correlated.
     assert (runs[0][2].repetitions == 40).all()
 
 
 @pytest.mark.parametrize("name", ["integrated_gradients", "occlusion", "scorecam"])
-def test_those_that_do_not_draw_have_no_stats(model, name):
+def test_methods_that_do_not_sample_have_no_stats(model, name):
     with pytest.raises(ValueError, match="must be one that samples"):
         ke.explain(METHODS[name], model, data(), units(), return_stats=True)

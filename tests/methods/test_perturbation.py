@@ -1,4 +1,4 @@
-"""Occlusion and RISE, against brute force."""
+"""Occlusion and RISE, against brute-force computations."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ X, UNITS = images(), some_units()
 
 
 def contributions(model):
-    """What each pixel adds to the units of a linear model (B, H, W, K)."""
+    """Return each pixel's contribution to the units of a linear model (B, H, W, K)."""
     return (weights_of(model, UNITS) * X[..., None]).sum(axis=3)
 
 
@@ -43,14 +43,14 @@ def test_occlusion_is_the_mean_drop(size, stride, rows, columns):
 
 
 @pytest.mark.parametrize("fill", [0.5, [0.5] * 3, np.full(SHAPE, 0.5)])
-def test_occlusion_with_something_else(fill):
+def test_occlusion_with_other_fills(fill):
     model = linear()
     away = (weights_of(model, UNITS) * (X - 0.5)[..., None]).sum(axis=3)
     _, maps = occlusion(model, X, UNITS, size=1, stride=1, fill=fill)
     np.testing.assert_allclose(numpy(maps), away, rtol=1e-3, atol=1e-4)
 
 
-def test_rise_is_the_mean_of_masks_by_their_scores():
+def test_rise_is_the_mean_of_masks_weighted_by_scores():
     model, n, p = linear(), 5, 0.4
     _, maps = rise(
         model, X, UNITS, repetitions=n, cells=2, probability=p, seed=3, rows=7
@@ -76,14 +76,14 @@ def test_masks_are_smooth_and_shown_as_often_as_asked():
     assert np.abs(np.diff(masks, axis=2)).max() <= 4 / 30 + 1e-5
 
 
-def test_all_is_shown_with_probability_1():
+def test_everything_is_shown_with_probability_1():
     keys = noise.random_keys(0, np.zeros(3, int), np.arange(3))
     masks = perturbation._masks((5, 5), 2, 1)(keys, *perturbation._shifts(keys))
     np.testing.assert_allclose(numpy(masks), 1)
 
 
-def test_rise_finds_what_matters():
-    """The expectation of a pixel's map is its own part, and a constant."""
+def test_rise_correlates_with_contributions():
+    """The expected map of a pixel is its own contribution plus a constant."""
     model = linear()
     _, maps, stats = rise(
         model, X, UNITS, repetitions=6000, cells=4, seed=0, rows=200, return_stats=True

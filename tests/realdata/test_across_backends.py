@@ -29,7 +29,7 @@ def maps_on(backend, network, dtype, realdata, folder):
 
 @pytest.mark.parametrize("network", ["mobilenet_075", "squeezenet11"])
 def test_equal_noise_gives_equal_maps(network, shared, tmp_path):
-    """In float64: in float32, rounding flips a few ReLUs that are almost at zero."""
+    """In float64, as rounding in float32 flips a few ReLUs that are almost at zero."""
     maps = [
         maps_on(backend, network, "float64", shared / "realdata", tmp_path)
         for backend in BACKENDS

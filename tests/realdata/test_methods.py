@@ -1,4 +1,4 @@
-"""The laws of the methods SmoothGrad wraps, on networks trained on ImageNet."""
+"""Properties of the methods on networks trained on ImageNet."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ import keras_explainable as ke
 from keras_explainable.methods import cams, gradient, perturbation
 
 PHOTOS = 2
-SLOW = keras.backend.backend() == "jax"  # It is not optimised in tests.
+SLOW = keras.backend.backend() == "jax"  # In tests, it compiles without optimising.
 METHODS = {
     "cam": cams.cam,
     "gradcam": cams.gradcam,
@@ -25,7 +25,7 @@ METHODS = {
 
 
 def built(shared, network, side=None):
-    """A network, photos of which it knows the class, and these classes."""
+    """Return a network, photos that it classifies correctly, and their classes."""
     rows = real_networks.labels(shared)[:PHOTOS]
     model = real_networks.build_model(shared).build(network, side=side)
     x, classes = real_networks.photos(shared, network, rows)
@@ -43,13 +43,13 @@ def mobilenet(shared):
 
 
 def explained(method, model, x, y, **params):
-    """The logits (N,) and maps (N, ...) of one unit of each photo."""
+    """Return the logits (N,) and maps (N, ...) of one unit of each photo."""
     logits, maps = ke.explain(method, model, x, y, verbose=0, **params)
     return logits[:, 0], maps[..., 0]
 
 
 def test_full_gradients_add_up_to_the_output(case):
-    """With the biases of ReLU6 where it ends, of MobileNet."""
+    """In MobileNet, this includes the biases of ReLU6 above its maximum."""
     logits, maps = explained(gradient.full_gradients, *case, psi=None)
     np.testing.assert_allclose(maps.sum(axis=(1, 2)), logits, rtol=1e-3)
 
@@ -58,7 +58,7 @@ def test_full_gradients_add_up_to_the_output(case):
     ("network", "side", "rule", "n_steps", "rtol"),
     [
         ("squeezenet11", 99, "gauss-legendre", 512, 1e-3),
-        # Ten thousands of ReLU6 nonlinearity the path: the error falls as one over the points.
+        # With tens of thousands of ReLU6, the error falls as one over the points.
         ("mobilenet_025", 128, "middle", *((1024, 1e-2) if SLOW else (4096, 1e-3))),
     ],
 )
@@ -73,9 +73,9 @@ def test_integrated_gradients_add_up_to_the_difference(
     np.testing.assert_allclose(maps.sum(axis=(1, 2)), logits - nothing, rtol=rtol)
 
 
-def test_too_few_points_are_told(mobilenet):
+def test_too_few_points_give_a_warning(mobilenet):
     model, x, y = mobilenet
-    with pytest.warns(UserWarning, match=r"do not add up.*More `n_steps` help"):
+    with pytest.warns(UserWarning, match=r"do not add up.*Increase `n_steps`"):
         logits, maps = ke.integrated_gradients(
             model, x, y, n_steps=2, postprocessing=None, verbose=0
         )
@@ -87,7 +87,7 @@ def test_too_few_points_are_told(mobilenet):
 
 
 def test_maps_of_a_linear_head(mobilenet):
-    """Grad-CAM and HiResCAM are there the CAM, over the number of positions."""
+    """Grad-CAM and HiResCAM equal the CAM, divided by the number of positions."""
     _, cam = explained(cams.cam, *mobilenet)
     assert cam.shape == (PHOTOS, 7, 7)
     for method in (cams.gradcam, cams.hirescam):
@@ -97,7 +97,7 @@ def test_maps_of_a_linear_head(mobilenet):
         )
 
 
-def test_a_cam_and_the_bias_are_the_output(mobilenet):
+def test_a_cam_and_the_bias_add_up_to_the_output(mobilenet):
     model, *_ = mobilenet
     logits, cam = explained(cams.cam, *mobilenet)
     bias = numpy(ke.inspection.get_logits_layer(model).bias)
@@ -107,7 +107,7 @@ def test_a_cam_and_the_bias_are_the_output(mobilenet):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_find_the_object(shared, name):
-    """More of what speaks for the class lies in the boxes than chance has it."""
+    """More of the evidence for the class lies in the boxes than by chance."""
     network = "squeezenet11"
     rows = real_networks.labels(shared)
     rows = sorted(rows, key=lambda row: float(row["box_fraction"]))[:4]

@@ -1,4 +1,4 @@
-"""Real networks trained on ImageNet, on labelled photos."""
+"""Networks trained on ImageNet, on labelled photos."""
 
 import numpy as np
 import pytest
@@ -18,14 +18,14 @@ def build_model(shared):
 
 @pytest.fixture(scope="module")
 def labels(shared):
-    """Labels that all networks rank first, the smallest boxes first."""
+    """Rows of photos that all networks classify correctly, smallest boxes first."""
     rows = real_networks.labels(shared)
     return sorted(rows, key=lambda row: float(row["box_fraction"]))[:6]
 
 
 @pytest.fixture(scope="module", params=real_networks.NETWORKS)
 def case(request, shared, build_model, labels):
-    """Model, its inputs, the classes of the photos, and where they are."""
+    """A model, its inputs, the classes of the photos, and masks of their objects."""
     network = request.param
     x, classes = real_networks.photos(shared, network, labels)
     masks = np.stack([real_networks.mask(shared, network, row) for row in labels])
@@ -42,7 +42,7 @@ def test_the_right_class_is_predicted_and_explained(case):
 
 
 def test_smoothgrad_finds_the_object(case):
-    """More of the map lies in the boxes than chance has it, photo by photo."""
+    """In each photo, more of the map lies in the boxes than by chance."""
     model, x, classes, masks = case
     _, maps = ke.smoothgrad(
         model, x, classes, repetitions=12, noise_level=0.1, verbose=0, batch_size=12
@@ -55,7 +55,7 @@ def test_smoothgrad_finds_the_object(case):
 
 
 def test_smoothgrad_is_smoother_than_the_gradient(case):
-    """Neighbouring pixels agree more: what smoothing is for."""
+    """Neighbouring pixels differ less."""
     model, x, classes, _ = case
     roughness = []
     for method in (gradients, smooth(gradients, 12, noise_level=0.1, seed=0)):
@@ -66,7 +66,7 @@ def test_smoothgrad_is_smoother_than_the_gradient(case):
 
 
 def test_a_stock_application_with_the_same_weights(shared, build_model, labels):
-    """`keras.applications` pads and drops out in layers of their own."""
+    """`keras.applications` has separate layers for padding and dropout."""
     ours, stock = build_model.build(), build_model.keras_applications_mobilenet()
     x, units = real_networks.photos(shared, "mobilenet_075", labels[:2])
     for one, other in zip(
@@ -77,8 +77,8 @@ def test_a_stock_application_with_the_same_weights(shared, build_model, labels):
         assert np.abs(one - other).mean() < 1e-4 * np.abs(other).max()
 
 
-def test_reference_logits(shared, case):
-    """Against an independent implementation in float64."""
+def test_logits_agree_with_reference(shared, case):
+    """They agree with an independent implementation in float64."""
     model, _, _, _ = case
     with np.load(shared / "realdata" / "reference_logits.npz") as reference:
         names = [str(name) for name in reference["files"]][:4]

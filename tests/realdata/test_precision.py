@@ -1,4 +1,4 @@
-"""In bfloat16, real networks predict the same and SmoothGrad maps stay what they are.
+"""In bfloat16, real networks predict the same classes, and maps change little.
 
 `benchmarks/accuracy/bfloat16_error.py` measures how large the rounding errors are, and
 whether they average out.
@@ -21,7 +21,7 @@ PHOTOS = 4
 
 @pytest.fixture(scope="module", params=real_networks.NETWORKS)
 def case(request, shared):
-    """Model, photos that it is sure of, and their classes."""
+    """A model, photos that it classifies with high confidence, and their classes."""
     network = request.param
     rows = real_networks.labels(shared, [network], least=0.9)[:PHOTOS]
     model = real_networks.build_model(shared).build(network)
@@ -47,7 +47,7 @@ def test_bfloat16_predicts_the_same_classes(case):
     keras.backend.backend() == "jax", reason="JAX compiles both precisions too slowly"
 )
 def test_bfloat16_rounds_less_than_the_noise_varies(case):
-    """Of two maps with noise of their own, either one has half the variance."""
+    """Each of two maps with independent noise has half the variance."""
     logits, single = smooth_map(case, seed=0)
     half_logits, half = smooth_map(case, seed=0, precision="bfloat16")
     _, other = smooth_map(case, seed=1)

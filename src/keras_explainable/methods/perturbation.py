@@ -1,4 +1,8 @@
-"""Methods that hide parts of the input, and see what the network says."""
+"""Perturbation methods: parts of the input are hidden, and the scores are compared.
+
+Like the other methods, they take a model, inputs (B, H, W, C) and units (B, K), and
+return logits (B, K) and maps (B, H, W, K). They need no gradients and no inner layers.
+"""
 
 import math
 from functools import lru_cache, partial
@@ -27,6 +31,10 @@ from keras_explainable.types import Model, Tensor
 __all__ = ["occlusion", "rise"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 @partial(looping_method, samples=False)
 def occlusion(
     call: MethodCall,
@@ -35,23 +43,23 @@ def occlusion(
     stride: int | tuple[int, int] | None = None,
     fill: Any = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """Return the chosen units and by how much hiding each part lowers them.
+    """Return the logits and how much hiding each pixel lowers them.
 
         maps[h, w] = mean of f(x) - f(x with window s filled) over windows s on (h, w)
 
     Args:
-        size: of the sliding window, in pixels; a number, or one for each spatial axis,
-            such as (height, width). None for an eighth of the input's.
-        stride: of the window; None for half its size. The last window of a row or
-            column ends at the edge.
-        fill: what is put in the window: a number, or one for each channel (C,), or an
-            image (H, W, C).
+        size: Size of the sliding window in pixels; a number, or one for each spatial
+            axis, such as (height, width). None for an eighth of the input's size.
+        stride: Stride of the window in pixels; None for half its size. The last window
+            of a row or column ends at the edge.
+        fill: Value of the pixels in the window: a number, one for each channel (C,), or
+            an image (H, W, C).
 
     Returns:
         ``logits`` (B, K), and signed ``maps`` (B, H, W, K) in units of the output.
 
     Raises:
-        ValueError: if a parameter is not as described.
+        ValueError: If a parameter is not as described.
 
     Reference: Zeiler & Fergus, 2014, https://arxiv.org/abs/1311.2901
     """
@@ -59,17 +67,17 @@ def occlusion(
     eighth = tuple(-(-side // 8) for side in shape)
     windows = _windows(shape, eighth if size is None else size, stride)
     scale = len(windows) / windows.sum(axis=0)
-    fill, logits = _fill(fill, call.inputs), call.logits
+    fill, logits = _as_fill(fill, call.inputs), call.logits
 
     def perturbed(copies: Copies) -> tuple[Tensor, Any]:
-        hidden = _as_inputs(windows[copies.draw], call.inputs)
+        masks = _as_inputs(windows[copies.draw], call.inputs)
         inputs = take_rows(call.inputs, copies.image)
-        return inputs + hidden * (fill - inputs), None
+        return inputs + masks * (fill - inputs), None
 
     def counted(scores: Tensor, copies: Copies) -> Tensor:
         clean = take_rows(logits, copies.image)
-        covered = ops.cast(windows[copies.draw] * scale, scores.dtype)[..., None]
-        return covered * (_as_maps(clean, shape) - scores)
+        weights = ops.cast(windows[copies.draw] * scale, scores.dtype)[..., None]
+        return weights * (_as_maps(clean, shape) - scores)
 
     accumulator = average_over_copies(
         call, _scores, perturbed, Sampling(len(windows)), counted=counted
@@ -87,27 +95,27 @@ def rise(
     seed: int | None = None,
     tolerance: float | None = None,
 ) -> tuple[Any, ...]:
-    """Return the chosen units and their RISE maps.
+    """Return the logits and their RISE maps.
 
         maps = 1 / (n p) sum_s f(x * m_s) m_s
 
-    m_s are random masks: coarse grids in which a cell is shown with probability p,
+    m_s are random masks: coarse grids in which each cell is shown with probability p,
     enlarged smoothly and shifted at random.
 
     Args:
-        repetitions: n, the number of masks for each input.
-        cells: of the grid, in each direction.
-        probability: p, that a cell is shown.
-        seed: integer >= 0; None draws a fresh one for each call.
-        tolerance: relative error at which an image is finished.
+        repetitions: Number n of masks for each input.
+        cells: Number of grid cells along each axis.
+        probability: Probability p that a cell is shown.
+        seed: Integer >= 0; None draws a fresh one for each call.
+        tolerance: Relative error at which an image has converged.
 
     Returns:
         ``logits`` (B, K), and ``maps`` (B, H, W, K) in units of the output; and
-        ``Stats`` as a third value if ``return_stats`` is asked for. The paper explains
+        ``Stats`` as a third value with ``return_stats=True``. The paper explains
         probabilities: ``ke.explain(..., logits=False)``.
 
     Raises:
-        ValueError: if a parameter is not as described.
+        ValueError: If a parameter is not as described.
 
     Reference: Petsiuk et al., 2018, https://arxiv.org/abs/1806.07421
     """
@@ -139,25 +147,25 @@ def rise(
 
 
 def _scores(model: Model, inputs: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the chosen units (R, K), and again in the shape of maps (R, 1, ..., K)."""
+    """Return the logits (R, K), and again in the shape of maps (R, 1, ..., K)."""
     outputs = output_units.first_output(model(inputs, training=False))
     logits = output_units.gather_units(outputs, indices)
     return logits, _as_maps(logits, map_shape(inputs.shape))
 
 
 def _as_maps(values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return values (R, K) as (R, 1, ..., K), with as many axes as maps of a shape."""
+    """Return values (R, K) as (R, 1, ..., K), with an axis for each of ``shape``."""
     return ops.reshape(values, (-1, *(1,) * len(shape), values.shape[-1]))
 
 
 def _as_inputs(masks: Any, inputs: Tensor) -> Tensor:
-    """Return masks (R, ...) with an axis for channels, where inputs have one."""
+    """Return masks (R, ...) with a channel axis if the inputs have one."""
     masks = ops.cast(masks, inputs.dtype)
     return masks if len(masks.shape) == len(inputs.shape) else masks[..., None]
 
 
 def _windows(shape: tuple[int, ...], size: Any, stride: Any) -> np.ndarray:
-    """Return where each window is (S, ...): 1 in it, 0 elsewhere."""
+    """Return a mask for each window (S, ...): 1 inside it, 0 elsewhere."""
     rank = len(shape)
     size = tuple(map(min, _sides("size", size, rank), shape))
     half = tuple(max(side // 2, 1) for side in size)
@@ -177,14 +185,14 @@ def _windows(shape: tuple[int, ...], size: Any, stride: Any) -> np.ndarray:
 
 
 def _segments(length: int, size: int, step: int) -> np.ndarray:
-    """Return segments that cover 0..length-1, (S, length), the last one at the end."""
+    """Return masks of segments that cover 0..length-1 (S, length)."""
     starts = np.append(np.arange(0, length - size, step), length - size)
-    place = np.arange(length)
-    inside = (place >= starts[:, None]) & (place < starts[:, None] + size)
+    position = np.arange(length)
+    inside = (position >= starts[:, None]) & (position < starts[:, None] + size)
     return inside.astype("float32")
 
 
-def _fill(fill: Any, inputs: Tensor) -> Tensor:
+def _as_fill(fill: Any, inputs: Tensor) -> Tensor:
     given = as_array("fill", fill)
     shape = tuple(inputs.shape[1:])
     if tuple(given.shape) not in ((), shape[-1:], shape):
@@ -209,25 +217,25 @@ def _sides(name: str, value: Any, rank: int) -> tuple[int, ...]:
 
 
 def _shifts(keys: np.ndarray) -> list[np.ndarray]:
-    """Return by which part of a cell each mask is shifted, along up to four axes."""
+    """Return each mask's shift as a fraction of a cell, along up to four axes."""
     low, high = keys & 0xFFFF, keys >> 16
-    parts = [low[:, 0], low[:, 1], high[:, 0], high[:, 1]]
-    return [(part / 2.0**16).astype("float32") for part in parts]
+    bits = [low[:, 0], low[:, 1], high[:, 0], high[:, 1]]
+    return [(each / 2.0**16).astype("float32") for each in bits]
 
 
 @lru_cache(32)
 def _masks(shape: tuple[int, ...], cells: int, probability: float) -> Any:
-    return backend.jit(partial(_made_masks, shape, cells, probability))
+    return backend.jit(partial(_make_masks, shape, cells, probability))
 
 
-def _made_masks(
+def _make_masks(
     shape: tuple[int, ...],
     cells: int,
     probability: float,
     keys: Tensor,
     *shifts: Tensor,
 ) -> Tensor:
-    """Return masks (R, ...): grids enlarged with linear weights along each axis."""
+    """Return masks (R, ...): grids enlarged by linear interpolation along each axis."""
     limit = NormalDist().inv_cdf(probability) if probability < 1 else math.inf
     size = (cells + 1,) * len(shape)
     masks = ops.cast(backend.normal(keys, size) < limit, "float32")
@@ -242,5 +250,5 @@ def _weights(length: int, cells: int, shift: Tensor) -> Tensor:
     """Return the weight of each cell for each pixel (R, length, cells + 1)."""
     middle = (ops.arange(length, dtype="float32") + 0.5) * cells / length - 0.5
     shift = ops.cast(shift, "float32")[:, None]
-    place = ops.clip(middle + shift, 0, cells)[..., None]
-    return ops.relu(1 - ops.abs(place - ops.arange(cells + 1, dtype="float32")))
+    position = ops.clip(middle + shift, 0, cells)[..., None]
+    return ops.relu(1 - ops.abs(position - ops.arange(cells + 1, dtype="float32")))

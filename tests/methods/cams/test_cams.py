@@ -43,7 +43,7 @@ def network(hidden=None, side=9):
 
 
 def nested():
-    """A backbone within a model, two levels deep."""
+    """Build a model with a backbone two levels deep."""
     inner = network()
     backbone = keras.Model(inner.input, inner.get_layer("last").output, name="backbone")
     inputs = keras.Input((9, 9, 3))
@@ -54,7 +54,7 @@ def nested():
 
 
 def parts(model, name="last"):
-    """Activations (B, h, w, C) and weights of the units (B, K, C)."""
+    """Return activations (B, h, w, C) and weights of the units (B, K, C)."""
     inner = keras.Model(model.input, model.get_layer(name).output)
     kernel = numpy(model.get_layer("predictions").kernel)
     return numpy(inner(batch())), kernel.T[UNITS]
@@ -86,7 +86,7 @@ def test_the_formula(method):
     logits, maps = ke.explain(method, model, batch(), UNITS, verbose=0)
     wanted = expected(method, *parts(model))
     np.testing.assert_allclose(maps, wanted, rtol=1e-3, atol=1e-5)
-    if method is cam:  # It adds up to the logit, but for its bias.
+    if method is cam:  # It adds up to the logit without its bias.
         bias = numpy(model.get_layer("predictions").bias)[UNITS]
         total = maps.mean(axis=(1, 2)) + bias
         np.testing.assert_allclose(total, logits, rtol=1e-3, atol=1e-4)
@@ -94,7 +94,7 @@ def test_the_formula(method):
 
 @pytest.mark.parametrize("method", [gradcam, hirescam])
 def test_gradients_within_a_deeper_network(method):
-    """By finite differences of the part above the layer."""
+    """They agree with finite differences of the part after the layer."""
     model, name = network(hidden="tanh"), "norm"
     layer = model.get_layer(name).output
     below = keras.Model(model.input, layer)
@@ -116,7 +116,7 @@ def test_gradients_within_a_deeper_network(method):
 
 @pytest.mark.parametrize("layer", ["first", "norm", "last"])
 @pytest.mark.parametrize("method", [gradcam, scorecam])
-def test_any_layer_though_the_lowered_copy_folds_it(method, layer):
+def test_any_layer_even_if_the_lowered_copy_folds_it(method, layer):
     model = network()
     _, maps = ke.explain(method, model, batch(), UNITS, layer=layer, verbose=0)
     _, plain = ke.explain(
@@ -136,7 +136,7 @@ def test_layers_of_nested_models(layer):
     logits, maps = ke.explain(gradcam, model, batch(), UNITS, layer=layer, verbose=0)
     assert maps.shape == (2, 4, 4, 2)
     bias = numpy(model.get_layer("predictions").bias)[UNITS]
-    total = maps.sum(axis=(1, 2)) + bias  # As the head is linear.
+    total = maps.sum(axis=(1, 2)) + bias  # The head is linear.
     np.testing.assert_allclose(total, logits, rtol=1e-3, atol=1e-4)
 
 
@@ -173,13 +173,13 @@ def test_score_cam_by_its_definition():
         np.testing.assert_allclose(numpy(maps), wanted, rtol=1e-3, atol=1e-4)
 
 
-def test_score_cam_tells_its_progress():
-    told = []
+def test_score_cam_reports_its_progress():
+    reports = []
     scorecam(
-        network(), batch(), UNITS, rows=5, progress=lambda *parts: told.append(parts)
+        network(), batch(), UNITS, rows=5, progress=lambda *done: reports.append(done)
     )
-    assert told[-1] == (12, 12)
-    assert len(told) == 3
+    assert reports[-1] == (12, 12)
+    assert len(reports) == 3
 
 
 def test_cam_needs_a_linear_head():

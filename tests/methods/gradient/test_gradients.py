@@ -1,4 +1,4 @@
-"""`gradients` against closed forms, its shapes, its inputs, its errors."""
+"""`gradients`: closed forms, shapes, inputs and errors."""
 
 import keras
 import numpy as np
@@ -95,7 +95,7 @@ def test_every_unit_by_default():
 
 @pytest.mark.parametrize("count", [1, 8, 9, 30])
 def test_many_units(count):
-    """More units than are unrolled when compiled; repeated units are allowed."""
+    """Some counts are too large to be unrolled; units may be repeated."""
     model, x, units = quadratic(), images(), some_units(k=count)
     _, maps = gradients(model, x, units, **SIGNED)
     expected = quadratic_gradients(model, x, units)
@@ -121,13 +121,13 @@ def test_inputs_as_list_and_tensor():
 def test_one_forward_pass_for_all_units():
     calls = []
 
-    class Counted(layers.Layer):
+    class CountsCalls(layers.Layer):
         def call(self, x):
             calls.append(1)
             return x
 
     inputs = keras.Input(SHAPE)
-    outputs = layers.Dense(UNITS)(layers.Flatten()(Counted()(inputs)))
+    outputs = layers.Dense(UNITS)(layers.Flatten()(CountsCalls()(inputs)))
     model = keras.Model(inputs, outputs)
     calls.clear()
     gradients(model, images(), some_units(k=4))
@@ -188,7 +188,7 @@ def test_bad_inputs(x, error, message):
         gradients(linear(), x, [0] * 6)
 
 
-def test_outputs_that_are_no_vector_of_units_are_refused():
+def test_outputs_that_are_not_a_vector_of_units_are_refused():
     inputs = keras.Input(SHAPE)
     model = keras.Model(inputs, layers.Conv2D(2, 1)(inputs))
     with pytest.raises(ValueError, match=r"one output of shape \(B, units\)"):

@@ -30,12 +30,12 @@ X, UNITS = images(), some_units()
 
 
 def weighted(model, values):
-    """Sum over channels of the units' weights times values (B, H, W, C)."""
+    """Return the units' weights times values (B, H, W, C), summed over channels."""
     return (weights_of(model, UNITS) * values[..., None]).sum(axis=-2)
 
 
 def relu_network(**conv):
-    """Convolutions and ReLUs that keep the size, a global mean, no bias at the end."""
+    """Build convolutions with ReLUs, a global mean and a head without bias."""
     inputs = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 3, padding="same", activation="relu", **conv)(inputs)
     x = layers.BatchNormalization(epsilon=0.1, name="norm")(x)
@@ -61,7 +61,7 @@ def test_inputs_times_gradients_of_a_linear_model_add_up_to_its_output():
 
 @pytest.mark.parametrize("rule", ["gauss-legendre", "middle"])
 def test_integrated_gradients_of_a_quadratic_model(rule):
-    """The gradient is linear on the path, which both rules integrate exactly."""
+    """Both rules integrate exactly a gradient that is linear along the path."""
     model = quadratic()
     _, maps = integrated_gradients(model, X, UNITS, n_steps=3, rule=rule)
     np.testing.assert_allclose(numpy(maps), weighted(model, X**2), rtol=1e-4, atol=1e-5)
@@ -114,11 +114,11 @@ def test_channels_are_kept_if_asked_for():
     np.testing.assert_allclose(numpy(maps), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_gap_is_told():
+def test_a_gap_gives_a_warning():
     inputs = keras.Input((2, 2, 1))
     outputs = layers.Dense(1)(layers.Flatten()(ops.tanh(9 * inputs)))
     model = keras.Model(inputs, outputs)
-    with pytest.warns(UserWarning, match=r"do not add up.*More `n_steps` help"):
+    with pytest.warns(UserWarning, match=r"do not add up.*Increase `n_steps`"):
         integrated_gradients(model, np.ones((1, 2, 2, 1)), [[0]], n_steps=2)
 
 
@@ -137,18 +137,18 @@ def test_errors_of_integrated_gradients(options, error, message):
 
 
 def test_expected_gradients_of_a_quadratic_model():
-    """The mean over baselines and places is w (x^2 - E b^2) for b of mean 0."""
+    """The mean over baselines and points is w (x^2 - E b^2) if b has mean 0."""
     model, data = quadratic(), np.concatenate([images(8, 3), -images(8, 3)])
     _, maps, stats = expected_gradients(
         model, X, UNITS, data=data, repetitions=3000, seed=0, rows=60, return_stats=True
     )
     expected = weighted(model, X**2 - (data**2).mean(axis=0))
     off = (numpy(maps) - expected) / stats.std_error
-    assert 0.7 < np.sqrt((off**2).mean()) < 1.4  # Pixels of an image err together.
+    assert 0.7 < np.sqrt((off**2).mean()) < 1.4  # The errors of pixels are correlated.
     assert stats.relative_error.max() < 0.2
 
 
-def test_expected_gradients_want_images():
+def test_expected_gradients_check_their_data():
     with pytest.raises(ValueError, match=r"`data` must have shape \(M, ...\)"):
         expected_gradients(linear(), X, UNITS, data=np.zeros((3, 2, 2, 1)))
 
@@ -196,7 +196,7 @@ def test_a_model_without_relus_is_refused(relu):
         guided_gradients(model, X, [[0]] * len(X))
 
 
-def test_guided_gradients_leave_the_model_alone():
+def test_guided_gradients_do_not_change_the_model():
     model = relu_network()
     before = [layer.__dict__.copy() for layer in model.layers]
     expected = numpy(model(batch()))
@@ -226,8 +226,8 @@ def test_full_gradients_of_relus_add_up_to_the_output():
         ops.silu,
     ],
 )
-def test_full_gradients_count_what_activations_add(activation):
-    """And what rescaling adds; maps of layers of other sizes keep their sums."""
+def test_full_gradients_include_the_biases_of_activations(activation):
+    """So does the bias of rescaling; maps keep their sums when they are enlarged."""
     inputs = keras.Input((9, 11, 3))
     x = layers.Rescaling(2.0, offset=0.7)(inputs)
     own = activation if isinstance(activation, str) else None
@@ -259,7 +259,7 @@ def test_full_gradients_follow_changed_weights():
 
 
 def test_full_gradients_of_a_model_exposed_by_hand():
-    """As in the original package: layers, their biases, and the exposed model."""
+    """As in the original package: from layers, their biases, and the exposed model."""
     inputs = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 3, padding="same")(inputs)
     x = layers.ReLU()(layers.BatchNormalization()(x))
@@ -277,7 +277,7 @@ def test_full_gradients_of_a_model_exposed_by_hand():
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
-def test_biases_must_fit():
+def test_biases_must_fit_the_exposed_layers():
     exposed = ke.inspection.expose(relu_network(), "norm")
     with pytest.raises(ValueError, match=r"`biases` must have shapes \[\(4,\)\]"):
         full_gradients(exposed, batch(), biases=[np.zeros(3)])

@@ -1,4 +1,4 @@
-"""`smooth`: closed forms, the laws of its noise, what it wraps, its errors."""
+"""`smooth`: closed forms, properties of its noise, wrapped methods, and errors."""
 
 import math
 import warnings
@@ -40,7 +40,7 @@ def test_linear_model_gives_its_weights():
 
 @pytest.mark.parametrize("repetitions", [10, 100, 1000])
 def test_error_falls_with_the_root_of_repetitions(repetitions):
-    """On a quadratic model each repetition errs by 2 w sigma eps: known exactly."""
+    """In a quadratic model, the error of each repetition is exactly 2 w sigma eps."""
     model, x, units = quadratic(), images(24), some_units(24)
     method = smooth(SIGNED, repetitions, SIGMA, seed=1)
     error = maps_of(method, model, x, units, rows=240)
@@ -58,7 +58,7 @@ def test_absolute_form_has_its_folded_normal_mean():
         *(model, x, units),
         rows=600,
     )
-    # E|x + sigma eps|, and the variance of it.
+    # The mean and the variance of |x + sigma eps|.
     erf = np.vectorize(math.erf)(x / (SIGMA * math.sqrt(2)))
     mean = SIGMA * math.sqrt(2 / math.pi) * np.exp(-(x**2) / (2 * SIGMA**2)) + x * erf
     deviation = np.sqrt(x**2 + SIGMA**2 - mean**2)
@@ -91,7 +91,7 @@ def test_logits_are_those_of_the_clean_input():
 
 
 def test_noise_level_is_a_fraction_of_each_images_own_range():
-    """One repetition shows sigma: image 1 has ten times the range of image 0."""
+    """A single repetition shows sigma; image 1 has ten times the range of image 0."""
     model, x = quadratic(), images(1).repeat(2, axis=0)
     x[1] *= 10
     units = np.zeros((2, 1), int)
@@ -107,7 +107,7 @@ def test_noise_level_is_a_fraction_of_each_images_own_range():
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 2**80))
-def test_same_seed_same_map_for_every_number_of_rows(rows, repetitions, seed):
+def test_maps_do_not_depend_on_the_number_of_rows(rows, repetitions, seed):
     model, x, units = quadratic(), images(3), some_units(3)
     method = smooth(SIGNED, repetitions, SIGMA, seed=seed)
     expected = maps_of(method, model, x, units, rows=16)
@@ -115,7 +115,7 @@ def test_same_seed_same_map_for_every_number_of_rows(rows, repetitions, seed):
     np.testing.assert_allclose(maps, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_an_image_alone_has_the_map_it_has_among_others():
+def test_maps_do_not_depend_on_other_images():
     model, x, units = quadratic(), images(), some_units()
     method = smooth(SIGNED, 7, SIGMA, seed=5)
     together = maps_of(method, model, x, units)
@@ -138,7 +138,7 @@ def test_more_repetitions_continue_the_same_noise():
     assert abs(correlation) < 0.2
 
 
-def test_seeds_images_and_repetitions_have_noise_of_their_own():
+def test_seeds_images_and_repetitions_have_independent_noise():
     model, units = quadratic(), np.zeros((2, 1), int)
     x = images(1).repeat(2, axis=0)
     clean = quadratic_gradients(model, x, units)
@@ -166,7 +166,7 @@ def test_global_random_state_is_not_touched():
 
 
 def test_nested_smoothing_draws_independent_noise():
-    """Variances add up, though both levels have the same seed."""
+    """Variances add up, even though both levels have the same seed."""
     model, x, units = quadratic(), images(24), some_units(24)
     nested = smooth(smooth(SIGNED, 1, SIGMA, seed=0), 1, SIGMA, seed=0)
     error = maps_of(nested, model, x, units) - quadratic_gradients(model, x, units)
@@ -177,7 +177,7 @@ def test_nested_smoothing_draws_independent_noise():
 
 def test_any_method_is_averaged_as_it_is():
     def curious(model, inputs, indices=None, *, factor=1.0):
-        """Maps that have nothing to do with gradients, in a shape of their own."""
+        """Return maps of another shape, which are not gradients."""
         maps = factor * ops.mean(inputs, axis=(1, 2))
         return ops.zeros_like(indices), maps
 
@@ -199,7 +199,7 @@ def test_progress_counts_rows():
     assert seen == [(4, 15), (8, 15), (12, 15), (15, 15)]
 
 
-def test_never_more_rows_than_asked_for():
+def test_no_more_rows_than_requested():
     sizes = set()
 
     def recorded(model, inputs, indices=None):
@@ -213,7 +213,7 @@ def test_never_more_rows_than_asked_for():
     assert sizes == {12}
 
 
-def test_negligible_noise_warns_once_and_says_why():
+def test_negligible_noise_warns_once_with_the_reason():
     model, x, units = linear(), np.abs(images()) * 255, some_units()
     method = smooth(gradients, 2, noise=0.1)
     with pytest.warns(UserWarning, match=r"sigma is 0\.1, less than 0\.2%") as caught:
@@ -225,7 +225,7 @@ def test_negligible_noise_warns_once_and_says_why():
 
 
 @pytest.mark.parametrize("params", [{"noise": 0.0}, {"noise_level": 0.01}])
-def test_noise_that_is_meant_does_not_warn(params):
+def test_intended_noise_does_not_warn(params):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         smooth(gradients, 2, **params)(linear(), images(), some_units())

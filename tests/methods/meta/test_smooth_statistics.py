@@ -1,4 +1,4 @@
-"""`smooth`: its statistics, error bars, stopping, pairs, and where the noise goes."""
+"""`smooth`: statistics, standard errors, stopping, pairs, and ways to add the noise."""
 
 import warnings
 from functools import partial
@@ -28,7 +28,7 @@ MANY = 2000
 
 
 def run(model, method=SIGNED, repetitions=10, x=None, rows=48, **options):
-    """Maps and stats of one call."""
+    """Return the maps and stats of one call."""
     x = images() if x is None else x
     units = some_units(len(x))
     method = smooth(method, repetitions, **{"noise": SIGMA, "seed": 0, **options})
@@ -37,7 +37,7 @@ def run(model, method=SIGNED, repetitions=10, x=None, rows=48, **options):
 
 
 def noise_of(model, count=6):
-    """The standard deviation of one signed gradient of a quadratic model."""
+    """Return the standard deviation of one signed gradient of a quadratic model."""
     return 2 * np.abs(weights_of(model, some_units(count))) * SIGMA
 
 
@@ -50,12 +50,12 @@ def test_statistics_of_a_quadratic_model(statistic):
     variance = noise_of(model, count) ** 2
     known = {"mean": mean, "square": mean**2 + variance, "variance": variance}
     off = np.abs(maps - known[statistic]) / stats.std_error
-    assert 0.9 < np.sqrt((off**2).mean()) < 1.1  # As far off as it says.
+    assert 0.9 < np.sqrt((off**2).mean()) < 1.1  # In standard errors.
     assert 0.93 < (off < 2).mean() < 0.975
     assert stats.relative_error.max() < 0.1
 
 
-def test_square_and_variance_are_those_of_the_repetitions_maps():
+def test_square_and_variance_are_those_of_the_repetitions():
     model, count = quadratic(), 5
     each = [run(model, repetitions=1, start=number)[0] for number in range(count)]
     squares, _ = run(model, repetitions=count, statistic="square")
@@ -76,7 +76,7 @@ def test_the_standard_error_of_the_mean_is_known():
     np.testing.assert_allclose(stats.relative_error, error / size, rtol=1e-4)
 
 
-def test_asking_for_stats_changes_no_map():
+def test_requesting_stats_does_not_change_maps():
     model, x, units = quadratic(), images(), some_units()
     method = smooth(SIGNED, 7, SIGMA, seed=0)
     alone = [numpy(part) for part in method(model, x, units)]
@@ -86,7 +86,7 @@ def test_asking_for_stats_changes_no_map():
     np.testing.assert_allclose(stats.maps, alone[1], rtol=1e-5, atol=1e-6)
 
 
-def test_what_the_noise_does_to_the_logits():
+def test_score_drift_of_a_quadratic_model():
     """f(x + sigma eps) - f(x) has the mean sigma^2 sum w on a quadratic model."""
     model = quadratic()
     _, stats = run(model, repetitions=MANY)
@@ -98,8 +98,8 @@ def test_what_the_noise_does_to_the_logits():
     assert (np.abs(stats.score_drift - expected) < 6 * one / np.sqrt(MANY) + 1e-4).all()
 
 
-def test_how_often_the_class_flips():
-    """f = (x, -x): it flips whenever the noise is below -x."""
+def test_flip_rate():
+    """f = (x, -x): the class flips whenever the noise is below -x."""
     inputs = keras.Input((1, 1, 1))
     dense = layers.Dense(2, use_bias=False)
     model = keras.Model(inputs, dense(layers.Flatten()(inputs)))
@@ -110,7 +110,7 @@ def test_how_often_the_class_flips():
     np.testing.assert_allclose(stats.flip_rate, [0.5, 0.159, 0], atol=0.03)
 
 
-def test_a_method_of_ones_own_has_stats_too():
+def test_custom_methods_have_stats():
     def own(model, inputs, indices=None):
         outputs = model(inputs, training=False)
         return ops.take_along_axis(outputs, indices, axis=-1), inputs[..., :1]
@@ -121,7 +121,7 @@ def test_a_method_of_ones_own_has_stats_too():
     assert stats.std_error.shape == (*images().shape[:-1], 1)
 
 
-def test_pairs_cancel_what_is_odd_in_the_noise():
+def test_pairs_cancel_odd_functions_of_the_noise():
     model = quadratic()
     maps, stats = run(model, repetitions=2, antithetic=True)
     expected = quadratic_gradients(model, images(), some_units())
@@ -131,7 +131,7 @@ def test_pairs_cancel_what_is_odd_in_the_noise():
 
 
 def test_the_error_of_pairs_counts_pairs():
-    """The absolute gradient of a linear model's square: pairs are not independent."""
+    """Absolute gradients of a quadratic model: the copies of a pair are dependent."""
     model, absolute = quadratic(), partial(gradients, channel_reduction=None)
     options = {"antithetic": True, "repetitions": 40}
     runs = [run(model, absolute, seed=seed, **options) for seed in range(60)]
@@ -140,7 +140,7 @@ def test_the_error_of_pairs_counts_pairs():
     assert 0.9 < (claimed**2).mean() / (spread**2).mean() < 1.1
 
 
-def test_pairs_are_the_same_for_every_number_of_rows():
+def test_pairs_do_not_depend_on_the_number_of_rows():
     method = smooth(SIGNED, 6, SIGMA, seed=3, antithetic=True)
     model, x, units = quadratic(), images(), some_units()
     expected = numpy(method(model, x, units)[1])
@@ -167,7 +167,7 @@ def test_levels_for_each_channel():
 
 
 def test_noise_comes_before_preprocessing():
-    """With inputs of 0 to 255 and a network that wants -1 to 1."""
+    """With inputs of 0 to 255 and a network that takes -1 to 1."""
     model, pixels = quadratic(), 127.5 * (images() + 1)
     *options, scale = {"noise": SIGMA * 127.5}, 127.5
     maps, stats = run(model, x=pixels, preprocess=lambda x: x / scale - 1, **options[0])
@@ -190,8 +190,8 @@ def test_noise_is_clipped_to_the_range():
     assert 0.3 < (np.abs(noisy) == 1).mean() < 0.95
 
 
-def test_images_stop_when_they_are_sure_enough():
-    """On a quadratic model the relative error is sigma / |x| / sqrt(n)."""
+def test_images_stop_when_they_have_converged():
+    """In a quadratic model the relative error is sigma / |x| / sqrt(n)."""
     x = images(1) * np.array([0.25, 0.5, 1, 2], "float32")[:, None, None, None]
     _, stats = run(quadratic(), repetitions=1000, x=x, tolerance=0.06, rows=4)
     assert stats.relative_error.max() <= 0.06
@@ -201,7 +201,7 @@ def test_images_stop_when_they_are_sure_enough():
     np.testing.assert_allclose(had[0] / had[1], 4, rtol=0.5)
 
 
-def test_going_on_costs_no_more_than_asked():
+def test_repetitions_do_not_exceed_the_maximum():
     total = []
     method = smooth(SIGNED, 300, SIGMA, seed=0, tolerance=0.3)
     method(
@@ -215,12 +215,16 @@ def test_going_on_costs_no_more_than_asked():
     assert [of for _, of in total] == sorted((of for _, of in total), reverse=True)
 
 
-def test_the_limit_is_told_once_with_what_is_needed():
+def test_missed_tolerance_warns_once_with_the_repetitions_needed():
     method = smooth(SIGNED, 10, SIGMA, seed=0, tolerance=0.05)
     parts = quadratic(), images(), some_units()
-    with pytest.warns(UserWarning, match=r"6 of 6 images.*`tolerance` of 0.05") as told:
+    with pytest.warns(
+        UserWarning, match=r"6 of 6 images.*`tolerance` of 0.05"
+    ) as caught:
         *_, stats = method(*parts, return_stats=True)
-    text = next(str(each.message) for each in told if "tolerance" in str(each.message))
+    text = next(
+        str(each.message) for each in caught if "tolerance" in str(each.message)
+    )
     needed = int(text.split("about ")[1].split()[0].replace(",", ""))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

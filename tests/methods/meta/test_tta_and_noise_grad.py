@@ -28,7 +28,7 @@ def any_size(size=(None, None)):
     return keras.Model(inputs, layers.Dense(5)(x))
 
 
-def test_tta_without_views_is_the_method():
+def test_tta_without_augmentations_is_the_method():
     model = linear()
     method = tta(gradients, scales=(), hflip=False)
     np.testing.assert_array_equal(maps_of(method, model), maps_of(gradients, model))
@@ -63,7 +63,7 @@ def test_scaled_maps_have_the_size_of_the_input():
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("method", [gradients, cams.gradcam])
 def test_a_model_made_for_one_size_is_scaled_too(method, lower):
-    """Its layers take any size, as those of most of `keras.applications` do."""
+    """Its layers take any size, like those of most of `keras.applications`."""
     fixed, free = any_size((8, 8)), any_size()
     free.set_weights(fixed.get_weights())
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
@@ -82,7 +82,7 @@ def test_scales_need_layers_of_any_size():
 
 
 def test_noisy_weights_of_a_linear_model():
-    """The gradient is the weights: w (1 + sigma eps), all moments are known."""
+    """The gradient is w (1 + sigma eps), whose moments are all known."""
     model, n, sigma = linear(), 400, 0.3
     weights = weights_of(model, UNITS)
     method = noise_grad(SIGNED, n, sigma, seed=0)
@@ -95,7 +95,7 @@ def test_noisy_weights_of_a_linear_model():
     np.testing.assert_allclose(numpy(logits), clean, rtol=1e-4, atol=1e-5)
 
 
-def test_weights_that_make_no_noise_are_the_models_own():
+def test_zero_noise_equals_the_inner_method():
     model = network()
     x = np.random.default_rng(0).normal(size=(6, 12, 12, 3)).astype("float32")
     method = noise_grad(gradients, 2, 0.0, seed=0)
@@ -105,7 +105,7 @@ def test_weights_that_make_no_noise_are_the_models_own():
 
 
 @pytest.mark.parametrize("lower", [True, False])
-def test_noise_on_weights_leaves_them_alone(lower):
+def test_noise_on_weights_does_not_change_them(lower):
     model = network("softmax")
     x = np.random.default_rng(0).normal(size=(6, 12, 12, 3)).astype("float32")
     before = [numpy(weight).copy() for weight in model.variables]
@@ -137,8 +137,8 @@ def test_no_noise_is_left_after_an_error():
     np.testing.assert_allclose(numpy(logits), clean, rtol=1e-4, atol=1e-5)
 
 
-def test_statistics_of_training_have_no_noise():
-    """The variance of a batch norm times a negative factor would have no root."""
+def test_batch_norm_statistics_have_no_noise():
+    """A negative factor would make the variance of a batch norm negative."""
     model = network()
     x = np.random.default_rng(0).normal(size=(6, 12, 12, 3)).astype("float32")
     assert np.isfinite(maps_of(noise_grad(gradients, 20, 2.0, seed=0), model, x)).all()
@@ -148,7 +148,7 @@ def test_fusion_grad_has_both_noises():
     model = linear()
     method = noise_grad(smooth(SIGNED, 2, 0.1, seed=0), 3, 0.2, seed=1)
     only_weights = noise_grad(SIGNED, 3, 0.2, seed=1)
-    # The gradient of a linear model does not see the noise of the input.
+    # The gradient of a linear model does not depend on the noise of the input.
     np.testing.assert_allclose(
         maps_of(method, model), maps_of(only_weights, model), rtol=1e-4, atol=1e-6
     )
@@ -170,7 +170,7 @@ def test_errors(make, error, message):
         make()
 
 
-def test_noise_on_the_weights_of_a_model_that_is_not_known():
+def test_noise_on_weights_needs_a_model_with_known_layers():
     class Own(keras.Model):
         def call(self, x):
             return keras.ops.mean(x, axis=(1, 2))

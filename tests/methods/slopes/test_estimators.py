@@ -1,4 +1,4 @@
-"""Laws of gradients smoothed by samples, by slopes, and by both."""
+"""Properties of gradients smoothed by samples, by slopes, and by both."""
 
 import warnings
 from functools import partial
@@ -28,7 +28,7 @@ def seeded():
     keras.utils.set_random_seed(7)
 
 
-def test_sampled_is_smooth_around_signed_gradients():
+def test_sampled_is_smooth_with_signed_gradients():
     model, x = network(layers.Conv2D(4, 3, activation="relu")), pictures()
     smooth = ke.methods.meta.smooth(SIGNED_GRADIENTS, 8, 0.5, seed=0)
     _, expected = ke.explain(smooth, model, x, [0, 1], verbose=0)
@@ -44,7 +44,7 @@ def test_linear_network_gives_its_weights(estimator):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_nested_network_is_taken_apart():
+def test_nested_networks_are_flattened():
     backbone = keras.Sequential(
         [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.ReLU()]
     )
@@ -56,7 +56,7 @@ def test_nested_network_is_taken_apart():
 
 
 def test_hybrid_converges_to_the_samples():
-    """With 4096 copies they agree within what both say that they err by."""
+    """With 4096 copies they agree within the errors that both estimate."""
     convolutions = [layers.Conv2D(6, 3, activation="relu") for _ in range(2)]
     model, x = network(*convolutions, layers.MaxPooling2D(2)), pictures(1)
     maps, errors = zip(
@@ -72,7 +72,7 @@ def test_hybrid_converges_to_the_samples():
 
 
 def maps_and_error(model, x, y, estimator, repetitions, seed):
-    """Return maps, and the error of their norm that is told."""
+    """Return maps, and the estimated norm of their error."""
     method = partial(
         smooth_gradients,
         estimator=estimator,
@@ -92,16 +92,16 @@ def deep():
     )
 
 
-def test_the_error_of_the_blend_is_told(deep):
-    """Mean over images: of a single one it is a rough estimate."""
+def test_the_error_of_hybrid_maps_is_estimated(deep):
+    """On average over images: the estimate for a single one is rough."""
     x, y = pictures(8), [0] * 8
     expected = explained(deep, x, y, "sampled", 1024, seed=9, batch_size=512)
     method = partial(smooth_gradients, estimator="hybrid", repetitions=64, noise=0.5)
     _, maps, stats = ke.explain(method, deep, x, y, verbose=0, return_stats=True)
     size = np.square(maps).reshape(8, -1).sum(axis=1)
-    told = (stats.relative_error[:, 0] ** 2 * size).mean()
+    estimated = (stats.relative_error[:, 0] ** 2 * size).mean()
     true = np.square(maps - expected).reshape(8, -1).sum(axis=1).mean()
-    assert 0.5 < told / true < 2
+    assert 0.5 < estimated / true < 2
     np.testing.assert_array_equal(stats.maps, maps)
     assert (stats.repetitions == 64).all()
     assert 0 <= stats.flip_rate.min() <= stats.flip_rate.max() <= 1
@@ -116,7 +116,7 @@ def test_the_error_of_slopes_is_not_known(deep):
     assert np.isinf(stats.relative_error).all()
 
 
-def test_statistics_of_samples_are_those_of_smooth(deep):
+def test_stats_of_samples_are_those_of_smooth(deep):
     options = {"verbose": 0, "return_stats": True}
     both = [
         ke.explain(method, deep, pictures(), [0, 1], **options)[2]
@@ -129,7 +129,7 @@ def test_statistics_of_samples_are_those_of_smooth(deep):
         np.testing.assert_array_equal(*(getattr(stats, name) for stats in both))
 
 
-def test_blends_are_not_merged(deep):
+def test_hybrid_stats_cannot_be_merged(deep):
     method = partial(smooth_gradients, estimator="hybrid", repetitions=4, noise=0.5)
     stats = ke.explain(method, deep, pictures(), [0, 1], verbose=0, return_stats=True)[
         2
@@ -147,7 +147,7 @@ def test_a_tolerance_needs_fewer_repetitions(deep):
     assert (stats.relative_error <= 0.3).all()
 
 
-def test_a_tolerance_that_is_not_reached_is_told(deep):
+def test_a_tolerance_that_is_not_reached_gives_a_warning(deep):
     options = {"estimator": "hybrid", "repetitions": 16, "noise": 0.5, "verbose": 0}
     with pytest.warns(UserWarning, match="relative error above the `tolerance`"):
         ke.smoothgrad(deep, pictures(), [0, 1], tolerance=1e-4, **options)
@@ -164,7 +164,7 @@ def test_the_same_seed_gives_the_same_maps(estimator):
     assert not np.allclose(first, other)
 
 
-def test_every_unit_by_itself_is_every_unit_at_once():
+def test_units_explained_one_by_one_or_all_at_once():
     model, x = network(layers.Conv2D(4, 3, activation="relu")), pictures(1)
     both = explained(model, x, None, "hybrid")
     one = [explained(model, x, [unit], "hybrid")[..., 0] for unit in range(3)]
@@ -180,7 +180,7 @@ def test_unknown_layers_are_named_and_linearised_at_the_mean():
 
 
 class Tilt(keras.layers.Layer):
-    """An affine layer of a user's own."""
+    """A user's own affine layer."""
 
     def call(self, inputs):
         return 3 * keras.ops.flip(inputs, axis=1) + 1
@@ -190,12 +190,12 @@ class Tilt(keras.layers.Layer):
     "layer", [Tilt(), layers.EinsumDense("bhwc,cd->bhwd", (8, 8, 4), "relu")]
 )
 @pytest.mark.filterwarnings("error::UserWarning")
-def test_layers_that_turn_out_to_be_affine_need_no_warning(layer):
+def test_layers_that_prove_to_be_affine_need_no_warning(layer):
     agrees_in_the_limit(network(layer))
 
 
 class Counting(keras.layers.Layer):
-    """A layer that changes a variable of its own each time, which is not affine."""
+    """A layer that is not affine, and updates its own variable in each call."""
 
     def build(self, shape):
         self.seen = self.add_weight(shape=(), initializer="zeros", trainable=False)
@@ -205,7 +205,7 @@ class Counting(keras.layers.Layer):
         return keras.ops.sort(inputs, axis=-1)
 
 
-def test_trying_a_layer_leaves_it_as_it_is():
+def test_trying_a_layer_does_not_change_it():
     counting = Counting(name="strange")
     model = network(counting)
     before = float(keras.ops.convert_to_numpy(counting.seen))
@@ -227,7 +227,7 @@ def test_products_need_no_warning():
 
 
 class Subclassed(keras.Model):
-    """A model whose layers are not known."""
+    """A model whose layers cannot be found."""
 
     def __init__(self):
         super().__init__()
@@ -237,7 +237,7 @@ class Subclassed(keras.Model):
         return self.head(keras.ops.relu(keras.ops.reshape(inputs, (-1, 192))))
 
 
-def test_subclassed_model_is_sampled_and_says_so():
+def test_subclassed_model_is_sampled_with_a_warning():
     model, x = Subclassed(), pictures()
     model(x)
     with pytest.warns(UserWarning, match="sampled"):
@@ -245,7 +245,7 @@ def test_subclassed_model_is_sampled_and_says_so():
     np.testing.assert_array_equal(found, explained(model, x, [0, 1], "sampled"))
 
 
-def test_smoothgrad_passes_it_on():
+def test_smoothgrad_passes_the_estimator_on():
     model, x = network(layers.Conv2D(4, 3, activation="relu")), pictures()
     options = {"repetitions": 8, "noise": 0.5, "estimator": "slopes", "verbose": 0}
     _, maps = ke.smoothgrad(model, x, [0, 1], postprocessing=None, **options)
@@ -262,7 +262,7 @@ def test_smoothgrad_passes_it_on():
         ({"estimator": "slopes", "tolerance": 0.1}, "error is not known"),
     ],
 )
-def test_what_cannot_be_is_refused(params, message):
+def test_parameters_that_do_not_fit_are_refused(params, message):
     model = network(layers.Conv2D(4, 3, activation="relu"))
     with pytest.raises(ValueError, match=message):
         ke.smoothgrad(model, pictures(), [0, 1], verbose=0, **params)

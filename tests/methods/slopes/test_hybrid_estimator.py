@@ -1,4 +1,4 @@
-"""Which pairs a blend is made of, which of them have gradients, and how it is made."""
+"""The hybrid estimator: its pairs, their gradients, and how it combines maps."""
 
 from types import SimpleNamespace
 
@@ -13,27 +13,27 @@ from support.estimators import explained, network, pictures
 import keras_explainable as ke
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 from keras_explainable.methods.slopes.combine_by_error import combine_by_error
-from keras_explainable.methods.slopes.hybrid_estimator import Estimate
-from keras_explainable.methods.slopes.max_pooling import windows
+from keras_explainable.methods.slopes.hybrid_estimator import ImageEstimator
+from keras_explainable.methods.slopes.max_pooling import window_values
 from keras_explainable.sampling.parameters import Sampling
 
 
-def chunks(repetitions, rows, blend=True):
+def chunks(repetitions, rows, hybrid=True):
     call = SimpleNamespace(rows=rows, indices=np.zeros((1, 1), int))
     sampling = Sampling(repetitions, 0, copies=2)
-    return [*Estimate(call, None, sampling, blend, 0, None).chunks()]
+    return [*ImageEstimator(call, None, sampling, hybrid, 0, None).chunks()]
 
 
 @given(some.integers(2, 150), some.integers(1, 40), some.booleans())
-def test_each_pair_is_drawn_once_and_in_order(pairs, rows, blend):
-    parts = [copies for _, copies in chunks(2 * pairs, rows, blend)]
+def test_each_pair_is_drawn_once_and_in_order(pairs, rows, hybrid):
+    parts = [copies for _, copies in chunks(2 * pairs, rows, hybrid)]
     drawn = np.concatenate([copies.draw[copies.used] for copies in parts])
     np.testing.assert_array_equal(drawn, np.arange(pairs))
-    assert max(2 * len(copies.draw) for copies in parts) <= max(rows, 2 + 2 * blend)
+    assert max(2 * len(copies.draw) for copies in parts) <= max(rows, 2 + 2 * hybrid)
 
 
 @given(some.integers(2, 150), some.integers(1, 40))
-def test_pairs_of_a_chunk_are_of_the_groups_in_turn(pairs, rows):
+def test_pairs_of_a_chunk_alternate_between_the_groups(pairs, rows):
     for _, copies in chunks(2 * pairs, rows):
         turn = np.arange(len(copies.draw)) % 2
         assert (copies.draw % 2 == turn)[copies.used].all()
@@ -42,28 +42,28 @@ def test_pairs_of_a_chunk_are_of_the_groups_in_turn(pairs, rows):
 @pytest.mark.parametrize(
     ("repetitions", "expected"), [(4, 4), (16, 16), (50, 16), (64, 16), (200, 152)]
 )
-def test_gradients_of_the_first_and_of_the_late_copies(repetitions, expected):
+def test_first_and_last_copies_have_gradients(repetitions, expected):
     backward = [2 * c.used.sum() for back, c in chunks(repetitions, 16) if back]
     assert sum(backward) == expected
-    assert not any(back for back, _ in chunks(repetitions, 16, blend=False))
+    assert not any(back for back, _ in chunks(repetitions, 16, hybrid=False))
 
 
 @pytest.mark.parametrize(("size", "expected"), [(0.1, True), (1, False)])
-def test_gradients_of_all_copies_where_samples_err_little(size, expected):
-    """Of eight pairs of gradients that differ from their mean, the limit, by 1."""
+def test_all_copies_have_gradients_if_the_samples_have_a_small_error(size, expected):
+    """Eight pairs of gradients differ from their mean, the limit, by 1."""
     call = SimpleNamespace(rows=16, indices=np.zeros((1, 2), int))
-    work = Estimate(call, None, Sampling(64, 0, copies=2), True, 0, None)
-    parts = work.chunks()
+    estimator = ImageEstimator(call, None, Sampling(64, 0, copies=2), True, 0, None)
+    parts = estimator.chunks()
     assert next(parts)[0]
-    work.counts[:] = 4
+    estimator.counts[:] = 4
     limit = np.full((5, 2), 1 / size)
     sums = np.stack([4 * limit] * 2), np.full((2, 2), 4 * (5 / size**2 + 1))
-    work.gradients = [*map(keras.ops.convert_to_tensor, sums)]
+    estimator.gradients = [*map(keras.ops.convert_to_tensor, sums)]
     assert {backward for backward, _ in parts} == {expected}
 
 
 @pytest.mark.parametrize("repetitions", [6, 18, 70])
-def test_groups_of_unlike_size_and_chunks_that_are_not_full(repetitions):
+def test_groups_of_different_sizes_and_chunks_that_are_not_full(repetitions):
     model, x = network(layers.Conv2D(4, 3), layers.AveragePooling2D(2)), pictures(1)
     _, expected = ke.explain(SIGNED_GRADIENTS, model, x, [1], verbose=0)
     found = explained(model, x, [1], "hybrid", repetitions, batch_size=16)
@@ -71,7 +71,7 @@ def test_groups_of_unlike_size_and_chunks_that_are_not_full(repetitions):
 
 
 def halves(rng, limit, bias, slope_noise, noise, pairs):
-    """Return what ``blended`` is given, of a limit (1, V, 1) that is known."""
+    """Return the arguments of ``combine_by_error`` for a known limit (1, V, 1)."""
     slopes = limit + bias + slope_noise * rng.normal(size=(2, *limit.shape[1:]))
     gradients = limit + noise * rng.normal(size=(2, pairs, *limit.shape[1:]))
     squares = np.square(gradients).sum(axis=2).mean(axis=1)
@@ -83,31 +83,31 @@ def halves(rng, limit, bias, slope_noise, noise, pairs):
     ("bias", "slope_noise", "noise", "pairs"),
     [(0.5, 0.1, 3, 4), (0.1, 0.5, 3, 8), (1, 0, 1, 16), (0, 0, 5, 2)],
 )
-def test_the_blend_is_better_than_either_and_tells_its_error(
+def test_the_combination_is_better_than_either_and_estimates_its_error(
     bias, slope_noise, noise, pairs
 ):
     rng = np.random.default_rng(0)
     limit = rng.normal(size=(1, 20_000, 1))
     deviation = bias * rng.normal(size=limit.shape)
     given = halves(rng, limit, deviation, slope_noise, noise, pairs)
-    best, told = map(keras.ops.convert_to_numpy, combine_by_error(*given))
+    combined, estimated = map(keras.ops.convert_to_numpy, combine_by_error(*given))
     alone = (keras.ops.convert_to_numpy(given[k]).mean(axis=0) for k in (0, 2))
-    true, *others = (np.square(maps - limit).sum() for maps in (best, *alone))
+    true, *others = (np.square(maps - limit).sum() for maps in (combined, *alone))
     size = np.square(limit).sum()
-    assert true <= 1.02 * min(others) + 0.005 * size  # As weights are estimated, too.
-    assert abs(told[0, 0] - true) < 0.1 * size
+    assert true <= 1.02 * min(others) + 0.005 * size  # Weights are estimated.
+    assert abs(estimated[0, 0] - true) < 0.1 * size
 
 
 @settings(max_examples=20, deadline=None)  # JAX compiles each shape.
 @given(some.data())
-def test_windows_are_those_of_max_pooling(data):
+def test_windows_are_those_of_the_layer(data):
     size = data.draw(some.tuples(some.integers(1, 4), some.integers(1, 4)))
     strides = data.draw(some.tuples(some.integers(1, 4), some.integers(1, 4)))
     shape = data.draw(some.tuples(some.integers(4, 9), some.integers(4, 9)))
     padding = data.draw(some.sampled_from(["valid", "same"]))
     layer = layers.MaxPooling2D(size, strides, padding)
     x = np.random.default_rng(0).normal(size=(2, *shape, 3)).astype("f4")
-    places = [*map(keras.ops.convert_to_numpy, windows(layer, x, -np.inf))]
-    assert len(places) == size[0] * size[1]
+    values = [*map(keras.ops.convert_to_numpy, window_values(layer, x, -np.inf))]
+    assert len(values) == size[0] * size[1]
     expected = keras.ops.convert_to_numpy(layer(x))
-    np.testing.assert_array_equal(np.max(places, axis=0), expected)
+    np.testing.assert_array_equal(np.max(values, axis=0), expected)

@@ -1,4 +1,4 @@
-"""Which place of a window wins, beside a search place by place."""
+"""The argmax of each window, against a search position by position."""
 
 import math
 from operator import le
@@ -11,39 +11,40 @@ from hypothesis import strategies as st
 from keras import layers, ops
 
 from keras_explainable.backend.padding import padding_amounts
-from keras_explainable.methods.slopes.max_pooling import pooling
+from keras_explainable.methods.slopes.max_pooling import pooling_nonlinearity
 from keras_explainable.network.graph import Step
 
 
-def bend_of(layer, shape, limit=None, *, alone=True):
+def nonlinearity_of(layer, shape, relu_max=None, *, merged=True):
     inputs = keras.Input(shape)
-    return pooling(Step(layer, (inputs,), {}, layer(inputs)), limit, alone=alone)
+    step = Step(layer, (inputs,), {}, layer(inputs))
+    return pooling_nonlinearity(step, relu_max, merged=merged)
 
 
 def summed(nonlinearity, weights, x):
     x = ops.convert_to_tensor(x)
-    best = nonlinearity.step.operation(x)
-    if nonlinearity.runs:
+    largest = nonlinearity.step.operation(x)
+    if nonlinearity.runs_step:
         written, sums = nonlinearity.run(weights, x)
-        np.testing.assert_array_equal(*map(ops.convert_to_numpy, (written, best)))
+        np.testing.assert_array_equal(*map(ops.convert_to_numpy, (written, largest)))
     else:
-        sums = nonlinearity.statistic_sums(weights, *nonlinearity.prepared(x, best))
+        sums = nonlinearity.statistic_sums(weights, *nonlinearity.prepared(x, largest))
     return [*map(ops.convert_to_numpy, sums)]
 
 
-def numbered(won):
-    """Return which place has won (R, h, ..., C); how many there are if none has."""
-    assert np.sum(won, axis=0).max() <= 1
-    return np.where(np.any(won, axis=0), np.argmax(won, axis=0), len(won))
+def argmax_of(counts):
+    """Return the argmax (R, h, ..., C); the number of positions if there is none."""
+    assert np.sum(counts, axis=0).max() <= 1
+    return np.where(np.any(counts, axis=0), np.argmax(counts, axis=0), len(counts))
 
 
-def winners(layer, x):
+def argmax(layer, x):
     each = np.ones((1, len(x)), "float32")
-    return numbered(summed(bend_of(layer, x.shape[1:]), each, x))
+    return argmax_of(summed(nonlinearity_of(layer, x.shape[1:]), each, x))
 
 
 def searched(layer, x):
-    """Return the first place of each window with its largest value."""
+    """Return the first position of each window's largest value."""
     size, steps = layer.pool_size, layer.strides
     around = padding_amounts(layer.padding, x.shape[1:-1], size, steps, [1] * len(size))
     x = np.pad(x, [(0, 0), *around, (0, 0)], constant_values=-math.inf)
@@ -61,11 +62,13 @@ def searched(layer, x):
     padding=st.sampled_from(["valid", "same"]),
     values=st.integers(2, 100),
 )
-def test_the_first_of_the_largest_values_wins(sizes, window, steps, padding, values):
+def test_the_argmax_is_the_first_of_the_largest_values(
+    sizes, window, steps, padding, values
+):
     assume(padding == "same" or all(map(le, window, sizes)))
     layer = layers.MaxPooling2D(window, steps, padding)
     x = np.random.default_rng(values).integers(-values, values, (2, *sizes, 3))
-    found = winners(layer, x.astype("float32"))
+    found = argmax(layer, x.astype("float32"))
     np.testing.assert_array_equal(found, searched(layer, x.astype("float32")))
 
 
@@ -73,44 +76,45 @@ def test_the_first_of_the_largest_values_wins(sizes, window, steps, padding, val
 @pytest.mark.parametrize(
     ("kind", "shape"), [(layers.MaxPooling1D, (9, 2)), (layers.MaxPooling3D, (5,) * 4)]
 )
-def test_of_one_axis_and_of_three(rng, kind, shape, padding):
+def test_windows_along_one_axis_and_three(rng, kind, shape, padding):
     layer, x = kind(3, 2, padding), rng.normal(size=(2, *shape)).astype("float32")
-    np.testing.assert_array_equal(winners(layer, x), searched(layer, x))
+    np.testing.assert_array_equal(argmax(layer, x), searched(layer, x))
 
 
-def test_windows_with_more_places_than_a_byte_counts(rng):
+def test_windows_with_more_positions_than_a_byte_counts(rng):
     layer, x = layers.MaxPooling2D(17, 1), rng.normal(size=(2, 19, 18, 2))
     x = (x + np.arange(19)[:, None, None] / 2).astype("float32")
     assert searched(layer, x).max() > 255
-    np.testing.assert_array_equal(winners(layer, x), searched(layer, x))
+    np.testing.assert_array_equal(argmax(layer, x), searched(layer, x))
 
 
-@pytest.mark.parametrize("limit", [math.inf, 1.0])
-def test_where_a_relu_is_closed_nothing_wins(rng, limit):
+@pytest.mark.parametrize("relu_max", [math.inf, 1.0])
+def test_a_closed_relu_is_never_the_argmax(rng, relu_max):
     layer, x = layers.MaxPooling2D(2), rng.normal(size=(3, 6, 6, 2)).astype("float32")
-    x = np.clip(x, 0, limit)
-    x[0, 0] *= 1.001  # As it may be rounded.
+    x = np.clip(x, 0, relu_max)
+    x[0, 0] *= 1.001  # Values may be rounded up.
     each = np.ones((1, 3), "float32")
-    won = summed(bend_of(layer, x.shape[1:], limit), each, x)
-    best = ops.convert_to_numpy(layer(x))
-    closed = (best == 0) | (best >= limit)
+    counts = summed(nonlinearity_of(layer, x.shape[1:], relu_max), each, x)
+    largest = ops.convert_to_numpy(layer(x))
+    closed = (largest == 0) | (largest >= relu_max)
     assert closed.any()
     np.testing.assert_array_equal(
-        numbered(won), np.where(closed, 4, searched(layer, x))
+        argmax_of(counts), np.where(closed, 4, searched(layer, x))
     )
-    np.testing.assert_array_equal(sum(won), ~closed)
-    both = summed(bend_of(layer, x.shape[1:], limit, alone=False), each, x)
-    np.testing.assert_array_equal(both[0], (x > 0) & (x < limit))
-    np.testing.assert_array_equal(both[1:], won)
+    np.testing.assert_array_equal(sum(counts), ~closed)
+    shared = nonlinearity_of(layer, x.shape[1:], relu_max, merged=False)
+    both = summed(shared, each, x)
+    np.testing.assert_array_equal(both[0], (x > 0) & (x < relu_max))
+    np.testing.assert_array_equal(both[1:], counts)
 
 
 @pytest.mark.parametrize(("rows", "window"), [(3, 2), (300, 2), (5, 5)])
-def test_wins_are_summed_with_weights(rng, rows, window):
+def test_argmax_counts_are_weighted_sums(rng, rows, window):
     layer = layers.MaxPooling2D(window, 2, "same")
     x = rng.normal(size=(2 * rows, 6, 5, 2)).astype("float32")
     weights = rng.choice(np.float32([0, 0.5, 2]), size=(rows, 2))
-    found = summed(bend_of(layer, x.shape[1:]), weights, x)
-    places = np.arange(window**2)[:, None, None, None, None]
-    won = (searched(layer, x) == places).reshape(window**2, rows, 2, 3, 3, 2)
-    expected = np.einsum("prg...,rg->pg...", won, weights)
+    found = summed(nonlinearity_of(layer, x.shape[1:]), weights, x)
+    positions = np.arange(window**2)[:, None, None, None, None]
+    is_argmax = (searched(layer, x) == positions).reshape(window**2, rows, 2, 3, 3, 2)
+    expected = np.einsum("prg...,rg->pg...", is_argmax, weights)
     np.testing.assert_allclose(found, expected, rtol=1e-5)

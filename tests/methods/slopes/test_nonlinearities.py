@@ -12,7 +12,10 @@ from support.estimators import agrees_in_the_limit, distance, explained, network
 import keras_explainable as ke
 from keras_explainable import backend
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
-from keras_explainable.methods.slopes.linearized_network import exposed_model, unknown
+from keras_explainable.methods.slopes.linearized_network import (
+    approximated_steps,
+    exposed_model,
+)
 from keras_explainable.methods.slopes.record_statistics import run_and_record
 
 
@@ -36,7 +39,7 @@ def test_one_hidden_layer_has_the_closed_form():
     assert distance(found[0, :, 0], kernel @ (share * out[:, 1])) < 0.03
 
 
-#: That are not done to each value by itself, or nothing at all; and that need a size.
+#: Activations that are not elementwise, do nothing, or need a parameter.
 OTHERS = {"glu", "linear", "log_softmax", "softmax", "sparsemax", "threshold"}
 ACTIVATIONS = sorted(
     name
@@ -54,14 +57,14 @@ def slope_under_noise(name, mean, deviation):
     slope = np.gradient(values.astype("f8"), axis=0) / np.gradient(
         z.astype("f8"), axis=0
     )
-    slope[np.abs(slope) > 50] = 0  # Of a jump the derivative tells nothing.
+    slope[np.abs(slope) > 50] = 0  # The derivative does not see jumps.
     weight = np.exp(-(e**2) / 2)
     return (slope * weight).sum(axis=0) / weight.sum()
 
 
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_every_activation_of_one_hidden_layer():
-    """One unit for each of them, which sees no other."""
+    """Each activation has a unit of its own."""
     assert len(ACTIVATIONS) > 20
     inputs, x = keras.Input((5,)), 3 * np.random.default_rng(0).normal(size=(1, 5))
     hidden = [layers.Dense(6, activation=name) for name in ACTIVATIONS]
@@ -98,7 +101,7 @@ def test_batch_norm_is_linear():
     agrees_in_the_limit(model)
 
 
-def test_whole_numbers_are_told_as_floats():
+def test_statistics_of_integers_are_floats():
     inputs = keras.Input((3,))
     whole = keras.ops.maximum(keras.ops.cast(inputs, "int32"), 1)
     model = exposed_model(keras.Model(inputs, keras.ops.cast(whole, "float32")))
@@ -110,7 +113,7 @@ def test_whole_numbers_are_told_as_floats():
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_max_pooling_by_how_often_each_place_wins(padding):
+def test_max_pooling(padding):
     agrees_in_the_limit(network(layers.MaxPooling2D(3, 2, padding)))
 
 
@@ -137,12 +140,12 @@ def test_max_pooling_of_volumes(pooling):
 @pytest.mark.parametrize(
     "pooling", [layers.MaxPooling2D(2), layers.GlobalMaxPooling2D()]
 )
-def test_a_relu_and_the_pooling_behind_it_are_exact_together(relu, pooling):
-    """Each alone has the chance in it that the winner has passed the ReLU."""
+def test_a_relu_and_the_pooling_after_it_are_exact_together(relu, pooling):
+    """The slope of each contains the chance that the ReLU is open at the argmax."""
     agrees_in_the_limit(network(relu, pooling), repetitions=2048)
 
 
-def test_relus_are_seen_through_what_passes_their_values_on():
+def test_relus_are_found_through_layers_that_forward_their_values():
     inputs = keras.Input((8, 8, 3))
     parts = [layers.ReLU()(inputs), keras.ops.relu(-inputs)]
     pooled = layers.MaxPooling2D(2)(layers.Concatenate()(parts))
@@ -158,7 +161,7 @@ def test_relus_are_seen_through_what_passes_their_values_on():
         layers.RMSNormalization(),
     ],
 )
-def test_norms_by_their_mean_scale_and_direction(norm):
+def test_normalizations(norm):
     agrees_in_the_limit(network(layers.Conv2D(16, 3), norm), within=0.06)
 
 
@@ -166,14 +169,14 @@ def test_norms_by_their_mean_scale_and_direction(norm):
 @pytest.mark.parametrize(
     "softmax", [layers.Softmax(), layers.Activation("softmax"), layers.Softmax(axis=1)]
 )
-def test_softmax_by_its_mean_and_how_decided_it_is(softmax, sharp):
-    """At the mean of its input, or without the factor, off by 0.2 and 1.1."""
+def test_softmax(softmax, sharp):
+    """At the mean input, or without the factor, the errors would be 0.2 and 1.1."""
     model = network(layers.Conv2D(16, 3), layers.Rescaling(sharp), softmax)
     agrees_in_the_limit(model, within=0.1 if sharp == 3 else 0.25)
 
 
 def convolved(function):
-    """Return a network with a function of a convolution's outputs in it."""
+    """Return a network that applies a function to the outputs of a convolution."""
     inputs = keras.Input((8, 8, 3))
     values = function(layers.Conv2D(4, 3)(inputs))
     return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(values)))
@@ -195,8 +198,8 @@ def generalised_mean(x):
         (keras.ops.hard_shrink, 0.05),
     ],
 )
-def test_functions_with_poles_ends_and_jumps(function, within):
-    """Two that follow each other are not independent, which is what is left."""
+def test_functions_with_poles_bounds_and_jumps(function, within):
+    """Functions that follow each other are not independent: hence the errors."""
     agrees_in_the_limit(convolved(function), within=within)
 
 
@@ -208,14 +211,14 @@ def test_functions_with_poles_ends_and_jumps(function, within):
     ],
 )
 @pytest.mark.filterwarnings("ignore:The slopes of these layers")
-def test_tensors_that_are_no_floats_have_no_derivative(function, within):
+def test_tensors_that_are_not_floats_have_no_derivative(function, within):
     agrees_in_the_limit(convolved(function), within=within)
 
 
-def test_what_has_no_derivative_is_not_warned_of():
+def test_steps_without_derivative_are_not_warned_of():
     model = convolved(lambda x: x * keras.ops.cast(x > 0, "float32"))
     exposed = exposed_model(ke.inspection.logits_model(model))
-    assert unknown(exposed) == []
+    assert approximated_steps(exposed) == []
 
 
 @pytest.mark.parametrize(
@@ -228,13 +231,13 @@ def test_what_has_no_derivative_is_not_warned_of():
         ([layers.ReLU(max_value=0.5)], layers.MaxPooling2D(3), 0.25),
     ],
 )
-def test_among_equal_values_one_is_the_largest(before, pooling, within):
-    """If all were, it would be off by 3 and more; two poolings are not independent."""
+def test_only_one_of_equal_values_is_the_argmax(before, pooling, within):
+    """If all were, the errors would be 3 and more. Two poolings are not independent."""
     agrees_in_the_limit(network(layers.Conv2D(4, 3), *before, pooling), within=within)
 
 
 class Odd(layers.Layer):
-    """Has an activation, and is none."""
+    """A layer that has an activation, but is not one."""
 
     def __init__(self):
         super().__init__()
@@ -245,20 +248,20 @@ class Odd(layers.Layer):
 
 
 @pytest.mark.filterwarnings("ignore:The slopes of these layers")
-def test_a_layer_with_an_activation_is_no_activation():
+def test_a_layer_with_an_activation_is_not_an_activation():
     model = network(layers.Conv2D(4, 3), Odd(), layers.MaxPooling2D(2))
     agrees_in_the_limit(model, within=0.15)
 
 
-def test_pooling_that_rounds_what_it_reads_is_not_known():
+def test_pooling_that_rounds_its_input_is_approximated():
     pooling = layers.MaxPooling2D(2, dtype="mixed_bfloat16", name="rounding")
     model = network(layers.Conv2D(4, 3), pooling)
     with pytest.warns(UserWarning, match="rounding"):
-        agrees_in_the_limit(model, within=0.8)  # By winners of other digits: 1.
+        agrees_in_the_limit(model, within=0.8)  # Rounded argmaxes would give 1.
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e-3])
-def test_sums_of_half_precision_keep_their_size(scale):
+def test_sums_in_half_precision_do_not_overflow_or_vanish(scale):
     inputs = keras.Input((8, 8, 3), dtype="float16")
     hidden = layers.Dense(8, activation="relu", dtype="float16")(inputs)
     head = layers.Dense(3, dtype="float16")(layers.Flatten(dtype="float16")(hidden))

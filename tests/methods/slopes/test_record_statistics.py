@@ -1,4 +1,4 @@
-"""Runs that tell on their way: the same outputs and gradients, nothing overwritten."""
+"""Recording runs: outputs and gradients are the same, and nothing is overwritten."""
 
 from functools import partial
 
@@ -51,13 +51,13 @@ def of_one_summand(relu):
 
 
 class First(layers.Add):
-    """A sum by its type only."""
+    """A subclass of ``Add`` that returns its first input."""
 
     def call(self, inputs):
         return inputs[0]
 
 
-def of_another_kind(relu):
+def of_a_subclass(relu):
     inputs = keras.Input((6, 6, 3))
     x = layers.Conv2D(4, 3)(inputs)
     return inputs, layers.Add()([relu(First()([x, x])), x])
@@ -87,7 +87,7 @@ def ending_in_it(relu):
     return inputs, relu(layers.Dense(5)(flat))
 
 
-#: And how many of their ReLUs may overwrite what they read.
+#: Networks, and how many of their ReLUs may overwrite their input.
 NETWORKS = {
     in_a_row: 1, through_a_norm: 1, behind_a_sum: 1, read_twice: 0, viewed: 0,
     of_one_summand: 0, of_the_input: 0, pooled: 1,
@@ -102,7 +102,7 @@ def exposed(build, relu):
 
 
 def with_gradients(run, x):
-    """Return the outputs, the gradient of their squares, and what else there is."""
+    """Return the outputs, the gradient of half their squares, and other results."""
 
     def whole(x):
         outputs, pullback, others = backend.vjp(run, x)
@@ -126,31 +126,31 @@ def test_outputs_gradients_and_sums_are_those_of_a_plain_run(rng, build, relu, l
         return first, shown
 
     outputs, gradient, shown = with_gradients(run, x)
-    telling = partial(run_and_record, model, weights=ops.convert_to_tensor(weights))
-    *found, told = with_gradients(telling, x)
+    recording = partial(run_and_record, model, weights=ops.convert_to_tensor(weights))
+    *found, statistics = with_gradients(recording, x)
     for one, other in zip(found, (outputs, gradient), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
-    z = numpy(shown[0])  # Which the first ReLU reads.
+    z = numpy(shown[0])  # The input of the first ReLU.
     powers = () if build is pooled else (1, 2)
-    for one, power in zip(told[0], powers, strict=True):
+    for one, power in zip(statistics[0], powers, strict=True):
         expected = np.einsum("r...,rg->g...", z**power, weights)
         np.testing.assert_allclose(numpy(one), expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("build", NETWORKS)
-def test_what_somebody_else_reads_is_not_overwritten(rng, build):
+def test_values_with_other_readers_are_not_overwritten(rng, build):
     model = lower(exposed(build, layers.ReLU()))
     x = ops.convert_to_tensor(rng.normal(size=(2, 6, 6, 3)).astype("float32"))
     before = numpy(x).copy()
     run_and_record(model, x, ops.ones((2, 1)))
     np.testing.assert_array_equal(numpy(x), before)
-    overwriting = [stage for stage in _stages(model) if stage.limit is not None]
+    overwriting = [stage for stage in _stages(model) if stage.relu_max is not None]
     assert len(overwriting) == NETWORKS[build] * backend.RUNS_EAGERLY
 
 
-@pytest.mark.skipif(backend.max_pool is None, reason="told after the run")
+@pytest.mark.skipif(backend.max_pool is None, reason="recorded after the run")
 @pytest.mark.parametrize("build", [pooled, pooled_and_averaged])
-def test_pooling_that_tells_is_done_once(rng, monkeypatch, build):
+def test_pooling_that_records_its_statistics_runs_once(rng, monkeypatch, build):
     model = lower(exposed(build, layers.ReLU()))
     x = ops.convert_to_tensor(rng.normal(size=(2, 6, 6, 3)).astype("float32"))
     expected = numpy(model.run(x)[0])
@@ -160,20 +160,20 @@ def test_pooling_that_tells_is_done_once(rng, monkeypatch, build):
 
 
 class Relu(layers.Layer):
-    """One of the user's, with the name of Keras' own."""
+    """A user's layer with the name of Keras' operation."""
 
     def call(self, inputs):
         return ops.maximum(inputs, 0.1 * inputs)
 
 
-def of_another_name(relu):
+def of_a_users_relu(relu):
     inputs = keras.Input((6, 6, 3))
     return inputs, Relu()(layers.Conv2D(4, 3)(inputs))
 
 
 @pytest.mark.filterwarnings("ignore:The slopes of these layers")
-@pytest.mark.parametrize("build", [of_another_kind, of_another_name])
-def test_a_type_or_a_name_of_that_kind_is_not_enough(rng, build):
+@pytest.mark.parametrize("build", [of_a_subclass, of_a_users_relu])
+def test_subclasses_and_equal_names_are_not_taken_for_keras_layers(rng, build):
     model = exposed(build, layers.ReLU())
     x = ops.convert_to_tensor(rng.normal(size=(2, 6, 6, 3)).astype("float32"))
     expected = numpy(model.run(x)[0])
@@ -181,7 +181,7 @@ def test_a_type_or_a_name_of_that_kind_is_not_enough(rng, build):
     np.testing.assert_allclose(numpy(outputs), expected, rtol=1e-5)
 
 
-def test_whole_numbers_are_not_overwritten():
+def test_integers_are_not_overwritten():
     inputs = keras.Input((3,))
     whole = ops.cast(inputs, "int32")
     y = ops.cast(ops.relu(layers.Add(dtype="int32")([whole, whole])), "float32")
@@ -191,8 +191,8 @@ def test_whole_numbers_are_not_overwritten():
     np.testing.assert_array_equal(numpy(outputs), [[2, 0, 6]])
 
 
-def test_a_mask_goes_on():
-    """In a sequence of layers it is the tensors that bring it."""
+def test_masks_are_passed_on():
+    """Tensors carry the mask from layer to layer."""
     dense = layers.Dense(3, kernel_initializer="ones")
     inner = layers.Masking(), dense, layers.ReLU()
     average = layers.GlobalAveragePooling1D()
@@ -205,7 +205,8 @@ def test_a_mask_goes_on():
     np.testing.assert_allclose(numpy(outputs), expected, rtol=1e-5)
 
 
-def test_what_is_done_with_is_gone():
+def test_values_that_are_no_longer_read_are_freed():
     model = exposed(pooled, layers.ReLU())
     done = [symbol for stage in _stages(model) for symbol in stage.done]
-    assert len(done) == len(set(done)) == len(model.graph.steps)  # All but the output.
+    # All symbols but the output.
+    assert len(done) == len(set(done)) == len(model.graph.steps)

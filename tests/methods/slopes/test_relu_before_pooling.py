@@ -1,4 +1,4 @@
-"""ReLUs before max pooling: which of them are one step with it."""
+"""ReLUs before max pooling: which of them are merged with it into one step."""
 
 import math
 
@@ -15,7 +15,11 @@ from keras_explainable.methods.slopes.linearized_network import (
     exposed_model,
     nonlinearities,
 )
-from keras_explainable.methods.slopes.max_pooling import Cleared, MaxPooling, Open
+from keras_explainable.methods.slopes.max_pooling import (
+    MaxPooling,
+    MergedReLU,
+    PoolingAfterSharedReLU,
+)
 from keras_explainable.methods.slopes.nonlinearities import Elementwise
 
 SHAPE = (8, 8, 3)
@@ -75,11 +79,11 @@ def beside_a_pool(x):
     return pool(layers.Concatenate()(parts))
 
 
-def unlike(x):
+def with_different_maxima(x):
     return pool(layers.Concatenate()([layers.ReLU()(x), layers.ReLU(6)(x)]))
 
 
-def beside_none(x):
+def beside_another_input(x):
     return pool(layers.Concatenate()([layers.ReLU()(x), x]))
 
 
@@ -88,27 +92,27 @@ def leaky(x):
 
 
 class Odd(layers.Concatenate):
-    """One that may do anything."""
+    """A subclass of ``Concatenate``, which may do anything."""
 
 
-def through_a_type_of_that_kind(x):
+def through_a_subclass(x):
     return pool(Odd()([layers.ReLU()(x), layers.ReLU()(x)]))
 
 
-#: What stands for the ReLUs and the pooling layers, in order.
+#: The expected nonlinearities of the ReLUs and pooling layers, in order.
 EXPECTED = {
-    one: [Open, MaxPooling],
-    joined: [Open, Open, MaxPooling],
-    over_all: [Open, MaxPooling],
-    read_by_others: [Elementwise, Cleared],
-    join_read_by_others: [Elementwise, Elementwise, Cleared],
-    part_read_by_others: [Elementwise, Elementwise, Cleared],
-    read_by_two: [Elementwise, Cleared, Cleared],
-    read_twice_by_a_join: [Elementwise, Cleared],
-    twice: [Open, MaxPooling, Cleared],
-    beside_a_pool: [Open, MaxPooling, Elementwise, Cleared],
-    unlike: [Elementwise, Elementwise, MaxPooling],
-    beside_none: [Elementwise, MaxPooling],
+    one: [MergedReLU, MaxPooling],
+    joined: [MergedReLU, MergedReLU, MaxPooling],
+    over_all: [MergedReLU, MaxPooling],
+    read_by_others: [Elementwise, PoolingAfterSharedReLU],
+    join_read_by_others: [Elementwise, Elementwise, PoolingAfterSharedReLU],
+    part_read_by_others: [Elementwise, Elementwise, PoolingAfterSharedReLU],
+    read_by_two: [Elementwise, PoolingAfterSharedReLU, PoolingAfterSharedReLU],
+    read_twice_by_a_join: [Elementwise, PoolingAfterSharedReLU],
+    twice: [MergedReLU, MaxPooling, PoolingAfterSharedReLU],
+    beside_a_pool: [MergedReLU, MaxPooling, Elementwise, PoolingAfterSharedReLU],
+    with_different_maxima: [Elementwise, Elementwise, MaxPooling],
+    beside_another_input: [Elementwise, MaxPooling],
     leaky: [Elementwise, MaxPooling],
 }
 
@@ -121,20 +125,20 @@ def built(build):
 
 
 @pytest.mark.parametrize("build", EXPECTED)
-def test_a_relu_that_one_pooling_alone_reads_is_one_step_with_it(build):
-    made = nonlinearities(exposed_model(built(build)).graph)
-    assert len(made) == len(EXPECTED[build])
-    for nonlinearity, kind in zip(made, EXPECTED[build], strict=True):
+def test_relus_that_only_one_pooling_reads_are_merged_with_it(build):
+    found = nonlinearities(exposed_model(built(build)).graph)
+    assert len(found) == len(EXPECTED[build])
+    for nonlinearity, kind in zip(found, EXPECTED[build], strict=True):
         assert isinstance(nonlinearity, kind), nonlinearity
 
 
 @pytest.mark.filterwarnings("ignore:The slopes of these layers")
-def test_only_keras_own_layers_pass_values_on():
-    made = nonlinearities(exposed_model(built(through_a_type_of_that_kind)).graph)
-    assert not any(isinstance(nonlinearity, Open) for nonlinearity in made)
+def test_only_layers_of_keras_forward_values():
+    found = nonlinearities(exposed_model(built(through_a_subclass)).graph)
+    assert not any(isinstance(nonlinearity, MergedReLU) for nonlinearity in found)
 
 
-def test_pooling_that_is_not_known_has_no_relu_with_it():
+def test_no_relu_is_merged_with_an_unknown_pooling():
     pooling = layers.MaxPooling2D(2, data_format="channels_first")
     inputs = keras.Input(SHAPE)
     y = layers.Flatten()(pooling(layers.ReLU()(inputs)))
@@ -144,8 +148,8 @@ def test_pooling_that_is_not_known_has_no_relu_with_it():
     assert isinstance(relu, Elementwise)
 
 
-def test_pooling_behind_one_that_is_not_known_has_no_relu_with_it():
-    """Of the first a slope at the mean is known, and no chances."""
+def test_no_relu_is_merged_with_a_pooling_after_an_unknown_one():
+    """The first is linearized at the mean, without argmax frequencies."""
     inputs = keras.Input(SHAPE)
     first = layers.MaxPooling2D(2, data_format="channels_first")(layers.ReLU()(inputs))
     y = layers.Flatten()(layers.MaxPooling2D((2, 1))(first))
@@ -153,21 +157,21 @@ def test_pooling_behind_one_that_is_not_known_has_no_relu_with_it():
         model = exposed_model(keras.Model(inputs, layers.Dense(3)(y)))
     relu, _, second = nonlinearities(model.graph)
     assert isinstance(relu, Elementwise)
-    assert isinstance(second, Cleared)
+    assert isinstance(second, PoolingAfterSharedReLU)
 
 
 @pytest.mark.parametrize("build", EXPECTED)
-def test_both_together_are_nearly_exact(build):
-    """But which of two pools wins depends on the first, as ends do on each other."""
-    within = 0.2 if build in (beside_a_pool, unlike) else 0.08
+def test_relus_and_pooling_together_are_nearly_exact(build):
+    """Less so where two argmaxes, or ReLUs with two maxima, depend on each other."""
+    within = 0.2 if build in (beside_a_pool, with_different_maxima) else 0.08
     agrees_in_the_limit(built(build), within=within, repetitions=2048)
 
 
-@pytest.mark.parametrize("limit", [math.inf, 1.0])
+@pytest.mark.parametrize("relu_max", [math.inf, 1.0])
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_one_relu_and_its_pooling_have_the_slopes_of_the_samples(limit, padding):
-    """Nothing is approximated where no other step is nonlinear: not even with few copies."""
-    relu = layers.ReLU(None if math.isinf(limit) else limit)
+def test_one_relu_and_its_pooling_have_the_slopes_of_the_samples(relu_max, padding):
+    """If no other step is nonlinear, slopes are exact, even with few copies."""
+    relu = layers.ReLU(None if math.isinf(relu_max) else relu_max)
     keras.utils.set_random_seed(0)
     convolution = layers.Conv2D(4, 3)
     model = network(convolution, relu, layers.MaxPooling2D(3, 2, padding))

@@ -1,7 +1,13 @@
-"""Class activation maps: sums of a layer's channels, weighted for a unit."""
+"""Class activation maps: sums of a layer's channels, weighted for each unit.
 
+Each method takes a model, inputs (B, H, W, C), units (B, K) and a layer, and returns
+logits (B, K) and maps (B, h, w, K) of the layer's size. Weights come from gradients
+(``gradcam``), from a linear head (``cam``) or from masked inputs (``scorecam``).
+Nothing here resizes maps to the input or knows the other families of methods.
+"""
+
+from keras_explainable.methods.cams.cam import cam
 from keras_explainable.methods.cams.gradcam import (
-    cam,
     gradcam,
     gradcampp,
     hirescam,
@@ -10,3 +16,7 @@ from keras_explainable.methods.cams.gradcam import (
 from keras_explainable.methods.cams.scorecam import scorecam
 
 __all__ = ["cam", "gradcam", "gradcampp", "hirescam", "layercam", "scorecam"]
+
+
+def __dir__() -> list[str]:
+    return __all__

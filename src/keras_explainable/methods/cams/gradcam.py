@@ -1,60 +1,35 @@
-"""Class activation maps: sums of a layer's channels, weighted for a unit."""
+"""Grad-CAM and its variants: a layer's channels, weighted by their gradients."""
 
-import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-import keras
-from keras import layers, ops
-from keras.activations import linear
+from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection.exposed_layers import (
     Endpoint,
     expose,
-    exposed_outputs,
     is_exposed,
     with_taps,
 )
 from keras_explainable.network import output_units
-from keras_explainable.network.activations import activation_of
 from keras_explainable.network.model_inputs import as_inputs
-from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
 from keras_explainable.types import Method, Model, Tensor
 
-#: Layers of means over all of space.
-MEANS = tuple(getattr(layers, f"GlobalAveragePooling{rank}D") for rank in (1, 2, 3))
-
-#: Layers that are affine functions of what they read, and have no place for space.
-AFFINE = (
-    *MEANS,
-    *IDENTITIES,
-    *LINEAR,
-    layers.Activation,
-    layers.BatchNormalization,
-    layers.Flatten,
-    layers.Reshape,
-)
-
 Weigh = Callable[[Tensor, Tensor], Tensor]
-
-
 Prepare = Callable[[Model, dict[str, Any]], Model]
 
 
 def exposed(model: Model, params: dict[str, Any]) -> Model:
-    """Return the model with a layer's output exposed; itself if it has been."""
-    if is_exposed(model):
-        return model
-    return expose(model, params.get("layer"))
+    """Return the model with a layer's output exposed; the model itself if it is."""
+    return model if is_exposed(model) else expose(model, params.get("layer"))
 
 
-def _by_gradient(weigh: Weigh, prepare: Prepare = exposed) -> Method:
-    """Return the method with name and docstring of ``weigh(activations, gradients)``.
+def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
+    """Return a method with the name and docstring of ``weigh(activations, gradients)``.
 
-    Both are (B, h, w, C); it returns (B, h, w).
+    The function takes both (B, h, w, C) of one unit and returns its maps (B, h, w).
     """
 
     @prepares_model(prepare)
@@ -80,126 +55,82 @@ def _by_gradient(weigh: Weigh, prepare: Prepare = exposed) -> Method:
     return method
 
 
-@_by_gradient
+@weighted_by_gradients
 def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Return the chosen units and their Grad-CAM maps.
+    """Return the logits and their Grad-CAM maps.
 
         maps = sum_c w_c A_c,   w_c = mean_hw df/dA_c
 
     Args:
-        model: as for ``ke.methods.gradient.gradients``; or one with a layer exposed
-            behind its own output (``ke.inspection.expose``).
-        inputs: (B, H, W, C).
-        indices: units to explain (B, K), or (B,); None explains every unit.
-        layer: A, by name or as an object, also within nested models; by default what
-            the global pooling reads, or the last layer with spatial output.
+        model: As for ``ke.methods.gradient.gradients``; or a model that exposes a layer
+            after its own output (``ke.inspection.expose``).
+        inputs: Images (B, H, W, C).
+        indices: Units to explain (B, K), or (B,); None explains every unit.
+        layer: Layer with the output A, by name or as an object, also within nested
+            models. By default, A is the input of the global pooling, or the output of
+            the last layer with spatial axes.
 
     Returns:
-        ``logits`` (B, K), and signed ``maps`` (B, h, w, K) of the layer's size. The
-        paper's are their positive parts, as of ``ke.gradcam``.
+        ``logits`` (B, K), and signed ``maps`` (B, h, w, K) of the layer's size. Their
+        positive parts are the maps of the paper, which ``ke.gradcam`` returns.
 
     Raises:
-        ValueError: if the layer does not exist, or inner layers are not known.
+        ValueError: If the layer does not exist, or inner layers are not known.
 
     Reference: Selvaraju et al., 2017, https://arxiv.org/abs/1610.02391
     """
-    weights = ops.mean(gradients, axis=_spatial(gradients), keepdims=True)
+    weights = ops.mean(gradients, axis=spatial_axes(gradients), keepdims=True)
     return ops.sum(weights * activations, axis=-1)
 
 
-@_by_gradient
+@weighted_by_gradients
 def gradcampp(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Return the chosen units and their Grad-CAM++ maps.
+    """Return the logits and their Grad-CAM++ maps.
 
         maps = sum_c w_c A_c,   w_c = sum_hw a_c relu(g_c),   g = df/dA
         a = g^2 / (2 g^2 + sum_hw A g^3)
 
-    For scores exp(f), of which the derivatives of higher order are powers of g.
+    The score is exp(f), whose derivatives of higher order are powers of g.
 
-    Args, returns, raises: as for ``gradcam``.
+    Arguments, results and errors are those of ``gradcam``.
 
     Reference: Chattopadhyay et al., 2018, https://arxiv.org/abs/1710.11063
     """
-    axes = _spatial(gradients)
+    axes = spatial_axes(gradients)
     squares = gradients**2
     total = ops.sum(activations * gradients**3, axis=axes, keepdims=True)
-    below = 2 * squares + total
-    alpha = ops.where(below != 0, squares / ops.where(below != 0, below, 1), 0)
+    divisor = 2 * squares + total
+    alpha = ops.where(divisor != 0, squares / ops.where(divisor != 0, divisor, 1), 0)
     weights = ops.sum(alpha * ops.relu(gradients), axis=axes, keepdims=True)
     return ops.sum(weights * activations, axis=-1)
 
 
-@_by_gradient
+@weighted_by_gradients
 def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Return the chosen units and their LayerCAM maps.
+    """Return the logits and their LayerCAM maps.
 
         maps = sum_c relu(df/dA_c) A_c
 
-    Args, returns, raises: as for ``gradcam``.
+    Arguments, results and errors are those of ``gradcam``.
 
     Reference: Jiang et al., 2021, https://doi.org/10.1109/TIP.2021.3089943
     """
     return ops.sum(ops.relu(gradients) * activations, axis=-1)
 
 
-@_by_gradient
+@weighted_by_gradients
 def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Return the chosen units and their HiResCAM maps.
+    """Return the logits and their HiResCAM maps.
 
         maps = sum_c df/dA_c A_c
 
-    Args, returns, raises: as for ``gradcam``.
+    Arguments, results and errors are those of ``gradcam``.
 
     Reference: Draelos & Carin, 2020, https://arxiv.org/abs/2011.08891
     """
     return ops.sum(gradients * activations, axis=-1)
 
 
-def _linear(model: Model, params: dict[str, Any]) -> Model:
-    """Return the model with what its global average pooling reads exposed."""
-    model = exposed(model, params)
-    graph, _ = exposed_outputs(model)
-    first, shown, *_ = keras.tree.flatten(graph.outputs)
-    above = graph.between(shown, first)
-    nonlinear = [
-        step.operation.name for step in above if not _is_linear(step.operation)
-    ]
-    pooled = any(isinstance(step.operation, MEANS) for step in above)
-    if nonlinear or not pooled:
-        reason = f"{nonlinear[-1]!r} in between" if nonlinear else "no such pooling"
-        raise ValueError(
-            "`model` must have units that are a linear function of the layer's global "
-            f"average, for a class activation map (`gradcam` needs none); received "
-            f"{model.name!r}, with {reason}."
-        )
-    return model
-
-
-def _is_linear(operation: Any) -> bool:
-    activation = activation_of(operation)
-    return isinstance(operation, AFFINE) and activation in (None, linear)
-
-
-@partial(_by_gradient, prepare=_linear)
-def cam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Return the chosen units and their class activation maps.
-
-        maps = sum_c w_c A_c
-
-    w are the weights of the unit in the dense layer behind a global average pooling of
-    A, without its bias. They are found as derivatives, n df/dA with n positions, so
-    that layers between that do nothing at inference, or are linear, do no harm.
-
-    Args, returns: as for ``gradcam``.
-
-    Raises:
-        ValueError: if the units are no linear function of pooled activations.
-
-    Reference: Zhou et al., 2016, https://arxiv.org/abs/1512.04150
-    """
-    size = math.prod(gradients.shape[axis] for axis in _spatial(gradients))
-    return ops.sum(size * gradients * activations, axis=-1)
-
-
-def _spatial(activations: Tensor) -> tuple[int, ...]:
+def spatial_axes(activations: Tensor) -> tuple[int, ...]:
+    """Return the spatial axes of activations (B, h, w, C)."""
     return tuple(range(1, len(activations.shape) - 1))

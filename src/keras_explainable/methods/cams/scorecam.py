@@ -1,4 +1,4 @@
-"""Score-CAM: channels weighted by what the network says of the input seen by them."""
+"""Score-CAM: channels weighted by the scores of the input masked by them."""
 
 from functools import partial
 
@@ -22,20 +22,21 @@ from keras_explainable.types import Model, Tensor
 def scorecam(
     call: MethodCall, *, layer: Endpoint | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Return the chosen units and their Score-CAM maps.
+    """Return the logits and their Score-CAM maps.
 
         maps = sum_c w_c A_c,   w_c = f(x * normalize(upsample(A_c))) - f(0)
 
-    One forward pass for each channel; ``normalize`` is to 0..1.
+    This takes one forward pass for each channel; ``normalize`` rescales to 0..1.
 
-    Args, returns, raises: as for ``gradcam``; progress is counted in forward passes.
+    Arguments, results and errors are those of ``gradcam``; progress is counted in
+    forward passes.
 
     Reference: Wang et al., 2020, https://arxiv.org/abs/1910.01279
     """
     model = exposed(call.model, {"layer": layer})
     activations = compiled(_activations, model)(call.inputs)
-    nothing = output_units.forward(model, ops.zeros_like(call.inputs[:1]), 1)
-    weights = _scores(call, model, activations) - ops.convert_to_numpy(nothing)[:, None]
+    zero = output_units.forward(model, ops.zeros_like(call.inputs[:1]), 1)
+    weights = _scores(call, model, activations) - ops.convert_to_numpy(zero)[:, None]
     chosen = ops.convert_to_numpy(call.indices)[:, None]
     weights = ops.cast(np.take_along_axis(weights, chosen, axis=-1), activations.dtype)
     maps = ops.einsum("bhwc,bck->bhwk", activations, weights)
@@ -43,18 +44,18 @@ def scorecam(
 
 
 def _scores(call: MethodCall, model: Model, activations: Tensor) -> np.ndarray:
-    """Return the outputs (B, C, units) for each input as seen by each channel."""
+    """Return the outputs (B, C, units) for each input, masked by each channel."""
     live, channels = np.flatnonzero(call.ids != PADDING), activations.shape[-1]
     step, total = compiled(_masked_outputs, model), len(live) * channels
     scores = np.zeros((len(call.ids), channels, call.outputs.shape[-1]), "float32")
-    # The size depends on the padding, too: a padded last batch compiles nothing new.
+    # Padded rows count for the size, so that a padded batch compiles nothing new.
     for rows, used in padded_chunks(total, min(call.rows, len(call.ids) * channels)):
         image, channel = live[rows // channels], rows % channels
         masks = ops.take(activations, image.astype("int32"), axis=0)
         masks = ops.take_along_axis(masks, channel[:, None, None, None], axis=-1)
         inputs = ops.take(call.inputs, image.astype("int32"), axis=0)
-        found = ops.convert_to_numpy(step(inputs, masks))
-        scores[image[used], channel[used]] = found[used]
+        outputs = ops.convert_to_numpy(step(inputs, masks))
+        scores[image[used], channel[used]] = outputs[used]
         call.progress(int(rows[used][-1]) + 1, total)
     return scores
 
@@ -64,7 +65,7 @@ def _activations(model: Model, inputs: Tensor) -> Tensor:
 
 
 def _masked_outputs(model: Model, inputs: Tensor, masks: Tensor) -> Tensor:
-    """Return the outputs for inputs (R, H, W, C) seen through masks (R, h, w, 1)."""
+    """Return the outputs for inputs (R, H, W, C) times enlarged masks (R, h, w, 1)."""
     masks = ops.image.resize(
         masks, inputs.shape[1:-1], "bilinear", data_format="channels_last"
     )

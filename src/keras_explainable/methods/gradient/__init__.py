@@ -1,5 +1,12 @@
-"""Methods by derivatives of the model's units by its inputs."""
+"""Methods based on derivatives of the model's units with respect to its inputs.
 
+Each takes a model, inputs (B, ..., C) and units (B, K), and returns logits (B, K) and
+maps: gradients as they are, averaged under noise or along a path, guided through ReLUs,
+or completed by the gradients of biases. Estimators of gradients under noise are in
+``methods.slopes``. Nothing here knows the other families of methods.
+"""
+
+from keras_explainable.methods.gradient.expected_gradients import expected_gradients
 from keras_explainable.methods.gradient.full_gradients import full_gradients
 from keras_explainable.methods.gradient.guided_gradients import guided_gradients
 from keras_explainable.methods.gradient.input_gradients import (
@@ -8,7 +15,6 @@ from keras_explainable.methods.gradient.input_gradients import (
 )
 from keras_explainable.methods.gradient.integrated_gradients import (
     completeness_gap,
-    expected_gradients,
     integrated_gradients,
 )
 from keras_explainable.methods.gradient.smooth_gradients import smooth_gradients
@@ -23,3 +29,7 @@ __all__ = [
     "integrated_gradients",
     "smooth_gradients",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,4 +1,4 @@
-"""Full gradients: of the input, of each bias and of what activations add."""
+"""Full gradients: of the input, of each bias, and of the biases of activations."""
 
 import itertools
 import math
@@ -32,20 +32,20 @@ from keras_explainable.types import Model, Tensor
 
 
 def absolute_normalize(x: Tensor) -> Tensor:
-    """Return |x|, rescaled to 0..1 for each image."""
+    """Return |x| rescaled to 0..1, image by image."""
     return filters.absolute_normalize(x, axis=tuple(range(1, len(x.shape))))
 
 
-#: Activations that add nothing, or that mix their inputs with each other.
+#: Activations without a bias, a(z) = a'(z) z, and those that are not elementwise.
 PLAIN = {"linear", "relu", "leakyrelu", "softmax", "logsoftmax", "sparsemax", "glu"}
 
-#: Names of the others, as layers and operations have them.
-NONLINEAR = {name.replace("_", "") for name in dir(keras.activations)} - PLAIN
+#: Names of the other activations, as layers and operations.
+BIASED = {name.replace("_", "") for name in dir(keras.activations)} - PLAIN
 
 
 def _prepare(model: Model, params: dict[str, Any]) -> Model:
-    """Return the model with what adds to its outputs exposed, as ``_exposing`` says."""
-    return model if is_exposed(model) else rewritten_model(model, _exposing)
+    """Return the model with the outputs that ``_expose_biased`` adds."""
+    return model if is_exposed(model) else rewritten_model(model, _expose_biased)
 
 
 @prepares_model(_prepare)
@@ -58,34 +58,35 @@ def full_gradients(
     psi: Callable[[Tensor], Tensor] | None = absolute_normalize,
     rows: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the chosen units and their full gradients.
+    """Return the logits and their full gradients.
 
         maps = sum_c psi(x * df/dx) + sum_l upsample(sum_c psi(b_l * df/dz_l))
 
-    z_l is what layer l, with the bias b_l, puts out before its activation. Activations
-    other than ReLUs have a bias, too: a(z) - a'(z) z, which is 6 above 6 for a ReLU6;
-    so have layers that rescale or normalize the input.
+    z_l is the output of layer l, which has the bias b_l, before its activation.
+    Activations other than ReLUs have a bias as well, a(z) - a'(z) z: for a ReLU6 it is
+    6 where z is above 6. Layers that rescale or normalize the input also have one.
     Layers without spatial output (Dense) have no place in a map and are left out.
 
-    With ``psi=None`` terms keep their sums when they are enlarged, so that the map adds
-    up to f(x), but for what was left out and for products of inner values with each
-    other (squeeze and excitation, norms of a layer, attention).
+    With ``psi=None`` terms keep their sums when they are enlarged. The map then adds up
+    to f(x), except for the layers left out and for products of inner values with each
+    other (squeeze and excitation, layer normalization, attention).
 
     Args:
-        model: as for ``gradients``; or one that has the outputs of layers with a bias
-            exposed behind its own (``ke.inspection.expose``): then only these count.
-        inputs: (B, H, W, C).
-        indices: units to explain (B, K), or (B,); None explains every unit.
-        biases: (C,) for each exposed layer (``ke.inspection.biases``); None takes
+        model: As for ``gradients``; or a model that exposes the outputs of layers with
+            a bias after its own (``ke.inspection.expose``): then only these layers
+            count.
+        inputs: Images (B, H, W, C).
+        indices: Units to explain (B, K), or (B,); None explains every unit.
+        biases: Biases (C,) of each exposed layer (``ke.inspection.biases``); None takes
             those of the exposed layers themselves.
-        psi: applied to each term (B, h, w, C), or None.
-        rows: not used: the method runs on all inputs at once.
+        psi: Function applied to each term (B, h, w, C), or None.
+        rows: Not used, as the method runs on all inputs at once.
 
     Returns:
         ``logits`` (B, K), and ``maps`` (B, H, W, K).
 
     Raises:
-        ValueError: if inner layers are not known, or ``biases`` do not fit them.
+        ValueError: If inner layers are not known, or ``biases`` do not fit them.
 
     Reference: Srinivas & Fleuret, 2019, https://arxiv.org/abs/1905.00780
     """
@@ -100,7 +101,7 @@ def full_gradients(
     graph, exposed = exposed_outputs(model)
     nonlinear = _nonlinear_steps(graph.steps)
     if not _are_exposed(nonlinear, graph):
-        nonlinear = []  # By hand, and then what has a bias.
+        nonlinear = []  # The user exposed layers with a bias.
     biased = exposed[: len(exposed) - 2 * len(nonlinear)]
     biases = inspection.biases(biased) if biases is None else biases
     _check_biases(biases, model.outputs[1 : len(biased) + 1])
@@ -115,7 +116,7 @@ def full_gradients(
         ),
         model,
     )
-    # For each row, as all that a compiled step takes.
+    # One row for each input, as in all tensors that a compiled step takes.
     tiled = [np.tile(bias, (len(inputs), 1)) for bias in biases]
     return step(inputs, indices, *(ops.cast(bias, inputs.dtype) for bias in tiled))
 
@@ -132,19 +133,19 @@ def _full_gradients(
     outputs, pullback, values = backend.vjp(
         lambda both: run(both[0], both[1:]), [inputs, *zeros]
     )
-    after = len(biases) + len(nonlinear)  # Where what activations write begins.
-    pairs = zip(nonlinear, values[len(biases) : after], strict=True)
-    slopes = itertools.starmap(_slope_times, pairs)
-    added = [
+    written = len(biases) + len(nonlinear)  # Outputs of activations come last.
+    pairs = zip(nonlinear, values[len(biases) : written], strict=True)
+    linear = itertools.starmap(_linear_part, pairs)
+    all_biases = [
         *(_as_map(bias, len(inputs.shape)) for bias in biases),
-        *(value - slope for value, slope in zip(values[after:], slopes, strict=True)),
+        *(value - part for value, part in zip(values[written:], linear, strict=True)),
     ]
 
     def one_map(cotangent: Tensor) -> Tensor:
         gradient, *inner = pullback(cotangent)
-        wanted = [*inner[: len(biases)], *inner[after:]]
+        wanted = [*inner[: len(biases)], *inner[written:]]
         total = _term(inputs * gradient, psi, inputs.shape)
-        for derivative, bias in zip(wanted, added, strict=True):
+        for derivative, bias in zip(wanted, all_biases, strict=True):
             if len(derivative.shape) == len(inputs.shape):
                 term = derivative * ops.cast(bias, derivative.dtype)
                 term = _term(term, psi, inputs.shape)
@@ -154,19 +155,19 @@ def _full_gradients(
     return output_units.maps_of_units(outputs, indices, one_map)
 
 
-def _slope_times(activation: Any, before: Tensor) -> Tensor:
+def _linear_part(activation: Any, z: Tensor) -> Tensor:
     """Return z a'(z) for an elementwise activation a."""
-    outputs, pullback, _ = backend.vjp(lambda z: (activation(z), ()), before)
-    return before * pullback(ops.ones_like(outputs))
+    outputs, pullback, _ = backend.vjp(lambda x: (activation(x), ()), z)
+    return z * pullback(ops.ones_like(outputs))
 
 
 def _as_map(bias: Tensor, rank: int) -> Tensor:
-    """Return biases (B, C) as (B, 1, ..., C)."""
+    """Return biases (B, C) in the shape (B, 1, ..., C)."""
     return ops.reshape(bias, (bias.shape[0], *(1,) * (rank - 2), bias.shape[-1]))
 
 
 def _term(products: Tensor, psi: Any, shape: Any) -> Tensor:
-    """Return one term of the sum (B, H, W), from products (B, h, w, C)."""
+    """Return a term of the map (B, H, W), given products (B, h, w, C)."""
     size = tuple(shape[1:-1])
     if psi is None:
         return interpolated_sum(ops.sum(products, axis=-1), size)
@@ -183,14 +184,14 @@ def _check_biases(biases: list[Any], exposed: list[Any]) -> None:
         )
 
 
-def _exposing(graph: Graph) -> Graph:
-    """Return the graph that also outputs all that full gradients need.
+def _expose_biased(graph: Graph) -> Graph:
+    """Return the graph that also outputs the values that full gradients need.
 
-    Behind its own output: what layers with a bias put out before their activations,
-    and what activations that are nonlinear read, and then what they write.
+    After the graph's own output come the outputs of layers with a bias, before their
+    activations; then the inputs of activations with a bias; and then their outputs.
     """
     flat = inlined(graph)
-    parts = [part for step in flat.steps for part in _parted(step)]
+    parts = [part for step in flat.steps for part in _split(step)]
     first = keras.tree.flatten(flat.outputs)[0]
     steps = replace(flat, steps=tuple(parts), outputs=first).pruned().steps
     biased = [step.outputs for step in steps if has_bias(step.operation)]
@@ -199,7 +200,7 @@ def _exposing(graph: Graph) -> Graph:
 
 
 def _nonlinear_steps(steps: Iterable[Step]) -> list[Step]:
-    """Return the activations that are nonlinear, and have a place in a map."""
+    """Return the activations that have a bias, and a place in a map."""
     return [
         step
         for step in steps
@@ -208,31 +209,31 @@ def _nonlinear_steps(steps: Iterable[Step]) -> list[Step]:
 
 
 def _ends(steps: list[Step]) -> list[Any]:
-    """Return what the steps read, and then what they write."""
+    """Return the inputs of the steps, and then their outputs."""
     return [*(step.reads[0] for step in steps), *(step.outputs for step in steps)]
 
 
 def _are_exposed(nonlinear: list[Step], graph: Graph) -> bool:
-    ends, shown = _ends(nonlinear), keras.tree.flatten(graph.outputs)
-    last = shown[len(shown) - len(ends) :]
+    ends, exposed = _ends(nonlinear), keras.tree.flatten(graph.outputs)
+    last = exposed[len(exposed) - len(ends) :]
     return all(a is b for a, b in zip(ends, last, strict=True))
 
 
 def _is_nonlinear(operation: Any) -> bool:
-    """Whether it is done to each value, and a(z) is not a'(z) z, as for a ReLU."""
+    """Whether it is elementwise and has a bias a(z) - a'(z) z, unlike a ReLU."""
     if isinstance(operation, layers.Rescaling | layers.Normalization):
         return True
     if isinstance(operation, layers.ReLU):
         return relu_limit(operation) != math.inf
     if isinstance(operation, layers.Activation):
         return _plain_name(activation_of(operation)) not in PLAIN
-    return _plain_name(type(operation)) in NONLINEAR
+    return _plain_name(type(operation)) in BIASED
 
 
 def _plain_name(function: Any) -> str:
     return str(getattr(function, "__name__", "")).lower().replace("_", "")
 
 
-def _parted(step: Step) -> list[Step]:
-    """Return the step with its activation as a step of its own, if it has a bias."""
+def _split(step: Step) -> list[Step]:
+    """Return the step, with its activation as a separate step if it has a bias."""
     return split_activation(step) if has_bias(step.operation) else [step]

@@ -1,4 +1,4 @@
-"""Guided backpropagation."""
+"""Guided backpropagation: ReLUs pass only positive derivatives back."""
 
 import math
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from keras_explainable.types import Model, Tensor
 
 
 class GuidedReLU(keras.layers.Layer):
-    """A ReLU through which only positive derivatives go back."""
+    """A ReLU that passes only positive derivatives back."""
 
     def __init__(self, limit: float, name: str | None = None):
         super().__init__(name=name, autocast=False, trainable=False)
@@ -31,20 +31,20 @@ class GuidedReLU(keras.layers.Layer):
         return guided_relu(self.limit)(x)
 
     def compute_output_shape(self, shape: Any) -> Any:
-        """Return the shape as it is."""
+        """Return the shape unchanged."""
         return shape
 
 
 @cache
 def guided_relu(limit: float) -> Callable[[Tensor], Tensor]:
-    """Return a ReLU up to ``limit`` through which only positive derivatives go back."""
+    """Return a ReLU up to ``limit`` that passes only positive derivatives back."""
 
     @ops.custom_gradient
     def relu(x: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
         def pullback(*args: Tensor, upstream: Tensor | None = None) -> Tensor:
             gradient = args[-1] if upstream is None else upstream
-            open_ = ops.logical_and(x > 0, x < limit)
-            return ops.where(open_, ops.relu(gradient), ops.zeros_like(gradient))
+            is_open = ops.logical_and(x > 0, x < limit)
+            return ops.where(is_open, ops.relu(gradient), ops.zeros_like(gradient))
 
         return ops.minimum(ops.relu(x), ops.cast(limit, x.dtype)), pullback
 
@@ -55,12 +55,12 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with guided ReLUs, which shares its layers.
 
     Raises:
-        ValueError: if it has no ReLU, or its layers are not known.
+        ValueError: If it has no ReLU, or its layers are not known.
     """
     graph: Any = getattr(model, "original", getattr(model, "graph", None))
     if isinstance(model, GraphModel) and any(map(_is_guided, graph.steps)):
         return model
-    guided = rewritten_model(model, _guided)
+    guided = rewritten_model(model, _replace_relus)
     if guided is model:
         raise ValueError(
             "`model` must have ReLUs, and be Functional or Sequential, for guided "
@@ -73,19 +73,19 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
 def guided_gradients(
     model: Model, inputs: Tensor, indices: Tensor | None = None, **params: Any
 ) -> tuple[Tensor, Tensor]:
-    """Return the chosen units and their guided gradients.
+    """Return the logits and their guided gradients.
 
-    As ``gradients``, but each ReLU lets back only derivatives that are positive. ReLUs
-    are found as layers, activations and operations, up to 6 or without a limit; other
-    activations, among them leaky ReLUs, let back what they always do.
+    They are ``gradients`` in which each ReLU passes only positive derivatives back.
+    ReLUs are found as layers, activations and operations, up to 6 or without a limit.
+    The derivatives of other activations, leaky ReLUs among them, do not change.
 
-    Guided gradients show what is bright in the picture more than what the network
-    decided by (Adebayo et al., 2018, https://arxiv.org/abs/1810.03292).
+    Guided gradients show what is bright in the picture more than what the network's
+    decision is based on (Adebayo et al., 2018, https://arxiv.org/abs/1810.03292).
 
-    Args, returns: as for ``gradients``.
+    Arguments and results are those of ``gradients``.
 
     Raises:
-        ValueError: if the model has no ReLU, or its layers are not known.
+        ValueError: If the model has no ReLU, or its layers are not known.
 
     Reference: Springenberg et al., 2014, https://arxiv.org/abs/1412.6806
     """
@@ -93,40 +93,33 @@ def guided_gradients(
 
 
 def _is_guided(step: Step) -> bool:
-    operation = step.operation
-    function = getattr(operation, "activation", None)
-    return isinstance(operation, GuidedReLU) or function in _guided_activations()
+    guided = [guided_relu(limit) for limit in (6.0, math.inf)]
+    function = getattr(step.operation, "activation", None)
+    return isinstance(step.operation, GuidedReLU) or function in guided
 
 
-def _guided_activations() -> list[Any]:
-    return [guided_relu(limit) for limit in (6.0, math.inf)]
-
-
-def _guided(graph: Graph) -> Graph:
-    """Return the graph with guided ReLUs; itself if there are none."""
+def _replace_relus(graph: Graph) -> Graph:
+    """Return the graph with guided ReLUs; the graph itself if it has no ReLUs."""
     flat = inlined(graph)
-    steps = tuple(map(_guided_step, flat.steps))
+    steps = tuple(map(_replace_relu, flat.steps))
     changed = any(a is not b for a, b in zip(steps, flat.steps, strict=True))
     return replace(flat, steps=steps) if changed else graph
 
 
-def _guided_step(step: Step) -> Step:
+def _replace_relu(step: Step) -> Step:
     operation = step.operation
-    limit = _limit(operation)
+    limit = _final_relu_limit(operation)
     if limit is None:
         return step
-    if not hasattr(operation, "activation") or _is_activation(operation):
+    is_activation = isinstance(operation, keras.layers.Activation)
+    if is_activation or not hasattr(operation, "activation"):
         layer = GuidedReLU(limit, name=getattr(operation, "name", None))
         return Step(layer, step.args[:1], {}, step.outputs)
     return replace(step, operation=with_activation(operation, guided_relu(limit)))
 
 
-def _is_activation(operation: Any) -> bool:
-    return isinstance(operation, keras.layers.Activation)
-
-
-def _limit(operation: Any) -> float | None:
-    """Return where the ReLU that an operation is, or ends in, has its upper end."""
+def _final_relu_limit(operation: Any) -> float | None:
+    """Return the maximum of the ReLU that an operation is or ends in; None without."""
     names = {"Relu": math.inf, "Relu6": 6.0}
     if isinstance(operation, keras.layers.Layer):
         return relu_limit(activation_of(operation) or operation)

@@ -1,4 +1,4 @@
-"""Derivatives of a model's units by its inputs, as they are."""
+"""Derivatives of a model's units with respect to its inputs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,32 +22,32 @@ def gradients(
     gradient_filter: Callable[[Tensor], Tensor] | None = filters.absolute,
     channel_reduction: Callable[..., Tensor] | None = ops.mean,
 ) -> tuple[Tensor, Nested]:
-    """Return the chosen units and their derivatives by the inputs (saliency maps).
+    """Return the logits and their derivatives by the inputs (saliency maps).
 
         maps[b, :, :, k] = mean_c | d f_{indices[b, k]}(x_b) / d x_b[:, :, c] |
 
-    One forward pass, and one vector-Jacobian product for each unit; weights are not
-    differentiated.
+    This takes one forward pass, and one vector-Jacobian product for each unit. Weights
+    are not differentiated.
 
     Args:
-        model: Keras model with outputs (B, units). What it outputs is explained: to
-            explain logits use ``ke.explain``, or pass ``ke.inspection.logits_model``.
-        inputs: (B, H, W, C), of any real dtype: NumPy, lists, or backend tensors; of a
-            model with several inputs a dictionary by name, or a list.
-        indices: units to explain (B, K), or (B,) read as (B, 1); None explains every
+        model: Keras model with outputs (B, units). Its own outputs are explained: for
+            logits use ``ke.explain``, or pass ``ke.inspection.logits_model(model)``.
+        inputs: Inputs (B, H, W, C) of any real dtype: NumPy, lists, or backend tensors.
+            A model with several inputs takes a dictionary by name, or a list.
+        indices: Units to explain (B, K), or (B,) read as (B, 1); None explains every
             unit.
-        gradient_filter: applied to the gradient, element by element, or None.
-        channel_reduction: called with ``axis=-1`` on what the filter gives, or None
-            to keep the channels. Tables (B, features) have none to reduce.
+        gradient_filter: Function applied elementwise to the gradient, or None.
+        channel_reduction: Function called with ``axis=-1`` on the filtered gradient, or
+            None to keep the channels. Tables (B, features) have no channels to reduce.
 
     Returns:
         ``logits`` (B, K), and ``maps`` (B, H, W, K), or (B, H, W, C, K) with
-        ``channel_reduction=None``, in units of output per unit of input; one for each
-        input, where there are several, in the structure that the model has.
+        ``channel_reduction=None``, in units of output per unit of input. A model with
+        several inputs has maps for each of them, in the structure of its inputs.
 
     Raises:
-        ValueError: if ``inputs`` or ``indices`` do not fit the model.
-        TypeError: if ``indices`` are not integers.
+        ValueError: If ``inputs`` or ``indices`` do not fit the model.
+        TypeError: If ``indices`` are not integers.
 
     Reference: Simonyan et al., 2013, https://arxiv.org/abs/1312.6034
     """
@@ -65,7 +65,7 @@ def _maps(
     indices: Any,
     finish: Callable[[Tensor, Tensor], Tensor],
 ) -> tuple[Tensor, Nested]:
-    """Return the chosen units, and ``finish(derivatives, input)`` for each input."""
+    """Return the logits, and ``finish(derivatives, input)`` for each input."""
     inputs = as_inputs(model, inputs)
     check_real_inputs(model)
     outputs, pullback, _ = backend.vjp(
@@ -79,19 +79,20 @@ def _maps(
 def reduce_channels(
     gradient: Tensor, channel_reduction: Callable[..., Tensor] | None, axis: int = -1
 ) -> Tensor:
-    """Return a gradient without its axis of channels, which one of a table has not.
+    """Return a gradient reduced over its channels; a table's gradient unchanged.
 
     Args:
-        gradient: (B, *spatial, C), or (B, features); and whatever is behind ``axis``.
-        channel_reduction: as in ``gradients``.
-        axis: of the channels, from the end.
+        gradient: Gradient (B, *spatial, C) or (B, features), with any axes after
+            ``axis``.
+        channel_reduction: As in ``gradients``.
+        axis: Axis of the channels, counted from the end.
     """
     if channel_reduction is None or len(gradient.shape) + axis < 2:
         return gradient
     return channel_reduction(gradient, axis=axis)
 
 
-#: Gradients as they are: signed, (B, H, W, C, K).
+#: Signed gradients of each channel, (B, H, W, C, K).
 SIGNED_GRADIENTS = partial(gradients, gradient_filter=None, channel_reduction=None)
 
 
@@ -102,11 +103,12 @@ def input_x_gradient(
     *,
     channel_reduction: Callable[..., Tensor] | None = ops.sum,
 ) -> tuple[Tensor, Nested]:
-    """Return the chosen units and what each input value adds to them, to first order.
+    """Return the logits and the contribution of each input value, to first order.
 
         maps[b, :, :, k] = sum_c x_b[:, :, c] d f_{indices[b, k]}(x_b) / d x_b[:, :, c]
 
-    Args, returns, raises: as for ``gradients``; maps are signed, in units of output.
+    Arguments, results and errors are those of ``gradients``; the maps are signed, in
+    units of the output.
 
     Reference: Shrikumar et al., 2016, https://arxiv.org/abs/1605.01713
     """

@@ -1,4 +1,4 @@
-"""SmoothGrad of signed gradients, by samples, by averaged slopes, or by both."""
+"""SmoothGrad of signed gradients, by samples, by mean slopes, or by both."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ from keras_explainable.types import Model, Tensor
 #: Ways to estimate the mean gradient under noise.
 ESTIMATORS = ("sampled", "slopes", "hybrid")
 
-#: The fewest repetitions: pairs for slopes, two of them to tell what both err by.
+#: The fewest repetitions: one pair for slopes, two to estimate the error of "hybrid".
 FEWEST = {"slopes": 2, "hybrid": 4}
 
 
@@ -51,43 +51,45 @@ def _smooth_gradients(  # noqa: D417
     tolerance: float | None = None,
     channel_reduction: Callable[..., Tensor] | None = None,
 ) -> tuple[Any, ...]:
-    """Return the chosen units and the mean of their signed gradients under noise.
+    """Return the logits and the mean of their signed gradients under noise.
 
         maps[b, ..., k] = E[ d f_{indices[b, k]}(x_b + sigma eps) / d x_b ]
 
     Args:
         model: Keras model with one input.
-        inputs: (B, H, W, C), or (B, ..., C) of any rank.
-        indices: units to explain (B, K), or (B,) read as (B, 1); None for every unit.
-        repetitions: n, the noisy copies of each input; even but for "sampled".
-        noise: sigma in units of the input; a number, or one for each channel.
-        noise_level: sigma as a fraction of each input's own maximum - minimum, if no
+        inputs: Inputs (B, H, W, C), or (B, ..., C) of any rank.
+        indices: Units to explain (B, K), or (B,) read as (B, 1); None for every unit.
+        repetitions: Number n of noisy copies of each input; even except for "sampled".
+        noise: Standard deviation sigma in units of the input; a number, or one for each
+            channel.
+        noise_level: Sigma as a fraction of each input's own maximum - minimum, if no
             ``noise`` is given.
-        seed: integer >= 0, or None for fresh noise.
-        estimator: "sampled", the mean of the copies' gradients, which is SmoothGrad as
-            everyone knows it; "slopes", one gradient of a network whose nonlinear steps
-            have the slopes that they have on average under the noise, with little
-            variance and some bias; or "hybrid", between both by what they err by, which
-            converges to "sampled" as there are more repetitions. Of the copies 17 to 64
-            "hybrid" takes no gradients, as slopes learn more from these in less time,
-            unless those of the first 16 differ little already.
-        tolerance: relative error (norm of the standard error over norm of the map) at
-            which an image is finished; ``repetitions`` is then the most. Not for
-            "slopes", whose error is not known.
-        channel_reduction: called with ``axis=`` of the channels, or None to keep them.
+        seed: Integer >= 0, or None for fresh noise.
+        estimator: "sampled", the mean of the copies' gradients, which is the usual
+            SmoothGrad; "slopes", a single gradient of a network whose nonlinear steps
+            have their mean slopes under the noise, with little variance and some bias;
+            or "hybrid", which weights both by their estimated errors and converges to
+            "sampled" with more repetitions. "hybrid" takes no gradients of copies 17 to
+            64, unless those of the first 16 differ little: without gradients, copies
+            improve the slopes more in the same time.
+        tolerance: Relative error (norm of the standard error over norm of the map) at
+            which an image has converged; ``repetitions`` is then the maximum. Not
+            allowed for "slopes", whose error is not known.
+        channel_reduction: Function called with ``axis=`` of the channels, or None to
+            keep them.
 
     Returns:
         ``logits`` (B, K) of the clean inputs, and signed ``maps`` (B, H, W, C, K) in
         units of output per unit of input. "slopes" and "hybrid" draw pairs x + e and
-        x - e. A model that is not known layer by layer (a subclassed one) is sampled,
-        with a warning. With ``return_stats``, ``Stats`` come third; of "hybrid" they
-        hold an estimate of the norm of the error, bias included, spread evenly over the
-        values; of "slopes" the error is infinite, that is, not known.
+        x - e. A model whose layers are not known, such as a subclassed one, is sampled,
+        with a warning. With ``return_stats=True``, ``Stats`` come third. For "hybrid"
+        they hold an estimate of the norm of the error, bias included, spread evenly
+        over the values; for "slopes" the error is infinite, as it is not known.
 
     Raises:
-        ValueError: if a parameter is not as described, or the model has several inputs.
+        ValueError: If a parameter is not as described, or the model has several inputs.
 
-    References: Smilkov et al., 2017, https://arxiv.org/abs/1706.03825
+    Reference: Smilkov et al., 2017, https://arxiv.org/abs/1706.03825
     """
     checks.one_of("estimator", estimator, ESTIMATORS)
     level = noise_level if noise is None else None
@@ -96,23 +98,24 @@ def _smooth_gradients(  # noqa: D417
     if estimator != "sampled" and not linearized_network.is_exposed(model):
         warn(
             f"The layers of {getattr(model, 'name', model)!r} are not known; "
-            f"estimator='sampled' is used in place of {estimator!r}."
+            f"estimator='sampled' is used instead of {estimator!r}."
         )
         estimator = "sampled"
-    by_pairs = estimator != "sampled"
-    noisy = Noise(amount, level, antithetic=by_pairs)
+    in_pairs = estimator != "sampled"
+    noisy = Noise(amount, level, antithetic=in_pairs)
     sampling = _sampling(repetitions, seed, tolerance, estimator, noisy.copies)
     call, sigma = replace(call, model=model), _sigma(call, noisy)
     perturbed = noisy_copy_source(call, noisy, sampling, sigma)
-    if by_pairs:
-        found = estimate_by_slopes(call, perturbed, sampling, estimator == "hybrid")
+    if in_pairs:
+        hybrid = estimator == "hybrid"
+        accumulator = estimate_by_slopes(call, perturbed, sampling, hybrid)
     else:
-        found = average_over_copies(call, SIGNED_GRADIENTS, perturbed, sampling)
+        accumulator = average_over_copies(call, SIGNED_GRADIENTS, perturbed, sampling)
     live = call.ids != noises.PADDING
-    if (message := found.unconverged_warning(live)) is not None:
+    if (message := accumulator.unconverged_warning(live)) is not None:
         warn(message)
     facts = noisy.facts | {"method": "smooth_gradients", "estimator": estimator}
-    logits, maps, *stats = method_result(call, found, facts, sigma)
+    logits, maps, *stats = method_result(call, accumulator, facts, sigma)
     return logits, reduce_channels(maps, channel_reduction, axis=-2), *stats
 
 
@@ -138,8 +141,7 @@ def _sampling(
             "`tolerance` must be None with estimator='slopes', whose error is not "
             f"known; received {tolerance}."
         )
-    asked = Sampling(repetitions, seed, tolerance=tolerance, copies=copies)
-    return asked.with_seed()
+    return Sampling(repetitions, seed, tolerance=tolerance, copies=copies).with_seed()
 
 
 def _sigma(call: MethodCall, noisy: Noise) -> np.ndarray:

@@ -1,7 +1,17 @@
-"""Meta methods: they take an explaining method and return one."""
+"""Meta methods, which take an explanation method and return another one.
+
+The new method averages the maps of the given one over noisy copies of the inputs
+(``smooth``), scaled and flipped inputs (``tta``) or noisy copies of the weights
+(``noise_grad``). It has the same signature, and can be given to a meta method again.
+Nothing here knows a particular method: any function with that signature will do.
+"""
 
 from keras_explainable.methods.meta.noise_grad import noise_grad
 from keras_explainable.methods.meta.smooth import smooth
 from keras_explainable.methods.meta.tta import tta
 
 __all__ = ["noise_grad", "smooth", "tta"]
+
+
+def __dir__() -> list[str]:
+    return __all__

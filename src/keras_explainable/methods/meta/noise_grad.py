@@ -1,4 +1,4 @@
-"""NoiseGrad: any method over noisy copies of the weights."""
+"""NoiseGrad: any method, averaged over noisy copies of the weights."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,12 +30,12 @@ from keras_explainable.types import Method, Model, Tensor
 
 
 class NoisyWeights(GraphModel):
-    """A model that runs with weights ``w * (1 + sigma * eps)``; its own stay as is."""
+    """A model that runs with weights ``w * (1 + sigma * eps)``; w does not change."""
 
     def __init__(self, graph: Graph, name: str):
         super().__init__(graph, name)
         self.noisy = [v for layer in self.layers_used for v in _weights(layer)]
-        # Variables, so that what is compiled reads them anew.
+        # As variables, they can change without compiling again.
         options = {"trainable": False, "initializer": "zeros"}
         self.sigma = keras.Variable(shape=(), dtype="float32", **options)
         shape = (len(self.noisy), 2)
@@ -43,9 +43,9 @@ class NoisyWeights(GraphModel):
 
     @contextmanager
     def drawn(self, sigma: float, sampling: Sampling, draw: int) -> Iterator[None]:
-        """Have noise on all weights, anew for each ``draw``, and none afterwards."""
-        numbers = np.arange(len(self.noisy))
-        keys = sampling.keys(numbers, np.full(len(numbers), draw))
+        """Add the noise of a ``draw`` to all weights, and none afterwards."""
+        indices = np.arange(len(self.noisy))
+        keys = sampling.keys(indices, np.full(len(indices), draw))
         try:
             self.keys.assign((keys >> 1).astype("int32"))
             self.sigma.assign(sigma)
@@ -55,46 +55,46 @@ class NoisyWeights(GraphModel):
 
     def run(self, inputs: Any, offsets: Mapping[int, Tensor] = NO_OFFSETS) -> Any:
         """Return the outputs; see ``Graph.run``."""
-        with keras.StatelessScope([*map(self._shaken, range(len(self.noisy)))]):
+        with keras.StatelessScope([*map(self._noisy_value, range(len(self.noisy)))]):
             return super().run(inputs, offsets)
 
-    def _shaken(self, number: int) -> tuple[keras.Variable, Tensor]:
-        weight = self.noisy[number]
-        eps = backend.normal(self.keys[number : number + 1], tuple(weight.shape))[0]
+    def _noisy_value(self, index: int) -> tuple[keras.Variable, Tensor]:
+        weight = self.noisy[index]
+        eps = backend.normal(self.keys[index : index + 1], tuple(weight.shape))[0]
         factor = ops.cast(1 + self.sigma * eps, weight.dtype)
         return weight, weight.value * factor
 
 
 def _weights(layer: keras.Layer) -> list[keras.Variable]:
-    """Return the weights of a layer that are trained, though it may be frozen."""
-    statistics = ("moving_mean", "moving_variance")
-    kept = [getattr(layer, name, None) for name in statistics]
+    """Return the weights that training changes, also those of a frozen layer."""
+    names = ("moving_mean", "moving_variance")
+    statistics = [getattr(layer, name, None) for name in names]
     if isinstance(layer, keras.layers.Normalization):
         return []
     return [
         weight
         for weight in layer.weights
-        if "float" in weight.dtype and not any(weight is each for each in kept)
+        if "float" in weight.dtype and not any(weight is each for each in statistics)
     ]
 
 
 def _noisy(model: Model, method: Method, params: dict[str, Any]) -> Model:
-    """Return the model that ``method`` wants, with noisy weights.
+    """Return the model that ``method`` requires, with noisy weights.
 
     Raises:
-        ValueError: if the layers of the model are not known.
+        ValueError: If the layers of the model are not known.
     """
     if isinstance(model, NoisyWeights):
         return model
     model = prepared_model(method, model, params)
-    # One for each thread, as the draw is in variables of its own.
+    # One model for each thread, as its variables hold the current draw.
     noisy = rewritten_model(model, _for_thread, get_ident(), kind=NoisyWeights)
     if noisy is model:
         raise ValueError(
             "`model` must be Functional or Sequential for noise on its weights; "
             f"received {type(model).__name__}."
         )
-    noisy.sigma.assign(0)  # Ctrl-C may have come before that was done.
+    noisy.sigma.assign(0)  # Ctrl-C may have interrupted this after the last draw.
     return noisy
 
 
@@ -116,10 +116,11 @@ def noise_grad(
     ``noise_grad(smooth(method))`` is FusionGrad: noise on weights and inputs.
 
     Args:
-        method: explaining method to wrap.
-        repetitions: n, the number of noisy copies; each one is noisy.
-        noise_level: sigma, as a fraction of each weight.
-        seed: integer >= 0; the same copies for all inputs. None draws a fresh seed.
+        method: Explanation method to wrap.
+        repetitions: Number n of noisy copies; none of them is the model itself.
+        noise_level: Standard deviation sigma, as a fraction of each weight.
+        seed: Integer >= 0, which gives the same copies for all inputs. None draws a
+            fresh seed.
 
     Returns:
         A method with the same signature. Logits (B, K) are those of the model itself;
@@ -127,7 +128,7 @@ def noise_grad(
         to return ``Stats`` as a third value.
 
     Raises:
-        ValueError: if ``repetitions < 1``, or the noise or the seed is negative.
+        ValueError: If ``repetitions < 1``, or the noise or the seed is negative.
 
     Reference: Bykov et al., 2022, https://arxiv.org/abs/2106.10185
     """

@@ -1,4 +1,4 @@
-"""SmoothGrad around any method."""
+"""SmoothGrad: any method, averaged over noisy copies of the inputs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -40,45 +40,47 @@ def smooth(
 
         maps = 1/n sum_s method(x + sigma * eps_s),   eps_s ~ N(0, I)
 
-    What ``method`` returns is what is averaged: ``smooth(gradients)`` averages
-    absolute gradients; the paper's form averages signed ones, with
+    The maps that ``method`` returns are averaged as they are: ``smooth(gradients)``
+    averages absolute gradients. The paper averages signed ones, which are those of
     ``functools.partial(gradients, gradient_filter=None, channel_reduction=None)``.
 
     Args:
-        method: explaining method to wrap: a function, a ``functools.partial``,
+        method: Explanation method to wrap: a function, a ``functools.partial``,
             another meta method, or a ``tf.function``.
-        repetitions: n, the number of noisy copies of each input; each one is noisy.
-        noise: sigma, in units of the input; a number, or one for each channel; of a
-            model with several inputs also a dictionary of these by name.
-        noise_level: sigma as a fraction of each input's own maximum - minimum, as in
-            the paper; in place of ``noise``.
-        seed: integer >= 0. The noise of a copy depends on the seed, the image's id
-            and the number of the repetition alone. None draws a fresh seed each call.
+        repetitions: Number n of noisy copies of each input; none of them is the input
+            itself.
+        noise: Standard deviation sigma in units of the input; a number, or one for each
+            channel. For several inputs, also a dictionary of these by name.
+        noise_level: Sigma as a fraction of each input's own maximum - minimum, as in
+            the paper; an alternative to ``noise``.
+        seed: Integer >= 0. The noise of a copy depends only on the seed, the image's id
+            and the number of the repetition. None draws a fresh seed for each call.
         statistic: "mean"; "square", the mean of the squares (SmoothGrad-squared); or
             "variance", with n - 1 (VarGrad).
-        tolerance: relative error (norm of the standard error over norm of the map)
-            at which an image is finished; ``repetitions`` is then the most.
-        start: number of the first repetition. Others than before, with the same seed,
-            go on where a run has ended: see ``Stats.merged``.
-        antithetic: whether copies come in pairs, x + e and x - e. A pair counts as one
-            in standard errors.
-        preprocess: applied to the noisy copies, such as the ``preprocess_input`` of
-            ``keras.applications``: noise and inputs are then in its units, such as
-            0 to 255, and maps are derivatives by what it returns.
-        clip: the range that noisy copies are clipped to, before ``preprocess``. This
+        tolerance: Relative error (norm of the standard error over norm of the map)
+            at which an image has converged; ``repetitions`` is then the maximum.
+        start: Number of the first repetition. Starting where an earlier run with the
+            same seed ended continues that run: see ``Stats.merged``.
+        antithetic: Whether copies come in pairs, x + e and x - e. Standard errors count
+            a pair as one draw.
+        preprocess: Function applied to the noisy copies, such as the
+            ``preprocess_input`` of ``keras.applications``. Noise and inputs are then in
+            the units of its input, such as 0 to 255, and maps are derivatives with
+            respect to its output.
+        clip: Range that noisy copies are clipped to, before ``preprocess``. This
             biases the noise towards the middle of the range.
 
     Returns:
         A method with the same signature. Logits (B, K) are those of the clean input;
-        maps have the shape of ``method``'s. It also takes ``rows``, the most copies
-        that go through the network at once; ``ids``, an integer for each input, by
-        default its position; ``progress``, called with rows done and their total; and
-        ``return_stats``, whether to return ``Stats`` as a third value.
-        Memory does not grow with ``repetitions``.
+        maps have the shape of ``method``'s. It also takes ``rows``, the largest number
+        of copies that run through the network at once; ``ids``, an integer for each
+        input, by default its position; ``progress``, called with the numbers of rows
+        done and of all rows; and ``return_stats``, whether to return ``Stats`` as a
+        third value. Memory does not grow with ``repetitions``.
 
     Raises:
-        ValueError: if ``repetitions < 1``, if sigma or the seed is negative, if both
-            ``noise`` and ``noise_level`` are given, or another parameter is not as
+        ValueError: If ``repetitions < 1``, if sigma or the seed is negative, if both
+            ``noise`` and ``noise_level`` are given, or if another parameter is not as
             described.
 
     Reference: Smilkov et al., 2017, https://arxiv.org/abs/1706.03825;
@@ -98,10 +100,8 @@ def smooth(
     once = Once()
 
     def smoothed(call: MethodCall, **params: Any) -> tuple[Any, ...]:
-        sampling, spans = (
-            asked.with_seed(),
-            map_structure(noises.value_ranges, call.inputs),
-        )
+        sampling = asked.with_seed()
+        spans = map_structure(noises.value_ranges, call.inputs)
         sigma = noisy.scales(call.model, call.inputs, spans)
         for pair in zip(flatten(sigma), flatten(spans), strict=True):
             once.warn("noise", noises.negligible_noise_warning(*pair))

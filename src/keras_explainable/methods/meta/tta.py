@@ -1,4 +1,4 @@
-"""Any method over scaled and flipped views of the input."""
+"""Test-time augmentation: any method, averaged over scaled and flipped inputs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,29 +24,30 @@ def tta(
     hflip: bool = True,
     interpolation: str = "bilinear",
 ) -> Method:
-    """Return ``method`` averaged over views of the input (test-time augmentation).
+    """Return ``method`` averaged over augmented inputs (test-time augmentation).
 
-        maps = mean over views v of v^-1( method(v(x)) )
+        maps = mean over augmentations v of v^-1( method(v(x)) )
 
-    Views are the input itself, and the input scaled; and each of them flipped from
-    left to right, with ``hflip``. Maps are flipped back and, with ``scales``, resized
-    to the size of the input.
+    The augmented inputs are the input itself and the input scaled, and with ``hflip``
+    each of these flipped from left to right as well. Maps are flipped back and, with
+    ``scales``, resized to the size of the input.
 
     Args:
-        method: explaining method to wrap.
-        scales: factors of height and width. A Functional or Sequential model may
-            have been made for one size, unless its layers need that: then ``scales``
-            must be ().
-        hflip: whether to flip.
-        interpolation: of inputs and maps, as in ``keras.ops.image.resize``.
+        method: Explanation method to wrap.
+        scales: Factors of height and width. They may be given for a Functional or
+            Sequential model built for one size, unless its layers need that size: then
+            ``scales`` must be ().
+        hflip: Whether to flip.
+        interpolation: Interpolation of inputs and maps, as in
+            ``keras.ops.image.resize``.
 
     Returns:
         A method with the same signature. Logits (B, K) are those of the input itself;
         maps have the shape of ``method``'s, (B, h, w, K), or with scales (B, H, W, K).
 
     Raises:
-        ValueError: if a scale is not above 0, or the model takes one size only.
-        TypeError: if ``method`` cannot be called, or a parameter is of another type.
+        ValueError: If a scale is not above 0, or the model takes only one size.
+        TypeError: If ``method`` cannot be called, or a parameter is of another type.
     """
     checks.is_callable("method", method)
     if not isinstance(scales, list | tuple):
@@ -55,21 +56,21 @@ def tta(
     checks.boolean("hflip", hflip)
     flips = (False, True) if hflip else (False,)
 
-    def ready(model: Model, params: dict[str, Any]) -> Model:
+    def prepare(model: Model, params: dict[str, Any]) -> Model:
         model = rewritten_model(model, _of_any_size) if scales else model
         return prepared_model(method, model, params)
 
     def augmented(call: MethodCall, **params: Any) -> tuple[Tensor, Tensor]:
-        model = ready(call.model, params)
+        model = prepare(call.model, params)
         sizes = [_scaled(call.inputs.shape[1:3], scale) for scale in (1, *scales)]
-        views = [(size, flip) for size in dict.fromkeys(sizes) for flip in flips]
-        total = 0.0
-        for number, (size, flip) in enumerate(views):
-            view = _flipped(interpolated(call.inputs, size, interpolation), flip)
+        augmentations = [(size, f) for size in dict.fromkeys(sizes) for f in flips]
+        total, count = 0.0, len(augmentations)
+        for number, (size, flip) in enumerate(augmentations, start=1):
+            inputs = _flipped(interpolated(call.inputs, size, interpolation), flip)
             _, maps = call_method(
                 method,
                 model,
-                view,
+                inputs,
                 call.indices,
                 params,
                 rows=call.rows,
@@ -77,15 +78,15 @@ def tta(
             )
             shape = call.inputs.shape[1:3] if scales else maps.shape[1:3]
             total = total + interpolated(_flipped(maps, flip), shape, interpolation)
-            call.progress((number + 1) * len(call.ids), len(views) * len(call.ids))
-        return call.logits, total / len(views)
+            call.progress(number * len(call.ids), count * len(call.ids))
+        return call.logits, total / count
 
     augmented.__name__ = f"tta({display_name(method)})"
-    return prepares_model(ready)(looping_method(augmented, samples=False))
+    return prepares_model(prepare)(looping_method(augmented, samples=False))
 
 
 def _of_any_size(graph: Graph) -> Graph:
-    """Return the graph with an input of any height and width; itself if it has that."""
+    """Return the graph for inputs of any height and width; itself if it takes them."""
     first, *others = keras.tree.flatten(graph.inputs)
     if others or len(first.shape) != 4 or None in first.shape[1:3]:
         return graph
@@ -94,10 +95,10 @@ def _of_any_size(graph: Graph) -> Graph:
     start = keras.KerasTensor(shape, dtype=first.dtype, name=first.name)
     values = by_symbol(flat.inputs, (start,))
     for step in flat.steps:
-        now = step.reading(values)
-        outputs = now.operation.compute_output_spec(*now.args, **now.kwargs)
-        _check_channels(now.operation, outputs)
-        steps.append(replace(now, outputs=outputs))
+        new = step.reading(values)
+        outputs = new.operation.compute_output_spec(*new.args, **new.kwargs)
+        _check_channels(new.operation, outputs)
+        steps.append(replace(new, outputs=outputs))
         values |= by_symbol(step.outputs, outputs)
     return Graph((start,), tuple(steps), substituted(flat.outputs, values))
 
@@ -105,7 +106,7 @@ def _of_any_size(graph: Graph) -> Graph:
 def _check_channels(operation: Any, outputs: Any) -> None:
     if any(symbol.shape[-1] is None for symbol in keras.tree.flatten(outputs)):
         raise ValueError(
-            "`scales` must be () for a model that takes inputs of one size only; "
+            "`scales` must be () for a model that takes inputs of only one size; "
             f"received one with {operation.name!r}, whose output depends on the size."
         )
 

@@ -1,4 +1,4 @@
-"""Between the mean of samples, which has no bias, and slopes, with little variance."""
+"""Combine maps by samples, which have no bias, and by slopes, with little variance."""
 
 from keras import ops
 
@@ -13,57 +13,61 @@ def combine_by_error(
 
         <A, A> a + <A, S> s = <A, M>,   <S, A> a + <S, S> s = <S, M>
 
-    The limit M is not known, but S has no bias: products with M are those of one half
-    of the pairs with S of the other half, as what A and S share of the noise would make
-    them look better than they are. Weights are kept in a >= 0, 0 <= s <= 1.
+    The limit M, the expectation of S, is not known, but S has no bias. Products of one
+    half of the pairs with S of the other half estimate those with M: noise that A and S
+    share would make both look more accurate than they are. The weights are clipped to
+    a >= 0 and 0 <= s <= 1.
 
     Args:
-        samples: S of one half of the pairs and of the other (2, ..., K).
-        squares: mean squared norms of the pairs' gradients (2, K).
-        slopes: A of the same halves (2, ..., K); their mean is used.
-        counts: pairs with gradients in each half (2,).
+        samples: S of each half of the pairs (2, ..., K).
+        squares: Mean squared norms of the pairs' gradients (2, K).
+        slopes: A of each half (2, ..., K); their mean is used.
+        counts: The number of pairs with gradients in each half (2,).
 
     Returns:
-        Maps (1, ..., K), and the estimate of their squared errors (1, K): without bias
-        for given weights, but never less than the variance that the halves tell.
+        Maps (1, ..., K), and estimates of their squared errors (1, K): unbiased for
+        given weights, but never below the variance between the halves.
     """
     n = ops.sum(counts)
     shares = counts / n
-    whole, mean = ops.mean(slopes, axis=0, keepdims=True), _joined(shares, samples)
-    own, both, others = dot(whole, whole), dot(whole, mean), dot(mean, mean)
-    noise = ops.maximum(_joined(shares, squares) - others, 0) / (n - 1)
-    limit = ops.maximum(others - noise, 0)  # <S, M> = <M, M>
-    with_limit = dot(samples, ops.flip(slopes, axis=0))
-    with_limit = ops.mean(with_limit, axis=0, keepdims=True)
-    share = _over(own * limit - both * with_limit, own * others - both**2)
-    share = ops.clip(share, 0, 1)
-    scale = _over(with_limit - share * both, own)
-    alone = ops.clip(_over(limit, others), 0, 1)
-    share, scale = ops.where(scale > 0, share, alone), ops.maximum(scale, 0)
-    error = scale**2 * own + 2 * scale * share * both + share**2 * others
-    error = error - 2 * (scale * with_limit + share * limit) + limit
-    scale, share = _like(scale, slopes), _like(share, samples)
-    chance = scale * (slopes[:1] - slopes[1:]) + share * (samples[:1] - samples[1:])
-    least = dot(chance, chance) / 4  # Of the mean of the halves.
-    return scale * whole + share * mean, ops.maximum(error, least)
+    slope_map = ops.mean(slopes, axis=0, keepdims=True)
+    sample_map = _weighted_mean(shares, samples)
+    slope_norm, product = dot(slope_map, slope_map), dot(slope_map, sample_map)
+    sample_norm = dot(sample_map, sample_map)
+    mean_square = _weighted_mean(shares, squares)
+    noise = ops.maximum(mean_square - sample_norm, 0) / (n - 1)
+    limit_norm = ops.maximum(sample_norm - noise, 0)  # <S, M> = <M, M>
+    slope_limit = dot(samples, ops.flip(slopes, axis=0))
+    slope_limit = ops.mean(slope_limit, axis=0, keepdims=True)
+    s = slope_norm * limit_norm - product * slope_limit
+    s = ops.clip(_divide(s, slope_norm * sample_norm - product**2), 0, 1)
+    a = _divide(slope_limit - s * product, slope_norm)
+    s_alone = ops.clip(_divide(limit_norm, sample_norm), 0, 1)
+    s, a = ops.where(a > 0, s, s_alone), ops.maximum(a, 0)
+    error = a**2 * slope_norm + 2 * a * s * product + s**2 * sample_norm
+    error = error - 2 * (a * slope_limit + s * limit_norm) + limit_norm
+    a, s = _as_factor(a, slopes), _as_factor(s, samples)
+    difference = a * (slopes[:1] - slopes[1:]) + s * (samples[:1] - samples[1:])
+    variance = dot(difference, difference) / 4  # Of the mean of both halves.
+    return a * slope_map + s * sample_map, ops.maximum(error, variance)
 
 
 def dot(one: Tensor, other: Tensor) -> Tensor:
-    """Return the product of each map (B, ..., K) with another (B, K)."""
+    """Return the inner product (B, K) of each map (B, ..., K) with another."""
     return ops.sum(one * other, axis=tuple(range(1, len(one.shape) - 1)))
 
 
-def _joined(shares: Tensor, x: Tensor) -> Tensor:
-    """Return the mean (1, ...) of two halves (2, ...) with their shares in it."""
+def _weighted_mean(shares: Tensor, x: Tensor) -> Tensor:
+    """Return the mean (1, ...) of two halves (2, ...), weighted by shares (2,)."""
     return ops.sum(broadcast_rows(shares, x) * x, axis=0, keepdims=True)
 
 
-def _over(one: Tensor, other: Tensor) -> Tensor:
-    """Return a quotient, 0 where nothing is divided by."""
+def _divide(one: Tensor, other: Tensor) -> Tensor:
+    """Return a quotient; 0 where the divisor is not positive."""
     return ops.where(other > 0, one / ops.where(other > 0, other, 1), 0)
 
 
-def _like(values: Tensor, maps: Tensor) -> Tensor:
-    """Return (1, K) in a shape that multiplies maps (B, ..., K)."""
+def _as_factor(values: Tensor, maps: Tensor) -> Tensor:
+    """Return values (1, K) in a shape that broadcasts with maps (B, ..., K)."""
     shape = (1, *(1,) * (len(maps.shape) - 2), maps.shape[-1])
     return ops.reshape(values, shape)

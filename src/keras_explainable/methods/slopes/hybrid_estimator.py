@@ -1,4 +1,4 @@
-"""StepStatistics over pairs of noisy copies, image after image, and the maps made of them."""
+"""Estimate maps from pairs of noisy copies, image after image: slopes and hybrid."""
 
 import itertools
 import operator
@@ -16,6 +16,7 @@ from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.execution.compilation import compiled_unsplit
 from keras_explainable.methods.slopes import linearized_network
 from keras_explainable.methods.slopes.combine_by_error import combine_by_error, dot
+from keras_explainable.methods.slopes.linearized_network import StepStatistics
 from keras_explainable.methods.slopes.record_statistics import run_and_record
 from keras_explainable.network import output_units
 from keras_explainable.sampling import noise, welford
@@ -27,85 +28,88 @@ from keras_explainable.types import Tensor
 
 Perturb = Callable[[Copies], tuple[Any, Any]]
 
-#: Growth of the number of pairs between looks at the error.
+#: Growth of the number of pairs between two checks of the error.
 _GROWTH = 1.5
 
-#: Pairs: slopes learn from the first passes, samples hardly. Up to the first number
-#: gradients tell what the blend errs by; from there to the second there are none,
-#: unless the relative squared error of samples is small already: slopes err as much.
-_STAGES = 8, 32
-_SMALL = 0.005
+#: Numbers of pairs. The first passes improve the slopes much and the samples little. Up
+#: to the first number gradients are taken, to estimate the error of the hybrid; from
+#: there to the second there are none, unless the relative squared error of the samples
+#: is small already, and as large as that of the slopes.
+_GRADIENT_STAGES = 8, 32
+_SMALL_ERROR = 0.005
 
 
 @dataclass
-class Found:
-    """What is known of one image.
+class ImageEstimate:
+    """The maps of one image.
 
     Attributes:
-        maps: (1, ..., K).
-        squared: their squared errors (K,); infinite if nothing tells them.
-        pairs: how many there were.
+        maps: The estimated maps (1, ..., K).
+        squared_errors: Estimates of their squared errors (K,); infinite if not known.
+        pairs: The number of pairs of copies.
     """
 
     maps: Tensor
-    squared: np.ndarray
+    squared_errors: np.ndarray
     pairs: int
 
     @property
     def error(self) -> float:
-        """The relative error of the worst unit."""
+        """The relative error of the unit for which it is largest."""
         axes = tuple(range(1, len(self.maps.shape) - 1))
         size = _numpy(ops.sum(ops.square(self.maps), axis=axes))[0]
-        return float(np.sqrt(np.max(self.squared / np.where(size > 0, size, 1))))
+        return float(np.sqrt(np.max(self.squared_errors / np.where(size > 0, size, 1))))
 
 
 def estimate_by_slopes(
-    call: MethodCall, perturbed: Perturb, sampling: Sampling, blend: bool
+    call: MethodCall, perturbed: Perturb, sampling: Sampling, hybrid: bool
 ) -> Accumulators:
-    """Return accumulators of maps by slopes, or of their blend with samples.
+    """Return accumulators of maps by slopes, or by slopes and samples.
 
     Args:
-        call: with an exposed model.
-        perturbed: returns noisy copies, x + e before x - e.
-        sampling: of pairs.
-        blend: whether samples are used.
+        call: The call of the method, with an exposed model.
+        perturbed: Returns the noisy copies of a chunk, x + e before x - e.
+        sampling: The sampling of pairs.
+        hybrid: Whether the maps are combined with those of samples.
     """
     accumulator = Accumulator(call.outputs, call.indices, sampling, with_errors=True)
     live = np.flatnonzero(call.ids != noise.PADDING)
-    found: dict[int, Found] = {}
+    copies = 2 * sampling.draws
+    estimates: dict[int, ImageEstimate] = {}
     for image in live.tolist():
-        work = Estimate(call, perturbed, sampling, blend, image, accumulator)
-        before, total = 2 * sampling.draws * len(found), 2 * sampling.draws * len(live)
-        found[image] = work.done(partial(_tell, call, before, total))
-    first = found[live[0]]
-    blank = Found(ops.zeros_like(first.maps), np.zeros_like(first.squared), 2)
+        one = ImageEstimator(call, perturbed, sampling, hybrid, image, accumulator)
+        before, total = copies * len(estimates), copies * len(live)
+        estimates[image] = one.run(partial(_report, call, before, total))
+    first = estimates[live[0]]
+    padding = ImageEstimate(
+        ops.zeros_like(first.maps), np.zeros_like(first.squared_errors), 2
+    )
+    of_all = [estimates.get(i, padding) for i in range(len(call.ids))]
     accumulator.set_estimates(
-        *_joined([found.get(i, blank) for i in range(len(call.ids))])
+        ops.concatenate([each.maps for each in of_all]),
+        np.stack([each.squared_errors for each in of_all]),
+        np.array([each.pairs for each in of_all]),
     )
     accumulators = Accumulators()
     accumulators.parts = accumulator
     return accumulators
 
 
-def _tell(call: MethodCall, before: int, total: int, done: int) -> None:
+def _report(call: MethodCall, before: int, total: int, done: int) -> None:
     call.progress(before + done, total)
 
 
-def _joined(found: list[Found]) -> tuple[Tensor, np.ndarray, np.ndarray]:
-    maps = ops.concatenate([each.maps for each in found])
-    squared = np.stack([each.squared for each in found])
-    return maps, squared, np.array([each.pairs for each in found])
+class ImageEstimator:
+    """Estimates the maps of one image, so that memory does not grow with their number.
 
-
-class Estimate:
-    """Of one image, one at a time so that memory does not grow with their number.
-
-    Pairs of a blend belong to two groups in turn, so that these stay of one size.
+    Pairs of the hybrid estimator belong to two groups in turn, which keeps their sizes
+    equal.
 
     Attributes:
-        counts: pairs that are statistics, and those of them with gradients, by group.
-        statistics: sums of what tells the slopes, each (groups, ...).
-        gradients: sums of gradients and of their squared norms, likewise.
+        counts: Numbers of pairs recorded, and of those with gradients, by group.
+        statistics: Sums of the statistics of each nonlinearity, each (groups, ...).
+        gradients: Sums of the gradients (groups, ..., K), and of their squared norms
+            (groups, K).
     """
 
     def __init__(
@@ -113,110 +117,112 @@ class Estimate:
         call: MethodCall,
         perturbed: Perturb,
         sampling: Sampling,
-        blend: bool,
+        hybrid: bool,
         image: int,
         accumulator: Accumulator,
     ):
         self.call, self.perturbed, self.sampling = call, perturbed, sampling
-        self.blend, self.image, self.accumulator = blend, image, accumulator
-        self.counts = np.zeros((2, 1 + blend), "float32")
+        self.hybrid, self.image, self.accumulator = hybrid, image, accumulator
+        self.counts = np.zeros((2, 1 + hybrid), "float32")
         self.statistics: Any = None
         self.gradients: Any = None
         self.indices = call.indices[image : image + 1]
 
-    def done(self, progress: Callable[[int], None]) -> Found:
-        """Return what is found, after all pairs or when that is sure enough."""
-        tolerance, look = self.sampling.tolerance, 4.0
+    def run(self, progress: Callable[[int], None]) -> ImageEstimate:
+        """Return the estimate after all pairs, or as soon as it has converged."""
+        tolerance, next_check = self.sampling.tolerance, 4.0
         for backward, copies in self.chunks():
             self.add(backward, copies)
             progress(2 * self.pairs)
-            if tolerance is not None and 2 * self.counts[0].min() >= look:
-                look = _GROWTH * self.pairs
-                if (found := self.found()).error <= tolerance:
-                    return found
-        return self.found()
+            if tolerance is not None and 2 * self.counts[0].min() >= next_check:
+                next_check = _GROWTH * self.pairs
+                if (estimate := self.estimate()).error <= tolerance:
+                    return estimate
+        return self.estimate()
 
     @property
     def pairs(self) -> int:
-        """How many there have been."""
+        """The number of pairs so far."""
         return int(self.counts[0].sum())
 
     def chunks(self) -> Iterator[tuple[bool, Copies]]:
-        """Yield of each chunk whether gradients are wanted, and the pairs."""
+        """Yield whether a chunk needs gradients, and its pairs."""
         groups = self.counts.shape[1]
         most = max(self.call.rows // (2 * groups), 1)
         for start, end, backward in self._stages():
             each = -(-(end - start) // groups)
-            size = groups * -(-each // -(-each // most))  # Few rows are idle.
+            size = groups * -(-each // -(-each // most))  # Little padding is needed.
             for position, used in padded_chunks(end - start, size):
                 image = np.full(size, self.image)
                 yield backward, Copies(image, start + position, used)
 
     def _stages(self) -> Iterator[tuple[int, int, bool]]:
-        """Yield from which pair to which gradients are wanted, or are not."""
+        """Yield the first pair, the end, and whether these pairs need gradients."""
         draws = self.sampling.draws
-        ends = [0, *_STAGES, draws] if self.blend else [0, 0, draws]
+        ends = [0, *_GRADIENT_STAGES, draws] if self.hybrid else [0, 0, draws]
         for stage, (start, end) in enumerate(itertools.pairwise(ends)):
             if start < min(end, draws):
-                yield start, min(end, draws), stage % 2 == 0 or self._sampled_well()
+                yield start, min(end, draws), stage % 2 == 0 or self._gradients_agree()
 
-    def _sampled_well(self) -> bool:
-        """Whether gradients are known that differ little from each other."""
+    def _gradients_agree(self) -> bool:
+        """Whether gradients are known, and their mean has a small relative error."""
         if self.gradients is None:
             return False
         n = self.counts[1].sum()
         mean, squares = (_numpy(x).sum(axis=0) / n for x in self.gradients)
         size = np.square(mean).reshape(-1, mean.shape[-1]).sum(axis=0)
-        return bool(np.all(squares - size <= _SMALL * (n - 1) * size))
+        return bool(np.all(squares - size <= _SMALL_ERROR * (n - 1) * size))
 
     def add(self, backward: bool, copies: Copies) -> None:
-        """Count in a chunk."""
-        step = compiled_unsplit(partial(_pass, backward=backward), self.call.model)
+        """Run a chunk and add what it yields to the sums."""
+        step = compiled_unsplit(partial(_run_pairs, backward=backward), self.call.model)
         weights = copies.used.astype("float32").reshape(-1, self.counts.shape[1])
         outputs, statistics, gradients = step(
             self.perturbed(copies)[0], self.indices, weights
         )
-        self.statistics = _total(self.statistics, statistics)
+        self.statistics = _plus(self.statistics, statistics)
         if backward:
-            self.gradients = _total(self.gradients, gradients)
+            self.gradients = _plus(self.gradients, gradients)
         self.counts += np.array([[1], [backward]]) * weights.sum(axis=0)
         outputs = _numpy(outputs)
         logits = outputs[:, self.accumulator.units[self.image]]
         self.accumulator.add_prediction_changes(logits, outputs, copies)
 
-    def found(self) -> Found:
-        """Return what is known so far."""
+    def estimate(self) -> ImageEstimate:
+        """Return the estimate from the pairs so far."""
         inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
-        averaged = compiled_unsplit(_slopes, self.call.model)(
+        slopes = compiled_unsplit(_slopes, self.call.model)(
             self.counts[0], self.statistics
         )
-        known = inputs, self.indices, self.counts[-1], averaged
-        if self.blend:
-            step = compiled_unsplit(_blend, self.call.model)
-            maps, squared = step(*known, self.gradients)
-            return Found(maps, _numpy(squared)[0].astype("float64"), self.pairs)
-        maps = compiled_unsplit(_straight, self.call.model)(*known)
-        return Found(maps, np.full(maps.shape[-1], np.inf), self.pairs)
+        known = inputs, self.indices, self.counts[-1], slopes
+        if self.hybrid:
+            step = compiled_unsplit(_hybrid_maps, self.call.model)
+            maps, squared_errors = step(*known, self.gradients)
+            squared_errors = _numpy(squared_errors)[0].astype("float64")
+            return ImageEstimate(maps, squared_errors, self.pairs)
+        maps = compiled_unsplit(_slope_maps, self.call.model)(*known)
+        return ImageEstimate(maps, np.full(maps.shape[-1], np.inf), self.pairs)
 
 
-def _total(old: Any, new: Any) -> Any:
-    return new if old is None else _plus()(old, new)
+def _plus(old: Any, new: Any) -> Any:
+    return new if old is None else _add_in_place()(old, new)
 
 
-def _pass(
+def _run_pairs(
     model: Any, copies: Tensor, indices: Tensor, weights: Tensor, *, backward: bool
-) -> tuple[Tensor, linearized_network.StepStatistics, Sequence[Tensor]]:
-    """Return outputs (2 R, units), and sums over pairs.
+) -> tuple[Tensor, StepStatistics, Sequence[Tensor]]:
+    """Return outputs (2 R, units), sums of statistics, and sums of gradients.
 
-    They are of what tells the slopes, each (groups, ...), and of the pairs' mean
-    gradients (groups, ..., K) and of the squares of their norms (groups, K).
+    The sums over pairs are of the statistics, each (groups, ...); of the pairs' mean
+    gradients (groups, ..., K); and of the squared norms of these (groups, K).
 
     Args:
-        model: an exposed one.
-        copies: (2 R, ...), x + e before x - e.
-        indices: units (1, K).
-        weights: of the pairs, which are of the groups in turn (R / groups, groups).
-        backward: whether the sums of gradients are wanted.
+        model: An exposed model.
+        copies: The noisy copies (2 R, ...), x + e before x - e.
+        indices: Units to explain (1, K).
+        weights: Weights of the pairs, which belong to the groups in turn
+            (R / groups, groups).
+        backward: Whether to return the sums of gradients, or none.
     """
     run = partial(
         run_and_record, model, weights=ops.concatenate([weights, weights]) / 2
@@ -235,61 +241,50 @@ def _pass(
 
 
 @cache
-def _plus() -> Any:
-    """In place where tensors can be changed: they are as large as the network's."""
+def _add_in_place() -> Any:
+    """In place where tensors can be changed: sums are as large as the activations."""
     return backend.jit(partial(keras.tree.map_structure, operator.iadd))
 
 
-def _slopes(
-    model: Any, counts: Tensor, statistics: linearized_network.StepStatistics
-) -> linearized_network.StepStatistics:
-    """Return the slopes of each group (groups, ...).
+def _slopes(model: Any, counts: Tensor, statistics: StepStatistics) -> StepStatistics:
+    """Return the slopes of each group (groups, ...), given its sums of statistics.
 
-    A step of its own: what is compiled together may do this again for each use of it.
-
-    Args:
-        model: an exposed one.
-        counts: of pairs (groups,).
-        statistics: as of ``Estimate``.
+    Compiled separately: together with other steps, it may run once for each use.
     """
     return linearized_network.mean_slopes(model, _means(counts, statistics))
 
 
-def _straight(
-    model: Any,
-    inputs: Tensor,
-    indices: Tensor,
-    counts: Tensor,
-    averaged: linearized_network.StepStatistics,
+def _slope_maps(
+    model: Any, inputs: Tensor, indices: Tensor, counts: Tensor, slopes: StepStatistics
 ) -> Tensor:
-    """Return the maps by slopes of each group (groups, ..., K).
+    """Return the maps by the slopes of each group (groups, ..., K).
 
     Args:
-        model: an exposed one.
-        inputs: (1, ...).
-        indices: (1, K).
-        counts: (groups,).
-        averaged: slopes of each group (groups, ...).
+        model: An exposed model.
+        inputs: The image (1, ...).
+        indices: Units to explain (1, K).
+        counts: Numbers of pairs (groups,).
+        slopes: The slopes of each group, each (groups, ...).
     """
     groups = counts.shape[0]
     inputs, indices = (ops.repeat(x, groups, axis=0) for x in (inputs, indices))
-    maps = linearized_network.linearized_maps(model, inputs, indices, averaged)
+    maps = linearized_network.linearized_maps(model, inputs, indices, slopes)
     return ops.cast(maps, "float32")
 
 
-def _blend(
+def _hybrid_maps(
     model: Any,
     inputs: Tensor,
     indices: Tensor,
     counts: Tensor,
-    averaged: linearized_network.StepStatistics,
+    slopes: StepStatistics,
     gradients: Sequence[Tensor],
 ) -> tuple[Tensor, Tensor]:
-    """Return the blend and its squared errors, given also the sums of gradients.
+    """Return the hybrid maps (1, ..., K), and their squared errors (1, K).
 
-    Here the counts are of pairs that have gradients.
+    The counts are of the pairs with gradients, whose sums are given, too.
     """
-    maps = _straight(model, inputs, indices, counts, averaged)
+    maps = _slope_maps(model, inputs, indices, counts, slopes)
     samples, squares = _means(counts, gradients)
     return combine_by_error(samples, squares, maps, counts)
 
@@ -301,5 +296,4 @@ def _means(counts: Tensor, sums: Any) -> Any:
 
 
 def _numpy(x: Any) -> np.ndarray:
-    array: np.ndarray = ops.convert_to_numpy(x)
-    return array
+    return ops.convert_to_numpy(x)

@@ -1,7 +1,8 @@
-"""A network with its nonlinear steps replaced by their slopes under noise.
+"""A network linearized under noise: mean slopes stand in for its nonlinear steps.
 
-The model is rewritten to output also what its nonlinear steps read; means of that under
-noise give the slopes, and one more run with these is linear in its input.
+``exposed_model`` rewrites a model so that it also outputs the values that determine the
+slopes. Means over noisy copies of statistics of these values give the mean slopes; one
+more pass that uses them is linear in the input.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,11 @@ from keras_explainable import backend
 from keras_explainable.common.structures import is_float
 from keras_explainable.common.warnings import warn
 from keras_explainable.inspection.logits import rewritten_model
-from keras_explainable.methods.slopes.max_pooling import Open, is_pooling, pooling
+from keras_explainable.methods.slopes.max_pooling import (
+    MergedReLU,
+    is_max_pooling,
+    pooling_nonlinearity,
+)
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity, elementwise
 from keras_explainable.methods.slopes.normalizations import normalization_or_softmax
 from keras_explainable.methods.slopes.relu_before_pooling import relus_before
@@ -27,7 +32,7 @@ from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
 from keras_explainable.network.trace_model import inlined
 from keras_explainable.types import Model, Tensor
 
-#: Layers, beside those with a kernel, that are linear but for a constant.
+#: Layers without a kernel that are affine.
 _AFFINE_LAYERS = (
     layers.Add, layers.Average, layers.AveragePooling1D, layers.AveragePooling2D,
     layers.AveragePooling3D, layers.BatchNormalization, layers.CategoryEncoding,
@@ -39,7 +44,7 @@ _AFFINE_LAYERS = (
     layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D,
 )  # fmt: skip
 
-#: Names of operations that are; products and quotients only by a constant.
+#: Names of affine operations; products and quotients are affine only with a constant.
 _AFFINE_OPERATIONS = {
     "Add", "AveragePool", "BroadcastTo", "Concatenate", "ExpandDims", "Flatten",
     "GetItem", "Mean", "Negative", "Pad", "Reshape", "Squeeze", "Stack", "Subtract",
@@ -47,25 +52,25 @@ _AFFINE_OPERATIONS = {
 }  # fmt: skip
 _PRODUCTS = {"Multiply", "Divide", "TrueDivide", "Matmul", "Dot", "Einsum"}
 
-#: For each nonlinear step tensors that tell its slopes.
+#: Tensors for each nonlinearity: its statistics, or its slopes.
 StepStatistics = list[list[Tensor]]
 
-#: Layers with a kernel, whose activation is a step of its own.
+#: Layers with a kernel; their activation becomes a step of its own.
 _WITH_KERNEL = (*LINEAR, layers.EinsumDense)
 
 
 def exposed_model(model: Model) -> Model | None:
-    """Return a model that also outputs what tells the slopes of nonlinear steps.
+    """Return a model that also outputs the values that determine the slopes.
 
-    None if the graph of the model is not known. A warning names the steps of which
-    the slopes are not.
+    None if the graph of the model is not known. A warning names the steps whose slopes
+    are only approximated.
     """
     if is_exposed(model):
         return model
-    exposed = rewritten_model(model, _exposing)
+    exposed = rewritten_model(model, _expose_recorded)
     if not isinstance(exposed, GraphModel):
         return None
-    if names := unknown(exposed):
+    if names := approximated_steps(exposed):
         warn(
             "The slopes of these layers are taken at the mean of their inputs alone, "
             f"which adds to the bias: {', '.join(names)}."
@@ -74,46 +79,43 @@ def exposed_model(model: Model) -> Model | None:
 
 
 def is_exposed(model: Model) -> bool:
-    """Whether ``exposed_model`` has made the model, or what it is a copy of."""
-    if not isinstance(model, GraphModel):
+    """Whether ``exposed_model`` made the model, or the model that it is a copy of."""
+    if not isinstance(model, GraphModel) or not isinstance(model.graph.outputs, list):
         return False
-    _, *shown = keras.tree.flatten(model.graph.outputs)
-    if not isinstance(model.graph.outputs, list):
-        return False
-    return [*map(id, shown)] == [
-        *map(id, _recorded_symbols(nonlinearities(original_graph(model))))
-    ]
+    _, *exposed = keras.tree.flatten(model.graph.outputs)
+    recorded = _recorded_symbols(nonlinearities(original_graph(model)))
+    return [*map(id, exposed)] == [*map(id, recorded)]
 
 
 def nonlinearities(graph: Graph) -> list[Nonlinearity]:
     """Return the nonlinear steps of a graph."""
-    times, pools = graph.times_read(), filter(is_pooling, graph.steps)
+    times, pools = graph.times_read(), filter(is_max_pooling, graph.steps)
     before = {id(pool.outputs): relus_before(pool, graph, times) for pool in pools}
-    owned = {relu for _, relus in before.values() for relu in relus}
+    merged = {relu for _, relus in before.values() for relu in relus}
 
     def nonlinearity(step: Step) -> Nonlinearity:
-        if id(step.outputs) in owned:
-            return Open(step)
+        if id(step.outputs) in merged:
+            return MergedReLU(step)
         if id(step.outputs) in before:
-            end, relus = before[id(step.outputs)]
-            return pooling(step, end, alone=bool(relus))
+            relu_max, relus = before[id(step.outputs)]
+            return pooling_nonlinearity(step, relu_max, merged=bool(relus))
         return elementwise(step) or normalization_or_softmax(step) or Nonlinearity(step)
 
     return [nonlinearity(step) for step in graph.steps if not _is_affine(step)]
 
 
 def original_graph(model: GraphModel) -> Graph:
-    """Return the graph of the model's own layers, not of their faster copies."""
-    graph: Graph = getattr(model, "original", model.graph)
-    return graph
+    """Return the graph with the model's own layers, also for a lowered model."""
+    return getattr(model, "original", model.graph)
 
 
-def unknown(model: GraphModel) -> list[str]:
-    """Return the names of the steps whose slopes are only known at the mean.
+def approximated_steps(model: GraphModel) -> list[str]:
+    """Return the names of the steps whose slopes are taken at their mean input.
 
-    Products have linear derivatives, and so the same ones at the mean on average; a
-    layer that turns out to be affine when it is tried has constant ones, and what
-    writes no floats, or reads none, has none.
+    Some steps of this kind are exact and are left out: products, whose derivatives are
+    linear and therefore on average those at the mean; layers that prove to be affine
+    when tried, whose derivatives are constant; and steps that read or write no floats,
+    which have no derivatives.
     """
     return [
         each.step.operation.name
@@ -121,7 +123,7 @@ def unknown(model: GraphModel) -> list[str]:
         if type(each) is Nonlinearity
         and _has_derivative(each.step)
         and not _is_product(each.step)
-        and not _seems_affine(each)
+        and not _is_affine_when_tried(each.step)
     ]
 
 
@@ -135,22 +137,17 @@ def _is_product(step: Step) -> bool:
     return name in ("Multiply", "Matmul", "Einsum", "Dot") and len(step.reads) <= 2
 
 
-def _seems_affine(nonlinearity: Nonlinearity) -> bool:
-    """Whether the value half-way between two points is half-way between theirs."""
-    rng, reads = np.random.default_rng(0), nonlinearity.step.reads
-    if not all(map(is_float, [*reads, *keras.tree.flatten(nonlinearity.step.outputs)])):
+def _is_affine_when_tried(step: Step) -> bool:
+    """Whether the output midway between two inputs is midway between their outputs."""
+    rng, reads = np.random.default_rng(0), step.reads
+    if not all(map(is_float, [*reads, *keras.tree.flatten(step.outputs)])):
         return False
     shapes = [[size or 8 for size in (1, *read.shape[1:])] for read in reads]
     ends = [[rng.normal(0, 30, shape) for shape in shapes] for _ in range(2)]
     middle = [(one + other) / 2 for one, other in zip(*ends, strict=True)]
-    with keras.StatelessScope():  # A layer may keep what it has seen.
+    with keras.StatelessScope():  # The layer may update its own variables.
         one, other, between = (
-            [
-                *map(
-                    ops.convert_to_numpy,
-                    nonlinearity.step.run(_given(reads, point)).values(),
-                )
-            ]
+            [*map(ops.convert_to_numpy, step.run(_values(reads, point)).values())]
             for point in (*ends, middle)
         )
     return all(
@@ -159,79 +156,74 @@ def _seems_affine(nonlinearity: Nonlinearity) -> bool:
     )
 
 
-def _given(reads: Sequence[Any], arrays: Sequence[Any]) -> dict[int, Tensor]:
-    """Return tensors of the arrays, by the ``id`` of the symbols of that dtype."""
+def _values(symbols: Sequence[Any], arrays: Sequence[Any]) -> dict[int, Tensor]:
+    """Return the arrays in the dtypes of their symbols, by the ``id`` of these."""
     return {
-        id(read): ops.cast(array, read.dtype)
-        for read, array in zip(reads, arrays, strict=True)
+        id(symbol): ops.cast(array, symbol.dtype)
+        for symbol, array in zip(symbols, arrays, strict=True)
     }
 
 
-def _exposing(graph: Graph) -> Graph:
+def _expose_recorded(graph: Graph) -> Graph:
     flat = inlined(graph)
-    steps = [part for step in flat.steps for part in _parted(step)]
+    steps = [part for step in flat.steps for part in _split(step)]
     first = keras.tree.flatten(flat.outputs)[0]
     whole = replace(flat, steps=tuple(steps), outputs=first).pruned()
     return replace(whole, outputs=[first, *_recorded_symbols(nonlinearities(whole))])
 
 
-def _parted(step: Step) -> list[Step]:
+def _split(step: Step) -> list[Step]:
     return split_activation(step) if type(step.operation) in _WITH_KERNEL else [step]
 
 
 def _recorded_symbols(nonlinearities: Sequence[Nonlinearity]) -> list[Any]:
-    """Return the symbols that the nonlinearities watch, each of them once."""
-    return list(
-        {
-            id(x): x for nonlinearity in nonlinearities for x in nonlinearity.recorded
-        }.values()
-    )
+    """Return the symbols that the nonlinearities record, each of them once."""
+    return [*{id(x): x for each in nonlinearities for x in each.recorded}.values()]
 
 
 def _is_affine(step: Step) -> bool:
     operation, kind = step.operation, type(step.operation)
-    straight = activation_of(operation) in (None, keras.activations.linear)
     if kind in _WITH_KERNEL or kind is layers.Activation:
-        return straight
+        return activation_of(operation) in (None, keras.activations.linear)
     if kind in _AFFINE_LAYERS or kind in IDENTITIES:
         return True
     if isinstance(operation, keras.Layer):
         return False
-    products = kind.__name__ in _PRODUCTS and len(step.reads) == 1
     divides = kind.__name__ in ("Divide", "TrueDivide")
     if divides and not isinstance(step.args[0], keras.KerasTensor):
-        return False  # A constant over the tensor.
-    return products or kind.__name__ in _AFFINE_OPERATIONS
+        return False  # A constant divided by the tensor.
+    if kind.__name__ in _PRODUCTS and len(step.reads) == 1:
+        return True
+    return kind.__name__ in _AFFINE_OPERATIONS
 
 
 def mean_slopes(model: GraphModel, means: StepStatistics) -> StepStatistics:
-    """Return the slopes of each nonlinearity, by the means (B, ...) of what tells them."""
-    made = nonlinearities(original_graph(model))
+    """Return the slopes of each nonlinearity, given its mean statistics (B, ...)."""
+    nonlinear = nonlinearities(original_graph(model))
 
-    def of_all(means: StepStatistics) -> StepStatistics:
+    def all_slopes(means: StepStatistics) -> StepStatistics:
         return [
-            [*nonlinearity.slopes(*x)]
-            for nonlinearity, x in zip(made, means, strict=True)
+            [*each.slopes(*its_means)]
+            for each, its_means in zip(nonlinear, means, strict=True)
         ]
 
-    slopes: StepStatistics = backend.fused(of_all)(means)
-    return slopes
+    return backend.fused(all_slopes)(means)
 
 
 def linearized_maps(
     model: GraphModel, inputs: Tensor, indices: Tensor, slopes: StepStatistics
 ) -> Tensor:
-    """Return the maps (B, ..., K) of the network with straight steps for its nonlinearities.
+    """Return the maps (B, ..., K) of the network with linearized nonlinearities.
 
     Args:
-        model: an exposed one.
-        inputs: (B, ...), of which the shape alone matters.
-        indices: units (B, K).
-        slopes: of each nonlinearity, each (B, ...).
+        model: An exposed model.
+        inputs: Inputs (B, ...), of which only the shape matters.
+        indices: Units to explain (B, K).
+        slopes: The slopes of each nonlinearity, each (B, ...).
     """
     nonlinear = {
-        id(keras.tree.flatten(nonlinearity.step.outputs)[0]): (nonlinearity, its_slopes)
-        for nonlinearity, its_slopes in zip(
+        id(keras.tree.flatten(each.step.outputs)[0]): (each, its_slopes)
+        for each, its_slopes in zip(
             nonlinearities(original_graph(model)), slopes, strict=True
         )
     }

@@ -1,4 +1,4 @@
-"""Max pooling under noise: how often each place of a window wins."""
+"""Max pooling under noise: how often each position of a window is the argmax."""
 
 import math
 from collections.abc import Sequence
@@ -20,10 +20,11 @@ _GLOBAL = (
 )
 
 
-class Open(Nonlinearity):
-    """A ReLU that max pooling alone reads: both are taken as one step.
+class MergedReLU(Nonlinearity):
+    """A ReLU whose output only max pooling reads: both are linearized as one step.
 
-    Nothing wins where it is closed: its slope is in the chances to win.
+    No position is the argmax where the ReLU is closed, so that the ReLU's slope is in
+    the argmax counts of the pooling.
     """
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
@@ -37,175 +38,176 @@ class Open(Nonlinearity):
     def linearized(
         self, slopes: Sequence[Tensor], *inputs: Tensor
     ) -> dict[int, Tensor]:
-        """Return the values as they are."""
+        """Return the input unchanged."""
         return by_symbol(self.step.outputs, inputs[0])
 
 
 class MaxPooling(Nonlinearity):
-    """Max pooling with windows, of any number of axes, channels last."""
+    """Max pooling with windows along any number of axes, channels last.
 
-    def __init__(self, step: Step, limit: float | None):
-        """Args: the step; where the ReLU ends that wrote what it reads, if one did."""
+    Attributes:
+        relu_max: The maximum of the ReLU before it; None if there is no ReLU.
+    """
+
+    def __init__(self, step: Step, relu_max: float | None):
         super().__init__(step)
-        self.limit = limit
+        self.relu_max = relu_max
 
     @property
     def recorded(self) -> Sequence[Any]:
-        """What it reads and what it writes, the largest values."""
+        """The symbols of its input and of its output, the largest values."""
         return [*self.step.reads, self.step.outputs]
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return the winners."""
-        return [backend.fused(self.winners)(*values)]
+        """Return the argmax of each window."""
+        return [backend.fused(self.argmax)(*values)]
 
     def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
-        """Return how often each place in the windows wins."""
-        won: list[Tensor] = backend.value_counts(weights, values[0], self._count)
-        return won
+        """Return the argmax counts of each position in the windows."""
+        return backend.value_counts(weights, values[0], self._count)
 
     @property
     def _count(self) -> int:
         return math.prod(self.step.operation.pool_size)
 
-    def passes(self, x: Tensor) -> Tensor:
-        """Return ones where a ReLU wrote it that passes it, and zeros."""
-        passes = ops.sign(x)  # Nothing is below zero behind a ReLU.
-        if self.limit == math.inf:
-            return passes
-        return passes * ops.sign(ops.relu(self.limit - x))  # It may have been rounded.
+    def relu_slopes(self, x: Tensor) -> Tensor:
+        """Return 1 where the ReLU that wrote ``x`` is open, 0 where it is closed."""
+        slopes = ops.sign(x)  # A ReLU writes nothing below zero.
+        if self.relu_max == math.inf:
+            return slopes
+        return slopes * ops.sign(ops.relu(self.relu_max - x))  # x may be rounded up.
 
     def linearized(
         self, slopes: Sequence[Tensor], *inputs: Tensor
     ) -> dict[int, Tensor]:
-        """Return the mean over each window, weighted with the chances."""
+        """Return the sum over each window, weighted by the argmax frequencies."""
         [x] = inputs
         factors = (ops.cast(each, x.dtype) for each in slopes)
-        terms = map(ops.multiply, self.places(x, 0.0), factors)
+        terms = map(ops.multiply, self.window_values(x, 0.0), factors)
         return by_symbol(self.step.outputs, self.sum([*terms]))
 
-    def winners(self, x: Tensor, best: Tensor) -> Tensor:
-        """Return the first place of each window with its largest value (R, h, ..., C).
+    def argmax(self, x: Tensor, largest: Tensor) -> Tensor:
+        """Return the first position of each window's largest value (R, h, ..., C).
 
-        Zeros that are equal come from ReLUs that are closed, and have no winner.
+        Equal zeros come from closed ReLUs; where all are, the number of positions.
         """
-        best, places = self.winning(best), self.places(x, -math.inf)
-        small = "uint8" if self._count < 256 else "int32"
-        before, free = ops.zeros(best.shape, small), True
-        for place in places:
-            free = ops.logical_and(free, place != best)
-            before = before + ops.cast(free, before.dtype)
-        return before
+        largest, values = self.open_values(largest), self.window_values(x, -math.inf)
+        dtype = "uint8" if self._count < 256 else "int32"
+        position, before = ops.zeros(largest.shape, dtype), True
+        for value in values:
+            before = ops.logical_and(before, value != largest)
+            position = position + ops.cast(before, position.dtype)
+        return position
 
-    def winning(self, best: Tensor) -> Tensor:
-        """Return the largest values, and what no value is where ReLUs are closed."""
-        if self.limit is None:
-            return best
-        return ops.where(self.passes(best) > 0, best, -1)
+    def open_values(self, largest: Tensor) -> Tensor:
+        """Return the largest values; -1, which no value equals, at closed ReLUs."""
+        if self.relu_max is None:
+            return largest
+        return ops.where(self.relu_slopes(largest) > 0, largest, -1)
 
-    def places(self, x: Tensor, fill: float) -> list[Tensor]:
-        """Return what stands at each place of the windows, with ``fill`` beyond."""
-        return windows(self.step.operation, x, fill)
+    def window_values(self, x: Tensor, fill: float) -> list[Tensor]:
+        """Return the values at each window position, with ``fill`` in the padding."""
+        return window_values(self.step.operation, x, fill)
 
     def sum(self, terms: list[Tensor]) -> Tensor:
         """Return the sum over each window."""
         return sum(terms[1:], terms[0])
 
 
-class Counted(MaxPooling):
-    """Max pooling of which the backend counts the winners as it finds them."""
+class BackendMaxPooling(MaxPooling):
+    """Max pooling whose argmax the backend counts while it pools."""
 
-    runs = True
+    runs_step = True
 
     def run(self, weights: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return what it writes, and how often each place in the windows wins."""
+        """Return the pooled values, and the argmax counts of each position."""
         layer = self.step.operation
-        how = layer.pool_size, layer.strides, layer.padding
-        ran: tuple[Tensor, list[Tensor]]
-        ran = backend.max_pool_and_counts(weights, x, self.limit, *how)
-        return ran
+        options = layer.pool_size, layer.strides, layer.padding
+        return backend.max_pool_and_counts(weights, x, self.relu_max, *options)
 
 
 class GlobalMaxPooling(MaxPooling):
-    """Max pooling with one window, all places of which are in one tensor."""
+    """Max pooling with a single window, whose positions are all in one tensor."""
 
-    def winners(self, x: Tensor, best: Tensor) -> Tensor:
-        """Return what each of the places has of the largest value (R, H, ..., C)."""
-        best = ops.reshape(best, (best.shape[0], *(1 for _ in self.axes), -1))
-        shares = ops.cast(x == self.winning(best), "float32")
-        number = ops.sum(shares, axis=self.axes, keepdims=True)
-        return shares / ops.maximum(number, 1)
+    def argmax(self, x: Tensor, largest: Tensor) -> Tensor:
+        """Return each position's share in the largest value (R, H, ..., C)."""
+        largest = ops.reshape(largest, (largest.shape[0], *(1 for _ in self.axes), -1))
+        ties = ops.cast(x == self.open_values(largest), "float32")
+        number = ops.sum(ties, axis=self.axes, keepdims=True)
+        return ties / ops.maximum(number, 1)
 
     statistic_sums = Nonlinearity.statistic_sums
 
-    def places(self, x: Tensor, fill: float) -> list[Tensor]:
-        """Return all places at once."""
+    def window_values(self, x: Tensor, fill: float) -> list[Tensor]:
+        """Return all positions at once."""
         return [x]
 
     def sum(self, terms: list[Tensor]) -> Tensor:
-        """Return the sum over all places."""
+        """Return the sum over all positions."""
         return ops.sum(terms[0], axis=self.axes, keepdims=self.step.operation.keepdims)
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """All axes of places."""
+        """All spatial axes."""
         return tuple(range(1, len(self.step.reads[0].shape) - 1))
 
 
-class Cleared(Nonlinearity):
-    """Max pooling behind ReLUs with slopes of their own, as others read them, too.
+class PoolingAfterSharedReLU(Nonlinearity):
+    """Max pooling after ReLUs that are linearized separately, as other steps read them.
 
-    The winner is always one that has passed the ReLU. Its slope has that chance in it,
-    so it is taken out here: the pair of both is exact.
+    The argmax is always at an open ReLU, whose chance to be open is in the ReLU's mean
+    slope as well. It is divided out here, so that both steps together are exact.
     """
 
     def __init__(self, pooling: MaxPooling):
         super().__init__(pooling.step)
-        self.pooling, self.runs = pooling, pooling.runs
+        self.pooling, self.runs_step = pooling, pooling.runs_step
 
     @property
     def recorded(self) -> Sequence[Any]:
-        """What the pooling watches, what it reads first."""
+        """The symbols that the pooling records, its input first."""
         return self.pooling.recorded
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return what it reads, and what is prepared of the pooling."""
+        """Return the input, and what the pooling prepares."""
         return [values[0], *self.pooling.prepared(*values)]
 
     def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
-        """Return how often ReLUs pass, and how often each place wins."""
+        """Return how often ReLUs are open, and the argmax counts of the pooling."""
         x, *prepared = values
         return super().statistic_sums(weights, x) + self.pooling.statistic_sums(
             weights, *prepared
         )
 
     def run(self, weights: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return what the pooling writes, and what is told."""
-        best, won = self.pooling.run(weights, x)
-        still = ops.cast(ops.stop_gradient(x), "float32")
-        return best, super().statistic_sums(weights, still) + won
+        """Return the pooled values, and the ``statistic_sums``."""
+        largest, counts = self.pooling.run(weights, x)
+        values = ops.cast(ops.stop_gradient(x), "float32")
+        return largest, super().statistic_sums(weights, values) + counts
 
     def statistics(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return where ReLUs pass."""
-        return [self.pooling.passes(values[0])]
+        """Return where ReLUs are open."""
+        return [self.pooling.relu_slopes(values[0])]
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
-        """Return one over the ReLU's chance to pass, and the chances to win."""
-        passed, *won = means
-        ever = passed > 0
-        return [ops.where(ever, 1 / ops.where(ever, passed, 1), 0), *won]
+        """Return one over how often the ReLU is open, and the argmax frequencies."""
+        open_share, *frequencies = means
+        ever = open_share > 0
+        inverse = ops.where(ever, 1 / ops.where(ever, open_share, 1), 0)
+        return [inverse, *frequencies]
 
     def linearized(
         self, slopes: Sequence[Tensor], *inputs: Tensor
     ) -> dict[int, Tensor]:
-        """Return the mean over each window of what is not yet weighted."""
-        [x], (free, *won) = inputs, slopes
-        return self.pooling.linearized(won, x * ops.cast(free, x.dtype))
+        """Return the pooling's weighted sum, without the ReLU's slope in its input."""
+        [x], (inverse, *frequencies) = inputs, slopes
+        return self.pooling.linearized(frequencies, x * ops.cast(inverse, x.dtype))
 
 
-def is_pooling(step: Step) -> bool:
-    """Whether it is a max pooling layer of which the winners can be known.
+def is_max_pooling(step: Step) -> bool:
+    """Whether it is a max pooling layer whose argmax can be found.
 
-    Channels last, and not one that rounds what it reads.
+    Channels must be last, and the layer must not round its input.
     """
     layer, kind = step.operation, type(step.operation)
     if kind not in (*LOCAL, *_GLOBAL) or layer.data_format != "channels_last":
@@ -213,61 +215,63 @@ def is_pooling(step: Step) -> bool:
     return [read.dtype for read in step.reads] == [step.outputs.dtype]
 
 
-def pooling(step: Step, limit: float | None, *, alone: bool) -> Nonlinearity:
+def pooling_nonlinearity(
+    step: Step, relu_max: float | None, *, merged: bool
+) -> Nonlinearity:
     """Return the nonlinearity of a max pooling layer.
 
     Args:
-        step: for which ``is_pooling`` holds.
-        limit: where the ReLU ends that wrote what it reads; None if none did.
-        alone: whether nothing else reads that, so that these are ``Open``.
+        step: A step that ``is_max_pooling``.
+        relu_max: The maximum of the ReLUs that wrote its input; None for other inputs.
+        merged: Whether these are ``MergedReLU``, as nothing else reads them.
     """
-    made = _kind(step.operation)(step, limit)
-    return made if alone or limit is None else Cleared(made)
+    pooling = _kind(step.operation)(step, relu_max)
+    return pooling if merged or relu_max is None else PoolingAfterSharedReLU(pooling)
 
 
 def _kind(layer: Any) -> type[MaxPooling]:
     if type(layer) in _GLOBAL:
         return GlobalMaxPooling
-    return Counted if backend.max_pool_is_faster(layer) else MaxPooling
+    return BackendMaxPooling if backend.max_pool_is_faster(layer) else MaxPooling
 
 
-def windows(layer: Any, x: Tensor, fill: float) -> list[Tensor]:
-    """Return what stands at each place of the windows, each (B, h, ..., C).
+def window_values(layer: Any, x: Tensor, fill: float) -> list[Tensor]:
+    """Return the values at each position of the windows, each (B, h, ..., C).
 
     Args:
-        layer: of max pooling.
-        x: (B, H, ..., C).
-        fill: what stands beyond the edges.
+        layer: A max pooling layer.
+        x: The layer's input (B, H, ..., C).
+        fill: The value of the padding.
     """
     sizes, size, steps = x.shape[1:-1], layer.pool_size, layer.strides
-    around = padding_amounts(layer.padding, sizes, size, steps, [1] * len(sizes))
-    if any(map(any, around)):
-        x = ops.pad(x, [(0, 0), *around, (0, 0)], constant_values=fill)
-    places = [x]
+    padding = padding_amounts(layer.padding, sizes, size, steps, [1] * len(sizes))
+    if any(map(any, padding)):
+        x = ops.pad(x, [(0, 0), *padding, (0, 0)], constant_values=fill)
+    values = [x]
     for axis, (window, step) in enumerate(zip(size, steps, strict=True), start=1):
-        places = [part for each in places for part in _along(each, axis, window, step)]
-    return places
+        values = [part for each in values for part in _along(each, axis, window, step)]
+    return values
 
 
 def _along(x: Tensor, axis: int, window: int, step: int) -> list[Tensor]:
-    """Return what stands at each place of windows along one axis.
+    """Return the values at each position of windows along one axis.
 
-    Every ``step``-th value is cut out by a slice without steps and a reshape: one with
-    steps takes many times as long on a CPU, and its gradient longer still.
+    Every ``step``-th value is taken by a contiguous slice and a reshape: a strided
+    slice takes many times as long on a CPU, and its gradient even longer.
     """
     count = (x.shape[axis] - window) // step + 1
-    missing = max(count * step - x.shape[axis], 0)  # Of windows smaller than steps.
+    missing = max(count * step - x.shape[axis], 0)  # If windows are smaller than steps.
     if missing:
         x = ops.pad(x, [(0, missing if i == axis else 0) for i in range(len(x.shape))])
     last = x.shape[axis] - count * step
     begin, part = [0] * len(x.shape), [*x.shape]
     part[axis] = count * step
-    apart = (*x.shape[:axis], count, step, *x.shape[axis + 1 :])
-    places = []
-    for place in range(window):
-        begin[axis] = min(place, last)
-        every = ops.unstack(
-            ops.reshape(ops.slice(x, begin, part), apart), axis=axis + 1
+    split = (*x.shape[:axis], count, step, *x.shape[axis + 1 :])
+    values = []
+    for position in range(window):
+        begin[axis] = min(position, last)
+        phases = ops.unstack(
+            ops.reshape(ops.slice(x, begin, part), split), axis=axis + 1
         )
-        places.append(every[place - begin[axis]])
-    return places
+        values.append(phases[position - begin[axis]])
+    return values

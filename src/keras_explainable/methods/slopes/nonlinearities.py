@@ -1,6 +1,6 @@
-"""Nonlinear steps of a network, and the straight ones that stand for them under noise.
+"""The nonlinear steps of a network and their linearized forms under noise.
 
-The straight step has the slope that the nonlinear one has on average over noisy copies.
+The slope of a linearized step is the mean slope of the nonlinear one over noisy copies.
 """
 
 import math
@@ -17,21 +17,21 @@ from keras_explainable.network import operation_kinds
 from keras_explainable.network.graph import Step, by_symbol
 from keras_explainable.types import Tensor
 
-#: Activations that mix values with each other, or do nothing.
+#: Activations that mix values with each other, and the identity.
 _NOT_ELEMENTWISE = {"linear", "softmax", "logsoftmax", "sparsemax", "glu"}
 
-#: Names of layers, activations and operations that are done to each value by itself.
+#: Names of layers, activations and operations that are elementwise.
 _ELEMENTWISE = {name.lower().replace("_", "") for name in dir(keras.activations)}
 _ELEMENTWISE |= {"absolute", "clip", "cos", "erf", "exp", "expm1", "log", "log1p"}
 _ELEMENTWISE |= {"maximum", "minimum", "power", "prelu", "reciprocal", "rsqrt", "sin"}
 _ELEMENTWISE |= {"sqrt", "square", "arctan"}
 _ELEMENTWISE -= _NOT_ELEMENTWISE
 
-#: Those that have no value, or no slope, in some places, or that jump in between.
+#: Those that are undefined, have no slope, or jump at some points.
 _DISCONTINUOUS = {"hardshrink", "log", "log1p", "power", "reciprocal", "rsqrt", "sqrt"}
 _DISCONTINUOUS |= {"threshold"}
 
-#: Of straight pieces: start, end and slope of those that are not flat.
+#: Piecewise linear activations: start, end and slope of each piece that is not flat.
 _LINEAR_PIECES: dict[Any, list[tuple[float, float, float]]] = {
     keras.activations.leaky_relu: [(-math.inf, 0, 0.2), (0, math.inf, 1)],
     keras.activations.hard_tanh: [(-1, 1, 1)],
@@ -40,103 +40,101 @@ _LINEAR_PIECES: dict[Any, list[tuple[float, float, float]]] = {
     keras.activations.soft_shrink: [(-math.inf, -0.5, 1), (0.5, math.inf, 1)],
 }
 
-#: Of the trapezoidal rule for a Gaussian, better here than Gauss and Hermite's: slopes
-#: nonlinearity more than polynomials of so many places can.
+#: The trapezoidal rule for a Gaussian. It is more accurate here than Gauss-Hermite
+#: quadrature, as slopes bend more sharply than a polynomial with as many nodes can.
 _NODES = np.arange(-10, 11) * 0.45
 _DENSITY = np.exp(-(_NODES**2) / 2)
 
-#: Places, and weights of the values there in E[a(e) e].
-_RULE = _NODES, _NODES * _DENSITY / _DENSITY.sum()
+#: Nodes, and the weights of the values there in E[a(e) e].
+_QUADRATURE_RULE = _NODES, _NODES * _DENSITY / _DENSITY.sum()
 
 
 class Nonlinearity:
-    """A nonlinear step of which nothing is known: straight at the mean of its input.
+    """A nonlinear step that is linearized at its mean input: nothing more is known.
 
     Attributes:
-        step: the step.
-        runs: whether ``run`` is to be called in its place, which tells on the way.
+        step: The nonlinear step of the graph.
+        runs_step: Whether ``run`` replaces the step and yields its statistics, too.
     """
 
-    runs = False
+    runs_step = False
 
     def __init__(self, step: Step):
         self.step = step
 
     def run(self, weights: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return what the step writes, and what ``statistic_sums`` would, of what it reads."""
+        """Return the step's output for ``x``, and its ``statistic_sums``."""
         raise NotImplementedError(f"{type(self).__name__} does not run its step.")
 
     @property
     def recorded(self) -> Sequence[Any]:
-        """The symbols of the values that tell the slopes."""
+        """The symbols of the values that determine the slopes."""
         return self.step.reads
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return what ``statistic_sums`` needs of the values of what is recorded, each (R, ...).
+        """Return what ``statistic_sums`` needs of the recorded values, each (R, ...).
 
-        Found in a step of its own, where ``statistic_sums`` would find it many times over.
+        It is computed separately, as ``statistic_sums`` would compute it many times.
         """
         return values
 
     def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
-        """Return the sums (groups, ...) over copies of what is told.
+        """Return the weighted sums (groups, ...) of the statistics over the copies.
 
         Args:
-            weights: of the copies (R / groups, groups).
-            values: as prepared, floats in float32.
+            weights: Weights of the copies (R / groups, groups).
+            values: The prepared values; floats are float32.
         """
-        sums: list[Tensor] = backend.weighted_sums(self.statistics, weights, values)
-        return sums
+        return backend.weighted_sums(self.statistics, weights, values)
 
     def statistics(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return what tells the slopes by its mean over noisy copies, each (R, ...).
+        """Return the statistics whose means determine the slopes, each (R, ...).
 
         Args:
-            values: as prepared, floats in float32.
+            values: The prepared values; floats are float32.
         """
         return values
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
-        """Return the slopes, given the means (B, ...) of what is told."""
+        """Return the slopes, given the means (B, ...) of the statistics."""
         return means
 
     def linearized(
         self, slopes: Sequence[Tensor], *inputs: Tensor
     ) -> dict[int, Tensor]:
-        """Return what the straight step writes, by the ``id`` of its symbol."""
-        moved = {
-            id(symbol): _moved(mean, x)
+        """Return the linearized step's outputs, by the ``id`` of their symbols."""
+        at_mean = {
+            id(symbol): _replace_value(mean, x)
             for symbol, mean, x in zip(self.step.reads, slopes, inputs, strict=True)
         }
-        return self.step.run(moved)
+        return self.step.run(at_mean)
 
 
-def _moved(mean: Tensor, x: Tensor) -> Tensor:
-    """Return the mean in value, and x in its derivatives; x if it has none."""
+def _replace_value(mean: Tensor, x: Tensor) -> Tensor:
+    """Return the mean with the derivatives of x; x itself if it is not a float."""
     if not is_float(x):
         return x
     return ops.cast(mean, x.dtype) + x - ops.stop_gradient(x)
 
 
 class Elementwise(Nonlinearity):
-    """A step that is done to each value by itself; these are taken for Gaussian."""
+    """An elementwise step, whose input values are assumed to be Gaussian."""
 
     def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
         """Return the sums of the values and of their squares."""
-        sums: list[Tensor] = backend.power_sums(weights, values[0])
-        return sums
+        return backend.power_sums(weights, values[0])
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return E[a'(z)]: in closed form for some, otherwise by quadrature."""
         mean, square = means
         deviation = ops.sqrt(ops.maximum(square - ops.square(mean), 0))
         if _function(self.step.operation) is keras.activations.gelu:
-            return [_slope_of_gelu(mean, deviation)]
-        pieces = _pieces(self.step.operation)
+            return [_gelu_mean_slope(mean, deviation)]
+        pieces = _linear_pieces(self.step.operation)
         if pieces is None:
             return [self._quadrature(mean, deviation)]
         inside = [
-            slope * (_above(start, mean, deviation) - _above(end, mean, deviation))
+            slope * (_tail(start, mean, deviation) - _tail(end, mean, deviation))
             for start, end, slope in pieces
         ]
         return [sum(inside[1:], inside[0])]
@@ -144,20 +142,20 @@ class Elementwise(Nonlinearity):
     def _quadrature(self, mean: Tensor, deviation: Tensor) -> Tensor:
         """Return E[a(z) e] / s for z = m + s e, which is E[a'(z)] (Stein, 1981).
 
-        Values have no jumps where slopes have them, so that few places are enough.
+        Values do not jump where slopes do, so that few nodes are enough.
         """
-        nodes, weights = (ops.convert_to_tensor(x, "float32") for x in _RULE)
+        nodes, weights = (ops.convert_to_tensor(x, "float32") for x in _QUADRATURE_RULE)
 
-        def added(i: Any, total: Tensor) -> Tensor:
+        def add_node(i: Any, total: Tensor) -> Tensor:
             return total + weights[i] * self._value(mean + nodes[i] * deviation)
 
-        total = ops.fori_loop(0, len(_NODES), added, ops.zeros_like(mean))
-        certain = self._derivative(mean)
-        wide = deviation > 0
-        return ops.where(wide, total / ops.where(wide, deviation, 1), certain)
+        total = ops.fori_loop(0, len(_NODES), add_node, ops.zeros_like(mean))
+        at_mean = self._derivative(mean)
+        varies = deviation > 0
+        return ops.where(varies, total / ops.where(varies, deviation, 1), at_mean)
 
     def _value(self, z: Tensor) -> Tensor:
-        """Return a(z), of activations in the precision of z."""
+        """Return a(z), computed in the precision of z by an activation."""
         operation, [source] = self.step.operation, self.step.reads
         if isinstance(operation, layers.Activation):
             return operation.activation(z)
@@ -170,55 +168,58 @@ class Elementwise(Nonlinearity):
     def linearized(
         self, slopes: Sequence[Tensor], *inputs: Tensor
     ) -> dict[int, Tensor]:
-        """Return the values times their slopes."""
+        """Return the input times its slopes."""
         [slope], [x] = slopes, inputs
         return by_symbol(self.step.outputs, x * ops.cast(slope, x.dtype))
 
 
-class Broken(Elementwise):
-    """One whose values tell its slopes only within pieces, and not where it jumps."""
+class DiscontinuousElementwise(Elementwise):
+    """An elementwise step with jumps or poles, whose slopes are averaged directly.
+
+    Stein's identity, which gives slopes from values, holds only between them.
+    """
 
     statistic_sums = Nonlinearity.statistic_sums
 
     def statistics(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return the slopes themselves."""
+        """Return the slope of each copy."""
         return [self._derivative(values[0])]
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
-        """Return their means."""
+        """Return the mean slopes."""
         return means
 
 
 def elementwise(step: Step) -> Elementwise | None:
-    """Return the nonlinearity of a step that is known to be done to each value by itself."""
+    """Return the nonlinearity of an elementwise step; None for any other."""
     name = str(getattr(_function(step.operation), "__name__", ""))
     name = name.lower().replace("_", "")
-    alone = [read.shape for read in step.reads] == [step.outputs.shape]
-    if name not in _ELEMENTWISE or not alone:
+    unary = [read.shape for read in step.reads] == [step.outputs.shape]
+    if name not in _ELEMENTWISE or not unary:
         return None
-    broken = name in _DISCONTINUOUS and _pieces(step.operation) is None
-    return Broken(step) if broken else Elementwise(step)
+    jumps = name in _DISCONTINUOUS and _linear_pieces(step.operation) is None
+    return DiscontinuousElementwise(step) if jumps else Elementwise(step)
 
 
 def _function(operation: Any) -> Any:
-    """Return the activation of a layer of it, or the class of any other operation."""
+    """Return the function of an activation layer, or the class of other operations."""
     kind = type(operation)
     return operation.activation if kind is layers.Activation else kind
 
 
 def relu_max_value(operation: Any) -> float | None:
-    """Return where a plain ReLU ends, also one of ``keras.ops``; None for others."""
-    kind, ends = type(operation), {"Relu": math.inf, "Relu6": 6.0}
-    if kind.__name__ in ends and kind.__module__.startswith("keras."):
-        return ends[kind.__name__]
+    """Return the maximum of a plain ReLU, also of ``keras.ops``; None for others."""
+    kind, maxima = type(operation), {"Relu": math.inf, "Relu6": 6.0}
+    if kind.__name__ in maxima and kind.__module__.startswith("keras."):
+        return maxima[kind.__name__]
     return operation_kinds.relu_max_value(operation)
 
 
-def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:
-    """Return the straight pieces of an activation that has no others."""
-    limit = relu_max_value(operation)
-    if limit is not None:
-        return [(0, limit, 1)]
+def _linear_pieces(operation: Any) -> list[tuple[float, float, float]] | None:
+    """Return the pieces of a piecewise linear activation; None for any other."""
+    relu_max = relu_max_value(operation)
+    if relu_max is not None:
+        return [(0, relu_max, 1)]
     if isinstance(operation, layers.LeakyReLU):
         return [(-math.inf, 0, float(operation.negative_slope)), (0, math.inf, 1)]
     if type(operation) is layers.ReLU:
@@ -230,19 +231,19 @@ def _pieces(operation: Any) -> list[tuple[float, float, float]] | None:
     return _LINEAR_PIECES.get(_function(operation))
 
 
-def _above(value: float, mean: Tensor, deviation: Tensor) -> Tensor | float:
-    """Return the probability that a Gaussian is above a value."""
+def _tail(value: float, mean: Tensor, deviation: Tensor) -> Tensor | float:
+    """Return the tail probability: that a Gaussian is above a value."""
     if math.isinf(value):
         return float(value < 0)
     distance = mean - value
-    safe = ops.where(deviation > 0, deviation, 1)
-    share = (1 + ops.erf(distance / (safe * math.sqrt(2)))) / 2
-    return ops.where(deviation > 0, share, ops.cast(distance > 0, share.dtype))
+    divisor = ops.where(deviation > 0, deviation, 1)
+    chance = (1 + ops.erf(distance / (divisor * math.sqrt(2)))) / 2
+    return ops.where(deviation > 0, chance, ops.cast(distance > 0, chance.dtype))
 
 
-def _slope_of_gelu(mean: Tensor, deviation: Tensor) -> Tensor:
+def _gelu_mean_slope(mean: Tensor, deviation: Tensor) -> Tensor:
     """Return E[P(z) + z p(z)], P and p of the standard normal distribution."""
-    wide = ops.rsqrt(1 + ops.square(deviation))
-    z = mean * wide
+    scale = ops.rsqrt(1 + ops.square(deviation))
+    z = mean * scale
     density = ops.exp(-ops.square(z) / 2) / math.sqrt(2 * math.pi)
-    return (1 + ops.erf(z / math.sqrt(2))) / 2 + z * density * ops.square(wide)
+    return (1 + ops.erf(z / math.sqrt(2))) / 2 + z * density * ops.square(scale)

@@ -1,4 +1,4 @@
-"""Steps under noise that mix the values of an axis: norms and softmax."""
+"""Nonlinear steps that mix the values of an axis: normalizations and softmax."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,15 +12,16 @@ from keras_explainable.types import Tensor
 
 
 class Normalization(Nonlinearity):
-    """Layer normalisation: what is left of x without its mean and its own direction.
+    """Layer normalisation, whose Jacobian removes the mean and the direction of x.
 
         dy/dx = gamma s (1 - mean - n <n, .>),   n = s (x - mean of x)
 
-    with the means of s and of n over noisy copies; without means for RMS.
+    It is taken with the means of s and n over noisy copies. RMS normalisation subtracts
+    no means.
     """
 
     def statistics(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return one over the deviation, and what is normalised by it."""
+        """Return s, one over the standard deviation, and n, the normalised values."""
         centred = self._centred(values[0])
         scale = ops.rsqrt(self._mean(ops.square(centred)) + self.step.operation.epsilon)
         return scale, scale * centred
@@ -28,7 +29,7 @@ class Normalization(Nonlinearity):
     def linearized(
         self, slopes: Sequence[Tensor], *inputs: Tensor
     ) -> dict[int, Tensor]:
-        """Return what a layer with that Jacobian writes."""
+        """Return the Jacobian's product with the input."""
         [x] = inputs
         scale, direction = (ops.cast(slope, x.dtype) for slope in slopes)
         outputs = self._centred(x) - direction * self._mean(direction * x)
@@ -50,38 +51,39 @@ class Normalization(Nonlinearity):
         gamma = layer.scale if _is_rms(layer) else layer.gamma
         if gamma is None:
             return 1
-        wide = [n if i in self._axes else 1 for i, n in enumerate(x.shape)]
-        return ops.cast(ops.reshape(gamma, wide), x.dtype)
+        shape = [n if i in self._axes else 1 for i, n in enumerate(x.shape)]
+        return ops.cast(ops.reshape(gamma, shape), x.dtype)
 
 
 class Softmax(Nonlinearity):
-    """Softmax: dp/dx = p (1 - <p, .>), with the mean of p over noisy copies.
+    """Softmax, dp/dx = p (1 - <p, .>), with the mean of p over noisy copies.
 
-    Where p is now of one place, now of another, it hardly has a derivative at either,
-    but the mean of p looks undecided: what makes the trace the mean one is multiplied
-    in, (1 - mean of <p, p>) / (1 - <mean of p, mean of p>).
+    If p is nearly one-hot in each copy, its derivatives almost vanish, even where the
+    mean of p is far from one-hot because the copies choose different entries. The
+    factor (1 - mean of <p, p>) / (1 - <mean of p, mean of p>) gives the Jacobian the
+    mean trace of the copies' Jacobians.
     """
 
     @property
     def recorded(self) -> Sequence[Any]:
-        """What it writes: p itself."""
+        """The symbol of its output, p."""
         return [self.step.outputs]
 
     def statistics(self, *values: Tensor) -> Sequence[Tensor]:
-        """Return p, and its product with itself."""
+        """Return p and <p, p>."""
         return values[0], self._product(values[0], values[0])
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
-        """Return the mean of p, and the factor."""
+        """Return the mean of p and the factor."""
         p, square = means
-        undecided = 1 - self._product(p, p)
-        some = undecided > 0
-        return p, ops.where(some, (1 - square) / ops.where(some, undecided, 1), 0)
+        trace = 1 - self._product(p, p)
+        positive = trace > 0
+        return p, ops.where(positive, (1 - square) / ops.where(positive, trace, 1), 0)
 
     def linearized(
         self, slopes: Sequence[Tensor], *inputs: Tensor
     ) -> dict[int, Tensor]:
-        """Return what a step with that Jacobian writes."""
+        """Return the Jacobian's product with the input."""
         [x] = inputs
         p, factor = (ops.cast(each, x.dtype) for each in slopes)
         return by_symbol(self.step.outputs, factor * p * (x - self._product(p, x)))
@@ -92,7 +94,7 @@ class Softmax(Nonlinearity):
 
 
 def normalization_or_softmax(step: Step) -> Nonlinearity | None:
-    """Return the nonlinearity of a norm or a softmax; None for anything else."""
+    """Return the nonlinearity of a normalization or softmax; None for other steps."""
     operation, kind = step.operation, type(step.operation)
     if len(step.reads) != 1:
         return None

@@ -1,7 +1,8 @@
-"""A run of an exposed network that tells on its way what its nonlinearities' slopes are.
+"""Run an exposed network and record the statistics of its nonlinearities on the way.
 
-Where operations run one by one, what nonlinearities watch is told as soon as it is there, and
-goes; so a ReLU may overwrite what it reads, which saves as much memory again.
+Where operations run one by one, statistics are computed as soon as their values are
+known, and the values are freed. A ReLU may then overwrite its input, which saves as
+much memory again.
 """
 
 import math
@@ -31,73 +32,75 @@ from keras_explainable.network.graph import (
 from keras_explainable.network.operation_kinds import LINEAR
 from keras_explainable.types import Tensor
 
-#: Layers that write to memory of their own.
+#: Layers whose output is in memory of its own.
 _WRITERS = (*LINEAR, layers.BatchNormalization)
 
-
-#: Values by the ``id`` of their symbols, and sums by the number of their nonlinearity.
-_Ran = tuple[dict[int, Tensor], dict[int, list[Tensor]]]
+#: Values by the ``id`` of their symbols, and sums by the index of their nonlinearity.
+_Outcome = tuple[dict[int, Tensor], dict[int, list[Tensor]]]
 
 
 @dataclass(frozen=True)
 class _Stage:
-    """A step, and what is to be done with it and after it.
+    """A step of the graph, and what is done in its place and after it.
 
     Attributes:
-        limit: where the ReLU ends that may overwrite what it reads; None of any other.
-        runs: the nonlinearity that runs it, if there is one, by its number.
-        ready: the other nonlinearities that can be statistics, likewise.
-        done: symbols that nothing reads any more.
+        step: The step.
+        relu_max: The maximum of a ReLU that may overwrite its input; None otherwise.
+        runs: The nonlinearity that runs the step, if there is one, by its index.
+        ready: The other nonlinearities that can be recorded then, by their indices.
+        done: The symbols that no later step reads.
     """
 
     step: Step
-    limit: float | None
+    relu_max: float | None
     runs: dict[int, Nonlinearity]
     ready: dict[int, Nonlinearity]
     done: set[int]
 
-    def run(self, values: dict[int, Tensor], weights: Tensor) -> _Ran:
-        """Return what the step writes, and what is told by the nonlinearity that runs it."""
-        for number, nonlinearity in self.runs.items():
+    def run(self, values: dict[int, Tensor], weights: Tensor) -> _Outcome:
+        """Return the step's outputs, and the sums of a nonlinearity that runs it."""
+        for index, nonlinearity in self.runs.items():
             [x] = (values[id(symbol)] for symbol in nonlinearity.step.reads)
-            written, statistics = nonlinearity.run(weights, x)
-            return by_symbol(nonlinearity.step.outputs, written), {number: statistics}
-        if self.limit is not None:
+            outputs, sums = nonlinearity.run(weights, x)
+            return by_symbol(nonlinearity.step.outputs, outputs), {index: sums}
+        if self.relu_max is not None:
             [x] = (values[id(symbol)] for symbol in self.step.reads)
-            if not hasattr(x, "_keras_mask"):  # Which it would lose.
-                return by_symbol(self.step.outputs, backend.relu(x, self.limit)), {}
+            if not hasattr(x, "_keras_mask"):  # The mask would be lost.
+                return by_symbol(self.step.outputs, backend.relu(x, self.relu_max)), {}
         return self.step.run(values), {}
 
 
 def run_and_record(
     model: GraphModel, inputs: Tensor, weights: Tensor
 ) -> tuple[Tensor, StepStatistics]:
-    """Return outputs (R, units), and what tells the slopes of each nonlinearity.
+    """Return outputs (R, units), and the statistics of each nonlinearity.
 
-    That is summed over copies, (groups, ...), and no derivatives go through it.
+    The statistics are sums over copies (groups, ...), through which no derivatives go.
 
     Args:
-        model: an exposed one.
-        inputs: (R, ...).
-        weights: of the copies (R / groups, groups).
+        model: An exposed model.
+        inputs: The noisy copies (R, ...).
+        weights: Weights of the copies (R / groups, groups).
     """
     values = by_symbol(model.graph.inputs, (inputs,))
     sums: dict[int, list[Tensor]] = {}
     for stage in _stages(model):
-        written, ran = stage.run(values, weights)
-        values |= written
+        outputs, stage_sums = stage.run(values, weights)
+        values |= outputs
         ready = [*stage.ready.values()]
-        statistics = _told(
-            ready, [_still(nonlinearity, values) for nonlinearity in ready], weights
+        ready_sums = _statistic_sums(
+            ready, [_recorded_values(each, values) for each in ready], weights
         )
-        sums |= ran | dict(zip(stage.ready, statistics, strict=True))
+        sums |= stage_sums | dict(zip(stage.ready, ready_sums, strict=True))
         for symbol in stage.done:
             del values[symbol]
     return values[id(_first(model.graph))], [sums[n] for n in sorted(sums)]
 
 
-def _still(nonlinearity: Nonlinearity, values: dict[int, Tensor]) -> list[Tensor]:
-    """Return what a nonlinearity watches without derivatives; whole numbers as floats."""
+def _recorded_values(
+    nonlinearity: Nonlinearity, values: dict[int, Tensor]
+) -> list[Tensor]:
+    """Return the recorded values without derivatives; integers as floats."""
     recorded = [values[id(symbol)] for symbol in nonlinearity.recorded]
     return [
         ops.stop_gradient(x) if is_float(x) else ops.cast(x, "float32")
@@ -105,101 +108,98 @@ def _still(nonlinearity: Nonlinearity, values: dict[int, Tensor]) -> list[Tensor
     ]
 
 
-def _told(
-    made: Sequence[Nonlinearity], recorded: StepStatistics, weights: Tensor
+def _statistic_sums(
+    nonlinear: Sequence[Nonlinearity], recorded: StepStatistics, weights: Tensor
 ) -> StepStatistics:
-    """Return what nonlinearities tell of the values that they watch, in one go."""
+    """Return the sums of the statistics of the nonlinearities, computed together."""
     prepared = [
         [
             ops.cast(x, "float32") if is_float(x) else x
             for x in nonlinearity.prepared(*values)
         ]
-        for nonlinearity, values in zip(made, recorded, strict=True)
+        for nonlinearity, values in zip(nonlinear, recorded, strict=True)
     ]
 
-    def statistic_sums(prepared: StepStatistics, weights: Tensor) -> StepStatistics:
+    def all_sums(prepared: StepStatistics, weights: Tensor) -> StepStatistics:
         return [
             nonlinearity.statistic_sums(weights, *values)
-            for nonlinearity, values in zip(made, prepared, strict=True)
+            for nonlinearity, values in zip(nonlinear, prepared, strict=True)
         ]
 
-    sums: StepStatistics = (
-        backend.fused(statistic_sums)(prepared, weights) if made else []
-    )
-    return sums
+    return backend.fused(all_sums)(prepared, weights) if nonlinear else []
 
 
 _cache = ModelCache(capacity=1)
 
 
 def _stages(model: GraphModel) -> list[_Stage]:
-    return _cache.get(model, None, partial(_made, model.graph, original_graph(model)))
+    return _cache.get(
+        model, None, partial(_make_stages, model.graph, original_graph(model))
+    )
 
 
-def _made(graph: Graph, own: Graph) -> list[_Stage]:
-    made = nonlinearities(own)
-    ready = _ready(graph, made)
+def _make_stages(graph: Graph, original: Graph) -> list[_Stage]:
+    nonlinear = nonlinearities(original)
+    positions = _recording_positions(graph, nonlinear)
     reads = [{*map(id, step.reads)} for step in graph.steps]
-    for number, nonlinearity in zip(ready, made, strict=True):
-        reads[number] |= {*map(id, nonlinearity.recorded)}
+    for position, nonlinearity in zip(positions, nonlinear, strict=True):
+        reads[position] |= {*map(id, nonlinearity.recorded)}
     first, times = id(_first(graph)), graph.times_read()
     once = {symbol for symbol in times if times[symbol] == 1} - {first}
     done = unread_after(reads, {first})
+    ready: list[dict[int, Nonlinearity]] = [{} for _ in graph.steps]
+    for index, position in enumerate(positions):
+        ready[position][index] = nonlinear[index]
     return [
         _Stage(
             step,
-            _limit(step, once, own),
-            {k: made[k] for k in _at(number, ready) if made[k].runs},
-            {k: made[k] for k in _at(number, ready) if not made[k].runs},
-            done[number],
+            _in_place_relu_max(step, once, original),
+            {k: each for k, each in ready[position].items() if each.runs_step},
+            {k: each for k, each in ready[position].items() if not each.runs_step},
+            done[position],
         )
-        for number, step in enumerate(graph.steps)
+        for position, step in enumerate(graph.steps)
     ]
 
 
-def _at(number: int, ready: Sequence[int]) -> list[int]:
-    return [k for k, each in enumerate(ready) if each == number]
-
-
-def _ready(graph: Graph, made: Sequence[Nonlinearity]) -> list[int]:
-    """Return after which step each nonlinearity is told."""
-    if not backend.RUNS_EAGERLY:  # One program for all of it is compiled faster.
-        return [len(graph.steps) - 1] * len(made)
+def _recording_positions(graph: Graph, nonlinear: Sequence[Nonlinearity]) -> list[int]:
+    """Return the index of the step after which each nonlinearity is recorded."""
+    if not backend.RUNS_EAGERLY:  # A single program for all of them compiles faster.
+        return [len(graph.steps) - 1] * len(nonlinear)
     written = {id(symbol): 0 for symbol in keras.tree.flatten(graph.inputs)}
-    for number, step in enumerate(graph.steps):
-        written |= {id(x): number for x in keras.tree.flatten(step.outputs)}
-    return [
-        max(written[id(symbol)] for symbol in nonlinearity.recorded)
-        for nonlinearity in made
-    ]
+    for position, step in enumerate(graph.steps):
+        written |= {id(x): position for x in keras.tree.flatten(step.outputs)}
+    return [max(written[id(symbol)] for symbol in each.recorded) for each in nonlinear]
 
 
-def _limit(step: Step, once: Container[int], own: Graph) -> float | None:
-    """Return where a ReLU ends that alone reads what it does; None for others.
+def _in_place_relu_max(step: Step, once: Container[int], graph: Graph) -> float | None:
+    """Return the maximum of a ReLU that may overwrite its input; None for other steps.
 
-    Bends, too, may watch that: they have been told.
+    The input must have no other reader. Nonlinearities that record it do not count, as
+    they have done so before.
 
     Args:
-        step: any.
-        once: the symbols that are read once, and not put out.
-        own: the graph of the model's own layers.
+        step: Any step.
+        once: The symbols that are read once, and that are not the output.
+        graph: The graph with the model's own layers.
     """
-    limit = relu_max_value(step.operation)
-    if limit not in (6.0, math.inf) or not backend.RUNS_EAGERLY:
+    relu_max = relu_max_value(step.operation)
+    if relu_max not in (6.0, math.inf) or not backend.RUNS_EAGERLY:
         return None
     [read] = step.reads
-    alike = is_float(read) and read.dtype == step.outputs.dtype
-    return limit if id(read) in once and alike and _is_new(read, own) else None
+    same_dtype = is_float(read) and read.dtype == step.outputs.dtype
+    in_place = id(read) in once and same_dtype and _owns_memory(read, graph)
+    return relu_max if in_place else None
 
 
-def _is_new(symbol: keras.KerasTensor, graph: Graph) -> bool:
-    """Whether what is written there is in memory of its own."""
-    writer = graph.producer(symbol)
-    if writer is None:
+def _owns_memory(symbol: keras.KerasTensor, graph: Graph) -> bool:
+    """Whether the symbol's producer writes to memory of its own."""
+    producer = graph.producer(symbol)
+    if producer is None:
         return False
-    kind = type(writer.operation)
-    # A sum of one tensor is that itself.
-    return kind in _WRITERS or (kind is layers.Add and len(writer.reads) > 1)
+    kind = type(producer.operation)
+    # The sum of a single tensor is that tensor itself.
+    return kind in _WRITERS or (kind is layers.Add and len(producer.reads) > 1)
 
 
 def _first(graph: Graph) -> keras.KerasTensor:

@@ -1,0 +1,77 @@
+"""The original class activation map, for heads that are linear after global pooling."""
+
+import math
+from functools import partial
+from typing import Any
+
+import keras
+from keras import layers, ops
+from keras.activations import linear
+
+from keras_explainable.inspection.exposed_layers import exposed_outputs
+from keras_explainable.methods.cams.gradcam import (
+    exposed,
+    spatial_axes,
+    weighted_by_gradients,
+)
+from keras_explainable.network.activations import activation_of
+from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
+from keras_explainable.types import Model, Tensor
+
+#: Global average pooling layers.
+MEANS = tuple(getattr(layers, f"GlobalAveragePooling{rank}D") for rank in (1, 2, 3))
+
+#: Layers between the pooling and the units that are affine functions of their input.
+AFFINE = (
+    *MEANS,
+    *IDENTITIES,
+    *LINEAR,
+    layers.Activation,
+    layers.BatchNormalization,
+    layers.Flatten,
+    layers.Reshape,
+)
+
+
+def _with_linear_head(model: Model, params: dict[str, Any]) -> Model:
+    """Return the model with the input of its global average pooling exposed."""
+    model = exposed(model, params)
+    graph, _ = exposed_outputs(model)
+    first, layer, *_ = keras.tree.flatten(graph.outputs)
+    head = graph.between(layer, first)
+    nonlinear = [step.operation.name for step in head if not _is_affine(step.operation)]
+    pooled = any(isinstance(step.operation, MEANS) for step in head)
+    if nonlinear or not pooled:
+        reason = f"{nonlinear[-1]!r} in between" if nonlinear else "no such pooling"
+        raise ValueError(
+            "`model` must have units that are a linear function of the layer's global "
+            f"average, for a class activation map (`gradcam` has no such requirement); "
+            f"received {model.name!r}, with {reason}."
+        )
+    return model
+
+
+def _is_affine(operation: Any) -> bool:
+    activation = activation_of(operation)
+    return isinstance(operation, AFFINE) and activation in (None, linear)
+
+
+@partial(weighted_by_gradients, prepare=_with_linear_head)
+def cam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Return the logits and their class activation maps.
+
+        maps = sum_c w_c A_c
+
+    w are the weights of the unit in the dense layer after a global average pooling of
+    A, without its bias. They are computed as derivatives, n df/dA with n positions, so
+    that layers in between may be linear, or do nothing at inference.
+
+    Arguments and results are those of ``gradcam``.
+
+    Raises:
+        ValueError: If the units are not a linear function of pooled activations.
+
+    Reference: Zhou et al., 2016, https://arxiv.org/abs/1512.04150
+    """
+    size = math.prod(gradients.shape[axis] for axis in spatial_axes(gradients))
+    return ops.sum(size * gradients * activations, axis=-1)

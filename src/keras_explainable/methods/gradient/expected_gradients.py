@@ -1,0 +1,95 @@
+"""Integrated gradients, averaged over baselines that are drawn from data."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from keras_explainable.common.structures import take_rows
+from keras_explainable.execution.compilation import describe
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.integrated_gradients import (
+    per_row,
+    reduced_product,
+)
+from keras_explainable.network.model_inputs import as_array, check_finite
+from keras_explainable.sampling.averaging_loop import (
+    MethodCall,
+    average_over_copies,
+    looping_method,
+    method_result,
+)
+from keras_explainable.sampling.parameters import Sampling
+from keras_explainable.sampling.schedule import Copies
+from keras_explainable.types import Tensor
+
+
+@looping_method
+def expected_gradients(
+    call: MethodCall,
+    *,
+    data: Any,
+    repetitions: int = 64,
+    seed: int | None = None,
+    tolerance: float | None = None,
+    channel_reduction: Callable[..., Tensor] | None = ops.sum,
+) -> tuple[Any, ...]:
+    """Return the logits and their expected gradients.
+
+        maps = mean_s sum_c (x - b_s) * df/dx (b_s + a_s (x - b_s))
+
+    These are integrated gradients averaged over baselines b_s drawn from data, each
+    with one point a_s on its path, uniform in 0..1.
+
+    Args:
+        data: Images (M, H, W, C) to draw baselines from.
+        repetitions: Number of draws for each input.
+        seed: Integer >= 0; None draws a fresh one for each call.
+        tolerance: Relative error at which an image has converged.
+        channel_reduction: Function called with ``axis=-1``, or None to keep the
+            channels.
+
+    Returns:
+        The same as ``integrated_gradients``; and ``Stats`` as a third value with
+        ``return_stats=True``.
+
+    Raises:
+        ValueError: If a parameter is not as described.
+
+    Reference: Erion et al., 2021, https://arxiv.org/abs/1906.10670
+    """
+    data = _as_data(data, call.inputs)
+    sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
+
+    def drawn(copies: Copies) -> tuple[Tensor, Tensor]:
+        """Return the baselines, and fractions of the paths from them to the inputs."""
+        keys = sampling.keys(call.ids[copies.image], copies.draw)
+        chosen = keys[:, 0].astype("int64") * len(data) >> 32
+        fraction = per_row(keys[:, 1] / 2**32, call.inputs)
+        return ops.take(data, chosen, axis=0), fraction
+
+    def perturbed(copies: Copies) -> tuple[Tensor, Any]:
+        start, fraction = drawn(copies)
+        return start + fraction * (take_rows(call.inputs, copies.image) - start), None
+
+    def counted(maps: Tensor, copies: Copies) -> Tensor:
+        start, _ = drawn(copies)
+        difference = take_rows(call.inputs, copies.image) - start
+        return reduced_product(maps, difference, channel_reduction)
+
+    accumulator = average_over_copies(
+        call, SIGNED_GRADIENTS, perturbed, sampling, counted=counted
+    )
+    facts = {"method": f"expected_gradients({describe(channel_reduction)})"}
+    return method_result(call, accumulator, facts)
+
+
+def _as_data(data: Any, inputs: Tensor) -> Tensor:
+    data = ops.cast(ops.convert_to_tensor(as_array("data", data)), inputs.dtype)
+    if tuple(data.shape[1:]) != tuple(inputs.shape[1:]) or not len(data):
+        raise ValueError(
+            f"`data` must have shape (M, ...) with images of {tuple(inputs.shape[1:])};"
+            f" received {tuple(data.shape)}."
+        )
+    check_finite(data, "data")
+    return data
