@@ -1,4 +1,4 @@
-"""The bundled network: small, right, and the same on every backend."""
+"""The bundled network: small, accurate, and the same on every backend."""
 
 import io
 import zipfile
@@ -31,7 +31,7 @@ def smoothed(network, shipped):
 
 
 def logits(network, images):
-    """By hand, so that nothing of the library judges itself."""
+    """Compute logits without the library under test."""
     *_, pooling, dense = network.layers
     features = keras.Model(network.inputs, pooling.output)
     kernel, bias = (keras.ops.convert_to_numpy(w) for w in dense.weights)
@@ -50,7 +50,7 @@ def test_plain_keras_loads_it(network, shipped):
     )
 
 
-def test_it_takes_pictures_and_gives_probabilities(network, shipped):
+def test_images_in_probabilities_out(network, shipped):
     assert network.input_shape == (None, 96, 96, 3)
     assert network.output_shape == (None, 10)
     probabilities = network.predict(shipped.images, verbose=0)
@@ -72,7 +72,7 @@ def test_each_convolution_is_followed_by_batch_normalisation_and_relu(network):
         assert kinds[place + 1 : place + 3] == ["BatchNormalization", "ReLU"]
 
 
-def test_no_optimiser_is_shipped(network):
+def test_no_optimiser_is_bundled(network):
     assert not network.compiled
     with zipfile.ZipFile(demo.model_path()) as file:
         stored = h5py.File(io.BytesIO(file.read("model.weights.h5")))
@@ -84,20 +84,20 @@ def test_every_load_is_a_new_network(network):
 
 
 def test_logits_are_those_of_training_time(network, shipped):
-    with np.load(samples._SHIPPED) as file:
+    with np.load(samples._BUNDLED) as file:
         reference = file["logits"]
     assert reference.shape == (12, 10)
-    assert np.abs(reference).max() > 3  # so that 1e-4 means something
+    assert np.abs(reference).max() > 3  # so that 1e-4 is a strict bound
     assert np.abs(logits(network, shipped.images) - reference).max() < 1e-4
 
 
-def test_bytes_and_floats_give_the_same(network, shipped):
+def test_uint8_and_float_inputs_agree(network, shipped):
     floats = network.predict(shipped.images.astype("float32"), verbose=0)
     whole = network.predict(shipped.images, verbose=0)
     np.testing.assert_allclose(floats, whole, atol=1e-6)
 
 
-def test_every_shipped_sample_is_recognised(network, shipped):
+def test_every_bundled_sample_is_recognised(network, shipped):
     predictions = network.predict(shipped.images, verbose=0)
     np.testing.assert_array_equal(predictions.argmax(-1), shipped.labels)
 
@@ -108,8 +108,8 @@ def test_fresh_scenes_of_unseen_digits_are_recognised(network):
     assert (predictions == fresh.labels).mean() >= 0.95
 
 
-def test_the_digit_not_the_clutter_decides(network, shipped):
-    """With the ink painted over, the network is at a loss."""
+def test_the_prediction_depends_on_the_digit(network, shipped):
+    """Without the ink, the network fails."""
     images = shipped.images.copy()
     for image, mask in zip(images, shipped.masks, strict=True):
         image[near(mask, 2)] = image[~mask].mean(0)
@@ -117,7 +117,7 @@ def test_the_digit_not_the_clutter_decides(network, shipped):
     assert (predictions == shipped.labels).mean() < 0.5
 
 
-def test_smoothgrad_lights_up_on_the_digit(shipped, smoothed):
+def test_smoothgrad_highlights_the_digit(shipped, smoothed):
     close = np.stack([near(mask, 3) for mask in shipped.masks])
     mass = (smoothed[..., 0] * close).sum((1, 2)) / smoothed[..., 0].sum((1, 2))
     assert mass.mean() > 4 * close.mean()
@@ -125,8 +125,8 @@ def test_smoothgrad_lights_up_on_the_digit(shipped, smoothed):
     assert close.reshape(len(close), -1)[np.arange(len(close)), peaks].mean() > 0.8
 
 
-def test_smoothgrad_is_calmer_than_the_gradient(network, shipped, smoothed):
-    """Neighbouring pixels differ less, in units of the map's own mean."""
+def test_smoothgrad_is_smoother_than_the_gradient(network, shipped, smoothed):
+    """Neighbouring pixels differ less, relative to the mean of the map."""
     choices = {"postprocessing": None, "verbose": 0}
     _, rough = ke.gradients(network, shipped.images, shipped.labels, **choices)
     assert roughness(smoothed) < 0.9 * roughness(rough)
@@ -138,7 +138,7 @@ def roughness(maps):
 
 
 def near(mask, reach):
-    """Everything at most ``reach`` pixels from the mask, diagonals included."""
+    """All pixels at most ``reach`` pixels from the mask, including diagonals."""
     padded, size = np.pad(mask, reach), mask.shape[0]
     shifts = range(2 * reach + 1)
     return np.any(
