@@ -1,4 +1,4 @@
-"""What the package promises: its names, its layers, its words when it cannot load."""
+"""The public API: its names, its documentation, its errors when it cannot load."""
 
 import importlib.metadata
 import os
@@ -58,6 +58,11 @@ def test_public_names():
     assert importlib.metadata.version("keras-explainable") == ke.__version__
 
 
+@pytest.mark.parametrize("module", [ke, ke.utils, ke.demo])
+def test_dir_shows_public_names_only(module):
+    assert dir(module) == sorted(module.__all__)
+
+
 def test_every_public_function_is_documented_and_typed():
     functions = [getattr(ke, name) for name in ke.__all__ if name != "Stats"]
     functions = [function for function in functions if callable(function)]
@@ -69,7 +74,7 @@ def test_every_public_function_is_documented_and_typed():
         assert "return" in function.__annotations__, function
 
 
-def test_without_a_backend_one_sentence_says_what_to_install():
+def test_without_a_backend_one_sentence_names_the_packages():
     hide = "import sys; sys.modules['tensorflow'] = None; import keras_explainable"
     result = run(hide, KERAS_BACKEND="tensorflow")
     assert result.returncode == 1
@@ -87,7 +92,7 @@ def test_other_backends_are_refused():
     assert "received 'numpy' (see the environment variable KERAS_BACKEND)" in message
 
 
-def test_the_backend_of_the_settings_file_counts(tmp_path, monkeypatch):
+def test_the_backend_of_the_settings_file_is_used(tmp_path, monkeypatch):
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     assert installation.chosen_backend() == "tensorflow"
@@ -100,7 +105,7 @@ def test_the_backend_of_the_settings_file_counts(tmp_path, monkeypatch):
     assert installation.chosen_backend() == "torch"
 
 
-def test_names_are_imported_when_first_used():
+def test_names_are_imported_at_first_use():
     code = "import sys, keras_explainable as ke; print('keras' in sys.modules);"
     result = run(code + "ke.explain; print('keras' in sys.modules, 'demo' in dir(ke))")
     assert result.stdout.split() == ["False", "True", "True"]
@@ -108,7 +113,7 @@ def test_names_are_imported_when_first_used():
         _ = ke.nothing
 
 
-def test_import_brings_in_no_faces():
+def test_no_drawing_or_command_line_package_is_imported():
     heavy = "{'matplotlib', 'PIL', 'rich', 'typer', 'sklearn'}"
     code = (
         "import sys, keras; before = set(sys.modules); import keras_explainable as ke\n"
