@@ -30,9 +30,9 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("hostile") / "a.png"
 
 
-def damaged(data, whole):
+def damaged(data, original):
     """Truncate the bytes, flip one bit, or overwrite some of them."""
-    content = bytearray(whole)
+    content = bytearray(original)
     place = data.draw(st.integers(0, len(content) - 1))
     how = data.draw(st.sampled_from(["cut", "flip", "rewrite"]))
     if how == "cut":
@@ -66,8 +66,8 @@ def png(width, height, data=b""):
         return struct.pack(">I", len(content)) + kind + content + check
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = [chunk(b"IHDR", head), chunk(b"IDAT", data), chunk(b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    chunks = [chunk(b"IHDR", head), chunk(b"IDAT", data), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(folder):
+def originals(folder):
     """The bytes of a valid file of each format."""
     paths = [folder / "good.keras", folder / "good.h5"]
     for path in paths:
@@ -36,15 +36,15 @@ def whole(folder):
 
 
 @pytest.fixture
-def packed(whole, folder):
+def packed(originals, folder):
     """Repack a .keras file with other members."""
 
     def pack(**members):
         path = folder / "packed.keras"
-        with zipfile.ZipFile(io.BytesIO(whole[".keras"])) as good:
-            parts = {name: good.read(name) for name in good.namelist()}
+        with zipfile.ZipFile(io.BytesIO(originals[".keras"])) as good:
+            contents = {name: good.read(name) for name in good.namelist()}
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in (parts | members).items():
+            for name, content in (contents | members).items():
                 archive.writestr(name, content)
         return str(path)
 
@@ -52,16 +52,18 @@ def packed(whole, folder):
 
 
 @pytest.fixture
-def config(whole):
-    with zipfile.ZipFile(io.BytesIO(whole[".keras"])) as good:
+def config(originals):
+    with zipfile.ZipFile(io.BytesIO(originals[".keras"])) as good:
         return json.loads(good.read("config.json"))
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_a_damaged_model_is_loaded_or_one_error_sentence(whole, folder, suffix, data):
-    content = bytearray(whole[suffix])
+def test_a_damaged_model_is_loaded_or_one_error_sentence(
+    originals, folder, suffix, data
+):
+    content = bytearray(originals[suffix])
     place = data.draw(st.integers(0, len(content) - 1))
     if data.draw(st.booleans()):
         content = content[:place]
@@ -81,8 +83,8 @@ def test_a_damaged_model_is_loaded_or_one_error_sentence(whole, folder, suffix, 
 
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_a_damaged_config_is_one_error_sentence(whole, folder, data):
-    with zipfile.ZipFile(io.BytesIO(whole[".keras"])) as good:
+def test_a_damaged_config_is_one_error_sentence(originals, folder, data):
+    with zipfile.ZipFile(io.BytesIO(originals[".keras"])) as good:
         text = bytearray(good.read("config.json"))
     place = data.draw(st.integers(0, len(text) - 1))
     text[place] = data.draw(st.sampled_from(b'0{}[]",:x'))
@@ -176,7 +178,7 @@ def test_a_deeply_nested_config_is_one_error_sentence(packed):
         load_model.load(packed(**{"config.json": "[" * 100_000}))
 
 
-def test_the_hash_depends_on_the_weights(whole, folder):
+def test_the_hash_depends_on_the_weights(originals, folder):
     paths = [folder / "good.keras", folder / "good.keras", folder / "other.keras"]
     other = keras.models.load_model(paths[0])
     kernel = other.layers[-1].kernel

@@ -99,9 +99,9 @@ def test_ctrl_c_exits_with_130_and_a_report(tmp_path):
     """Interrupt a run of a dozen images after its first two."""
     many = ["--repetitions", "100", "--batch-size", "1"]
     process = start("explain", *many, cwd=tmp_path, start_new_session=True)
-    parts = tmp_path / "explanations" / "unfinished"
+    unfinished = tmp_path / "explanations" / "unfinished"
     try:
-        while len(list(parts.glob("*.npz"))) < 2:
+        while len(list(unfinished.glob("*.npz"))) < 2:
             assert process.poll() is None
             time.sleep(0.05)
     except BaseException:

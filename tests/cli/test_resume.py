@@ -101,14 +101,14 @@ def test_changed_images_are_explained_again(explain, pictures, picture, stopped)
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "gone"])
 def test_damaged_results_are_computed_again(explain, pictures, stopped, here, damage):
-    part = here / "out" / "unfinished" / "2.npz"
-    content = bytearray(part.read_bytes())
+    file = here / "out" / "unfinished" / "2.npz"
+    content = bytearray(file.read_bytes())
     place = content.index(b"panel.npy") + 500
     content[place] ^= 1
     damaged = {"cut": content[: len(content) // 2], "flip": content, "empty": b""}
-    part.write_bytes(damaged.get(damage, b""))
+    file.write_bytes(damaged.get(damage, b""))
     if damage == "gone":
-        part.unlink()
+        file.unlink()
     assert explain(*pictures, "--batch-size", 1, "--resume")[0] == 0
     assert len(stopped) == 3
 
@@ -182,14 +182,14 @@ def test_a_killed_run_keeps_completed_images_and_resumes(
     command = [sys.executable, "-c", START, "explain", *pictures, *options]
     command = [*map(str, command), "--out", "out"]
     process = subprocess.Popen(command, cwd=here, stderr=subprocess.DEVNULL)
-    parts = here / "out" / "unfinished"
-    while len(list(parts.glob("*.npz"))) < 2:
+    unfinished = here / "out" / "unfinished"
+    while len(list(unfinished.glob("*.npz"))) < 2:
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert {path: path.read_bytes() for path in old} == old
-    complete = list(parts.glob("*.npz"))
+    complete = list(unfinished.glob("*.npz"))
     for path in complete:
         with np.load(path) as arrays:
             assert arrays["maps_smoothgrad"].shape == (12, 12, 1)
@@ -200,7 +200,7 @@ def test_a_killed_run_keeps_completed_images_and_resumes(
     assert len(done) == 6 - len(complete)
     assert [entry["name"] for entry in manifest()["images"]] == NAMES
     assert len(maps()) == 6
-    assert not parts.exists()
+    assert not unfinished.exists()
 
 
 LIMITED = """

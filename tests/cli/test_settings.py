@@ -3,7 +3,8 @@ import pytest
 
 import keras_explainable as ke
 from keras_explainable.cli.settings import ESTIMATORS, METHODS, Settings
-from keras_explainable.methods.gradient import smooth_gradients
+from keras_explainable.methods.gradient.smooth_gradients import ESTIMATORS as KNOWN
+from keras_explainable.methods.gradient.smooth_gradients import FEWEST
 from keras_explainable.report import explanation_records
 
 LOGITS = np.array([[1, 4, 2, 3], [9, 0, 9, 1]], "float32")
@@ -94,9 +95,9 @@ def test_several_methods_are_separated_by_commas():
 
 
 def test_estimators_are_those_of_the_package():
-    assert (*ESTIMATORS,) == smooth_gradients.ESTIMATORS
+    assert (*ESTIMATORS,) == KNOWN
     fewest = {name: count for name, count in ESTIMATORS.items() if name != "sampled"}
-    assert fewest == smooth_gradients.FEWEST
+    assert fewest == FEWEST
     Settings(estimator="hybrid", repetitions=4, tolerance=0.1)
 
 

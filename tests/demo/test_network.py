@@ -19,15 +19,15 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def shipped():
+def bundled():
     return demo.load_samples()
 
 
 @pytest.fixture(scope="module")
-def smoothed(network, shipped):
+def smoothed(network, bundled):
     """Maps (N, H, W, 1) by SmoothGrad."""
     choices = {"postprocessing": None, "verbose": 0}
-    return ke.smoothgrad(network, shipped.images, shipped.labels, **choices)[1]
+    return ke.smoothgrad(network, bundled.images, bundled.labels, **choices)[1]
 
 
 def logits(network, images):
@@ -42,18 +42,18 @@ def test_the_file_is_smaller_than_a_megabyte():
     assert demo.model_path().stat().st_size < 1_000_000
 
 
-def test_plain_keras_loads_it(network, shipped):
+def test_plain_keras_loads_it(network, bundled):
     plain = keras.models.load_model(demo.model_path())
     np.testing.assert_array_equal(
-        plain.predict(shipped.images, verbose=0),
-        network.predict(shipped.images, verbose=0),
+        plain.predict(bundled.images, verbose=0),
+        network.predict(bundled.images, verbose=0),
     )
 
 
-def test_images_in_probabilities_out(network, shipped):
+def test_images_in_probabilities_out(network, bundled):
     assert network.input_shape == (None, 96, 96, 3)
     assert network.output_shape == (None, 10)
-    probabilities = network.predict(shipped.images, verbose=0)
+    probabilities = network.predict(bundled.images, verbose=0)
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
     assert probabilities.min() >= 0
 
@@ -83,23 +83,23 @@ def test_every_load_is_a_new_network(network):
     assert demo.load_model() is not network
 
 
-def test_logits_are_those_of_training_time(network, shipped):
+def test_logits_are_those_of_training_time(network, bundled):
     with np.load(samples._BUNDLED) as file:
         reference = file["logits"]
     assert reference.shape == (12, 10)
     assert np.abs(reference).max() > 3  # so that 1e-4 is a strict bound
-    assert np.abs(logits(network, shipped.images) - reference).max() < 1e-4
+    assert np.abs(logits(network, bundled.images) - reference).max() < 1e-4
 
 
-def test_uint8_and_float_inputs_agree(network, shipped):
-    floats = network.predict(shipped.images.astype("float32"), verbose=0)
-    whole = network.predict(shipped.images, verbose=0)
+def test_uint8_and_float_inputs_agree(network, bundled):
+    floats = network.predict(bundled.images.astype("float32"), verbose=0)
+    whole = network.predict(bundled.images, verbose=0)
     np.testing.assert_allclose(floats, whole, atol=1e-6)
 
 
-def test_every_bundled_sample_is_recognised(network, shipped):
-    predictions = network.predict(shipped.images, verbose=0)
-    np.testing.assert_array_equal(predictions.argmax(-1), shipped.labels)
+def test_every_bundled_sample_is_recognised(network, bundled):
+    predictions = network.predict(bundled.images, verbose=0)
+    np.testing.assert_array_equal(predictions.argmax(-1), bundled.labels)
 
 
 def test_fresh_scenes_of_unseen_digits_are_recognised(network):
@@ -108,27 +108,27 @@ def test_fresh_scenes_of_unseen_digits_are_recognised(network):
     assert (predictions == fresh.labels).mean() >= 0.95
 
 
-def test_the_prediction_depends_on_the_digit(network, shipped):
+def test_the_prediction_depends_on_the_digit(network, bundled):
     """Without the ink, the network fails."""
-    images = shipped.images.copy()
-    for image, mask in zip(images, shipped.masks, strict=True):
+    images = bundled.images.copy()
+    for image, mask in zip(images, bundled.masks, strict=True):
         image[near(mask, 2)] = image[~mask].mean(0)
     predictions = network.predict(images, verbose=0).argmax(-1)
-    assert (predictions == shipped.labels).mean() < 0.5
+    assert (predictions == bundled.labels).mean() < 0.5
 
 
-def test_smoothgrad_highlights_the_digit(shipped, smoothed):
-    close = np.stack([near(mask, 3) for mask in shipped.masks])
+def test_smoothgrad_highlights_the_digit(bundled, smoothed):
+    close = np.stack([near(mask, 3) for mask in bundled.masks])
     mass = (smoothed[..., 0] * close).sum((1, 2)) / smoothed[..., 0].sum((1, 2))
     assert mass.mean() > 4 * close.mean()
     peaks = smoothed.reshape(len(smoothed), -1).argmax(-1)
     assert close.reshape(len(close), -1)[np.arange(len(close)), peaks].mean() > 0.8
 
 
-def test_smoothgrad_is_smoother_than_the_gradient(network, shipped, smoothed):
+def test_smoothgrad_is_smoother_than_the_gradient(network, bundled, smoothed):
     """Neighbouring pixels differ less, relative to the mean of the map."""
     choices = {"postprocessing": None, "verbose": 0}
-    _, rough = ke.gradients(network, shipped.images, shipped.labels, **choices)
+    _, rough = ke.gradients(network, bundled.images, bundled.labels, **choices)
     assert roughness(smoothed) < 0.9 * roughness(rough)
 
 

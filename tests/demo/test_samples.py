@@ -10,7 +10,7 @@ from keras_explainable.demo import digits, samples
 
 
 @pytest.fixture(scope="module")
-def shipped():
+def bundled():
     return demo.load_samples()
 
 
@@ -23,23 +23,23 @@ def check(found, count):
     assert found.masks.dtype == np.bool_
 
 
-def test_a_dozen_is_bundled(shipped):
-    check(shipped, 12)
+def test_a_dozen_is_bundled(bundled):
+    check(bundled, 12)
 
 
-def test_samples_are_a_named_tuple(shipped):
-    images, labels, masks = shipped
-    assert images is shipped.images
-    assert labels is shipped.labels
-    assert masks is shipped.masks
+def test_samples_are_a_named_tuple(bundled):
+    images, labels, masks = bundled
+    assert images is bundled.images
+    assert labels is bundled.labels
+    assert masks is bundled.masks
 
 
-def test_every_class_is_bundled(shipped):
-    assert set(shipped.labels) == set(range(10))
+def test_every_class_is_bundled(bundled):
+    assert set(bundled.labels) == set(range(10))
 
 
-def test_each_bundled_mask_marks_some_ink(shipped):
-    share = shipped.masks.mean((1, 2))
+def test_each_bundled_mask_marks_some_ink(bundled):
+    share = bundled.masks.mean((1, 2))
     assert (share > 0.005).all()
     assert (share < 0.2).all()
 

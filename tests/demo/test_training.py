@@ -23,22 +23,22 @@ def script():
 
 
 def test_it_builds_the_bundled_network(script):
-    shipped, built = demo.load_model(), script.build_network()
-    assert built.count_params() == shipped.count_params()
-    for one, other in zip(built.layers, shipped.layers, strict=True):
+    bundled, built = demo.load_model(), script.build_network()
+    assert built.count_params() == bundled.count_params()
+    for one, other in zip(built.layers, bundled.layers, strict=True):
         assert type(one) is type(other)
-    for one, other in zip(built.weights, shipped.weights, strict=True):
+    for one, other in zip(built.weights, bundled.weights, strict=True):
         assert one.shape == other.shape
 
 
 def test_bundled_samples_are_the_selected_ones(script):
     series = demo.make_samples(max(script.SELECTED) + 1, seed=script.SAMPLE_SEED)
-    shipped = demo.load_samples()
+    bundled = demo.load_samples()
     picked = list(script.SELECTED)
-    np.testing.assert_array_equal(series.labels[picked], shipped.labels)
-    differences = series.images[picked].astype(int) - shipped.images
+    np.testing.assert_array_equal(series.labels[picked], bundled.labels)
+    differences = series.images[picked].astype(int) - bundled.images
     assert np.abs(differences).mean() < 0.1  # rounding may differ between machines
-    assert (series.masks[picked] == shipped.masks).mean() > 0.999
+    assert (series.masks[picked] == bundled.masks).mean() > 0.999
 
 
 def test_batches_depend_on_their_number_and_the_seed_only(script, monkeypatch):

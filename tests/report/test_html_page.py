@@ -103,7 +103,7 @@ def test_a_card_shows_image_map_and_overlay(summary, explanation):
     made = explanation(name="cat.jpg", classes=("tabby",))
     reader = read(summary, card(made, "cat"))
     assert reader.images == [
-        "cat.jpg, as the network saw it",
+        "cat.jpg, as the network received it",
         "SmoothGrad map of cat.jpg for tabby",
         "SmoothGrad map for tabby overlaid on cat.jpg",
     ]

@@ -159,8 +159,8 @@ def _scrap(rng: np.random.Generator, scraps: NDArray[np.float32]) -> Layer:
     side = len(glyph) // 4
     tiles = glyph.reshape(4, side, 4, side).swapaxes(1, 2).reshape(16, side, side)
     shuffled = tiles[rng.permutation(16)].reshape(4, 4, side, side)
-    whole = np.pad(shuffled.swapaxes(1, 2).reshape(4 * side, 4 * side), _MARGIN)
-    return _draw_glyph(rng, whole, rng.uniform(20, 50))
+    scrap = np.pad(shuffled.swapaxes(1, 2).reshape(4 * side, 4 * side), _MARGIN)
+    return _draw_glyph(rng, scrap, rng.uniform(20, 50))
 
 
 # --- Handwriting ---------------------------------------------------------------

@@ -106,7 +106,7 @@ class Explanation:
 
     Attributes:
         name: The display name of the image.
-        image: uint8 RGB (H, W, 3), before preprocessing.
+        image: The network's input before preprocessing, uint8 RGB (H, W, 3).
         explained: The K explained classes.
         predictions: The classes with the highest scores, best first.
         maps: The maps of each method.

@@ -64,7 +64,7 @@ def _row(explanation: Explanation, number: int) -> str:
     figures = "".join(
         _figures(maps, number, class_.label, name, count) for maps in explanation.maps
     )
-    image = _figure("image", f"{name}, as the network saw it", "image")
+    image = _figure("image", f"{name}, as the network received it", "image")
     several = f' style="--methods:{count}"' if count > 1 else ""
     return f"""<section><h3>{escape(class_.label)} <span>{class_.score_text}</span></h3>
 <div class="figures{" several" if several else ""}"{several}>{image}

@@ -82,13 +82,13 @@ def panel(explanation: Explanation) -> Image.Image:
         for maps in explanation.maps
     ]
     width = rows[0].width
-    head = _text_line(explanation.name, width, 15, _GREY)
-    parts = [head, *rows]
-    canvas = Image.new("RGB", (width, sum(part.height for part in parts)), _WHITE)
+    title = _text_line(explanation.name, width, 15, _GREY)
+    strips = [title, *rows]
+    canvas = Image.new("RGB", (width, sum(strip.height for strip in strips)), _WHITE)
     top = 0
-    for part in parts:
-        canvas.paste(part, (0, top))
-        top += part.height
+    for strip in strips:
+        canvas.paste(strip, (0, top))
+        top += strip.height
     return canvas
 
 

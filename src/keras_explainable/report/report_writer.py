@@ -73,7 +73,7 @@ class Report:
         return key
 
     def resumes(self, key: str, name: str, image: NDArray[np.uint8]) -> bool:
-        """Return whether an image is taken over from the unfinished run."""
+        """Return whether the unfinished run has an image's results; use them if so."""
         entry = self._unfinished.entry(key, name, image)
         if entry is not None:
             self._done[key] = _relocated(entry, key)
@@ -132,7 +132,7 @@ class Report:
         summary = self._summary()
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         with contextlib.ExitStack() as opened:
-            # They take their places in reverse order, the manifest last.
+            # The files are put in place in reverse order, so the manifest comes last.
             manifest_, page, maps_ = (
                 opened.enter_context(self._atomic_write(name))
                 for name in ("manifest.json", "index.html", "maps.npz")
