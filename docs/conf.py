@@ -54,7 +54,7 @@ def fingerprint():
     files = [
         *package.rglob("*"),
         *BENCHMARKS.rglob("results/**/*"),
-        *BENCHMARKS.rglob("slope_results.py"),
+        *BENCHMARKS.rglob("tables_and_figures.py"),
     ]
     versions = [importlib.metadata.version(name) for name in PACKAGES]
     environment = platform.python_version(), os.environ["KERAS_BACKEND"], *versions

@@ -1,7 +1,7 @@
 """Paint the eight pictures of ``docs/_static/images/singleton``.
 
-Each shows one thing on a textured ground, drawn here from noise and curves; run
-twice, it paints the same.
+Each shows one object on a textured background, drawn from noise and curves with fixed
+seeds.
 
     python tools/make_pictures.py
 """
@@ -212,7 +212,7 @@ def flower(rng: np.random.Generator) -> Picture:
         picture = over(picture, petal, lit(WHITE, inwards + edge))
     heart = lit((1, 0.76, 0.1), distance(150, 130, 60, 60))
     picture = over(picture, ellipse(160, 142, 34, 33), heart)
-    for number in range(140):  # florets, on the spiral that sunflowers use
+    for number in range(140):  # florets on a spiral, as in a sunflower
         r, turn = 2.75 * np.sqrt(number), number * 2.39996
         floret = ellipse(160 + r * np.cos(turn), 142 + r * np.sin(turn), 1.6, 1.6)
         picture = over(picture, 0.7 * floret, (0.8, 0.45, 0.02))
@@ -284,8 +284,8 @@ PICTURES = (balloon, boat, butterfly, cup, fish, flower, house, mushroom)
 def main() -> None:
     """Paint all the pictures into a folder."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    told = "folder to write to (%(default)s)"
-    parser.add_argument("--out", type=pathlib.Path, default=FOLDER, help=told)
+    help_text = "folder to write to (%(default)s)"
+    parser.add_argument("--out", type=pathlib.Path, default=FOLDER, help=help_text)
     folder = parser.parse_args().out
     folder.mkdir(parents=True, exist_ok=True)
     for number, paint in enumerate(PICTURES):

@@ -1,4 +1,4 @@
-"""Draws the picture of the README: samples, their gradients, their SmoothGrad maps.
+"""Draw the picture in the README: samples, their gradients and SmoothGrad maps.
 
 python tools/make_readme_picture.py [docs/_static/smoothgrad.png]
 """
@@ -11,7 +11,7 @@ SHOWN = [0, 2, 6, 7, 8, 10]
 
 
 def main(path="docs/_static/smoothgrad.png"):
-    """Draw and write the picture."""
+    """Draw and save the picture."""
     model, samples = ke.demo.load_model(), ke.demo.load_samples()
     images, labels = samples.images[SHOWN], samples.labels[SHOWN]
     clipped = {"postprocessing": ke.filters.percentile_normalize}

@@ -1,19 +1,19 @@
-"""Train the network that ``ke.demo`` ships, from scratch, on two cores.
+"""Train the network bundled in ``ke.demo`` from scratch, on two cores.
 
-Writes ``model.keras`` and ``samples.npz`` (a dozen held-out scenes and the logits
-the network gave for them) and prints the accuracy on scenes made from digits
-that training never saw, then how much of each SmoothGrad map lies on the digit.
+The script writes ``model.keras`` and ``samples.npz`` (a dozen held-out scenes with the
+network's logits). It prints the accuracy on scenes with digits that were not used in
+training, and the share of the SmoothGrad maps that lies on the digit.
 
     KERAS_BACKEND=tensorflow python tools/train_demo.py
 
-Scenes are drawn afresh for every step, with pixel noise of random strength: a
-network that is used to noise has calmer gradients, which SmoothGrad then shows.
-It is taught what the digit is, never where.
+Every step uses new scenes, with pixel noise of random strength: noise in training makes
+the gradients smoother, which shows in the SmoothGrad maps. The labels tell what the
+digit is, never where.
 
-Measured for the shipped network (defaults, TensorFlow 2.21, two cores): 208,970
-parameters, 102,400 scenes, 1,215 s of processor time, so ten minutes where both
-cores are free; 98.0 % of 3,000 held-out scenes right; 57 % of the SmoothGrad maps
-on the 9 % of the area that lies within 3 pixels of the ink.
+Measured for the bundled network (defaults, TensorFlow 2.21, two cores): 208,970
+parameters, 102,400 scenes, 1,215 s of processor time, so ten minutes if both cores are
+free; an accuracy of 98.0 % on 3,000 held-out scenes; 57 % of the SmoothGrad maps on the
+9 % of the area that lies within 3 pixels of the ink.
 """
 
 from __future__ import annotations
@@ -35,20 +35,22 @@ from keras_explainable.demo import scenes
 
 BATCH = 64
 STRONGEST_NOISE = 0.08 * 255  # standard deviation, in grey levels
-REACH = 3  # pixels around the ink that still count as the digit
-SAMPLE_SEED = 1  # the series of scenes the shipped samples are picked from
-PICKED = (25, 57, 49, 48, 1, 45, 56, 42, 53, 28, 14, 4)  # by eye: easily found
+REACH = 3  # pixels around the ink that count as part of the digit
+SAMPLE_SEED = 1  # seed of the scenes from which the bundled samples are selected
+SELECTED = (25, 57, 49, 48, 1, 45, 56, 42, 53, 28, 14, 4)  # digits easily seen
 Images = NDArray[np.uint8]
 
 
-def build_network(start: str = "glorot_uniform") -> keras.Model:
-    """Build six convolutions and a linear classifier of their averages.
+def build_network(initializer: str = "glorot_uniform") -> keras.Model:
+    """Return a network of six convolutions, average pooling and a linear classifier.
 
-    Max pooling, no strides: what noise decides at random, averaging then evens
-    out, whereas the chequerboard of a strided convolution stays in every map.
-    ``start`` names the initializer of all kernels.
+    It uses max pooling instead of strides: averaging over noise smooths the choice of
+    the maxima, but not the chequerboard pattern of a strided convolution.
+
+    Args:
+        initializer: The name of the initializer of all kernels.
     """
-    convolution = functools.partial(normalised_convolution, start=start)
+    convolution = functools.partial(normalised_convolution, initializer=initializer)
     inputs = keras.Input((scenes.SIZE, scenes.SIZE, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
     x = layers.MaxPooling2D()(convolution(x, 16, kernel=5))
@@ -58,21 +60,21 @@ def build_network(start: str = "glorot_uniform") -> keras.Model:
     x = convolution(x, 96)
     x = convolution(x, 120)
     x = layers.GlobalAveragePooling2D()(x)
-    digit = layers.Dense(10, "softmax", kernel_initializer=start, name="digit")
+    digit = layers.Dense(10, "softmax", kernel_initializer=initializer, name="digit")
     return keras.Model(inputs, digit(x), name="demo")
 
 
 def normalised_convolution(
-    x: keras.KerasTensor, filters: int, kernel: int = 3, *, start: str
+    x: keras.KerasTensor, filters: int, kernel: int = 3, *, initializer: str
 ) -> keras.KerasTensor:
-    """Convolution without bias, batch normalisation, ReLU."""
-    form = {"padding": "same", "use_bias": False, "kernel_initializer": start}
-    x = layers.Conv2D(filters, kernel, **form)(x)
+    """Return a convolution without bias, batch normalisation and ReLU applied to x."""
+    options = {"padding": "same", "use_bias": False, "kernel_initializer": initializer}
+    x = layers.Conv2D(filters, kernel, **options)(x)
     return layers.ReLU()(layers.BatchNormalization()(x))
 
 
 class NoisyScenes(keras.utils.PyDataset):
-    """Fresh scenes of training digits, each batch a pure function of its number."""
+    """New scenes with training digits; each batch depends only on its number."""
 
     def __init__(self, steps: int, seed: int) -> None:
         super().__init__(workers=1)
@@ -90,7 +92,7 @@ class NoisyScenes(keras.utils.PyDataset):
 
 
 def train(steps: int, rate: float, seed: int) -> keras.Model:
-    """Train with Adam on a cosine schedule; every scene is seen once."""
+    """Return a network trained with AdamW and cosine decay; each scene is used once."""
     keras.utils.set_random_seed(seed)
     network = build_network()
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -100,22 +102,22 @@ def train(steps: int, rate: float, seed: int) -> keras.Model:
         keras.optimizers.AdamW(schedule, weight_decay=0.01),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        jit_compile=False,  # on a CPU, XLA's convolutions are the slower ones
+        jit_compile=False,  # on CPUs, XLA's convolutions are slower
     )
-    told = Progress(every=100)
-    network.fit(NoisyScenes(steps, seed), verbose=0, callbacks=[told], shuffle=False)
+    log = Progress(every=100)
+    network.fit(NoisyScenes(steps, seed), verbose=0, callbacks=[log], shuffle=False)
     return network
 
 
 class Progress(keras.callbacks.Callback):
-    """A line about the loss now and then, as one pass is the whole training."""
+    """Prints the loss at regular steps, because training is a single epoch."""
 
     def __init__(self, every: int) -> None:
         super().__init__()
         self.every, self.start = every, time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
-        """Print the running means, then start them anew."""
+        """Print the running means and reset them."""
         if (batch + 1) % self.every == 0:
             means = f"loss {logs['loss']:.3f}  accuracy {logs['accuracy']:.3f}"
             seconds = time.perf_counter() - self.start
@@ -124,19 +126,19 @@ class Progress(keras.callbacks.Callback):
 
 
 def logits(network: keras.Model, images: Images) -> NDArray[np.float32]:
-    """What the network computes before its softmax, (N, 10)."""
+    """Return the network's logits, (N, 10)."""
     return ke.inspection.logits_model(network).predict(images, verbose=0)
 
 
 class Focus(NamedTuple):
-    """Shares, each (N,): of map mass near the digit, of area near the digit."""
+    """Shares near the digit: of the map's mass and of the area, each (N,)."""
 
     mass: NDArray[np.float64]
     area: NDArray[np.float64]
 
 
 def focus(maps: NDArray[np.float32], masks: NDArray[np.bool_]) -> Focus:
-    """How much of each map lies within ``REACH`` pixels of the digit's ink."""
+    """Return the share of each map within ``REACH`` pixels of the digit's ink."""
     ink = masks[..., None].astype("float32")
     near = keras.ops.max_pool(ink, 2 * REACH + 1, strides=1, padding="same")[..., 0]
     near = keras.ops.convert_to_numpy(near)
@@ -145,7 +147,7 @@ def focus(maps: NDArray[np.float32], masks: NDArray[np.bool_]) -> Focus:
 
 
 def main() -> None:
-    """Train, judge, and write what ``ke.demo`` ships."""
+    """Train the network, evaluate it, and write the files of ``ke.demo``."""
     options = parse()
     wall, cpu = time.perf_counter(), time.process_time()
     network = train(options.steps, options.rate, options.seed)
@@ -154,11 +156,11 @@ def main() -> None:
     print(f"trained in {wall:.0f} s ({cpu:.0f} s of processor time)")
     options.out.mkdir(parents=True, exist_ok=True)
     write_network(network, options.out / "model.keras")
-    judge(network, options.test)
+    evaluate(network, options.test)
     write_samples(network, options.out / "samples.npz")
 
 
-def judge(network: keras.Model, count: int) -> None:
+def evaluate(network: keras.Model, count: int) -> None:
     """Print the accuracy and the focus on fresh scenes of held-out digits."""
     test = demo.make_samples(count)
     right = network.predict(test.images, verbose=0).argmax(-1) == test.labels
@@ -172,41 +174,41 @@ def judge(network: keras.Model, count: int) -> None:
 
 
 def write_network(network: keras.Model, path: pathlib.Path) -> None:
-    """Store the network without its optimiser, two thirds of the size.
+    """Save the network without its optimiser, two thirds of the size.
 
-    Its file says that kernels start from zeros: to draw them at random, only for
-    the stored ones to replace them, takes JAX seconds at every load.
+    Its kernels are saved with the initializer ``zeros``, because with a random one,
+    whose values are replaced anyway, loading takes seconds on JAX.
     """
-    shipped = build_network(start="zeros")
-    shipped.set_weights(network.get_weights())
-    shipped.save(path)
+    bundled = build_network(initializer="zeros")
+    bundled.set_weights(network.get_weights())
+    bundled.save(path)
 
 
 def write_samples(network: keras.Model, path: pathlib.Path) -> None:
-    """Store the picked scenes and the network's logits for them."""
-    series = demo.make_samples(max(PICKED) + 1, seed=SAMPLE_SEED)
-    picked = demo.Samples(*(column[list(PICKED)] for column in series))
-    reference = logits(network, picked.images)
-    wrong = np.flatnonzero(reference.argmax(-1) != picked.labels)
+    """Save the selected scenes and the network's logits for them."""
+    series = demo.make_samples(max(SELECTED) + 1, seed=SAMPLE_SEED)
+    selected = demo.Samples(*(column[list(SELECTED)] for column in series))
+    reference = logits(network, selected.images)
+    wrong = np.flatnonzero(reference.argmax(-1) != selected.labels)
     if len(wrong):
-        print(f"mistaken samples: {[PICKED[i] for i in wrong]}; pick others")
-    np.savez_compressed(path, **picked._asdict(), logits=reference)
+        print(f"misclassified samples: {[SELECTED[i] for i in wrong]}; select others")
+    np.savez_compressed(path, **selected._asdict(), logits=reference)
 
 
 def parse() -> argparse.Namespace:
-    """Options of the command line."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    shipped = demo.model_path().parent
-    for name, default, told in (
-        ("--out", shipped, "folder to write to (default: where ke.demo reads)"),
+    bundled = demo.model_path().parent
+    for name, default, help_text in (
+        ("--out", bundled, "folder to write to (default: that of ke.demo)"),
         ("--steps", 1600, f"training steps of {BATCH} scenes (%(default)s)"),
         ("--rate", 3e-3, "highest learning rate (%(default)s)"),
-        ("--seed", 0, "of the first weights and of the scenes (%(default)s)"),
-        ("--test", 3000, "how many held-out scenes to judge by (%(default)s)"),
+        ("--seed", 0, "seed of the initial weights and the scenes (%(default)s)"),
+        ("--test", 3000, "number of held-out scenes for the evaluation (%(default)s)"),
     ):
-        parser.add_argument(name, type=type(default), default=default, help=told)
+        parser.add_argument(name, type=type(default), default=default, help=help_text)
     return parser.parse_args()
 
 

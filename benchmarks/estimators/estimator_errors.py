@@ -37,7 +37,7 @@ from benchmarks.estimators.evaluated_networks import (
 from benchmarks.estimators.map_similarity import METRICS, similarity, sum_per_map
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 from keras_explainable.methods.slopes import linearized_network
-from keras_explainable.methods.slopes.hybrid_estimator import Estimate
+from keras_explainable.methods.slopes.hybrid_estimator import ImageEstimator
 from keras_explainable.sampling.accumulator import Accumulator
 from keras_explainable.sampling.averaging_loop import looping_method, noisy_copy_source
 from keras_explainable.sampling.noise import DEFAULT, Noise, value_ranges
@@ -139,9 +139,9 @@ def estimates_of_photo(network, x, y, level, repetitions):
                     sum_over_groups, hybrid.statistics
                 )
                 slopes.counts = hybrid.counts.sum(axis=1, keepdims=True)
-                results = slopes.found(), hybrid.found()
+                results = slopes.estimate(), hybrid.estimate()
                 maps = (ops.convert_to_numpy(each.maps)[..., 0] for each in results)
-                found[n] = [*maps, results[1].squared]
+                found[n] = [*maps, results[1].squared_errors]
         return call.logits, results[1].maps
 
     # A small n is not the end of a chunk in the run of the largest n: it runs alone.
@@ -159,7 +159,7 @@ def estimator(call, level, repetitions, combine):
     sigma = noise.scales(call.model, call.inputs, value_ranges(call.inputs))
     copies = noisy_copy_source(call, noise, sampling, sigma)
     accumulator = Accumulator(call.outputs, call.indices, sampling, with_errors=True)
-    return Estimate(call, copies, sampling, combine, 0, accumulator)
+    return ImageEstimator(call, copies, sampling, combine, 0, accumulator)
 
 
 def sum_over_groups(statistics):

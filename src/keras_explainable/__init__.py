@@ -1,6 +1,13 @@
 """What did it look at? Saliency maps of trained Keras networks.
 
-logits, maps = ke.smoothgrad(model, x, y)
+    import keras_explainable as ke
+
+    logits, maps = ke.smoothgrad(model, x, y)
+
+The methods take a model and inputs and return logits and maps. This package exports
+the public names and imports each of them when it is first used, because Keras and its
+backend take seconds to import. No module below it may import from here except
+``__version__``; ``cli`` and ``report`` use the library as any user does.
 """
 
 from importlib import import_module
@@ -67,7 +74,7 @@ __all__ = [
 
 _MODULES = ("demo", "filters", "inspection", "lowering", "methods", "utils")
 
-_HOMES = {
+_DEFINED_IN = {
     "Stats": "sampling.stats",
     "sweep": "plotting.noise_sweep",
     "explain": "engine.explain",
@@ -78,18 +85,15 @@ installation.check()
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used.
-
-    Keras and its backend take seconds to import: ``--help`` has no use for them.
-    """
+    """Return a public name, imported at its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     is_module = name in _MODULES
-    home = name if is_module else _HOMES.get(name, "engine.shortcuts")
-    module = import_module(f"{__name__}.{home}")
+    path = name if is_module else _DEFINED_IN.get(name, "engine.shortcuts")
+    module = import_module(f"{__name__}.{path}")
     globals()[name] = module if is_module else getattr(module, name)
     return globals()[name]
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return __all__

@@ -1,4 +1,4 @@
-"""Drawing, as ``ke.utils.visualize``; the code is in ``plotting``."""
+"""Public module for drawing, ``ke.utils.visualize``; the code is in ``plotting``."""
 
 from keras_explainable.plotting.visualize import visualize
 

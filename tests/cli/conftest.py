@@ -12,7 +12,7 @@ SIDE = 12
 
 
 def build(end="softmax", side=SIDE, classes=4):
-    """A small network; with ``side=None`` for pictures of any size, from 3 pixels."""
+    """Build a small network; ``side=None`` allows any size from 3 pixels."""
     inputs = keras.Input((side, side, 3))
     x = layers.Rescaling(1 / 255)(inputs)
     x = layers.Conv2D(4, 3, activation="tanh")(x)
@@ -35,14 +35,14 @@ def network():
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An empty working folder."""
+    """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def picture(here):
-    """Make a noisy picture; the same number makes the same one."""
+    """Write an image of noise; the same number writes the same image."""
 
     def make(name, number=0, size=(20, 16)):
         path = here / name
@@ -56,7 +56,7 @@ def picture(here):
 
 @pytest.fixture
 def command(capsys):
-    """Run the command; return its exit code, and what it wrote to stdout and stderr."""
+    """Run the command; return its exit code, stdout and stderr."""
 
     def run(*arguments):
         with pytest.raises(SystemExit) as caught:

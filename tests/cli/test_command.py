@@ -1,4 +1,4 @@
-"""The command as a whole, with a small network of the tests' own."""
+"""The command as a whole, run on a small network in this process."""
 
 import html
 import zlib
@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 import keras_explainable as ke
 from keras_explainable.cli import explain_images, main, read_images
 from keras_explainable.cli.app import app
-from keras_explainable.cli.settings import METHODS, SIGNED
+from keras_explainable.cli.settings import METHODS, SIGNED_METHODS
 
 
-def test_the_help_fits_a_narrow_terminal_a_line_for_each_option(monkeypatch):
+def test_the_help_fits_80_columns_with_one_line_per_option(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERMINAL_WIDTH", "80")
     result = CliRunner().invoke(app, ["explain", "--help"])
@@ -96,7 +96,7 @@ def test_a_tolerance_needs_fewer_copies(explain, picture, manifest):
 @pytest.mark.parametrize(
     ("method", "differs"), [("smoothgrad", True), ("vargrad", False)]
 )
-def test_an_estimator_is_that_of_smoothgrad(
+def test_the_estimator_option_applies_to_smoothgrad_only(
     explain, picture, manifest, maps, method, differs
 ):
     name, found = picture("a.png"), []
@@ -108,7 +108,7 @@ def test_an_estimator_is_that_of_smoothgrad(
     assert (np.abs(found[0] - found[1]).max() > 0.01) == differs
 
 
-def test_nothing_tells_the_error_of_slopes(explain, picture, manifest):
+def test_the_error_of_slopes_is_unknown(explain, picture, manifest):
     explain(picture("a.png"), "--estimator", "slopes", repetitions=4)
     assert manifest()["images"][0]["maps"][0]["noise"]["relative_error"] == [None]
 
@@ -137,8 +137,8 @@ def test_every_method(explain, picture, maps, method):
         assert code == 0
         assert maps()["a"].shape == (12, 12, 1)
         assert np.abs(maps()["a"]).max() <= 1.001
-        assert maps()["a"].min() >= 0 or method in SIGNED
-        # All of this network's channels may speak against the class.
+        assert maps()["a"].min() >= 0 or method in SIGNED_METHODS
+        # Every channel of this network may count against the class.
         assert maps()["a"].max() > 0 or method == "scorecam"
 
 
@@ -177,7 +177,9 @@ def test_one_class_by_its_index(explain, picture, manifest):
     assert manifest()["images"][0]["explained"] == [2]
 
 
-def test_failures_are_listed_and_the_others_done(explain, picture, here, manifest):
+def test_failures_are_listed_and_the_other_images_explained(
+    explain, picture, here, manifest
+):
     good, bad = picture("good.png", 1), here / "bad.jpg"
     bad.write_bytes(b"no picture")
     half = here / "half.png"
@@ -185,8 +187,8 @@ def test_failures_are_listed_and_the_others_done(explain, picture, here, manifes
     code, out, err = explain("bad.jpg", good, "half.png")
     assert code == 1
     assert "1 explained, 2 failed in" in out
-    assert "bad.jpg is not a picture" in err
-    assert "half.png cannot be read as a picture" in err
+    assert "bad.jpg is not an image" in err
+    assert "half.png cannot be read as an image" in err
     facts = manifest()
     assert [entry["name"] for entry in facts["images"]] == [good]
     assert [failure["name"] for failure in facts["failures"]] == ["bad.jpg", "half.png"]
@@ -194,7 +196,7 @@ def test_failures_are_listed_and_the_others_done(explain, picture, here, manifes
     assert "2 images could not be explained" in page
 
 
-def test_nothing_but_failures(explain, here, manifest):
+def test_all_images_fail(explain, here, manifest):
     (here / "bad.png").touch()
     code, out, _ = explain("bad.png")
     assert code == 1
@@ -209,7 +211,7 @@ def test_the_same_name_in_two_folders(explain, picture, here, maps):
     assert len(panels) == len(maps()) == 3
 
 
-def test_hostile_names_are_only_text(explain, picture, here, manifest):
+def test_hostile_names_are_shown_as_text(explain, picture, here, manifest):
     name = picture("[red]<img src=x onerror=alert(1)>[.png")
     code, out, _ = explain(name)
     assert code == 0
@@ -221,19 +223,19 @@ def test_hostile_names_are_only_text(explain, picture, here, manifest):
 
 
 def interrupt_after(monkeypatch, calls):
-    """Press Ctrl-C while the maps of a batch are made."""
-    whole, done = explain_images._maps, []
+    """Press Ctrl-C while the maps of a later batch are computed."""
+    compute, done = explain_images._compute_maps, []
 
     def interrupted(*arguments):
         if len(done) == calls:
             raise KeyboardInterrupt
         done.append(1)
-        return whole(*arguments)
+        return compute(*arguments)
 
-    monkeypatch.setattr(explain_images, "_maps", interrupted)
+    monkeypatch.setattr(explain_images, "_compute_maps", interrupted)
 
 
-def test_what_was_done_before_ctrl_c_is_written(
+def test_images_completed_before_ctrl_c_are_written(
     explain, picture, manifest, maps, monkeypatch
 ):
     names = [picture(f"{number}.png", number) for number in range(6)]
@@ -253,7 +255,7 @@ def test_a_full_disk_is_one_sentence(explain, picture, monkeypatch):
     monkeypatch.setattr(explain_images.Report, "add", full)
     code, _, err = explain(picture("a.png"))
     assert code == 1
-    assert "Error: [Errno 28] No space left on device; what is done is kept" in err
+    assert "Error: [Errno 28] No space left on device; completed images are kept" in err
     assert "Traceback" not in err
 
 
@@ -267,13 +269,13 @@ WRONG = [
     (["a.png", "--repetitions", "0"], "--repetitions must be at least 1"),
     (["a.png", "--noise-level=-0.1"], "--noise-level must be 0 or more"),
     (["a.png", "--model", "no.keras"], "Model file no.keras does not exist"),
-    (["a.png", "--model", "a.h5"], "is not a Keras model, or a damaged one"),
+    (["a.png", "--model", "a.h5"], "is damaged or not a Keras model"),
     (["a.png", "--model", "rezned50"], "did you mean ResNet50"),
     (["a.png", "--model", "demo", "--preprocess", "tf"], "is for model files"),
     (["a.png", "--preprocess", "zero"], "--preprocess must be one of none, unit"),
     (["a.png", "--out", "a.png"], "Output folder a.png is not writable"),
     (["a.png", "--out", "a.png/sub"], "Output folder a.png/sub is not writable"),
-    ([], "Name images or folders to explain with"),
+    ([], "Pass images or folders to explain with"),
 ]
 
 
@@ -292,7 +294,7 @@ def test_wrong_usage_is_one_sentence(explain, picture, here, arguments, message)
 
 
 @pytest.mark.parametrize("arguments", [["--repetitions", "many"], ["--tagret", "top3"]])
-def test_what_is_no_option_or_number(explain, arguments):
+def test_unknown_options_and_invalid_numbers(explain, arguments):
     code, out, err = explain(*arguments)
     assert (code, out) == (2, "")
     assert arguments[0] in err

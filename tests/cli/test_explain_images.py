@@ -7,7 +7,7 @@ from keras_explainable.cli import explain_images, read_images
 
 
 @pytest.mark.parametrize("method", ["smoothgrad", "gradients"])
-def test_the_maps_are_those_of_the_library(
+def test_maps_equal_those_of_the_library(
     method, explain, picture, model_file, maps, manifest
 ):
     names = [picture("a.png", 1), picture("b.png", 2)]
@@ -30,7 +30,7 @@ def test_the_maps_are_those_of_the_library(
         np.testing.assert_allclose(sigmas, 0.2 * np.ptp(x, axis=(1, 2, 3)), rtol=1e-5)
 
 
-def test_a_map_does_not_depend_on_its_company(explain, picture, maps):
+def test_a_map_does_not_depend_on_the_other_images(explain, picture, maps):
     names = [picture(f"{number}.png", number) for number in range(5)]
     explain(*names)
     together = maps()
@@ -43,7 +43,7 @@ def test_a_map_does_not_depend_on_its_company(explain, picture, maps):
     assert np.abs(together["3"] - together["2"]).max() > 0.1
 
 
-def test_networks_for_any_size_get_pictures_one_size_at_a_time(
+def test_networks_for_any_size_receive_one_size_at_a_time(
     explain, picture, here, maps, manifest, network
 ):
     network(side=None).save("any.keras")
@@ -55,7 +55,7 @@ def test_networks_for_any_size_get_pictures_one_size_at_a_time(
     assert [entry["name"] for entry in manifest()["images"]] == names
 
 
-def test_pictures_the_network_cannot_take_are_failures(
+def test_images_that_the_network_rejects_are_failures(
     explain, picture, here, manifest, network
 ):
     network(side=None).save("any.keras")

@@ -7,7 +7,7 @@ from keras_explainable import demo
 from keras_explainable.cli import find_images
 
 
-def test_files_are_named_as_seen_from_here(here, picture):
+def test_names_are_relative_to_the_working_directory(here, picture):
     name = picture("trip/cat.png", number=1)
     (source,) = find_images.file_sources([here / name])
     assert source.name == "trip/cat.png"
@@ -15,7 +15,7 @@ def test_files_are_named_as_seen_from_here(here, picture):
     assert source.read((5, 7)).shape == (5, 7, 3)
 
 
-def test_places_elsewhere_are_not_told(here):
+def test_paths_elsewhere_are_shortened(here):
     assert (
         find_images.display_name("/home/somebody/private/trip/cat.png")
         == "trip/cat.png"
@@ -23,12 +23,12 @@ def test_places_elsewhere_are_not_told(here):
     assert find_images.display_name("cat.png") == "cat.png"
 
 
-def test_odd_bytes_are_replaced(here):
+def test_unprintable_characters_are_replaced(here):
     odd = pathlib.Path(os.fsdecode(b"a\xff\x1b[31m\nb.png"))
     assert find_images.display_name(odd) == "a\ufffd\ufffd[31m\ufffdb.png"
 
 
-def test_the_demo_has_its_own_pictures():
+def test_the_demo_has_bundled_images():
     samples = demo.load_samples()
     found = find_images.demo_sources()
     assert len(found) == 12

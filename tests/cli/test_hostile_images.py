@@ -1,4 +1,4 @@
-"""Pictures that were damaged, or made to do harm."""
+"""Damaged and malicious image files."""
 
 import io
 import os
@@ -30,9 +30,9 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("hostile") / "a.png"
 
 
-def damaged(data, whole):
-    """Cut, flip bits, or write other bytes into it."""
-    content = bytearray(whole)
+def damaged(data, original):
+    """Truncate the bytes, flip one bit, or overwrite some of them."""
+    content = bytearray(original)
     place = data.draw(st.integers(0, len(content) - 1))
     how = data.draw(st.sampled_from(["cut", "flip", "rewrite"]))
     if how == "cut":
@@ -48,16 +48,16 @@ def damaged(data, whole):
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_a_damaged_picture_is_a_picture_or_one_sentence(path, kind, data):
+def test_a_damaged_image_is_read_or_one_error_sentence(path, kind, data):
     path.write_bytes(damaged(data, encoded(kind)))
-    said = "fine"
+    message = "none"
     try:
         assert read_images.read(path, (4, 4)).shape == (4, 4, 3)
     except ValueError as error:
-        said = str(error)
-    assert 0 < len(said) < 300
-    assert "\n" not in said
-    assert str(path.parent) not in said
+        message = str(error)
+    assert 0 < len(message) < 300
+    assert "\n" not in message
+    assert str(path.parent) not in message
 
 
 def png(width, height, data=b""):
@@ -66,8 +66,8 @@ def png(width, height, data=b""):
         return struct.pack(">I", len(content)) + kind + content + check
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = [chunk(b"IHDR", head), chunk(b"IDAT", data), chunk(b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    chunks = [chunk(b"IHDR", head), chunk(b"IDAT", data), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 @pytest.mark.parametrize(
@@ -78,27 +78,29 @@ def png(width, height, data=b""):
         b"P6\n50000 50000\n255\n",
     ],
 )
-def test_a_size_that_is_only_claimed_is_refused(path, content):
+def test_an_oversized_header_is_refused(path, content):
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="more pixels than is safe"):
+    with pytest.raises(ValueError, match="more pixels than can safely"):
         read_images.read(path, (8, 8))
 
 
 MEASURE = """
 import resource, sys
 from PIL import Image
-from keras_explainable import images
+from keras_explainable.cli import read_images
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 assert read_images.read(sys.argv[1], (96, 96)).shape == (96, 96, 3)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts in KiB there")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="ru_maxrss is in KiB on Linux only"
+)
 @pytest.mark.parametrize(
     ("mode", "most"), [("RGB", 4.5), ("LA", 9), ("I;16", 7), ("P", 6)]
 )
-def test_huge_pictures_take_few_bytes_a_pixel(tmp_path, mode, most):
+def test_memory_per_pixel_of_huge_images(tmp_path, mode, most):
     side = 6000
     Image.new(mode, (side, side)).save(tmp_path / "a.png", compress_level=1)
     command = [sys.executable, "-c", MEASURE, str(tmp_path / "a.png")]
@@ -106,7 +108,7 @@ def test_huge_pictures_take_few_bytes_a_pixel(tmp_path, mode, most):
     assert kibibytes * 1024 / side**2 < most
 
 
-def test_programs_in_postscript_are_not_run(path, monkeypatch):
+def test_postscript_is_not_run(path, monkeypatch):
     from PIL import EpsImagePlugin
 
     ran = []
@@ -116,36 +118,36 @@ def test_programs_in_postscript_are_not_run(path, monkeypatch):
     )
     with Image.open(path) as image:
         assert image.format == "EPS"
-    with pytest.raises(ValueError, match="is not a picture, or of an unknown kind"):
+    with pytest.raises(ValueError, match="is not an image or has an unknown format"):
         read_images.read(path)
     assert not ran
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs pipes with names")
-def test_a_pipe_is_not_waited_for(tmp_path):
+@pytest.mark.skipif(os.name == "nt", reason="needs named pipes")
+def test_a_named_pipe_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "a.png")
-    with pytest.raises(ValueError, match="it is no file"):
+    with pytest.raises(ValueError, match="not a regular file"):
         read_images.read(tmp_path / "a.png")
 
 
-def test_links_to_nowhere_and_to_themselves(tmp_path):
+def test_broken_and_circular_links(tmp_path):
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     (tmp_path / "gone.png").symlink_to(tmp_path / "nothing")
     found = read_images.find([tmp_path], skip=tmp_path / "out")
     assert [path.name for path in found] == ["gone.png", "loop.png"]
     with pytest.raises(ValueError, match="does not exist"):
         read_images.read(found[0])
-    with pytest.raises(ValueError, match="cannot be read as a picture") as caught:
+    with pytest.raises(ValueError, match="cannot be read as an image") as caught:
         read_images.read(found[1])
     assert str(tmp_path) not in str(caught.value)
 
 
-def test_links_into_the_output_folder_are_left_out(tmp_path):
+def test_links_into_the_output_folder_are_skipped(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b.png").touch()
     (tmp_path / "a.png").touch()
     (tmp_path / "link.png").symlink_to(tmp_path / "out" / "b.png")
-    (tmp_path / "again").symlink_to(tmp_path)  # A folder: never entered.
+    (tmp_path / "again").symlink_to(tmp_path)  # Linked folders are not searched.
     found = read_images.find([tmp_path], skip=tmp_path / "out")
     assert [path.name for path in found] == ["a.png"]
 

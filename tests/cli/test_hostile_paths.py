@@ -1,4 +1,4 @@
-"""Names, links and folders that were made to do harm."""
+"""Malicious names, links and folders."""
 
 import html
 import os
@@ -22,7 +22,7 @@ SCRIPT = "<img src=x onerror=alert(1)>"
         "$(touch ran).png",
     ],
 )
-def test_odd_names_are_only_text(explain, picture, here, manifest, name):
+def test_odd_names_are_shown_as_text(explain, picture, here, manifest, name):
     picture("a.png")
     (here / "a.png").rename(here / "in.png")
     (here / "pictures").mkdir()
@@ -39,8 +39,8 @@ def test_odd_names_are_only_text(explain, picture, here, manifest, name):
     assert len(panel.name.encode()) < 256
 
 
-@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
-def test_names_that_are_no_unicode(explain, picture, here, manifest):
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode on Windows")
+def test_names_that_are_not_unicode(explain, picture, here, manifest):
     picture("a.png")
     (here / "in").mkdir()
     os.rename(b"a.png", b"in/\xff\xfe.png")  # noqa: PTH104
@@ -51,7 +51,7 @@ def test_names_that_are_no_unicode(explain, picture, here, manifest):
     assert "no\ufffd.png does not exist" in err
 
 
-def test_names_with_the_way_up_stay_in_the_folder(explain, picture, here):
+def test_parent_directories_in_names_stay_in_the_folder(explain, picture, here):
     (here / "deep" / "below").mkdir(parents=True)
     picture("up.png")
     os.chdir(here / "deep" / "below")
@@ -60,25 +60,24 @@ def test_names_with_the_way_up_stay_in_the_folder(explain, picture, here):
     assert (here / "deep/below/out/panels/up.png").is_file()
 
 
-def test_names_in_errors_do_not_steer_the_terminal(explain):
+def test_escape_sequences_in_names_are_not_printed(explain):
     code, out, err = explain("a\x1b[2J\nb.png")
     assert (code, out) == (2, "")
     assert (
-        err
-        == "Error: a\ufffd[2J\ufffdb.png does not exist, or is no file and no folder.\n"
+        err == "Error: a\ufffd[2J\ufffdb.png does not exist or is no file or folder.\n"
     )
 
 
-def test_a_bomb_among_pictures_is_a_failure(explain, picture, here):
+def test_a_decompression_bomb_is_a_failure(explain, picture, here):
     good = picture("good.png")
     (here / "bomb.ppm").write_bytes(b"P6\n50000 50000\n255\n")
     code, out, err = explain(good, "bomb.ppm")
     assert (code, "1 explained, 1 failed" in out) == (1, True)
-    assert "bomb.ppm has more pixels than is safe to unpack" in err
+    assert "bomb.ppm has more pixels than can safely be decoded" in err
 
 
 @pytest.mark.parametrize("name", ["panels", "unfinished"])
-def test_a_folder_that_leads_elsewhere_is_refused(explain, picture, here, name):
+def test_output_folders_that_are_links_are_refused(explain, picture, here, name):
     (here / "elsewhere").mkdir()
     (here / "elsewhere" / "precious.npz").touch()
     (here / "out").mkdir()
@@ -101,7 +100,7 @@ def test_links_in_the_output_folder_are_replaced(explain, picture, here):
     assert not any((here / "out" / name).is_symlink() for name in made)
 
 
-def test_somebody_elses_folder_of_that_name_is_left_alone(explain, picture, here):
+def test_an_unrelated_folder_named_unfinished_is_kept(explain, picture, here):
     own = here / "out" / "unfinished"
     own.mkdir(parents=True)
     (own / "novel.txt").write_text("mine")

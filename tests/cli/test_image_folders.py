@@ -18,18 +18,18 @@ def names(paths, folder):
     return [path.relative_to(folder).as_posix() for path in paths]
 
 
-def test_folders_are_searched_whole_and_sorted(folder, tmp_path):
+def test_folders_are_searched_recursively_and_sorted(folder, tmp_path):
     found = read_images.find([folder], skip=tmp_path / "out")
     assert names(found, folder) == ["a.JPG", "b.png", "sub/c.webp"]
 
 
-def test_files_are_taken_as_named_each_once(folder, tmp_path):
+def test_files_are_listed_in_order_without_duplicates(folder, tmp_path):
     named = [folder / "notes.txt", folder / "b.png", folder]
     found = read_images.find(named, skip=tmp_path / "out")
     assert names(found, folder) == ["notes.txt", "b.png", "a.JPG", "sub/c.webp"]
 
 
-def test_results_of_earlier_runs_are_no_input(folder):
+def test_results_of_earlier_runs_are_skipped(folder):
     found = read_images.find([folder], skip=folder / "sub")
     assert names(found, folder) == ["a.JPG", "b.png"]
 
@@ -40,7 +40,7 @@ def test_the_output_folder_cannot_be_explained(folder, named):
         read_images.find([folder / named], skip=folder / "sub")
 
 
-def test_nothing_to_find(folder, tmp_path):
+def test_missing_paths_and_empty_folders(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"folder without images \(.bmp, .gif"):
         read_images.find([folder, tmp_path / "empty"], skip=tmp_path / "out")

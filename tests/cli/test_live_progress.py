@@ -11,14 +11,14 @@ def console(terminal):
 
 def test_on_a_terminal_a_bar_moves_within_a_batch():
     screen = console(terminal=True)
-    with LiveProgress(screen, images=4) as watcher:
-        watcher.started(2)
-        watcher.on_explain_progress(25, 100)
-        watcher._bar.refresh()
+    with LiveProgress(screen, images=4) as progress:
+        progress.start_step(2)
+        progress.on_explain_progress(25, 100)
+        progress._bar.refresh()
         assert "12%" in screen.file.getvalue()
-        watcher.finished(2)
-        watcher.on_explain_progress(30, 60)
-        watcher._bar.refresh()
+        progress.finish(2)
+        progress.on_explain_progress(30, 60)
+        progress._bar.refresh()
     text = screen.file.getvalue()
     assert "3/4" in text
     assert "75%" in text
@@ -26,19 +26,19 @@ def test_on_a_terminal_a_bar_moves_within_a_batch():
 
 def test_several_methods_share_the_time_of_a_batch():
     screen = console(terminal=True)
-    with LiveProgress(screen, images=4) as watcher:
-        watcher.started(4, 1, 2)
-        watcher.on_explain_progress(1, 2)
-        watcher._bar.refresh()
+    with LiveProgress(screen, images=4) as progress:
+        progress.start_step(4, 1, 2)
+        progress.on_explain_progress(1, 2)
+        progress._bar.refresh()
         assert "75%" in screen.file.getvalue()
 
 
 def test_in_a_log_a_short_line_at_most_for_each_tenth():
     log = console(terminal=False)
-    with LiveProgress(log, images=95) as watcher:
-        watcher.on_explain_progress(1, None)
+    with LiveProgress(log, images=95) as progress:
+        progress.on_explain_progress(1, None)
         for _ in range(95):
-            watcher.finished(1)
+            progress.finish(1)
     lines = log.file.getvalue().splitlines()
     assert 5 <= len(lines) <= 10
     assert lines[-1] == "95 of 95 images"
@@ -46,7 +46,7 @@ def test_in_a_log_a_short_line_at_most_for_each_tenth():
 
 def test_images_that_fail_count_as_finished():
     log = console(terminal=False)
-    with LiveProgress(log, images=2) as watcher:
-        watcher.finished(0)
-        watcher.finished(2)
+    with LiveProgress(log, images=2) as progress:
+        progress.finish(0)
+        progress.finish(2)
     assert log.file.getvalue() == "2 of 2 images\n"

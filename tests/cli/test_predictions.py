@@ -21,18 +21,18 @@ def logits_of(model):
 
 
 def predicted(model):
-    """Logits, scores, and whether these are probabilities, in batches of two."""
+    """Return logits, scores and whether these are probabilities; batches of two."""
     labels = tuple("abcd")
-    subject = LoadedModel("net", model, "none", lambda x: x, labels)
-    found = predictions.predict(subject, X, 2)
-    return found.logits, found.scores, found.probable
+    loaded = LoadedModel("net", model, "none", lambda x: x, labels)
+    found = predictions.predict(loaded, X, 2)
+    return found.logits, found.scores, found.are_probabilities
 
 
 def softmax(x):
     return np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
 
 
-def test_probabilities_are_shown_and_logits_rank():
+def test_scores_are_probabilities_and_logits_are_kept():
     model = classifier(4, layers.Softmax())
     logits, scores, probable = predicted(model)
     np.testing.assert_allclose(logits, logits_of(model), rtol=1e-5)
@@ -61,7 +61,7 @@ def test_a_single_number_is_shown_as_it_is():
     assert not probable
 
 
-def test_probabilities_of_a_model_that_cannot_be_taken_apart():
+def test_probabilities_of_a_subclassed_model():
     class Whole(keras.Model):
         def __init__(self):
             super().__init__()
@@ -81,13 +81,13 @@ def test_large_logits_do_not_overflow():
     np.testing.assert_array_equal(scores, [[1, 0], [0.5, 0.5]])
 
 
-def test_the_best_come_first_and_the_first_of_equals():
+def test_top_predictions_are_sorted_with_stable_ties():
     logits = np.array([[1, 5, 5, 3]], "float32")
     found = predictions.Predictions(logits, logits / 10, True, tuple("abcd"))
-    best = found.best(0, 3)
+    best = found.top(0, 3)
     assert [one.label for one in best] == ["b", "c", "d"]
     assert [one.unit for one in best] == [1, 2, 3]
-    assert [one.score for one in found.of(0, np.array([3, 0]))] == [
+    assert [one.score for one in found.of_units(0, np.array([3, 0]))] == [
         float(np.float32(0.3)),
         float(np.float32(0.1)),
     ]

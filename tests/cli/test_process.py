@@ -1,4 +1,4 @@
-"""The command as people run it: another process, the bundled network."""
+"""The command in a process of its own, with the bundled network."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from keras_explainable import demo
 
-# A shell starts what runs in its background, such as these tests, deaf to Ctrl-C.
+# A shell starts background jobs, perhaps these tests, with SIGINT ignored.
 START = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -44,7 +44,7 @@ def demonstration(tmp_path_factory):
     return folder, process.returncode, out, err
 
 
-def test_the_demonstration_runs_and_says_where_the_page_is(demonstration):
+def test_the_demonstration_prints_the_path_of_the_page(demonstration):
     folder, code, out, _ = demonstration
     assert code == 0
     assert "See explanations/index.html" in out
@@ -52,12 +52,12 @@ def test_the_demonstration_runs_and_says_where_the_page_is(demonstration):
     assert len(list((folder / "explanations" / "panels").iterdir())) == 12
 
 
-def test_it_says_nothing_else(demonstration):
+def test_stderr_holds_nothing_else(demonstration):
     err = demonstration[-1]
     assert err.splitlines() == ["Loading demo", "12 of 12 images"]
 
 
-def test_the_network_is_right_and_its_maps_are_where_the_digits_are(demonstration):
+def test_predictions_are_right_and_maps_highlight_the_digits(demonstration):
     folder = demonstration[0] / "explanations"
     facts = json.loads((folder / "manifest.json").read_text("utf-8"))
     samples = demo.load_samples()
@@ -71,12 +71,12 @@ def test_the_network_is_right_and_its_maps_are_where_the_digits_are(demonstratio
 
 def test_the_page_needs_no_other_file(demonstration):
     page = (demonstration[0] / "explanations" / "index.html").read_text("utf-8")
-    assert page.count("url(data:image/") == 12 * 2  # Each picture and each map once.
+    assert page.count("url(data:image/") == 12 * 2  # Each image and each map once.
     assert "src=" not in page
     assert "href" not in page
 
 
-def test_help_and_mistakes_load_no_network_library(tmp_path):
+def test_help_and_usage_errors_import_no_framework(tmp_path):
     heavy = ["keras", "tensorflow", "jax", "torch", "matplotlib"]
     code = (
         "import sys; from keras_explainable.cli import main\n"
@@ -94,14 +94,14 @@ def test_help_and_mistakes_load_no_network_library(tmp_path):
         assert done.stderr.splitlines()[-1] == "[]"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise there")
-def test_ctrl_c_ends_with_130_and_a_report(tmp_path):
-    """Interrupts a run of a dozen images once its first one is done."""
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C differently")
+def test_ctrl_c_exits_with_130_and_a_report(tmp_path):
+    """Interrupt a run of a dozen images after its first two."""
     many = ["--repetitions", "100", "--batch-size", "1"]
     process = start("explain", *many, cwd=tmp_path, start_new_session=True)
-    parts = tmp_path / "explanations" / "unfinished"
+    unfinished = tmp_path / "explanations" / "unfinished"
     try:
-        while len(list(parts.glob("*.npz"))) < 2:
+        while len(list(unfinished.glob("*.npz"))) < 2:
             assert process.poll() is None
             time.sleep(0.05)
     except BaseException:

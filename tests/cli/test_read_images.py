@@ -12,7 +12,7 @@ from keras_explainable.cli import read_images
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
-# How a camera stores the upright picture `u` under each EXIF orientation.
+# How a camera stores the upright image `u` for each EXIF orientation.
 STORED = {
     1: lambda u: u,
     2: lambda u: u[:, ::-1],
@@ -70,7 +70,7 @@ def test_jpegs_are_turned_upright(save):
         b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x05\0\0\0\x01\0\0\0\x1a" + bytes(8),
     ],
 )
-def test_damaged_exif_does_no_harm(exif, save):
+def test_damaged_exif_is_ignored(exif, save):
     path = save(stripes(RED, BLUE), "a.jpg", exif=b"Exif\0\0" + exif)
     assert read_images.read(path).shape == (4, 8, 3)
 
@@ -83,10 +83,10 @@ def test_the_middle_of_the_longer_side_is_kept(save, turned, size):
     np.testing.assert_array_equal(read, np.broadcast_to(GREEN, (4, 4, 3)))
 
 
-def test_an_odd_pixel_more_is_cropped_in_half(save):
+def test_an_odd_number_of_pixels_is_cropped_evenly(save):
     columns = np.arange(0, 50, 10, dtype="uint8")
     picture = np.tile(columns[None, :, None], (4, 1, 3))
-    # Half a pixel goes on each side: what is left is halfway between neighbours.
+    # Half a pixel is cropped on each side, so values are halfway between neighbours.
     assert read_images.read(save(picture), (4, 4))[0, :, 0].tolist() == [5, 15, 25, 35]
 
 
@@ -104,7 +104,7 @@ def test_scaling_down_averages(save):
     assert np.abs(read[2:-2, 2:-2].astype(int) - 127).max() <= 2
 
 
-def test_a_thin_strip_does_not_become_a_giant(save):
+def test_a_thin_strip_is_cropped_before_resizing(save):
     assert read_images.read(save(np.zeros((1, 5000), "uint8")), (224, 224)).shape == (
         *(224, 224),
         3,
@@ -172,15 +172,15 @@ def truncated(suffix):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not a picture"),
-        (b"hello", "is not a picture"),
-        (truncated("jpeg"), "cannot be read as a picture .*truncated"),
-        (truncated("png"), "cannot be read as a picture"),
-        (truncated("tiff"), "cannot be read as a picture|is not a picture"),
-        (truncated("webp"), "cannot be read as a picture|is not a picture"),
+        (b"", "is not an image"),
+        (b"hello", "is not an image"),
+        (truncated("jpeg"), "cannot be read as an image .*truncated"),
+        (truncated("png"), "cannot be read as an image"),
+        (truncated("tiff"), "cannot be read as an image|is not an image"),
+        (truncated("webp"), "cannot be read as an image|is not an image"),
     ],
 )
-def test_what_cannot_be_read_is_one_clear_error(tmp_path, content, message):
+def test_unreadable_files_raise_a_clear_error(tmp_path, content, message):
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
@@ -214,10 +214,10 @@ def test_floating_point_pixels_are_refused(save):
         read_images.read(save(Image.new("F", (2, 2)), "a.tif"))
 
 
-def test_decompression_bombs_are_refused_before_they_go_off(save, monkeypatch):
+def test_decompression_bombs_are_refused_before_decoding(save, monkeypatch):
     path = save(np.zeros((100, 100), "uint8"))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100 * 100 // 2 - 1)
-    with pytest.raises(ValueError, match="more pixels than is safe"):
+    with pytest.raises(ValueError, match="more pixels than can safely"):
         read_images.read(path)
 
 
@@ -242,7 +242,7 @@ def test_large_but_safe_pictures_are_read_without_a_warning(save, monkeypatch):
         ("caffe", [0 - 103.939, 128 - 116.779, 255 - 123.68]),
     ],
 )
-def test_preprocessing_by_hand(kind, expected):
+def test_preprocessing_formulas(kind, expected):
     pixel = np.array([[[[255, 128, 0]]]], "uint8")
     ready = read_images.preprocess(pixel, kind)
     assert ready.dtype == "float32"
@@ -250,7 +250,7 @@ def test_preprocessing_by_hand(kind, expected):
 
 
 @pytest.mark.parametrize("kind", ["tf", "torch", "caffe"])
-def test_preprocessing_is_that_of_keras(kind, rng):
+def test_preprocessing_equals_that_of_keras(kind, rng):
     import keras
 
     pixels = rng.integers(0, 256, (2, 5, 4, 3), "uint8")
@@ -260,7 +260,7 @@ def test_preprocessing_is_that_of_keras(kind, rng):
     np.testing.assert_allclose(read_images.preprocess(pixels, kind), theirs, atol=1e-4)
 
 
-def test_models_with_one_channel_get_brightness():
+def test_models_with_one_channel_receive_luma():
     pixels = np.array([[[[10, 20, 30], [255, 255, 255]]]], "uint8")
     grey = read_images.preprocess(pixels, "none", channels=1)
     assert grey.shape == (1, 1, 2, 1)
@@ -269,7 +269,7 @@ def test_models_with_one_channel_get_brightness():
     )
 
 
-def test_preprocessing_that_cannot_be():
+def test_invalid_preprocessing():
     pixels = np.zeros((1, 1, 1, 3), "uint8")
     with pytest.raises(ValueError, match="must be one of none, unit, tf"):
         read_images.preprocess(pixels, "zero")

@@ -1,4 +1,4 @@
-"""Runs that end before their end, and those that go on from there."""
+"""Unfinished runs, and runs that resume them."""
 
 import json
 import os
@@ -25,19 +25,19 @@ def pictures(picture):
 
 @pytest.fixture
 def stop_after(monkeypatch):
-    """Have the maps of a later batch fail; returns the sizes of those before."""
+    """Raise an error at a later batch; return the sizes of the batches before it."""
 
     def stop(calls, error=KeyboardInterrupt):
         monkeypatch.undo()
-        whole, done = explain_images._maps, []
+        compute, done = explain_images._compute_maps, []
 
         def stopping(model, inputs, *arguments):
             if len(done) == calls:
                 raise error
             done.append(len(inputs))
-            return whole(model, inputs, *arguments)
+            return compute(model, inputs, *arguments)
 
-        monkeypatch.setattr(explain_images, "_maps", stopping)
+        monkeypatch.setattr(explain_images, "_compute_maps", stopping)
         return done
 
     return stop
@@ -48,7 +48,7 @@ def facts_of(manifest):
     return {key: value for key, value in manifest().items() if key not in times}
 
 
-def test_a_resumed_run_is_as_one_that_was_never_stopped(
+def test_a_resumed_run_equals_an_uninterrupted_one(
     explain, pictures, here, manifest, maps, stop_after, monkeypatch
 ):
     monkeypatch.chdir(here)
@@ -79,7 +79,7 @@ def test_a_resumed_run_is_as_one_that_was_never_stopped(
 
 @pytest.fixture
 def stopped(explain, pictures, here, stop_after, monkeypatch):
-    """A run that was stopped after four of six pictures; count what comes then."""
+    """Stop a run after four of six images; return the batches computed after that."""
     stop_after(4)
     monkeypatch.chdir(here)
     assert explain(*pictures, "--batch-size", 1)[0] == 130
@@ -88,27 +88,27 @@ def stopped(explain, pictures, here, stop_after, monkeypatch):
     return done
 
 
-def test_without_resume_all_is_done_again(explain, pictures, stopped):
+def test_without_resume_all_images_are_explained_again(explain, pictures, stopped):
     assert explain(*pictures, "--batch-size", 1)[0] == 0
     assert len(stopped) == 6
 
 
-def test_pictures_that_changed_are_done_again(explain, pictures, picture, stopped):
+def test_changed_images_are_explained_again(explain, pictures, picture, stopped):
     picture(NAMES[1], 77)
     assert explain(*pictures, "--batch-size", 1, "--resume")[0] == 0
     assert len(stopped) == 3
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "gone"])
-def test_damaged_parts_are_done_again(explain, pictures, stopped, here, damage):
-    part = here / "out" / "unfinished" / "2.npz"
-    content = bytearray(part.read_bytes())
+def test_damaged_results_are_computed_again(explain, pictures, stopped, here, damage):
+    file = here / "out" / "unfinished" / "2.npz"
+    content = bytearray(file.read_bytes())
     place = content.index(b"panel.npy") + 500
     content[place] ^= 1
     damaged = {"cut": content[: len(content) // 2], "flip": content, "empty": b""}
-    part.write_bytes(damaged.get(damage, b""))
+    file.write_bytes(damaged.get(damage, b""))
     if damage == "gone":
-        part.unlink()
+        file.unlink()
     assert explain(*pictures, "--batch-size", 1, "--resume")[0] == 0
     assert len(stopped) == 3
 
@@ -130,7 +130,7 @@ def test_other_settings_are_refused(
     before = manifest()
     code, out, err = explain(*pictures, "--batch-size", 1, *options, "--resume")
     assert (code, out, stopped) == (2, "", [])
-    assert "--resume must go on with the settings of the unfinished run in out" in err
+    assert "--resume must be used with the settings of the unfinished run in out" in err
     assert err.endswith(f"; changed: {changed}.\n")
     assert manifest() == before
 
@@ -146,7 +146,7 @@ def test_other_weights_are_refused(explain, pictures, stopped, model_file, here)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"[1]", b"\xff", b"[" * 99999])
-def test_a_damaged_record_of_the_run_is_one_sentence(
+def test_a_damaged_run_record_is_one_error_sentence(
     explain, pictures, stopped, here, content
 ):
     (here / "out" / "unfinished" / "run.json").write_bytes(content)
@@ -156,7 +156,7 @@ def test_a_damaged_record_of_the_run_is_one_sentence(
     assert explain(*pictures, "--batch-size", 1)[0] == 0
 
 
-def test_failures_are_tried_again(explain, picture, here, manifest, stop_after):
+def test_failed_images_are_tried_again(explain, picture, here, manifest, stop_after):
     picture("good.png", 1)
     (here / "bad.png").write_bytes(b"no picture")
     assert explain("bad.png", "good.png")[0] == 1
@@ -167,13 +167,13 @@ def test_failures_are_tried_again(explain, picture, here, manifest, stop_after):
     assert [entry["name"] for entry in manifest()["images"]] == ["bad.png", "good.png"]
 
 
-def test_with_nothing_to_resume_a_run_starts(explain, pictures, manifest):
+def test_resume_without_an_unfinished_run_starts_one(explain, pictures, manifest):
     assert explain(*pictures, "--resume")[0] == 0
     assert len(manifest()["images"]) == 6
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
-def test_a_killed_run_leaves_complete_images_and_goes_on(
+def test_a_killed_run_keeps_completed_images_and_resumes(
     explain, pictures, here, model_file, manifest, maps, stop_after, monkeypatch
 ):
     explain(*pictures[:1])
@@ -182,14 +182,14 @@ def test_a_killed_run_leaves_complete_images_and_goes_on(
     command = [sys.executable, "-c", START, "explain", *pictures, *options]
     command = [*map(str, command), "--out", "out"]
     process = subprocess.Popen(command, cwd=here, stderr=subprocess.DEVNULL)
-    parts = here / "out" / "unfinished"
-    while len(list(parts.glob("*.npz"))) < 2:
+    unfinished = here / "out" / "unfinished"
+    while len(list(unfinished.glob("*.npz"))) < 2:
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert {path: path.read_bytes() for path in old} == old
-    complete = list(parts.glob("*.npz"))
+    complete = list(unfinished.glob("*.npz"))
     for path in complete:
         with np.load(path) as arrays:
             assert arrays["maps_smoothgrad"].shape == (12, 12, 1)
@@ -200,23 +200,23 @@ def test_a_killed_run_leaves_complete_images_and_goes_on(
     assert len(done) == 6 - len(complete)
     assert [entry["name"] for entry in manifest()["images"]] == NAMES
     assert len(maps()) == 6
-    assert not parts.exists()
+    assert not unfinished.exists()
 
 
 LIMITED = """
 import resource, sys
-from keras_explainable.cli import main, sources, explaining
-whole = explain_images.explain
-def limited(*arguments):  # A file may not grow beyond this: as if the disk were full.
+from keras_explainable.cli import explain_images, main
+explain = explain_images.explain
+def limited(*arguments):  # Writing more to a file fails, as on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
-    whole(*arguments)
+    explain(*arguments)
 explain_images.explain = limited
 main()
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs resource limits")
-def test_a_disk_that_is_really_full(explain, pictures, here, model_file):
+def test_a_real_write_failure(explain, pictures, here, model_file):
     explain(*pictures[:1])
     old = {p: p.read_bytes() for p in (here / "out").rglob("*") if p.is_file()}
     options = ["--out", "out", "--repetitions", "2", "--model", model_file]
@@ -228,7 +228,9 @@ def test_a_disk_that_is_really_full(explain, pictures, here, model_file):
         check=False,
     )
     assert done.returncode == 1, done.stderr
-    assert done.stderr.splitlines()[-1].endswith("what is done is kept for --resume.")
+    assert done.stderr.splitlines()[-1].endswith(
+        "completed images are kept for --resume."
+    )
     assert "Traceback" not in done.stderr
     assert {path: path.read_bytes() for path in old} == old
     assert not list((here / "out").rglob("*.part"))
@@ -237,24 +239,24 @@ def test_a_disk_that_is_really_full(explain, pictures, here, model_file):
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError])
 @pytest.mark.parametrize("file", ["4.npz", "maps.npz", "index.html", "manifest.json"])
-def test_a_full_disk_at_any_file_leaves_the_old_ones_or_new(
+def test_a_full_disk_at_any_file_leaves_old_or_new_results(
     explain, pictures, here, manifest, monkeypatch, error, file
 ):
     explain(*pictures[:1])
     old = (here / "out" / "manifest.json").read_bytes()
-    whole = atomic_files.replacing
+    atomic_write = atomic_files.atomic_write
 
-    def full(path, workshop):
+    def full(path, folder):
         if path.name == file:
             raise error
-        return whole(path, workshop)
+        return atomic_write(path, folder)
 
     with monkeypatch.context() as patched:
-        patched.setattr(atomic_files, "replacing", full)
+        patched.setattr(atomic_files, "atomic_write", full)
         code, out, err = explain(*pictures)
     assert (code, out) == (1, "")
-    assert err.splitlines()[-1].endswith("; what is done is kept for --resume.")
-    if file == "4.npz":  # The others are complete, and shown.
+    assert err.splitlines()[-1].endswith("; completed images are kept for --resume.")
+    if file == "4.npz":  # The other images are complete and written.
         assert len(manifest()["images"]) == 4
         assert manifest()["interrupted"] is True
     else:
@@ -264,7 +266,7 @@ def test_a_full_disk_at_any_file_leaves_the_old_ones_or_new(
     assert [entry["name"] for entry in manifest()["images"]] == NAMES
 
 
-def test_no_memory_for_a_batch_fails_its_images_only(
+def test_out_of_memory_fails_only_the_images_of_the_batch(
     explain, pictures, manifest, here, stop_after, monkeypatch
 ):
     stop_after(2, MemoryError("no room"))
@@ -291,7 +293,9 @@ def test_an_interruption_before_the_first_image_keeps_the_old_results(
     assert (here / "out" / "manifest.json").read_bytes() == old
 
 
-def test_an_interruption_at_the_very_end(explain, pictures, monkeypatch, here):
+def test_an_interruption_while_the_report_is_written(
+    explain, pictures, monkeypatch, here
+):
     def interrupted(self):
         raise KeyboardInterrupt
 

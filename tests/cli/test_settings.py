@@ -3,7 +3,8 @@ import pytest
 
 import keras_explainable as ke
 from keras_explainable.cli.settings import ESTIMATORS, METHODS, Settings
-from keras_explainable.methods.gradient import smooth_gradients
+from keras_explainable.methods.gradient.smooth_gradients import ESTIMATORS as KNOWN
+from keras_explainable.methods.gradient.smooth_gradients import FEWEST
 from keras_explainable.report import explanation_records
 
 LOGITS = np.array([[1, 4, 2, 3], [9, 0, 9, 1]], "float32")
@@ -19,8 +20,8 @@ LOGITS = np.array([[1, 4, 2, 3], [9, 0, 9, 1]], "float32")
         ("3", [[3], [3]]),
     ],
 )
-def test_units(target, units):
-    assert Settings(target=target).units(LOGITS).tolist() == units
+def test_target_units(target, units):
+    assert Settings(target=target).target_units(LOGITS).tolist() == units
 
 
 @pytest.mark.parametrize(
@@ -30,8 +31,14 @@ def test_units(target, units):
             {"method": "lime"},
             "--method must be one of smoothgrad, .*; received lime.",
         ),
-        ({"method": "rise,"}, "or several with commas; received rise,."),
-        ({"method": "rise,rise"}, "--method must be different ones"),
+        (
+            {"method": "rise,"},
+            "or several of them, separated by commas; received rise,.",
+        ),
+        (
+            {"method": "rise,rise"},
+            "--method must be a list without repeats; received rise,rise",
+        ),
         ({"target": "best"}, "--target must be top1, top3 or the index of a class"),
         ({"target": "top0"}, "--target must be"),
         ({"target": "-1"}, "--target must be .*received -1"),
@@ -58,39 +65,39 @@ def test_units(target, units):
         ),
         (
             {"estimator": "slopes", "tolerance": 0.1},
-            "--tolerance must be left out with --estimator slopes, .*; received 0.1.",
+            "--tolerance must be omitted with --estimator slopes, .*; received 0.1.",
         ),
     ],
 )
-def test_what_makes_no_sense_is_said(wrong, message):
+def test_invalid_settings_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         Settings(**wrong)
 
 
 def test_the_target_must_be_a_class_of_the_model():
-    Settings(target="9").check_classes(10)
-    Settings(target="top3").check_classes(2)
+    Settings(target="9").check_target(10)
+    Settings(target="top3").check_target(2)
     with pytest.raises(
         ValueError, match=r"below 10, .* number of classes; received 10"
     ):
-        Settings(target="10").check_classes(10)
+        Settings(target="10").check_target(10)
 
 
-def test_which_methods_are_noisy():
-    assert Settings(method="vargrad").noisy
-    assert not Settings(method="gradients").noisy
-    assert Settings(method="gradients,smoothgrad").noisy
+def test_which_methods_add_noise():
+    assert Settings(method="vargrad").add_noise
+    assert not Settings(method="gradients").add_noise
+    assert Settings(method="gradients,smoothgrad").add_noise
 
 
-def test_several_methods_have_commas_between_them():
+def test_several_methods_are_separated_by_commas():
     assert Settings(method="rise").methods == ("rise",)
     assert Settings(method="gradients,rise").methods == ("gradients", "rise")
 
 
 def test_estimators_are_those_of_the_package():
-    assert (*ESTIMATORS,) == smooth_gradients.ESTIMATORS
+    assert (*ESTIMATORS,) == KNOWN
     fewest = {name: count for name, count in ESTIMATORS.items() if name != "sampled"}
-    assert fewest == smooth_gradients.FEWEST
+    assert fewest == FEWEST
     Settings(estimator="hybrid", repetitions=4, tolerance=0.1)
 
 

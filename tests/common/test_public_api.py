@@ -1,4 +1,4 @@
-"""The public names, what importing them loads, and errors when that fails."""
+"""The public API: its names, its documentation, its errors when it cannot load."""
 
 import importlib.metadata
 import os
@@ -58,6 +58,17 @@ def test_public_names():
     assert importlib.metadata.version("keras-explainable") == ke.__version__
 
 
+MODULES = [
+    *(ke, ke.demo, ke.filters, ke.inspection, ke.lowering, ke.methods, ke.utils),
+    *(getattr(ke.methods, name) for name in ke.methods.__all__),
+]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_dir_shows_public_names_only(module):
+    assert dir(module) == sorted(module.__all__)
+
+
 def test_every_public_function_is_documented_and_typed():
     functions = [getattr(ke, name) for name in ke.__all__ if name != "Stats"]
     functions = [function for function in functions if callable(function)]
@@ -69,7 +80,7 @@ def test_every_public_function_is_documented_and_typed():
         assert "return" in function.__annotations__, function
 
 
-def test_a_missing_backend_is_an_error_with_instructions():
+def test_without_a_backend_one_sentence_names_the_packages():
     hide = "import sys; sys.modules['tensorflow'] = None; import keras_explainable"
     result = run(hide, KERAS_BACKEND="tensorflow")
     assert result.returncode == 1
@@ -80,14 +91,14 @@ def test_a_missing_backend_is_an_error_with_instructions():
     assert 'pip install "keras-explainable[tensorflow]"' in message
 
 
-def test_unsupported_backends_are_errors():
+def test_other_backends_are_refused():
     result = run("import keras_explainable", KERAS_BACKEND="numpy")
     message = result.stderr.strip().splitlines()[-1]
     assert "must be tensorflow, jax or torch" in message
     assert "received 'numpy' (see the environment variable KERAS_BACKEND)" in message
 
 
-def test_the_backend_may_come_from_the_settings_file(tmp_path, monkeypatch):
+def test_the_backend_of_the_settings_file_is_used(tmp_path, monkeypatch):
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     assert installation.chosen_backend() == "tensorflow"
@@ -100,7 +111,7 @@ def test_the_backend_may_come_from_the_settings_file(tmp_path, monkeypatch):
     assert installation.chosen_backend() == "torch"
 
 
-def test_names_are_imported_on_first_use():
+def test_names_are_imported_at_first_use():
     code = "import sys, keras_explainable as ke; print('keras' in sys.modules);"
     result = run(code + "ke.explain; print('keras' in sys.modules, 'demo' in dir(ke))")
     assert result.stdout.split() == ["False", "True", "True"]
@@ -108,7 +119,7 @@ def test_names_are_imported_on_first_use():
         _ = ke.nothing
 
 
-def test_import_loads_no_optional_packages():
+def test_no_drawing_or_command_line_package_is_imported():
     heavy = "{'matplotlib', 'PIL', 'rich', 'typer', 'sklearn'}"
     code = (
         "import sys, keras; before = set(sys.modules); import keras_explainable as ke\n"
@@ -118,6 +129,6 @@ def test_import_loads_no_optional_packages():
     assert result.stdout.strip() == "set()", result.stdout + result.stderr
 
 
-def test_no_module_uses_private_keras():
+def test_private_keras_is_imported_nowhere():
     for path in SOURCES.rglob("*.py"):
         assert "keras.src" not in path.read_text(encoding="utf-8"), path

@@ -1,4 +1,4 @@
-"""The examples in docstrings run."""
+"""The examples in docstrings are correct."""
 
 import doctest
 import importlib

@@ -1,4 +1,4 @@
-"""The eight pictures of the documentation, painted by the project."""
+"""The eight pictures in the documentation, painted by ``tools/make_pictures.py``."""
 
 import pathlib
 import subprocess
@@ -53,6 +53,6 @@ def test_the_script_paints_them_all(painted):
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
-def test_the_script_paints_the_same_again(painted, path):
+def test_the_script_is_reproducible(painted, path):
     apart = np.abs(pixels(path).astype(int) - pixels(painted / path.name))
-    assert apart.mean() < 1  # another JPEG library may round otherwise
+    assert apart.mean() < 1  # another JPEG library may round differently

@@ -1,4 +1,4 @@
-"""Sample scenes: the shipped dozen, and as many more as one likes."""
+"""Sample scenes: the bundled dozen, and new ones."""
 
 import sys
 
@@ -10,7 +10,7 @@ from keras_explainable.demo import digits, samples
 
 
 @pytest.fixture(scope="module")
-def shipped():
+def bundled():
     return demo.load_samples()
 
 
@@ -23,35 +23,35 @@ def check(found, count):
     assert found.masks.dtype == np.bool_
 
 
-def test_a_dozen_is_shipped(shipped):
-    check(shipped, 12)
+def test_a_dozen_is_bundled(bundled):
+    check(bundled, 12)
 
 
-def test_samples_are_a_named_tuple(shipped):
-    images, labels, masks = shipped
-    assert images is shipped.images
-    assert labels is shipped.labels
-    assert masks is shipped.masks
+def test_samples_are_a_named_tuple(bundled):
+    images, labels, masks = bundled
+    assert images is bundled.images
+    assert labels is bundled.labels
+    assert masks is bundled.masks
 
 
-def test_every_class_is_shipped(shipped):
-    assert set(shipped.labels) == set(range(10))
+def test_every_class_is_bundled(bundled):
+    assert set(bundled.labels) == set(range(10))
 
 
-def test_each_shipped_mask_marks_some_ink(shipped):
-    share = shipped.masks.mean((1, 2))
+def test_each_bundled_mask_marks_some_ink(bundled):
+    share = bundled.masks.mean((1, 2))
     assert (share > 0.005).all()
     assert (share < 0.2).all()
 
 
-def test_shipped_samples_take_little_room():
-    assert samples._SHIPPED.stat().st_size < 500_000
+def test_bundled_samples_are_a_small_file():
+    assert samples._BUNDLED.stat().st_size < 500_000
 
 
-def test_shipped_samples_need_numpy_only(monkeypatch):
+def test_bundled_samples_need_numpy_only(monkeypatch):
     for absent in ("sklearn", "scipy", "PIL"):
         monkeypatch.setitem(sys.modules, absent, None)
-    digits._enlarged.cache_clear()
+    digits._enlarged_digits.cache_clear()
     check(demo.load_samples(), 12)
 
 
@@ -67,7 +67,7 @@ def test_the_same_arguments_make_the_same_scenes():
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_global_generator_neither_matters_nor_moves():
+def test_the_global_generator_is_not_used():
     np.random.seed(1)  # noqa: NPY002
     first = demo.make_samples(1)
     left = np.random.random()  # noqa: NPY002
@@ -89,23 +89,23 @@ def test_seeds_and_parts_make_different_scenes():
 
 
 @pytest.mark.parametrize("held_out", [True, False])
-def test_digits_and_scraps_come_from_the_asked_part_only(monkeypatch, held_out):
-    asked = []
+def test_digits_and_scraps_come_from_the_requested_part(monkeypatch, held_out):
+    requested = []
     load = digits.load_digits
 
     def spy(part):
-        asked.append(part)
+        requested.append(part)
         return load(part)
 
     monkeypatch.setattr(digits, "load_digits", spy)
     demo.make_samples(1, held_out=held_out)
-    assert asked == [held_out]
+    assert requested == [held_out]
 
 
 def test_labels_are_those_of_the_glyphs_drawn(monkeypatch):
     glyphs = np.zeros((2, 48, 48), "float32")
     glyphs[0, 12:36, 20:28] = 1  # a bar
-    glyphs[1, 20:28, 12:36] = 1  # the same, lying
+    glyphs[1, 20:28, 12:36] = 1  # the same, horizontal
     known = digits.Digits(glyphs, np.array([1, 7]))
     monkeypatch.setattr(digits, "load_digits", lambda held_out: known)
     made = demo.make_samples(12)
@@ -142,8 +142,8 @@ def test_numpy_integers_are_integers():
     check(demo.make_samples(np.int32(2), seed=np.uint8(1)), 2)
 
 
-def test_missing_scikit_learn_is_told_before_anything_is_drawn(monkeypatch):
+def test_a_missing_scikit_learn_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    digits._enlarged.cache_clear()
+    digits._enlarged_digits.cache_clear()
     with pytest.raises(ImportError, match="scikit-learn"):
         demo.make_samples(1)

@@ -1,4 +1,4 @@
-"""Scenes: the digit is there, whole, visible, and the mask says where."""
+"""Scenes: the digit is complete and visible, and the mask marks it."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def drawn(glyphs, seed):
 
 
 def ring(mask, reach):
-    """Pixels near the mask, not in it."""
+    """Pixels near the mask but not in it."""
     padded = np.pad(mask, reach)
     shifts = range(2 * reach + 1)
     size = mask.shape[0]
@@ -41,16 +41,16 @@ def test_every_scene_has_the_promised_form(seed):
 
 @given(SEEDS)
 @settings(max_examples=40, deadline=None)
-def test_the_digit_is_neither_tiny_nor_huge_and_lies_within(seed):
+def test_the_size_and_position_of_the_digit(seed):
     _, mask = drawn(digits.load_digits(held_out=False).glyphs, seed)
     assert 0.005 < mask.mean() < 0.2
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    assert border.mean() < 0.05  # A stroke may touch it, in one scene of thousands.
+    assert border.mean() < 0.05  # In one of thousands of scenes a stroke touches it.
 
 
 @given(SEEDS)
 @settings(max_examples=40, deadline=None)
-def test_ink_stands_out_from_what_is_around_it(seed):
+def test_ink_contrasts_with_its_surroundings(seed):
     image, mask = drawn(digits.load_digits(held_out=False).glyphs, seed)
     luminance = image @ LUMINANCE / 255
     inside, outside = luminance[mask], luminance[ring(mask, 3)]
@@ -62,7 +62,7 @@ def test_ink_stands_out_from_what_is_around_it(seed):
 def test_the_canvas_is_cluttered(seed):
     image, mask = drawn(digits.load_digits(held_out=False).glyphs, seed)
     elsewhere = image[~(mask | ring(mask, 4))]
-    assert elsewhere.std(0).min() > 8  # of 255: far from a plain ground
+    assert elsewhere.std(0).min() > 8  # of 255: far from a plain background
 
 
 def test_the_same_generator_draws_the_same_scene(glyphs):
@@ -88,8 +88,8 @@ def test_position_and_size_vary(glyphs):
     assert np.sqrt(area).max() > 1.7 * np.sqrt(area).min()
 
 
-def test_masks_read_as_the_digit():
-    """Nearest mask of another digit, cut out and shrunk, says the same number."""
+def test_masks_are_recognisable_digits():
+    """The nearest other mask, cut out and shrunk, has the same label."""
     features, labels = {}, {}
     for held_out, count in ((False, 500), (True, 60)):
         part = digits.load_digits(held_out)
@@ -107,7 +107,7 @@ def test_masks_read_as_the_digit():
 
 
 def cut_out(mask, size=12):
-    """The mask's bounding box, sampled on a small grid, with its aspect."""
+    """The mask's bounding box sampled on a small grid, and its aspect ratio."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
     grid = (np.arange(size) + 0.5) / size
@@ -119,7 +119,7 @@ def cut_out(mask, size=12):
 
 
 @pytest.mark.parametrize("shape", [scenes._line, scenes._arc, scenes._blob])
-def test_distractors_are_coverages_that_leave_most_of_the_canvas_free(shape):
+def test_distractors_cover_little_of_the_canvas(shape):
     for seed in range(20):
         layer = shape(np.random.default_rng(seed))
         assert layer.shape == (scenes.SIZE, scenes.SIZE)
@@ -129,13 +129,13 @@ def test_distractors_are_coverages_that_leave_most_of_the_canvas_free(shape):
         assert layer.mean() < 0.2
 
 
-def test_scraps_keep_the_ink_but_not_the_writing(glyphs):
-    """Put on the same spot, scrap and digit differ by much of their ink."""
+def test_scraps_keep_the_ink_but_not_the_shape(glyphs):
+    """At the same position, scrap and digit differ by much of their ink."""
     for seed in range(10):
         scrap = scenes._scrap(np.random.default_rng(seed), glyphs[:1])
         assert 0 < (scrap > 0.5).mean() < 0.2
     rng = np.random.default_rng(0)
-    whole = scenes._place(rng, glyphs[0], 48)
+    whole = scenes._draw_glyph(rng, glyphs[0], 48)
     scrap = scenes._scrap(np.random.default_rng(0), glyphs[:1])
     assert np.abs(whole - scrap).sum() > 0.5 * whole.sum()
 

@@ -1,4 +1,4 @@
-"""The training script: what it measures, and that it trains what is shipped."""
+"""The training script: its measurements, and that it trains the bundled network."""
 
 import importlib.util
 import pathlib
@@ -22,23 +22,23 @@ def script():
     return module
 
 
-def test_it_builds_the_network_that_is_shipped(script):
-    shipped, built = demo.load_model(), script.build_network()
-    assert built.count_params() == shipped.count_params()
-    for one, other in zip(built.layers, shipped.layers, strict=True):
+def test_it_builds_the_bundled_network(script):
+    bundled, built = demo.load_model(), script.build_network()
+    assert built.count_params() == bundled.count_params()
+    for one, other in zip(built.layers, bundled.layers, strict=True):
         assert type(one) is type(other)
-    for one, other in zip(built.weights, shipped.weights, strict=True):
+    for one, other in zip(built.weights, bundled.weights, strict=True):
         assert one.shape == other.shape
 
 
-def test_shipped_samples_are_the_picked_ones(script):
-    series = demo.make_samples(max(script.PICKED) + 1, seed=script.SAMPLE_SEED)
-    shipped = demo.load_samples()
-    picked = list(script.PICKED)
-    np.testing.assert_array_equal(series.labels[picked], shipped.labels)
-    differences = series.images[picked].astype(int) - shipped.images
+def test_bundled_samples_are_the_selected_ones(script):
+    series = demo.make_samples(max(script.SELECTED) + 1, seed=script.SAMPLE_SEED)
+    bundled = demo.load_samples()
+    picked = list(script.SELECTED)
+    np.testing.assert_array_equal(series.labels[picked], bundled.labels)
+    differences = series.images[picked].astype(int) - bundled.images
     assert np.abs(differences).mean() < 0.1  # rounding may differ between machines
-    assert (series.masks[picked] == shipped.masks).mean() > 0.999
+    assert (series.masks[picked] == bundled.masks).mean() > 0.999
 
 
 def test_batches_depend_on_their_number_and_the_seed_only(script, monkeypatch):
@@ -59,7 +59,7 @@ def test_batches_are_training_scenes_with_noise(script, monkeypatch):
     noise = (images - plain.images).reshape(3, -1)
     assert images.dtype == np.float32
     assert (noise.std(1) <= 1.02 * script.STRONGEST_NOISE).all()
-    assert len(set(noise.std(1).round(3))) == 3  # each of its own strength
+    assert len(set(noise.std(1).round(3))) == 3  # each with its own sigma
     assert np.abs(noise.mean(1)).max() < 2
 
 
@@ -67,7 +67,7 @@ def test_focus_of_an_even_map_is_the_area(script):
     masks = demo.load_samples().masks
     mass, area = script.focus(np.ones(masks.shape, "float32"), masks)
     np.testing.assert_allclose(mass, area, rtol=1e-5)
-    assert (area > masks.mean((1, 2))).all()  # near is wider than on
+    assert (area > masks.mean((1, 2))).all()  # near the ink is a larger area than on it
 
 
 def test_focus_of_a_map_on_the_ink_is_one_and_elsewhere_zero(script):
@@ -79,7 +79,7 @@ def test_focus_of_a_map_on_the_ink_is_one_and_elsewhere_zero(script):
     assert script.focus(maps, masks).area == pytest.approx(9 * 9 / 400)
 
 
-def test_logits_are_what_softmax_turns_into_the_probabilities(script):
+def test_softmax_of_the_logits_equals_the_probabilities(script):
     network, images = demo.load_model(), demo.load_samples().images
     logits = script.logits(network, images)
     powers = np.exp(logits - logits.max(-1, keepdims=True))
@@ -90,7 +90,8 @@ def test_logits_are_what_softmax_turns_into_the_probabilities(script):
 
 
 @pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="it is trained on TensorFlow"
+    keras.backend.backend() != "tensorflow",
+    reason="the network is trained on TensorFlow",
 )
 def test_two_trainings_of_one_seed_agree(script, monkeypatch):
     monkeypatch.setattr(script, "BATCH", 2)
@@ -103,7 +104,7 @@ def test_two_trainings_of_one_seed_agree(script, monkeypatch):
         )
 
 
-def test_help_says_what_it_does():
+def test_help():
     done = subprocess.run(
         [sys.executable, SCRIPT, "--help"], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""What tests of pictures share: figures that are recorded, and cleared away."""
+"""Fixtures that record figures and check that none is left open."""
 
 import io
 
@@ -12,8 +12,8 @@ from keras_explainable import utils
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_behind():
-    """pyplot's figures, settings and backend are the same after every test."""
+def unchanged_pyplot():
+    """Check that a test leaves pyplot's figures, settings and backend unchanged."""
     plt.switch_backend("agg")
     before = plt.get_fignums(), dict(matplotlib.rcParams), matplotlib.get_backend()
     yield
@@ -24,7 +24,7 @@ def nothing_is_left_behind():
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Figures in the order they were written."""
+    """The figures in the order in which they were written."""
     figures = []
     write = matplotlib.figure.Figure.savefig
 
@@ -38,7 +38,7 @@ def drawn(monkeypatch):
 
 @pytest.fixture
 def panels(drawn):
-    """Pixels of each panel of a picture."""
+    """A function that draws a picture and returns the pixels of its panels."""
 
     def visualized(*args, **kwargs):
         utils.visualize(*args, to_buffer=io.BytesIO(), **kwargs)

@@ -1,4 +1,4 @@
-"""Colours: what is zero, what is largest, and that equal steps look equal."""
+"""Colours of images and maps: limits, special values and perceptual uniformity."""
 
 import sys
 
@@ -27,7 +27,7 @@ def named(name, value):
 
 
 def lab(rgb):
-    """CIE L*a*b* of 8-bit sRGB, (N, 3): the usual measure of colour differences."""
+    """CIE L*a*b* of 8-bit sRGB (N, 3), the usual space for colour differences."""
     c = rgb / 255
     c = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
     to_xyz = [
@@ -64,7 +64,7 @@ def test_floats_are_read_as_0_to_1_or_0_to_255(dtype, top):
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "uint16"])
-def test_whole_numbers_are_read_as_0_to_255(dtype):
+def test_integers_are_read_as_0_to_255(dtype):
     image = np.array([[0, 1], [1, 0]], dtype)
     np.testing.assert_array_equal(colormaps.to_rgb(image)[..., 0], image)
 
@@ -105,13 +105,13 @@ def test_a_new_array_is_returned():
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 5, 2), (4, 5, 5), (1, 4, 5, 3), (0, 5, 3)])
-def test_shapes_that_are_no_image_are_refused(shape):
+def test_shapes_other_than_images_are_refused(shape):
     with pytest.raises(ValueError, match=r"`image` must be .H, W., .*; received shape"):
         colormaps.to_rgb(np.zeros(shape, "uint8"))
 
 
 @pytest.mark.parametrize("values", [[-1.0, 1.0], [0.0, 300.0], [0.0, np.nan]])
-def test_values_that_are_no_image_are_refused(values):
+def test_values_outside_both_ranges_are_refused(values):
     with pytest.raises(
         ValueError, match=r"must have values in 0\.\.1 or 0\.\.255; rec"
     ):
@@ -119,7 +119,7 @@ def test_values_that_are_no_image_are_refused(values):
 
 
 @pytest.mark.parametrize("image", [np.array([["a"]]), np.ones((2, 2), "complex64")])
-def test_what_is_no_number_is_refused(image):
+def test_non_numeric_images_are_refused(image):
     with pytest.raises(TypeError, match="must be real numbers; received"):
         colormaps.to_rgb(image)
 
@@ -139,7 +139,7 @@ def test_limits_are_zero_and_maximum_or_symmetric(x):
     unit = (scaled + 1) / 2 if signed else scaled
     name = colormaps.DIVERGING if signed else colormaps.SEQUENTIAL
     expected = matplotlib.colormaps[name](unit, bytes=True)[..., :3]
-    # A colour map has 256 steps; rounding may choose the next.
+    # A colour map has 256 steps; rounding may select the neighbouring one.
     assert np.abs(rgb.astype(int) - expected).max() <= 8
 
 
@@ -167,7 +167,7 @@ def test_constant_maps(value, name, place):
 
 
 @pytest.mark.parametrize("missing", [np.nan, np.inf, -np.inf])
-def test_missing_values_are_grey_and_set_no_limits(missing):
+def test_missing_values_are_grey_and_do_not_affect_limits(missing):
     rgb = colormaps.colorize(np.array([[0.0, 2.0, missing]]))
     assert tuple(rgb[0, 2]) == colormaps.MISSING
     np.testing.assert_array_equal(
@@ -201,13 +201,13 @@ def test_an_unknown_color_map_is_refused():
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 5, 2), (4, 5, 3), (1, 4, 5, 1), (0, 5)])
-def test_what_is_no_single_map_is_refused(shape):
+def test_shapes_other_than_a_single_map_are_refused(shape):
     with pytest.raises(ValueError, match=r"`map_` must be .H, W. or .H, W, 1.; rec"):
         colormaps.colorize(np.zeros(shape))
 
 
 @pytest.mark.parametrize("name", [colormaps.SEQUENTIAL, colormaps.DIVERGING])
-def test_equal_steps_look_about_equal(name):
+def test_color_maps_are_perceptually_uniform(name):
     rgb = matplotlib.colormaps[name](np.linspace(0, 1, 17), bytes=True)[:, :3]
     steps = np.linalg.norm(np.diff(lab(rgb), axis=0), axis=1)
     assert steps.std() / steps.mean() < 0.3  # "jet" has 0.37, "seismic" 0.42
@@ -224,7 +224,7 @@ def test_lightness_grows_with_the_map_and_is_symmetric_around_zero():
 # Overlays
 
 
-def test_the_image_stays_where_the_map_is_zero():
+def test_the_image_is_unchanged_where_the_map_is_zero():
     image = (noise(6, 8, 3) * 255).astype("uint8")
     map_ = np.zeros((6, 8))
     map_[2, 3] = 5
@@ -236,12 +236,12 @@ def test_the_image_stays_where_the_map_is_zero():
 
 
 @pytest.mark.parametrize("map_", [np.zeros((6, 8)), np.full((6, 8), np.nan)])
-def test_a_map_of_nothing_leaves_the_image(map_):
+def test_a_map_of_zeros_or_nan_leaves_the_image_unchanged(map_):
     image = (noise(6, 8, 3) * 255).astype("uint8")
     np.testing.assert_array_equal(colormaps.overlay(image, map_), image)
 
 
-def test_alpha_is_the_share_where_the_map_is_largest():
+def test_alpha_is_the_opacity_where_the_map_is_largest():
     image = np.full((1, 2, 3), 100, "uint8")
     map_ = np.array([[0.0, 1.0]])
     for alpha in (0.0, 0.3, 1.0):

@@ -1,4 +1,4 @@
-"""One image by noise level and repetitions."""
+"""SmoothGrad of one image by noise level and repetitions."""
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ def image(rng):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """What is to be drawn."""
+    """The arguments with which the picture is drawn."""
     found = {}
 
     def visualize(maps, titles, **options):
@@ -35,7 +35,7 @@ def drawn(monkeypatch):
     return found
 
 
-def test_a_panel_is_what_smoothgrad_shows(model, image, drawn):
+def test_a_panel_equals_the_map_of_smoothgrad(model, image, drawn):
     ke.sweep(
         model, image, 2, noise_levels=(0.1, 0.3), repetitions=(3, 8), seed=1, verbose=0
     )
@@ -56,7 +56,7 @@ def test_a_panel_is_what_smoothgrad_shows(model, image, drawn):
     assert drawn["titles"][-1] == f"noise 30%, n = 8, error {error:.2f}"
 
 
-def test_rows_go_on_where_they_have_ended(model, image, drawn):
+def test_each_panel_continues_from_the_one_before(model, image, drawn):
     class Counted(keras.callbacks.Callback):
         rows = 0
 
@@ -87,7 +87,7 @@ def test_the_largest_logit_is_explained(model, image, drawn):
     assert stats.units.item() == numpy(model(image[None])).argmax()
 
 
-def test_the_picture(model, image, tmp_path):
+def test_the_picture_file(model, image, tmp_path):
     path = tmp_path / "sweep.png"
     ke.sweep(
         model, image, noise_levels=[0.1], repetitions=[2, 4], to_file=path, verbose=0

@@ -1,4 +1,4 @@
-"""``ke.utils.visualize``: in scripts, windows and notebooks."""
+"""``ke.utils.visualize`` in scripts, windows and notebooks."""
 
 import io
 import subprocess
@@ -14,7 +14,7 @@ from keras_explainable import utils
 from keras_explainable.plotting import visualize
 
 
-def test_a_script_without_a_display_says_nothing(capfd):
+def test_a_script_without_a_display_prints_nothing(capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert utils.visualize(PHOTOS) is None
@@ -29,7 +29,7 @@ def test_a_script_shows_one_window(monkeypatch, interactive):
     monkeypatch.setattr(visualize, "_has_windows", lambda figure: True)
     utils.visualize(PHOTOS)
     assert shown == [[1]]
-    # ``plt.ion()``: the window is still open, and would close with its figure.
+    # In interactive mode the window is still open, and would close with its figure.
     assert plt.get_fignums() == ([1] if interactive else [])
     plt.close("all")
 
@@ -41,7 +41,7 @@ def test_an_interactive_session_without_windows_keeps_no_figure(monkeypatch):
 
 
 def fake_ipython(monkeypatch, shell):
-    """IPython, as far as ``visualize`` uses it; returns what is displayed."""
+    """Replace the parts of IPython that ``visualize`` uses; return what it displays."""
     outputs = []
     ipython = types.SimpleNamespace(get_ipython=lambda: shell)
     display = types.SimpleNamespace(
@@ -99,7 +99,7 @@ for backend in ("agg", "module://matplotlib_inline.backend_inline"):
 
 
 def test_a_real_cell_shows_once(monkeypatch, tmp_path):
-    """At the end of a cell and within it; with ``%matplotlib inline`` and without."""
+    """At the end of a cell and inside it, with and without ``%matplotlib inline``."""
     pytest.importorskip("IPython")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     subprocess.run([sys.executable, "-c", REAL_CELLS], check=True)

@@ -1,4 +1,4 @@
-"""``ke.utils.visualize``: what it refuses."""
+"""Errors of ``ke.utils.visualize``."""
 
 import sys
 
@@ -16,13 +16,13 @@ def test_nothing_to_draw_is_refused(nothing):
 
 
 @pytest.mark.parametrize("shape", [(), (4,), (1, 2, 3, 4, 5), (0, 4, 3)])
-def test_shapes_that_are_no_image_are_refused(shape):
+def test_shapes_other_than_images_are_refused(shape):
     with pytest.raises(ValueError, match=r"`images` must be .*; received shape"):
         utils.visualize([np.zeros(shape)])
 
 
 @pytest.mark.parametrize("item", ["photo.png", None, [["a", "b"]]])
-def test_what_is_no_array_is_refused(item):
+def test_non_arrays_are_refused(item):
     with pytest.raises(TypeError, match="must be real numbers; received"):
         utils.visualize([item])
 

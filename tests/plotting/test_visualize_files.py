@@ -1,4 +1,4 @@
-"""``ke.utils.visualize``: what it writes, and what it leaves alone."""
+"""``ke.utils.visualize``: the files it writes and the state it leaves unchanged."""
 
 import io
 import warnings
@@ -31,7 +31,7 @@ def test_figsize_is_that_of_the_picture():
 @pytest.mark.parametrize(
     ("name", "start"), [("a.pdf", b"%PDF"), ("a.svg", b"<?xml"), ("a", b"\x89PNG")]
 )
-def test_the_suffix_decides_the_kind_of_file(tmp_path, name, start):
+def test_the_suffix_sets_the_file_format(tmp_path, name, start):
     utils.visualize(PHOTOS[0], to_file=str(tmp_path / name))
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes().startswith(start)
@@ -50,11 +50,11 @@ def test_the_picture_shows_every_pixel_on_white():
     assert red.sum() > 0.4 * picture[..., 0].size
     rows = np.flatnonzero(red.any(1))
     assert np.array_equal(rows, np.flatnonzero(red.any(1) & black.any(1)))
-    assert (picture[: rows[0]] < 100).any()  # A dark title above.
+    assert (picture[: rows[0]] < 100).any()  # A dark title above the image.
 
 
 def test_titles_are_not_cropped():
-    """Ink of a three-line title stays off the rim, and above its panel."""
+    """No dark pixels of a three-line title are within three pixels of the edge."""
     title = "a rather long title that takes more than the width of a panel, twice over"
     buffer = io.BytesIO()
     white = np.full((30, 30, 3), 255, "uint8")
@@ -66,7 +66,7 @@ def test_titles_are_not_cropped():
         assert not rim.any()
 
 
-def test_the_state_of_pyplot_is_left_alone(tmp_path):
+def test_the_state_of_pyplot_is_unchanged(tmp_path):
     figure = plt.figure()
     axes = figure.add_subplot()
     with warnings.catch_warnings():
@@ -80,7 +80,7 @@ def test_the_state_of_pyplot_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["figure.autolayout", "figure.constrained_layout.use"])
-def test_layouts_of_the_users_settings_do_not_interfere(key):
+def test_layout_settings_of_the_user_are_ignored(key):
     buffer, plain = io.BytesIO(), io.BytesIO()
     utils.visualize(PHOTOS, to_buffer=plain)
     with matplotlib.rc_context({key: True}):
@@ -98,7 +98,7 @@ def test_no_figure_is_left_when_drawing_fails(monkeypatch):
     assert plt.get_fignums() == []
 
 
-def test_writing_makes_no_use_of_pyplot(monkeypatch, tmp_path):
+def test_writing_does_not_use_pyplot(monkeypatch, tmp_path):
     def refused(*args, **kwargs):
         raise AssertionError("pyplot was used")
 

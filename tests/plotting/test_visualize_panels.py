@@ -1,4 +1,4 @@
-"""``ke.utils.visualize``: the panels it draws."""
+"""The panels that ``ke.utils.visualize`` draws."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def columns(figure):
 
 
 def photo_like(*shape):
-    """Floats in 0..1 that are no 8-bit values."""
+    """Floats in 0..1 that are not multiples of 1/255."""
     return 0.1 + 0.8 * RNG.random(shape)
 
 
@@ -55,7 +55,10 @@ def test_all_kinds_in_one_list(panels):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_8_bit_photos_as_floats_are_images(panels, dtype):
     image = PHOTOS[0].copy()
-    image[0, 0], image[0, 1] = 0, 255  # Each channel reaches 0 and 1, as maps do.
+    image[0, 0], image[0, 1] = (
+        0,
+        255,
+    )  # Each channel reaches 0 and 1, like a normalised map.
     (shown,) = panels([(image / 255).astype(dtype)])
     np.testing.assert_array_equal(shown, image)
 
@@ -82,7 +85,7 @@ def test_units_are_panels_never_rgb(panels, units, make):
         np.testing.assert_array_equal(shown, colormaps.colorize(maps[..., unit]))
 
 
-def test_maps_says_what_values_do_not(panels):
+def test_the_maps_parameter_overrides_the_values(panels):
     three = photo_like(12, 10, 3)
     assert len(panels([three])) == 1
     assert len(panels([three], maps=True)) == 3
@@ -110,7 +113,7 @@ def test_batches_alone_in_lists_and_from_generators(panels):
     assert len(panels(RNG.random((2, 6, 6, 4)))) == 8
 
 
-def test_grey_8_bit_images_are_no_maps(panels):
+def test_grey_8_bit_images_are_not_maps(panels):
     (shown,) = panels([PHOTOS[0, ..., :1]])
     assert (shown == PHOTOS[0, ..., :1]).all()
 

@@ -6,7 +6,7 @@ from keras_explainable.report import Explanation, Maps, Noise, Prediction, Run
 
 @pytest.fixture
 def explanation():
-    """Make explanations: a red picture, a map with one bright pixel for each class."""
+    """Make explanations: a red image, with a one-pixel map for each class."""
 
     def make(
         name="cat.jpg",

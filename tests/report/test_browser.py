@@ -1,4 +1,4 @@
-"""The page as a person meets it, in a real browser.
+"""The page in a real browser.
 
 Needs Chromium and Playwright; ``KE_NEEDS_BROWSER=1`` turns skipping into failing.
 """
@@ -37,30 +37,30 @@ def browser():
 
 @pytest.fixture
 def opened(browser):
-    """Open a page; fail on every request beyond it and every word on the console."""
-    contexts, said, asked = [], [], []
+    """Open a page; fail on any other request and on any console message."""
+    contexts, messages, requests = [], [], []
 
     def open_(path, **settings):
         context = browser.new_context(**settings)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(path.as_uri())
         return page
 
     yield open_
     for context in contexts:
         context.close()
-    assert said == []
-    assert {url.split(":")[0] for url in asked} <= {"file", "data"}
-    assert sum(url.startswith("file") for url in asked) == len(contexts)
+    assert messages == []
+    assert {url.split(":")[0] for url in requests} <= {"file", "data"}
+    assert sum(url.startswith("file") for url in requests) == len(contexts)
 
 
 @pytest.fixture
 def written(tmp_path, run, explanation):
-    """Write a report of some pictures; return its page."""
+    """Write a report of some explanations; return its page."""
 
     def write(*pictures, methods=("smoothgrad",)):
         with Report(tmp_path, dataclasses.replace(run, methods=methods)) as report:
@@ -86,7 +86,7 @@ def three(written, explanation):
 
 
 def names(page):
-    # Not their inner text: what is not drawn yet has none.
+    # Not the inner text, which is empty for cards that are not rendered yet.
     return page.locator("article:visible h2").all_text_contents()
 
 
@@ -95,7 +95,7 @@ def pixels(locator):
     return np.asarray(shot.convert("RGB")).astype(int)
 
 
-def test_it_finds_by_name_and_class(three, opened):
+def test_search_by_name_and_class(three, opened):
     page = opened(three)
     assert names(page) == ["b10.png", "a.png", "b9.png"]
     page.fill("#find", "B")
@@ -113,20 +113,20 @@ def test_it_finds_by_name_and_class(three, opened):
     ("order", "expected"),
     [
         ("name", ["a.png", "b9.png", "b10.png"]),
-        ("sure", ["a.png", "b9.png", "b10.png"]),
-        ("unconverged_warning", ["b10.png", "b9.png", "a.png"]),
+        ("highest", ["a.png", "b9.png", "b10.png"]),
+        ("lowest", ["b10.png", "b9.png", "a.png"]),
         ("error", ["b10.png", "a.png", "b9.png"]),
         ("given", ["b10.png", "a.png", "b9.png"]),
     ],
 )
-def test_it_sorts(three, opened, order, expected):
+def test_sorting(three, opened, order, expected):
     page = opened(three)
     page.select_option("#sort", "name")
     page.select_option("#sort", order)
     assert names(page) == expected
 
 
-def test_keys_lead_from_picture_to_picture(three, opened):
+def test_keys_move_the_focus(three, opened):
     page = opened(three)
     focused = "document.activeElement.id"
     for key, expected in (("j", "b10"), ("j", "a"), ("j", "b9"), ("j", "b9")):
@@ -143,7 +143,7 @@ def test_keys_lead_from_picture_to_picture(three, opened):
 
 
 @pytest.mark.parametrize("name", ["inferno", "viridis", "cividis", "grey"])
-def test_maps_have_the_colours_that_are_chosen(written, explanation, opened, name):
+def test_maps_have_the_chosen_colours(written, explanation, opened, name):
     maps = np.linspace(0, 1, 8, dtype="float32").reshape(2, 4)
     page = opened(written(explanation(size=(2, 4), maps=maps[..., None])))
     page.select_option("#colors", name)
@@ -155,7 +155,7 @@ def test_maps_have_the_colours_that_are_chosen(written, explanation, opened, nam
     np.testing.assert_allclose(cells, colormaps.colorize(clipped, cmap), atol=9)
 
 
-def test_signs_are_shown_or_not(written, explanation, opened):
+def test_signed_maps_can_be_shown_as_magnitudes(written, explanation, opened):
     maps = np.array([[-1, -1, 0, 0, 1, 1]] * 4, "float32")[..., None]
     page = opened(written(explanation(maps=maps), methods=("occlusion",)))
 
@@ -175,23 +175,23 @@ def test_signs_are_shown_or_not(written, explanation, opened):
     assert none.max() < 20
 
 
-def test_the_slider_covers_the_picture(written, explanation, opened):
+def test_the_slider_sets_the_opacity_of_the_overlay(written, explanation, opened):
     made = explanation()
     page = opened(written(made))
     overlay = page.locator(".overlay [role=img]")
     page.locator("#cover").fill("0")
     shown = pixels(overlay)
-    inside = shown[20:-20, 20:-20]  # Its corners are round.
+    inside = shown[20:-20, 20:-20]  # The corners are rounded.
     assert np.abs(inside - [200, 0, 0]).max() <= 3
     page.locator("#cover").fill("100")
     covered = pixels(overlay)
     high, wide = covered.shape[:2]
     bright = covered[int(high * 1.5 / 4), int(wide * 2.5 / 6)]
     np.testing.assert_allclose(bright, colormaps.colorize([[0.0, 1.0]])[0, 1], atol=9)
-    assert covered[high // 10, wide // 10].sum() < 200  # muted
+    assert covered[high // 10, wide // 10].sum() < 200  # dimmed
 
 
-def test_without_scripts_it_shows_all_the_same(three, opened):
+def test_without_scripts_all_images_are_shown(three, opened):
     page = opened(three, java_script_enabled=False)
     assert names(page) == ["b10.png", "a.png", "b9.png"]
     assert not page.locator("#tools").is_visible()
@@ -200,7 +200,7 @@ def test_without_scripts_it_shows_all_the_same(three, opened):
 
 
 @pytest.mark.parametrize("width", [360, 800, 1400])
-def test_it_fits_the_window(written, explanation, opened, width):
+def test_the_page_fits_the_window(written, explanation, opened, width):
     methods = ("smoothgrad", "gradcam", "rise")
     made = explanation("x" * 99 + ".png", ("a" * 99, "b"), methods=methods)
     page = opened(written(made), viewport={"width": width, "height": 700})
@@ -212,7 +212,7 @@ def test_it_fits_the_window(written, explanation, opened, width):
 
 def test_controls_and_pictures_have_names_for_screen_readers(three, opened):
     page = opened(three)
-    for name in ("Find", "Order", "Colours"):
+    for name in ("Find", "Sort", "Colours"):
         assert page.get_by_label(name, exact=True).is_visible()
     assert page.get_by_role("slider", name="Overlay").is_visible()
     found = page.get_by_role("img", name="SmoothGrad map of a.png for tabby")
@@ -221,7 +221,7 @@ def test_controls_and_pictures_have_names_for_screen_readers(three, opened):
 
 @pytest.fixture
 def many(tmp_path, run, explanation, rng):
-    """A page of 500 photos, each with a map of noise, as large as they get."""
+    """A page of 500 photos of the largest size, each with a map of noise."""
     with Report(tmp_path, run) as report:
         pass
     image = rng.integers(0, 256, (224, 224, 3), "uint8")
@@ -236,12 +236,12 @@ def many(tmp_path, run, explanation, rng):
     return report.page
 
 
-def test_what_is_off_the_screen_of_five_hundred_is_not_drawn(many, opened):
-    """This keeps it responsive; benchmarks/speed/report_page_latency.py measures it."""
+def test_cards_off_the_screen_are_not_rendered(many, opened):
+    """So that the page stays responsive; benchmarks/speed/report_page_latency.py measures the times."""
     page = opened(many)
     drawn = """async () => {
         const frame = () => new Promise(requestAnimationFrame);
-        await frame();  // Before the first one nothing is drawn.
+        await frame();  // Nothing is rendered before the first one.
         await frame();
         return [...document.querySelectorAll("article h2")]
             .filter((head) => head.checkVisibility({ contentVisibilityAuto: true }))
@@ -252,6 +252,6 @@ def test_what_is_off_the_screen_of_five_hundred_is_not_drawn(many, opened):
     page.fill("#find", "49")
     assert page.inner_text("#count") == "15 of 500"
     page.fill("#find", "")
-    page.select_option("#sort", "sure")
+    page.select_option("#sort", "highest")
     assert page.locator("article h2").first.text_content() == "499.png"
     assert page.evaluate(drawn) < 20

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_explainable.report.explanation_records import Names, Prediction
+from keras_explainable.report.explanation_records import FileNames, Prediction
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,11 @@ from keras_explainable.report.explanation_records import Names, Prediction
     ],
 )
 def test_probabilities_are_shown_in_percent(score, shown):
-    assert Prediction(0, "cat", score).shown == shown
+    assert Prediction(0, "cat", score).score_text == shown
 
 
 def test_other_scores_are_shown_as_they_are():
-    assert Prediction(0, "age", -41.2345, probability=False).shown == "-41.2"
+    assert Prediction(0, "age", -41.2345, probability=False).score_text == "-41.2"
 
 
 @pytest.mark.parametrize(
@@ -41,26 +41,26 @@ def test_other_scores_are_shown_as_they_are():
         ("sample 1 (digit 6)", "sample_1_digit_6"),
     ],
 )
-def test_names_become_tame_stems(name, stem):
-    assert Names().unique(name) == stem
+def test_names_become_safe_stems(name, stem):
+    assert FileNames().unique(name) == stem
 
 
-def test_a_stem_is_never_given_twice():
-    names = Names()
+def test_stems_are_unique():
+    names = FileNames()
     given = ["a/cat.jpg", "b/cat.png", "cat.gif", "CAT.bmp", "cat-2.jpg", "cat-2.png"]
     stems = [names.unique(name) for name in given]
     assert stems == ["cat", "cat-2", "cat-3", "CAT-4", "cat-2-2", "cat-2-3"]
 
 
-def test_letters_written_in_two_ways_are_one_name():
-    names = Names()
+def test_unicode_normal_forms_are_one_name():
+    names = FileNames()
     names.unique("caf\u00e9.png")
     assert names.unique("cafe\u0301.png") == "caf\u00e9-2"
 
 
 @given(st.lists(st.text(max_size=80), max_size=20))
 def test_any_names_give_different_files_in_one_folder(given_names):
-    names = Names()
+    names = FileNames()
     stems = [names.unique(name) for name in given_names]
     assert len({stem.casefold() for stem in stems}) == len(stems)
     for stem in stems:

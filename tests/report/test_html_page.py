@@ -17,7 +17,7 @@ HOSTILE = "<script>alert(1)</script>\"'&amp;<img src=x onerror=y>.png"
 
 
 class Reader(html.parser.HTMLParser):
-    """Reads a page as strictly as needed: tags must nest; keeps pictures and text."""
+    """Parses a page whose tags must nest, and collects its images and text."""
 
     def __init__(self, text):
         super().__init__()
@@ -77,13 +77,13 @@ def decoded(image):
     return np.asarray(picture)
 
 
-def test_the_page_says_what_was_done_and_how(summary):
+def test_the_page_shows_the_settings(summary):
     text = read(summary).text
     for part in (
-        "2 images, explained by SmoothGrad.",
+        "2 images explained with SmoothGrad.",
         "net.keras",
         "0.15 of each image’s range",
-        "Made 2030-01-02 in 12 seconds",
+        "Created on 2030-01-02 in 12\nseconds",
         "keras 3.12, jax 0.4",
     ):
         assert part in text
@@ -94,7 +94,7 @@ def test_the_page_says_what_was_done_and_how(summary):
 def test_settings_that_do_not_apply_are_left_out(summary):
     summary |= {"methods": ["gradients"], "repetitions": None, "noise_level": None}
     text = read(summary).text
-    assert "explained by Gradients" in text
+    assert "explained with Gradients" in text
     assert "Noisy copies" not in text
     assert "None" not in text
 
@@ -103,11 +103,11 @@ def test_a_card_shows_image_map_and_overlay(summary, explanation):
     made = explanation(name="cat.jpg", classes=("tabby",))
     reader = read(summary, card(made, "cat"))
     assert reader.images == [
-        "cat.jpg, as the network saw it",
+        "cat.jpg, as the network received it",
         "SmoothGrad map of cat.jpg for tabby",
-        "SmoothGrad map for tabby laid over cat.jpg",
+        "SmoothGrad map for tabby overlaid on cat.jpg",
     ]
-    image, map_ = map(decoded, reader.pictures)  # Each of them once.
+    image, map_ = map(decoded, reader.pictures)  # Each of them is embedded once.
     np.testing.assert_array_equal(image, made.image)
     assert map_.shape == (4, 6)
     assert (map_[1, 2], map_[0, 0]) == (255, 0)
@@ -122,10 +122,10 @@ def test_a_card_has_a_row_for_each_class(summary, explanation):
     reader = read(summary, card(made, "cat"))
     assert len(reader.images) == 3 * 3
     assert len(reader.pictures) == 1 + 3
-    assert reader.text.count("tiger") == 2  # its row, and among the predictions
+    assert reader.text.count("tiger") == 2  # in its row and among the predictions
 
 
-def test_next_to_impossible_classes_are_not_listed(summary, explanation):
+def test_improbable_classes_are_not_listed(summary, explanation):
     predictions = tuple(
         Prediction(unit, label, score)
         for unit, (label, score) in enumerate([("cat", 0.9995), ("dog", 0.0005)])
@@ -134,7 +134,7 @@ def test_next_to_impossible_classes_are_not_listed(summary, explanation):
     assert "dog" not in read(summary, card(made, "a")).text
 
 
-def test_scores_that_are_no_probabilities_have_no_bar(summary, explanation):
+def test_scores_other_than_probabilities_have_no_bar(summary, explanation):
     age = (Prediction(0, "age", -4.5, probability=False),)
     made = explanation(explained=age, predictions=age)
     reader = read(summary, card(made, "a"))
@@ -142,20 +142,20 @@ def test_scores_that_are_no_probabilities_have_no_bar(summary, explanation):
     assert not any("width" in (a.get("style") or "") for _, a in reader.tags)
 
 
-def test_how_sure_a_map_is(summary, explanation):
+def test_the_uncertainty_of_a_map(summary, explanation):
     text = read(summary, card(explanation(), "a")).text
-    for fact in ("Noisy copies", "50", "Relative error left", "0.4", "25%"):
+    for fact in ("Noisy copies", "50", "Relative error", "0.4", "25%"):
         assert fact in text
 
 
-def test_the_error_of_a_single_copy_is_not_known(summary, explanation):
+def test_the_error_of_a_single_copy_is_unknown(summary, explanation):
     made = explanation(noise=Noise(30.0, 7, 1, (None,), 0.0))
-    assert "not known" in read(summary, card(made, "a")).text
+    assert "unknown" in read(summary, card(made, "a")).text
 
 
 def test_the_legend_fits_the_method(summary):
     assert "small change of a pixel" in read(summary).text
-    assert "depends on" in read(summary | {"methods": ["gradcam"]}).text
+    assert "depends on each pixel" in read(summary | {"methods": ["gradcam"]}).text
 
 
 def test_without_noise_there_is_no_sigma(summary, explanation):
@@ -167,7 +167,7 @@ def test_several_methods_are_side_by_side(summary, explanation):
     summary["methods"] = ["gradients", "gradcam"]
     made = explanation(methods=("gradients", "gradcam"), classes=("tabby", "tiger"))
     reader = read(summary, card(made, "a"))
-    assert "explained by Gradients and Grad-CAM." in reader.text
+    assert "explained with Gradients and Grad-CAM." in reader.text
     assert len(reader.images) == 2 * (1 + 2 * 2)
     assert "Grad-CAM map of cat.jpg for tiger" in reader.images
     assert reader.text.count("Grad-CAM overlay") == 2
@@ -175,13 +175,13 @@ def test_several_methods_are_side_by_side(summary, explanation):
     assert sum("--methods:2" in (a.get("style") or "") for _, a in reader.tags) == 2
 
 
-def test_what_speaks_against_a_class_is_told_apart(summary, explanation):
+def test_signed_maps_have_a_legend_and_a_control(summary, explanation):
     values = np.array([[-1, 0, 1]] * 2, "float32")[..., None]
     made = explanation(size=(2, 3), maps=values)
     summary["images"] = [{"maps": [{"signed": True}]}]
     reader = read(summary, card(made, "a"))
     assert decoded(reader.pictures[1])[0].tolist() == [0, 128, 255]
-    assert "against the\nclass" in reader.text
+    assert "evidence against the class" in reader.text
     assert any(a.get("id") == "signs" for _, a in reader.tags)
     unsigned = read(summary | {"images": [{"maps": [{"signed": False}]}]})
     assert not any(a.get("id") == "signs" for _, a in unsigned.tags)
@@ -193,9 +193,9 @@ def test_a_map_of_zeros_is_black():
     )
 
 
-@pytest.mark.parametrize("name", [*page_colormaps.PALETTES, "signed"])
+@pytest.mark.parametrize("name", [*page_colormaps.COLORMAPS, "signed"])
 def test_the_filters_have_the_colours_of_the_library(name):
-    cmap = (page_colormaps.PALETTES | {"signed": colormaps.DIVERGING})[name]
+    cmap = (page_colormaps.COLORMAPS | {"signed": colormaps.DIVERGING})[name]
     [ramp] = re.findall(
         f'<filter id="{name}".*?</filter>', page_colormaps.filters(), re.S
     )
@@ -209,7 +209,7 @@ def test_the_filters_have_the_colours_of_the_library(name):
     np.testing.assert_allclose(np.stack(shown, -1), expected, atol=0.025)
 
 
-def test_pictures_carry_what_they_are_sorted_by(summary, explanation):
+def test_cards_have_sort_keys(summary, explanation):
     def facts(**changes):
         reader = read(summary, card(explanation(**changes), "a"))
         [found] = [a for tag, a in reader.tags if tag == "article"]
@@ -233,7 +233,7 @@ def test_nothing_is_fetched_from_anywhere(summary, explanation):
     assert policy.startswith("default-src 'none'; img-src data:;")
 
 
-def test_the_only_script_that_may_run_is_the_page_s_own(summary):
+def test_only_the_script_of_the_page_may_run(summary):
     text = html_page.head(summary) + html_page.foot(summary)
     [script] = re.findall("<script>(.*?)</script>", text, re.S)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -250,7 +250,7 @@ def test_small_pictures_are_exact_and_crisp_large_ones_small(summary, explanatio
     assert first((224, 224)) == ("data:image/jpe", None)
 
 
-def test_hostile_names_are_only_text(summary, explanation):
+def test_hostile_names_are_shown_as_text(summary, explanation):
     summary |= {
         "model": HOSTILE,
         "failures": [{"name": HOSTILE, "reason": HOSTILE}],
@@ -271,18 +271,18 @@ def test_hostile_names_are_only_text(summary, explanation):
     }
 
 
-def test_failures_and_interruptions_are_said_at_the_top(summary):
+def test_failures_and_interruptions_are_shown_at_the_top(summary):
     summary |= {
         "interrupted": True,
-        "failures": [{"name": "a.jpg", "reason": "is not a picture"}],
+        "failures": [{"name": "a.jpg", "reason": "is not an image"}],
     }
     text = read(summary).text
     assert "1 image could not be explained" in text
-    assert "a.jpg is not a picture" in text
+    assert "a.jpg is not an image" in text
     assert "The run was interrupted" in text
 
 
-def test_light_dark_phone_and_print_have_their_styles(summary):
+def test_styles_for_dark_mode_phones_and_print(summary):
     head = html_page.head(summary)
     assert 'name="viewport" content="width=device-width, initial-scale=1"' in head
     for media in ("prefers-color-scheme: dark", "max-width: 50rem", "print"):

@@ -5,32 +5,32 @@ from keras_explainable.plotting import colormaps
 from keras_explainable.report import panel_image
 
 
-def views(explanation):
-    return panel_image.views(explanation.image, explanation.maps[0].values[..., 0])
+def tiles(explanation):
+    return panel_image.tiles(explanation.image, explanation.maps[0].values[..., 0])
 
 
-def test_the_map_and_the_overlay_light_up_where_the_map_is_bright(explanation):
-    image, map_, overlay = views(explanation())
+def test_the_map_and_the_overlay_are_bright_where_the_map_is_large(explanation):
+    image, map_, overlay = tiles(explanation())
     np.testing.assert_array_equal(image, explanation().image)
     brightest = colormaps.colorize(np.array([[0.0, 1.0]]))[0, 1]
     np.testing.assert_array_equal(map_[1, 2], brightest)
     assert map_[0, 0].sum() < 10
     np.testing.assert_allclose(overlay[1, 2], brightest, atol=20)
-    # Elsewhere: the image, muted but still red.
+    # Elsewhere: the image, dimmed but still red.
     assert overlay[0, 0, 0] > overlay[0, 0, 1] == overlay[0, 0, 2] > 0
 
 
-def test_the_brightest_percent_is_shown_alike(explanation):
+def test_the_highest_percent_is_clipped(explanation):
     maps = np.linspace(0, 1, 1000, dtype="float32").reshape(20, 50, 1)
     maps[0, 0] = 1000
-    _, map_, _ = views(explanation(size=(20, 50), maps=maps))
+    _, map_, _ = tiles(explanation(size=(20, 50), maps=maps))
     np.testing.assert_array_equal(map_[0, 0], map_[-1, -1])
     halfway = colormaps.colorize(np.array([[0.5, 1.0]]))[0, 0]
     np.testing.assert_allclose(map_[10, 0].astype(int), halfway, atol=8)
 
 
 def test_a_map_of_zeros_is_dark(explanation):
-    _, map_, overlay = views(explanation(maps=np.zeros((4, 6, 1), "float32")))
+    _, map_, overlay = tiles(explanation(maps=np.zeros((4, 6, 1), "float32")))
     assert map_.max() < 10
     assert np.isfinite(overlay).all()
 
@@ -45,12 +45,12 @@ def test_a_map_of_zeros_is_dark(explanation):
         ((1, 1), (320, 320)),
     ],
 )
-def test_small_pictures_are_enlarged_in_whole_steps(shape, enlarged, rng):
+def test_small_images_are_enlarged_by_whole_factors(shape, enlarged, rng):
     pixels = rng.integers(0, 256, (*shape, 3), "uint8")
-    large = np.asarray(panel_image.enlarged(pixels))
+    large = np.asarray(panel_image.enlarge(pixels))
     assert large.shape == (*enlarged, 3)
     factor = enlarged[0] // shape[0]
-    # Crisp: each pixel is a square of its very colour.
+    # Each pixel becomes a square of exactly its colour.
     np.testing.assert_array_equal(large[::factor, ::factor], pixels)
     np.testing.assert_array_equal(large[factor - 1 :: factor, ::factor], pixels)
 
@@ -58,8 +58,8 @@ def test_small_pictures_are_enlarged_in_whole_steps(shape, enlarged, rng):
 def test_a_panel_has_image_map_and_overlay_side_by_side(explanation):
     made = explanation()
     pixels = np.asarray(panel_image.panel(made))
-    for view in views(made):
-        tile = np.asarray(panel_image.enlarged(view))
+    for pixels_ in tiles(made):
+        tile = np.asarray(panel_image.enlarge(pixels_))
         assert holds(pixels, tile)
 
 
@@ -68,7 +68,7 @@ def test_a_panel_has_a_row_for_each_class(explanation):
     three = panel_image.panel(explanation(classes=("a", "b", "c")))
     assert three.width == one.width
     head = (3 * one.height - three.height) / 2
-    assert 0 < head < 60  # the name of the picture is there only once
+    assert 0 < head < 60  # the image's name is there only once
 
 
 def test_a_panel_has_a_row_for_each_method(explanation):
@@ -79,7 +79,7 @@ def test_a_panel_has_a_row_for_each_method(explanation):
     assert 2 * one.height - 60 < two.height < 2 * one.height
 
 
-def test_titles_say_class_and_score(explanation):
+def test_titles_contain_class_and_score(explanation):
     texts = [
         panel_image.panel(explanation(classes=(label,), scores=[score]))
         for label, score in (("cat", 0.5), ("dog", 0.5), ("cat", 0.6))
@@ -87,7 +87,7 @@ def test_titles_say_class_and_score(explanation):
     assert len({text.tobytes() for text in texts}) == 3
 
 
-def test_long_names_are_shortened_and_odd_ones_drawn(explanation):
+def test_long_and_unusual_names_keep_the_size(explanation):
     plain = panel_image.panel(explanation())
     for name in (
         "x" * 5000,
@@ -102,7 +102,7 @@ def test_long_names_are_shortened_and_odd_ones_drawn(explanation):
 
 
 def holds(pixels, tile):
-    """Tell whether a picture contains another one exactly."""
+    """Return whether an image contains another one exactly."""
     height, width = tile.shape[:2]
     windows = np.lib.stride_tricks.sliding_window_view(pixels[..., 0], (1, width))
     corners = np.argwhere((windows[:, :, 0] == tile[0, :, 0]).all(axis=-1))

@@ -25,7 +25,7 @@ def add(report, made):
     report.add(report.key(made.name), made)
 
 
-def test_everything_is_written(folder, run, explanation):
+def test_all_files_are_written(folder, run, explanation):
     with Report(folder, run) as report:
         add(report, explanation(name="trip/cat.jpg", classes=("tabby", "tiger")))
     written = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*"))
@@ -40,7 +40,7 @@ def test_everything_is_written(folder, run, explanation):
 def test_the_manifest_holds_all_facts(folder, run, explanation):
     with Report(folder, run) as report:
         add(report, explanation(classes=("tabby", "tiger")))
-        report.fail("dog.jpg", "is not a picture")
+        report.fail("dog.jpg", "is not an image")
     facts = manifest(folder)
     assert facts["images"] == [
         {
@@ -68,7 +68,7 @@ def test_the_manifest_holds_all_facts(folder, run, explanation):
             ],
         }
     ]
-    assert facts["failures"] == [{"name": "dog.jpg", "reason": "is not a picture"}]
+    assert facts["failures"] == [{"name": "dog.jpg", "reason": "is not an image"}]
     assert facts["methods"] == ["smoothgrad"]
     assert facts["interrupted"] is False
     assert facts["seconds"] >= 0
@@ -87,7 +87,7 @@ def test_the_manifest_holds_all_facts(folder, run, explanation):
         assert (folder / file).is_file()
 
 
-def test_the_manifest_knows_all_versions(folder, run):
+def test_the_manifest_has_all_versions(folder, run):
     with Report(folder, run):
         pass
     versions = manifest(folder)["versions"]
@@ -99,7 +99,7 @@ def test_the_manifest_knows_all_versions(folder, run):
     assert all(versions[name][0].isdigit() for name in names - {"backend"})
 
 
-def test_the_maps_are_kept_as_numbers(folder, run, explanation, rng):
+def test_the_maps_are_stored_as_arrays(folder, run, explanation, rng):
     sizes = [(4, 6), (5, 3)]
     made = [
         explanation(size=size, maps=rng.normal(size=(*size, 1)).astype("float32"))
@@ -115,7 +115,7 @@ def test_the_maps_are_kept_as_numbers(folder, run, explanation, rng):
             np.testing.assert_array_equal(maps[key], one.maps[0].values)
 
 
-def test_the_same_stem_twice_overwrites_nothing(folder, run, explanation):
+def test_images_of_the_same_stem_do_not_overwrite_each_other(folder, run, explanation):
     with Report(folder, run) as report:
         for name in ("a/cat.jpg", "b/cat.png", "b/CAT.gif"):
             add(report, explanation(name=name))
@@ -138,7 +138,7 @@ def interrupted(folder, run, explanation, error):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_what_was_done_before_an_interruption_is_written(
+def test_images_added_before_an_interruption_are_written(
     folder, run, explanation, error
 ):
     with pytest.raises(error):
@@ -151,7 +151,7 @@ def test_what_was_done_before_an_interruption_is_written(
     assert "The run was interrupted" in (folder / "index.html").read_text("utf-8")
 
 
-def test_a_new_report_takes_the_place_of_an_old_one(folder, run, explanation):
+def test_a_new_report_replaces_an_old_one(folder, run, explanation):
     for name in ("cat.jpg", "dog.jpg"):
         with Report(folder, run) as report:
             add(report, explanation(name=name))
@@ -170,7 +170,7 @@ def test_names_in_any_language_are_written(folder, run, explanation):
         assert list(maps) == ["猫.smoothgrad"]
 
 
-def test_maps_of_several_methods_have_names_of_their_own(folder, run, explanation):
+def test_maps_of_several_methods_have_different_keys(folder, run, explanation):
     methods = ("gradients", "gradcam")
     with Report(folder, dataclasses.replace(run, methods=methods)) as report:
         add(report, explanation(name="cat.gradcam.jpg", methods=methods))
@@ -194,9 +194,9 @@ def test_two_reports_cannot_be_written_into_one_folder(folder, run, explanation)
     assert not (folder / "unfinished").exists()
 
 
-def test_a_failed_report_lets_the_next_one_in(folder, run, explanation):
+def test_a_report_with_failures_can_be_resumed(folder, run, explanation):
     with Report(folder, run) as report:
-        report.fail("dog.jpg", "is not a picture")
+        report.fail("dog.jpg", "is not an image")
     with Report(folder, run, resume=True) as report:
         add(report, explanation())
     assert not (folder / "unfinished").exists()

@@ -97,7 +97,7 @@ is_out_of_memory = _backend.is_out_of_memory
 #: or the framework does not say.
 free_memory = _backend.free_memory
 
-#: Rows per chunk that are about fastest on a CPU (`benchmarks/compare.py --rows`), for
+#: Rows per chunk that are about fastest on a CPU (`benchmarks/speed/compare_smoothgrad.py --rows`), for
 #: a network whose activations take little memory and for one whose take much.
 ROWS_ON_CPU: tuple[int, int] = _backend.ROWS_ON_CPU
 

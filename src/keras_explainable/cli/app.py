@@ -1,4 +1,4 @@
-"""The options of the command, as people type and read them."""
+"""The command's options and help texts."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"keras-explainable {__version__}")
         raise typer.Exit
 
@@ -39,10 +39,10 @@ def start(
         ),
     ] = False,
 ) -> None:
-    """What did a Keras network look at?
+    """Compute saliency maps: what does a Keras network look at?
 
-    Makes saliency maps: bright where a small change of a pixel changes what the
-    network says most. For a demonstration: [bold]keras-explainable explain[/]
+    The maps, of SmoothGrad and other methods, are written to a web page with the
+    predictions. For a demonstration, run: [bold]keras-explainable explain[/]
     """
 
 
@@ -51,28 +51,28 @@ def explain(
     paths: Annotated[
         list[pathlib.Path] | None,
         typer.Argument(
-            metavar="IMAGES or FOLDERS",
-            help="None: the demo's own images.",
+            metavar="PATHS",
+            help="Images or folders; by default, bundled images.",
             show_default=False,
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option(metavar="NAME", help="demo, a file, or a name.")
+        str, typer.Option(metavar="NAME", help="demo, a file or a model name.")
     ] = "demo",
     method: Annotated[
-        str, typer.Option(metavar="NAMES", help="Of those above; commas.")
+        str, typer.Option(metavar="NAMES", help="Comma-separated names.")
     ] = "smoothgrad",
     target: Annotated[
-        str, typer.Option(metavar="WHAT", help="top1, top3, or a class index.")
+        str, typer.Option(metavar="WHAT", help="top1, top3 or a class index.")
     ] = "top1",
     repetitions: Annotated[
         int, typer.Option(metavar="N", help="Noisy copies of each image.")
     ] = 50,
     noise_level: Annotated[
-        float, typer.Option(metavar="F", help="Sigma, in parts of max - min.")
+        float, typer.Option(metavar="F", help="Noise sigma / (max - min).")
     ] = 0.15,
     estimator: Annotated[
-        str, typer.Option(metavar="NAME", help="Of smoothgrad; see above.")
+        str, typer.Option(metavar="NAME", help="For smoothgrad; see above.")
     ] = "sampled",
     tolerance: Annotated[
         float | None,
@@ -82,46 +82,49 @@ def explain(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="S", help="Same seed, same maps.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="S", help="Seed of the noise.")] = 0,
     batch_size: Annotated[
-        int, typer.Option(metavar="B", help="Rows (image copies) at once.")
+        int, typer.Option(metavar="B", help="Image copies per batch.")
     ] = 32,
     preprocess: Annotated[
         str | None,
         typer.Option(
             metavar="KIND",
-            help=r"For a model file. \[default: none]",
+            help=r"Scaling for a model file. \[default: none]",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
-        pathlib.Path, typer.Option(metavar="DIR", help="Folder for results.")
+        pathlib.Path, typer.Option(metavar="DIR", help="Output folder.")
     ] = pathlib.Path("explanations"),
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an unfinished run.")
+        bool, typer.Option("--resume", help="Continue an unfinished run.")
     ] = False,
 ) -> None:
-    r"""Show what a network looked at in each image.
+    r"""Explain a network's predictions for images.
 
-    Open [bold]index.html[/] in the output folder to see it. Beside it are panels/
-    (a PNG per image), maps.npz (maps as numbers) and manifest.json (all facts).
+    The output folder holds [bold]index.html[/], a page that shows the results;
+    panels/, with one PNG per image; maps.npz, the maps as arrays; and
+    manifest.json, a record of the settings and predictions.
 
-    [bold]Images[/] are turned upright, scaled by their shorter side to the model's
-    size, and cropped at the centre. Folders are searched with all below them.
+    [bold]Images[/] are rotated upright (EXIF), resized so that the shorter side fits
+    the model's input, and cropped at the centre. Folders are searched with all
+    their subfolders.
 
-    [bold]Models[/] are demo, a .keras or .h5 file, or a name of keras.applications
-    such as MobileNetV2. A file gets pixels as --preprocess says: none (0..255,
-    for models that rescale inside), unit (0..1), tf (-1..1), torch or caffe
-    (as ImageNet models of these origins take them).
+    [bold]Models[/] are demo (the bundled network), a .keras or .h5 file, or a model
+    of keras.applications such as MobileNetV2. For a file, --preprocess sets the
+    range of its input: none (0..255, for models that rescale inside), unit
+    (0..1), tf (-1..1), torch or caffe (as in ImageNet models from there).
 
-    [bold]Methods[/] are smoothgrad, smoothgrad_squared, vargrad (these take copies,
-    noise and tolerance), gradients, input_x_gradient, integrated_gradients,
-    guided_gradients, full_gradients, cam, gradcam, gradcampp, hirescam, layercam,
-    scorecam, occlusion and rise. Several with commas are shown side by side.
+    [bold]Methods[/] are smoothgrad, smoothgrad_squared, vargrad (the options for
+    repetitions, noise, tolerance and seed apply to these three), gradients,
+    input_x_gradient, integrated_gradients, guided_gradients, full_gradients,
+    cam, gradcam, gradcampp, hirescam, layercam, scorecam, occlusion and rise.
+    Several methods, separated by commas, are shown side by side.
 
-    [bold]Estimators[/] of smoothgrad are sampled, the mean over the copies; and hybrid
-    and slopes, which come as near with far fewer copies, on most large networks.
-    hybrid knows its error, slopes does not.
+    [bold]Estimators[/] of smoothgrad are sampled, the mean over the noisy copies,
+    and hybrid and slopes, which are as accurate with far fewer copies on most
+    large networks. hybrid estimates its error; slopes does not.
 
     [bold]Examples[/]
 
@@ -130,17 +133,18 @@ def explain(
     keras-explainable explain trip/ --method smoothgrad,gradients,gradcam
     keras-explainable explain scans/ --model mine.keras --preprocess unit
 
-    [bold]Unfinished runs[/] (killed, interrupted, with failures) leave their complete
-    images in unfinished/. With --resume, and the same settings and model, only
-    other images are explained; without, all are. Older results stay until the end.
+    [bold]Unfinished runs[/] (interrupted, killed, or with failed images) keep their
+    completed images in unfinished/. With --resume and the same settings and
+    model, only the other images are explained; without it, all of them are.
+    Earlier results are replaced only at the end of a run.
 
-    [bold]Exit code[/]
+    [bold]Exit codes[/]
 
-    0: all done. 1: some images could not be explained, or the disk or the memory
-    was full. 2: wrong usage. 130: interrupted. What was done by then is kept.
+    0: success. 1: some images could not be explained, or the disk or memory was
+    full. 2: wrong usage. 130: interrupted. Completed images are always kept.
     """
     started = time.monotonic()
-    with console.briefly():
+    with console.exit_on_error():
         settings = Settings(
             method,
             target,
@@ -151,11 +155,11 @@ def explain(
             seed,
             batch_size,
         )
-        # Later than the check of the options: what they import may take seconds.
+        # Imported after the options are checked: this may take seconds.
         from keras_explainable.cli import run
 
         job = run.prepare(paths or [], model, preprocess, settings, out, resume)
         report = run.explain(job)
-    console.conclude(report, time.monotonic() - started)
+    console.print_summary(report, time.monotonic() - started)
     code = 130 if report.interrupted else 1 if report.failures else 0
     raise typer.Exit(code)

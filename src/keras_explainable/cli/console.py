@@ -1,4 +1,4 @@
-"""All the command says: results on stdout, everything else on stderr."""
+"""The command's output: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from keras_explainable.cli.printable_text import printable
 if TYPE_CHECKING:
     from keras_explainable.report import Report
 
-__all__ = ["briefly", "conclude", "messages", "say"]
+__all__ = ["exit_on_error", "print_message", "print_summary", "stderr_console"]
 
-_SHOWN = 20  # lines of the table at the end
+_MAX_ROWS = 20  # of the table of predictions
 
 
-def messages() -> Console:
+def stderr_console() -> Console:
     """Return the console for progress, warnings and errors."""
     return Console(stderr=True, highlight=False)
 
 
-def say(text: str, style: str = "") -> None:
-    """Write a line to the user; whatever file names hold is only text."""
-    messages().print(Text(printable(text)), style=style, soft_wrap=True)
+def print_message(text: str, style: str = "") -> None:
+    """Print a line to stderr; markup in it, as in a file's name, stays plain text."""
+    stderr_console().print(Text(printable(text)), style=style, soft_wrap=True)
 
 
 @contextlib.contextmanager
-def briefly() -> Iterator[None]:
-    """Turn errors the user can mend, and warnings, into one sentence each."""
+def exit_on_error() -> Iterator[None]:
+    """Print warnings, and errors that the user can fix, as one sentence each."""
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _Once()  # type: ignore[assignment]
+            warnings.showwarning = _WarningPrinter()  # type: ignore[assignment]
             yield
     except (ValueError, ImportError) as error:
-        say(f"Error: {error}", "red")
+        print_message(f"Error: {error}", "red")
         raise typer.Exit(2) from None
-    except (OSError, MemoryError) as error:  # A full disk; the command was right.
-        said = " ".join(str(error).split()) or "Out of memory"
-        say(f"Error: {said}; what is done is kept for --resume.", "red")
+    except (OSError, MemoryError) as error:  # Such as a full disk: not wrong usage.
+        text = " ".join(str(error).split()) or "Out of memory"
+        print_message(f"Error: {text}; completed images are kept for --resume.", "red")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        say("Interrupted before the first image.")
+        print_message("Interrupted before the first image.")
         raise typer.Exit(130) from None
 
 
-class _Once:
-    """Shows a warning without the source code it comes from, once for each place."""
+class _WarningPrinter:
+    """Prints the text of a warning once for each line of code that issues it."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, int]] = set()
@@ -67,39 +67,39 @@ class _Once:
     ) -> None:
         if issubclass(category, UserWarning) and (filename, lineno) not in self._seen:
             self._seen.add((filename, lineno))
-            say(f"Note: {message}")
+            print_message(f"Note: {message}")
 
 
-def conclude(report: Report, seconds: float) -> None:
-    """Say what came out: the predictions, the failures, and where the page is."""
+def print_summary(report: Report, seconds: float) -> None:
+    """Print the predictions, the failures, and the path of the page."""
     console = Console(highlight=False)
     if report.entries:
-        console.print(_table(report))
+        console.print(_predictions_table(report))
     for failure in report.failures:
-        say(f"{failure['name']} {failure['reason']}", "red")
-    done, failed = len(report.entries), len(report.failures)
-    parts = (
-        [f"{done} explained", f"{failed} failed"] if failed else [f"{done} explained"]
-    )
+        print_message(f"{failure['name']} {failure['reason']}", "red")
+    failed = len(report.failures)
+    counts = f"{len(report.entries)} explained"
+    if failed:
+        counts += f", {failed} failed"
     interrupted = "Interrupted: " if report.interrupted else ""
-    line = f"{interrupted}{', '.join(parts)} in {seconds:.1f} s."
+    line = f"{interrupted}{counts} in {seconds:.1f} s."
     if report.written:
         line += f" See {printable(str(report.page))}"
     if report.interrupted:
-        say("The same command with --resume goes on from here.")
+        print_message("Run the same command with --resume to continue.")
     console.print(Text(line), soft_wrap=True)
 
 
-def _table(report: Report) -> Table:
+def _predictions_table(report: Report) -> Table:
     from keras_explainable.report import Prediction
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("image", overflow="fold")
     table.add_column("prediction", overflow="fold")
     table.add_column("score", justify="right", no_wrap=True)
-    for entry in report.entries[:_SHOWN]:
+    for entry in report.entries[:_MAX_ROWS]:
         best = Prediction(**entry["predictions"][0])
-        table.add_row(Text(entry["name"]), Text(best.label), best.shown)
-    if len(report.entries) > _SHOWN:
-        table.add_row(f"and {len(report.entries) - _SHOWN} more on the page")
+        table.add_row(Text(entry["name"]), Text(best.label), best.score_text)
+    if len(report.entries) > _MAX_ROWS:
+        table.add_row(f"and {len(report.entries) - _MAX_ROWS} more on the page")
     return table

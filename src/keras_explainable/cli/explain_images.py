@@ -1,4 +1,4 @@
-"""From sources to a report, a batch at a time."""
+"""Explains images batch by batch and adds the results to a report."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 
 import keras_explainable as ke
 from keras_explainable.cli import read_images
-from keras_explainable.cli.find_images import Source
+from keras_explainable.cli.find_images import ImageSource
 from keras_explainable.cli.live_progress import LiveProgress
 from keras_explainable.cli.load_model import LoadedModel
 from keras_explainable.cli.predictions import predict
 from keras_explainable.cli.printable_text import printable
-from keras_explainable.cli.settings import NOISY, SIGNED, Settings
+from keras_explainable.cli.settings import NOISE_METHODS, SIGNED_METHODS, Settings
 from keras_explainable.report import Explanation, Maps, Noise, Report
 
 __all__ = ["explain"]
 
-_LISTED = 5  # predictions told for each image
+_TOP_PREDICTIONS = 5  # recorded for each image
 
 Floats = NDArray[np.float32]
 
 
-class Picture(NamedTuple):
-    """A picture to explain, and what it is called, for people and in files."""
+class _Image(NamedTuple):
+    """An image to explain, with its key in files and its display name."""
 
     key: str
     name: str
@@ -37,118 +37,116 @@ class Picture(NamedTuple):
 
 
 def explain(
-    sources: Sequence[Source],
-    subject: LoadedModel,
+    sources: Sequence[ImageSource],
+    loaded: LoadedModel,
     settings: Settings,
     report: Report,
-    watcher: LiveProgress,
+    progress: LiveProgress,
 ) -> None:
     """Explain images into a report; memory does not grow with their number.
 
-    Images that cannot be read, or that the network cannot take, are recorded as
-    failures, and the others are done; those that the report resumes are not done again.
+    Images that cannot be read, or that the network does not accept, are recorded as
+    failures. Images that the report takes over from an earlier run are skipped.
     """
     for start in range(0, len(sources), settings.batch_size):
         batch = sources[start : start + settings.batch_size]
-        pictures = list(_to_explain(batch, subject.size, report))
-        watcher.finished(len(batch) - len(pictures))
-        # A network that takes any size gets pictures of one size at a time.
-        for _, group in itertools.groupby(
-            pictures, lambda picture: picture.pixels.shape
-        ):
-            together = list(group)
-            _explain_into(report, together, subject, settings, watcher)
-            watcher.finished(len(together))
+        images = list(_read_batch(batch, loaded.size, report))
+        progress.finish(len(batch) - len(images))
+        # A network for any size receives images of one size at a time.
+        for _, group in itertools.groupby(images, lambda image: image.pixels.shape):
+            same_size = list(group)
+            _explain_into(report, same_size, loaded, settings, progress)
+            progress.finish(len(same_size))
 
 
-def _to_explain(
-    batch: Sequence[Source], size: tuple[int, int] | None, report: Report
-) -> Iterator[Picture]:
+def _read_batch(
+    batch: Sequence[ImageSource], size: tuple[int, int] | None, report: Report
+) -> Iterator[_Image]:
     for source in batch:
         key = report.key(source.name)
         try:
-            picture = Picture(key, source.name, source.read(size))
+            image = _Image(key, source.name, source.read(size))
         except ValueError as error:
             report.fail(source.name, printable(str(error)))
             continue
-        if not report.resumes(*picture):
-            yield picture
+        if not report.resumes(*image):
+            yield image
 
 
 def _explain_into(
     report: Report,
-    pictures: Sequence[Picture],
-    subject: LoadedModel,
+    images: Sequence[_Image],
+    loaded: LoadedModel,
     settings: Settings,
-    watcher: LiveProgress,
+    progress: LiveProgress,
 ) -> None:
     try:
-        explanations = _explanations(pictures, subject, settings, watcher)
-    except Exception as error:  # Each backend has its own, and one for lack of memory.
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        for picture in pictures:
-            report.fail(picture.name, f"could not be explained ({printable(said)})")
+        explanations = _explanations(images, loaded, settings, progress)
+    except Exception as error:  # Backends have error types of their own.
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        for image in images:
+            report.fail(image.name, f"could not be explained ({printable(reason)})")
         return
-    for picture, explanation in zip(pictures, explanations, strict=True):
-        report.add(picture.key, explanation)
+    for image, explanation in zip(images, explanations, strict=True):
+        report.add(image.key, explanation)
 
 
 def _explanations(
-    pictures: Sequence[Picture],
-    subject: LoadedModel,
+    images: Sequence[_Image],
+    loaded: LoadedModel,
     settings: Settings,
-    watcher: LiveProgress,
+    progress: LiveProgress,
 ) -> list[Explanation]:
-    """Return all that is known of pictures of one size."""
-    pixels = np.stack([picture.pixels for picture in pictures])
-    inputs = subject.prepare(pixels)
-    predictions = predict(subject, inputs, settings.batch_size)
-    y = settings.units(predictions.logits)
+    """Return the predictions and maps of images of one size."""
+    pixels = np.stack([image.pixels for image in images])
+    inputs = loaded.prepare(pixels)
+    predictions = predict(loaded, inputs, settings.batch_size)
+    y = settings.target_units(predictions.logits)
     ids = [zlib.crc32(image.tobytes()) for image in pixels]
-    found = _maps(subject.model, inputs, y, ids, settings, watcher)
+    results = _compute_maps(loaded.model, inputs, y, ids, settings, progress)
     return [
         Explanation(
-            name=picture.name,
-            image=picture.pixels,
-            explained=predictions.of(number, y[number]),
-            predictions=predictions.best(number, _LISTED),
+            name=image.name,
+            image=image.pixels,
+            explained=predictions.of_units(number, y[number]),
+            predictions=predictions.top(number, _TOP_PREDICTIONS),
             maps=tuple(
-                Maps(method, maps[number], _noise(stats, number))
-                for method, (maps, stats) in found.items()
+                Maps(method, maps[number], _noise_record(stats, number))
+                for method, (maps, stats) in results.items()
             ),
         )
-        for number, picture in enumerate(pictures)
+        for number, image in enumerate(images)
     ]
 
 
-def _maps(
+def _compute_maps(
     model: Any,
     inputs: Floats,
     y: NDArray[np.int64],
     ids: list[int],
     settings: Settings,
-    watcher: LiveProgress,
+    progress: LiveProgress,
 ) -> dict[str, tuple[Floats, ke.Stats | None]]:
-    """Return normalised maps (N, H, W, K) of each method, and how sure they are."""
-    found = {}
+    """Return each method's normalised maps, shape (N, H, W, K), and statistics."""
+    results = {}
     for step, method in enumerate(settings.methods):
-        watcher.started(len(inputs), step, len(settings.methods))
-        params = _params(method, ids, settings) | {"callbacks": [watcher]}
+        progress.start_step(len(inputs), step, len(settings.methods))
+        params = _method_params(method, ids, settings) | {"callbacks": [progress]}
         _, maps, *stats = getattr(ke, method)(model, inputs, y, **params)
-        found[method] = maps, stats[0] if stats else None
-    return found
+        results[method] = maps, stats[0] if stats else None
+    return results
 
 
-def _params(method: str, ids: list[int], settings: Settings) -> dict[str, Any]:
-    """Return how to call a method.
+def _method_params(method: str, ids: list[int], settings: Settings) -> dict[str, Any]:
+    """Return the keyword arguments of a method.
 
-    The noise of an image follows from its pixels (``ids``): its map is the same
-    whatever other images are explained with it, and in whatever order.
+    The noise of an image follows from its pixels (``ids``), so that its map does not
+    depend on the other images or on their order.
     """
     params: dict[str, Any] = {"batch_size": settings.batch_size, "verbose": 0}
-    if method in SIGNED:
-        params["postprocessing"] = _signed
-    if method in NOISY:
+    if method in SIGNED_METHODS:
+        params["postprocessing"] = _normalize_signed
+    if method in NOISE_METHODS:
         params |= {
             "repetitions": settings.repetitions,
             "noise_level": settings.noise_level,
@@ -162,14 +160,14 @@ def _params(method: str, ids: list[int], settings: Settings) -> dict[str, Any]:
     return params
 
 
-def _signed(maps: Any, axis: tuple[int, ...]) -> Any:
-    """Return maps from -1 to 1, with 0 where it was."""
+def _normalize_signed(maps: Any, axis: tuple[int, ...]) -> Any:
+    """Return maps scaled to -1..1; zero stays zero."""
     largest = keras.ops.max(keras.ops.abs(maps), axis=axis, keepdims=True)
     return maps / keras.ops.where(largest > 0, largest, 1)
 
 
-def _noise(stats: ke.Stats | None, number: int) -> Noise | None:
-    """Return what is known of the noise of one picture."""
+def _noise_record(stats: ke.Stats | None, number: int) -> Noise | None:
+    """Return the noise statistics of image ``number``; None for methods without."""
     if stats is None:
         return None
     return Noise(

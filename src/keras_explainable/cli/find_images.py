@@ -1,4 +1,4 @@
-"""Where the images come from, and what they are called in front of others."""
+"""The images to explain, from files or the bundled samples, and their display names."""
 
 from __future__ import annotations
 
@@ -10,46 +10,51 @@ from collections.abc import Callable, Iterable
 from keras_explainable.cli import read_images
 from keras_explainable.cli.printable_text import printable
 
-__all__ = ["Source", "demo_sources", "display_name", "file_sources"]
+__all__ = ["ImageSource", "demo_sources", "display_name", "file_sources"]
 
 _Read = Callable[[tuple[int, int] | None], read_images.Pixels]
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """An image to explain: its name, and how to get it in a (height, width)."""
+class ImageSource:
+    """An image that is not read yet.
+
+    Attributes:
+        name: The display name.
+        read: A function from a (height, width) to uint8 RGB (height, width, 3).
+    """
 
     name: str
     read: _Read
 
 
-def file_sources(paths: Iterable[pathlib.Path]) -> list[Source]:
+def file_sources(paths: Iterable[pathlib.Path]) -> list[ImageSource]:
     """Return the images in files."""
 
     def reader(path: pathlib.Path) -> _Read:
         return lambda size: read_images.read(path, size)
 
-    return [Source(display_name(path), reader(path)) for path in paths]
+    return [ImageSource(display_name(path), reader(path)) for path in paths]
 
 
-def demo_sources() -> list[Source]:
-    """Return the bundled images, named by the digit that is hidden in each."""
+def demo_sources() -> list[ImageSource]:
+    """Return the bundled images, each named by the digit hidden in it."""
     from keras_explainable import demo
 
     samples = demo.load_samples()
 
-    def source(number: int) -> Source:
+    def source(number: int) -> ImageSource:
         name = f"sample {number + 1} (digit {samples.labels[number]})"
-        return Source(name, lambda size: samples.images[number])
+        return ImageSource(name, lambda size: samples.images[number])
 
     return [source(number) for number in range(len(samples.images))]
 
 
 def display_name(path: str | os.PathLike[str]) -> str:
-    """Return a path as others may see it: relative, printable, without odd bytes."""
+    """Return a path for the report: relative, and with printable characters only."""
     absolute = pathlib.Path(path).absolute()
     try:
         shown = absolute.relative_to(pathlib.Path.cwd())
-    except ValueError:  # Not below here: no need to tell the world where.
+    except ValueError:  # Elsewhere: the full path is nobody else's business.
         shown = pathlib.Path(absolute.parent.name, absolute.name)
     return printable(shown.as_posix())

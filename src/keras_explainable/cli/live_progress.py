@@ -1,8 +1,6 @@
-"""How far it is: a bar on a terminal, a short line now and then in a log."""
+"""Progress on stderr: a bar on a terminal, a few lines in a log."""
 
 from __future__ import annotations
-
-from types import TracebackType
 
 import keras
 from rich.console import Console
@@ -17,61 +15,56 @@ from rich.progress import (
 
 __all__ = ["LiveProgress"]
 
-_LINES = 10  # at most, where there is no terminal
+_MAX_LINES = 10  # in a log
 
 
 class LiveProgress(keras.callbacks.Callback):
-    """A Keras callback that shows how many images are explained.
+    """A Keras callback that shows how many images have been explained.
 
     Args:
-        console: where to; a bar if it is a terminal, else a line for each tenth.
-        images: number of images to explain.
+        console: The output: a bar if it is a terminal, else a line per tenth.
+        images: The number of images to explain.
     """
 
     def __init__(self, console: Console, images: int) -> None:
         super().__init__()
         self._console, self._images = console, images
-        self._finished = self._lines = self._together = self._step = 0
+        self._finished = self._lines = self._batch = self._step = 0
         self._steps = 1
         self._bar = Progress(
             TextColumn("Explaining"),
             BarColumn(),
             TaskProgressColumn(),
             MofNCompleteColumn(),
-            TextColumn("images, left"),
+            TextColumn("images, remaining"),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("", total=images)
 
-    def started(self, count: int, step: int = 0, steps: int = 1) -> None:
-        """Take note of images that are explained together, in so many steps."""
-        self._together, self._step, self._steps = count, step, steps
+    def start_step(self, count: int, step: int = 0, steps: int = 1) -> None:
+        """Record that ``count`` images enter a step (a method) out of ``steps``."""
+        self._batch, self._step, self._steps = count, step, steps
 
     def on_explain_progress(self, done: int, total: int | None) -> None:
-        """Move the bar within the images that are being explained."""
-        part = (self._step + (done / total if total else 0)) / self._steps
-        completed = self._finished + self._together * part
+        """Advance the bar within the current batch of images."""
+        fraction = (self._step + (done / total if total else 0)) / self._steps
+        completed = self._finished + self._batch * fraction
         self._bar.update(self._task, completed=completed)
 
-    def finished(self, count: int) -> None:
-        """Take note of images that are done, or failed."""
+    def finish(self, count: int) -> None:
+        """Record that ``count`` images are finished or have failed."""
         self._finished += count
         self._bar.update(self._task, completed=self._finished)
-        tenths = _LINES * self._finished // self._images
-        if not self._console.is_terminal and tenths > self._lines:
-            self._lines = tenths
+        lines = _MAX_LINES * self._finished // self._images
+        if not self._console.is_terminal and lines > self._lines:
+            self._lines = lines
             self._console.print(f"{self._finished} of {self._images} images")
 
     def __enter__(self) -> LiveProgress:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()

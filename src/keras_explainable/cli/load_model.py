@@ -1,4 +1,4 @@
-"""What ``--model`` names: a network, how pictures enter it, what its units mean."""
+"""Loads the network that ``--model`` names, with its preprocessing and labels."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from keras_explainable.cli import read_images
 
 __all__ = ["LoadedModel", "check_name", "load"]
 
-_FILES = (".keras", ".h5", ".hdf5")
+_FILE_SUFFIXES = (".keras", ".h5", ".hdf5")
 
-# A file may unpack to so many times its size, or to so many bytes if that is more.
-_EXPANSION, _HARMLESS = 100, 1 << 24
+# A file may unpack to this many times its size, or to this many bytes if that is more.
+_MAX_EXPANSION, _ALWAYS_ALLOWED = 100, 1 << 24
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadedModel:
-    """The network to explain, with all that is needed to show it a picture.
+    """The network to explain, with its preprocessing and labels.
 
     Attributes:
-        name: as the user named it.
-        model: a Keras model from (N, H, W, channels) to (N, classes).
-        preprocessing: the name of the scaling, for the record.
-        prepare: uint8 RGB (N, H, W, 3) to what the model takes.
-        classes: one label per unit.
+        name: The name that the user gave.
+        model: A Keras model from (N, H, W, channels) to (N, classes).
+        preprocessing: The name of the preprocessing, for the record.
+        prepare: The preprocessing, from uint8 RGB (N, H, W, 3) to the model's input.
+        classes: One label per unit.
     """
 
     name: str
@@ -47,38 +47,38 @@ class LoadedModel:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Return the (height, width) the model takes, ``None`` if it takes any."""
+        """Return the (height, width) of the model's input; ``None`` for any size."""
         _, height, width, _ = self.model.inputs[0].shape
         return (height or width, width or height) if height or width else None
 
     @functools.cached_property
     def hash(self) -> str:
-        """Return what tells the network, its weights too, from any other."""
+        """Return a hash of the network's layers and weights."""
         from keras_explainable.inspection.find_layers import layers_reversed
         from keras_explainable.inspection.model_fingerprint import fingerprint
 
-        # Not by `to_json`: with any backend, it imports TensorFlow where there is one.
-        layers = map(_described, layers_reversed(self.model))
-        known = "\n".join([*layers, fingerprint(self.model)])
-        return hashlib.sha256(known.encode()).hexdigest()
+        # Not `to_json`, which imports TensorFlow if it is installed, on any backend.
+        layers = map(_layer_description, layers_reversed(self.model))
+        text = "\n".join([*layers, fingerprint(self.model)])
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _described(layer: Any) -> str:
+def _layer_description(layer: Any) -> str:
     activation = getattr(getattr(layer, "activation", None), "__name__", "")
     return f"{type(layer).__name__} {layer.name} {activation}"
 
 
 def check_name(name: str, preprocess: str | None) -> None:
-    """Raise ValueError if a look at the name tells that ``load`` would; takes no time.
+    """Raise ValueError if the arguments of ``load`` are wrong; imports nothing.
 
     Args:
-        name: as for ``load``.
-        preprocess: as for ``load``.
+        name: As in ``load``.
+        preprocess: As in ``load``.
     """
     if not _is_file_name(name):
         if preprocess is not None:
             raise ValueError(
-                f"--preprocess is for model files; {name} knows what it needs."
+                f"--preprocess is for model files; {name} has its own preprocessing."
             )
         return
     if not pathlib.Path(name).is_file():
@@ -89,17 +89,17 @@ def check_name(name: str, preprocess: str | None) -> None:
 
 
 def load(name: str, preprocess: str | None = None) -> LoadedModel:
-    """Load the bundled network, a model file, or one of ``keras.applications``.
+    """Return the bundled network, a model file, or a model of ``keras.applications``.
 
     Args:
         name: ``demo``, the path of a .keras or .h5 file, or a name such as
-            ``MobileNetV2``, in any case of letters.
-        preprocess: a key of ``images.PREPROCESSING``, for model files only; they
-            get ``none`` without it. The other models know what they need.
+            ``MobileNetV2``, in upper or lower case.
+        preprocess: A key of ``read_images.PREPROCESSING``, for model files only;
+            ``None`` stands for ``none``. The other models have their own.
 
     Raises:
-        ValueError: in one sentence, if there is no such model, it cannot be loaded,
-            or it is not a classifier of pictures.
+        ValueError: If the model does not exist, cannot be loaded, or does not
+            classify images; the message is one sentence.
     """
     check_name(name, preprocess)
     if _is_file_name(name):
@@ -108,7 +108,7 @@ def load(name: str, preprocess: str | None = None) -> LoadedModel:
 
 
 def _is_file_name(name: str) -> bool:
-    return pathlib.Path(name).suffix in _FILES
+    return pathlib.Path(name).suffix in _FILE_SUFFIXES
 
 
 def _demo() -> LoadedModel:
@@ -123,43 +123,45 @@ def _from_file(name: str, kind: str) -> LoadedModel:
     import keras
 
     try:
-        _check_packing(name)
+        _check_unpacked_size(name)
         model = keras.models.load_model(name, compile=False, safe_mode=True)
-    except Exception as error:  # A file from anywhere may fail in any way.
-        raise ValueError(f"Model file {name} {_why_not_loaded(error)}") from error
-    channels = _check(name, model)
+    except Exception as error:  # An untrusted file may raise anything.
+        raise ValueError(f"Model file {name} {_load_failure(error)}") from error
+    channels = _check_model(name, model)
     prepare = functools.partial(read_images.preprocess, kind=kind, channels=channels)
-    prepare(np.zeros((1, 1, 1, 3), "uint8"))  # Complains of a kind that cannot be.
-    return LoadedModel(name, model, kind, prepare, _numbered(model))
+    prepare(np.zeros((1, 1, 1, 3), "uint8"))  # Raises if kind and channels conflict.
+    return LoadedModel(name, model, kind, prepare, _numbered_classes(model))
 
 
-def _check_packing(name: str) -> None:
-    """Raise ValueError if a small file says that it unpacks to much."""
+def _check_unpacked_size(name: str) -> None:
+    """Raise ValueError if a file would unpack to far more than its size."""
     if not zipfile.is_zipfile(name):
         unpacked = _array_bytes(name)
     else:
         with zipfile.ZipFile(name) as archive:
-            unpacked = _member_bytes(archive)
-    if unpacked > max(_HARMLESS, _EXPANSION * pathlib.Path(name).stat().st_size):
+            unpacked = _archive_bytes(archive)
+    if unpacked > _size_limit(pathlib.Path(name).stat().st_size):
         raise ValueError(f"it would unpack to {unpacked / 1e9:.1f} GB")
 
 
-def _member_bytes(archive: zipfile.ZipFile) -> int:
+def _size_limit(packed: int) -> int:
+    return max(_ALWAYS_ALLOWED, _MAX_EXPANSION * packed)
+
+
+def _archive_bytes(archive: zipfile.ZipFile) -> int:
+    """Return the unpacked size of an archive's members, or of its arrays if larger."""
     sizes = {info.filename: info.file_size for info in archive.infolist()}
-    if sizes.get("config.json", 0) > _HARMLESS:  # Parsed, it takes far more.
-        raise ValueError("its config.json is too large to be one")
+    if sizes.get("config.json", 0) > _ALWAYS_ALLOWED:  # Parsed, it takes far more.
+        raise ValueError("its config.json is too large")
     total, weights = sum(sizes.values()), "model.weights.h5"
-    if total > max(_HARMLESS, _EXPANSION * _size(archive)) or weights not in sizes:
+    packed = sum(info.compress_size for info in archive.infolist())
+    if total > _size_limit(packed) or weights not in sizes:
         return total
     return max(total, _array_bytes(io.BytesIO(archive.read(weights))))
 
 
-def _size(archive: zipfile.ZipFile) -> int:
-    return sum(info.compress_size for info in archive.infolist())
-
-
 def _array_bytes(file: str | io.BytesIO) -> int:
-    """Return how much memory the arrays of an HDF5 file ask for."""
+    """Return the size of the arrays that an HDF5 file declares."""
     import h5py  # type: ignore[import-untyped]
 
     sizes = []
@@ -168,12 +170,12 @@ def _array_bytes(file: str | io.BytesIO) -> int:
     return sum(sizes)
 
 
-def _why_not_loaded(error: Exception) -> str:
+def _load_failure(error: Exception) -> str:
     text = str(error)
     if "safe_mode" in text:
         return (
-            "holds Python code (such as a Lambda layer), which is not run for safety's "
-            "sake; load it yourself and call `keras_explainable.smoothgrad`."
+            "contains Python code (such as a Lambda layer), which is not run for "
+            "safety; load it yourself and call `keras_explainable.smoothgrad`."
         )
     if "could not be deserialized" in text or "Could not locate" in text:
         return (
@@ -181,7 +183,7 @@ def _why_not_loaded(error: Exception) -> str:
             "with `custom_objects` and call `keras_explainable.smoothgrad`."
         )
     first_line = (text.strip() or type(error).__name__).splitlines()[0]
-    return f"is not a Keras model, or a damaged one ({first_line[:200]})."
+    return f"is damaged or not a Keras model ({first_line[:200]})."
 
 
 def _from_applications(name: str) -> LoadedModel:
@@ -189,14 +191,14 @@ def _from_applications(name: str) -> LoadedModel:
 
     known = {key.lower(): key for key in _application_names()}
     if name.lower() not in known:
-        raise ValueError(_unknown(name, known))
+        raise ValueError(_unknown_model(name, known))
     name = known[name.lower()]
     model = _pretrained(name, getattr(keras.applications, name))
-    _check(name, model)
-    module = _home(name)
+    _check_model(name, model)
+    module = _application_module(name)
 
     def prepare(pixels: read_images.Pixels) -> NDArray[np.float32]:
-        floats = pixels.astype("float32")  # A copy: it may be changed in place.
+        floats = pixels.astype("float32")  # A copy, for Keras may work in place.
         return np.asarray(module.preprocess_input(floats), "float32")
 
     classes = _imagenet_classes(module, model)
@@ -210,11 +212,11 @@ def _application_names() -> list[str]:
     return [name for name, _ in members]
 
 
-def _unknown(name: str, known: dict[str, str]) -> str:
-    near = difflib.get_close_matches(name.lower(), known, n=3)
-    hint = f"did you mean {' or '.join(known[key] for key in near)}?" if near else ""
+def _unknown_model(name: str, known: dict[str, str]) -> str:
+    similar = difflib.get_close_matches(name.lower(), known, n=3)
+    hint = " or ".join(known[key] for key in similar)
     return (
-        f"Unknown model {name}: {hint or 'no such name.'} "
+        f"Unknown model {name}{f': did you mean {hint}?' if hint else '.'} "
         "Use demo, a .keras or .h5 file, or a model of keras.applications."
     )
 
@@ -226,48 +228,48 @@ def _pretrained(name: str, build: Callable[..., Any]) -> Any:
         if "fetch" not in str(error) and "download" not in str(error).lower():
             raise
         raise ValueError(
-            f"The weights of {name} could not be downloaded; go online once, or use "
-            "--model with a .keras file of yours, or --model demo."
+            f"The weights of {name} could not be downloaded; connect to the internet "
+            "once, or use --model with a .keras file or --model demo."
         ) from error
 
 
-def _home(name: str) -> ModuleType:
-    """Return the public module of ``keras.applications`` that holds the model."""
+def _application_module(name: str) -> ModuleType:
+    """Return the public module of ``keras.applications`` that defines a model."""
     import keras
 
-    if name.startswith("MobileNetV3"):  # As of Keras 3.15, its module lacks it.
+    if name.startswith("MobileNetV3"):  # As of Keras 3.15, not in its own module.
         return keras.applications.mobilenet_v3
     modules = inspect.getmembers(keras.applications, inspect.ismodule)
-    homes = (module for _, module in modules if hasattr(module, name))
-    return next(home for home in homes if hasattr(home, "preprocess_input"))
+    candidates = (module for _, module in modules if hasattr(module, name))
+    return next(each for each in candidates if hasattr(each, "preprocess_input"))
 
 
 def _imagenet_classes(module: ModuleType, model: Any) -> tuple[str, ...]:
     try:
         one_of_each = np.eye(model.output_shape[-1], dtype="float32")
         decoded = module.decode_predictions(one_of_each, top=1)
-    except Exception:  # The names are a download; without them, numbers will do.
-        return _numbered(model)
+    except Exception:  # Keras downloads the names; offline, numbers have to do.
+        return _numbered_classes(model)
     return tuple(best[0][1].replace("_", " ") for best in decoded)
 
 
-def _numbered(model: Any) -> tuple[str, ...]:
+def _numbered_classes(model: Any) -> tuple[str, ...]:
     return tuple(f"class {unit}" for unit in range(model.output_shape[-1]))
 
 
-def _check(name: str, model: Any) -> int:
-    """Return the channels of a model that classifies pictures."""
+def _check_model(name: str, model: Any) -> int:
+    """Return the number of input channels of an image classifier."""
     inputs = getattr(model, "inputs", None) or []
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         shapes = [tuple(tensor.shape) for tensor in inputs]
-        received = f"one with inputs of shape {shapes}" if shapes else "no known input"
+        received = f"inputs of shape {shapes}" if shapes else "unknown inputs"
         raise ValueError(
             f"{name} must take one batch of images (N, H, W, C); received {received}."
         )
     if inputs[0].shape[-1] not in (1, 3):
         raise ValueError(
             f"{name} must take images with 1 or 3 channels last; "
-            f"received a model for {tuple(inputs[0].shape)}."
+            f"received inputs of shape {tuple(inputs[0].shape)}."
         )
     _check_outputs(name, model)
     return int(inputs[0].shape[-1])
@@ -277,6 +279,6 @@ def _check_outputs(name: str, model: Any) -> None:
     shapes = [tuple(tensor.shape) for tensor in model.outputs]
     if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][-1] is None:
         raise ValueError(
-            f"{name} must give one score per class (N, classes); "
-            f"received a model with outputs of shape {shapes}."
+            f"{name} must output one score per class (N, classes); "
+            f"received outputs of shape {shapes}."
         )

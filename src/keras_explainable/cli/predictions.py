@@ -1,4 +1,4 @@
-"""What the network says of images, before it is asked why."""
+"""The network's predictions for images."""
 
 from __future__ import annotations
 
@@ -22,59 +22,59 @@ Floats = NDArray[np.float32]
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """Scores of every class for some images.
+    """Scores of every class for a batch of images.
 
     Attributes:
-        logits: (N, classes); they rank, for they do not saturate.
-        scores: (N, classes); they are shown.
-        probable: whether the scores are probabilities.
-        labels: one for each class.
+        logits: Logits, shape (N, classes). They rank the classes, for they do not
+            saturate.
+        scores: Scores to show, shape (N, classes).
+        are_probabilities: Whether the scores are probabilities.
+        labels: One label per class.
     """
 
     logits: Floats
     scores: Floats
-    probable: bool
+    are_probabilities: bool
     labels: tuple[str, ...]
 
-    def of(self, number: int, chosen: NDArray[np.int64]) -> tuple[Prediction, ...]:
-        """Return the chosen classes of an image."""
+    def of_units(self, number: int, units: NDArray[np.int64]) -> tuple[Prediction, ...]:
+        """Return the predictions of the given units for image ``number``."""
+        scores = self.scores[number, units].tolist()
         return tuple(
-            Prediction(unit, self.labels[unit], score, self.probable)
-            for unit, score in zip(
-                chosen.tolist(), self.scores[number, chosen].tolist(), strict=True
-            )
+            Prediction(unit, self.labels[unit], score, self.are_probabilities)
+            for unit, score in zip(units.tolist(), scores, strict=True)
         )
 
-    def best(self, number: int, count: int) -> tuple[Prediction, ...]:
-        """Return the most likely classes of an image, best first."""
+    def top(self, number: int, count: int) -> tuple[Prediction, ...]:
+        """Return the most likely classes of image ``number``, best first."""
         ranked = np.argsort(-self.logits[number], kind="stable")
-        return self.of(number, ranked[:count])
+        return self.of_units(number, ranked[:count])
 
 
-def predict(subject: LoadedModel, inputs: Floats, rows: int) -> Predictions:
-    """Return what a network says of prepared images, ``rows`` of them at a time.
+def predict(loaded: LoadedModel, inputs: Floats, batch_size: int) -> Predictions:
+    """Return a network's predictions for preprocessed images.
 
-    The scores are the model's own outputs where they are probabilities. Plain logits
-    of several classes are put through a softmax; a single one is shown as it is.
+    The scores are the model's own outputs if these are probabilities. Logits of
+    several classes are put through a softmax; a single output is shown as it is.
     """
-    model = subject.model
-    below = inspection.logits_model(model)
-    outputs = _forward(model, inputs, rows)
-    logits = outputs if below is model else _forward(below, inputs, rows)
-    probable = below is not model or _sums_to_one(outputs)
-    if not probable and outputs.shape[1] > 1:
-        outputs, probable = _softmax(logits), True
-    return Predictions(logits, outputs, probable, subject.classes)
+    model = loaded.model
+    to_logits = inspection.logits_model(model)
+    outputs = _forward(model, inputs, batch_size)
+    logits = outputs if to_logits is model else _forward(to_logits, inputs, batch_size)
+    are_probabilities = to_logits is not model or _sums_to_one(outputs)
+    if not are_probabilities and outputs.shape[1] > 1:
+        outputs, are_probabilities = _softmax(logits), True
+    return Predictions(logits, outputs, are_probabilities, loaded.classes)
 
 
-def _forward(model: Any, inputs: Floats, rows: int) -> Floats:
-    # Not `model.predict`: on JAX, Keras leaves a model without weights if it fails.
-    outputs = output_units.forward(model, as_inputs(model, inputs), rows)
+def _forward(model: Any, inputs: Floats, batch_size: int) -> Floats:
+    # Not `model.predict`: if that fails on JAX, Keras leaves a model without weights.
+    outputs = output_units.forward(model, as_inputs(model, inputs), batch_size)
     return np.asarray(keras.ops.convert_to_numpy(outputs), "float32")
 
 
 def _sums_to_one(outputs: Floats) -> bool:
-    """Tell whether a model that cannot be taken apart ends in a softmax."""
+    """Return whether a model whose logits are out of reach ends in a softmax."""
     return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
 

@@ -1,4 +1,4 @@
-"""Text that others wrote: names of files, and what errors say of them."""
+"""Untrusted text, such as file names and error messages, made safe to print."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["printable"]
 
 
 def printable(text: str) -> str:
-    """Return a text without odd bytes, line breaks and what steers a terminal."""
+    """Return a text with line breaks, escapes and other controls replaced."""
     return "".join(
         char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text
     )

@@ -1,4 +1,4 @@
-"""The order of things: cheap checks first, then the network, then the images."""
+"""One run of the command: cheap checks first, then the network, then the images."""
 
 from __future__ import annotations
 
@@ -24,10 +24,18 @@ __all__ = ["Job", "explain", "prepare"]
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """All that is needed to go to work."""
+    """Everything a run needs, found and checked.
 
-    sources: Sequence[find_images.Source]
-    subject: LoadedModel
+    Attributes:
+        sources: The images.
+        loaded: The network.
+        settings: How to explain.
+        folder: The output folder.
+        resume: Whether to continue an unfinished run in ``folder``.
+    """
+
+    sources: Sequence[find_images.ImageSource]
+    loaded: LoadedModel
     settings: Settings
     folder: pathlib.Path
     resume: bool
@@ -41,39 +49,39 @@ def prepare(
     out: pathlib.Path,
     resume: bool,
 ) -> Job:
-    """Find the images, make the folder and load the network, in this order.
+    """Return a job: find the images, create the folder, load the network.
 
     Raises:
-        ValueError: in one sentence, if any of it cannot be done.
+        ValueError: If any of this is impossible; the message is one sentence.
     """
     if not paths and model != "demo":
-        raise ValueError(f"Name images or folders to explain with {model}.")
+        raise ValueError(f"Pass images or folders to explain with {model}.")
     check_name(model, preprocess)
     files = read_images.find(paths, skip=out)
-    folder = _writable(out)
-    console.say(f"Loading {find_images.display_name(model)}", "dim")
+    folder = _writable_folder(out)
+    console.print_message(f"Loading {find_images.display_name(model)}", "dim")
     _import_keras()
     with contextlib.redirect_stdout(sys.stderr):  # Keras prints what it downloads.
-        subject = load(model, preprocess)
-    settings.check_classes(len(subject.classes))
-    found = find_images.file_sources(files) if paths else find_images.demo_sources()
-    return Job(found, subject, settings, folder, resume)
+        loaded = load(model, preprocess)
+    settings.check_target(len(loaded.classes))
+    sources = find_images.file_sources(files) if paths else find_images.demo_sources()
+    return Job(sources, loaded, settings, folder, resume)
 
 
 def explain(job: Job) -> Report:
-    """Explain all images; after Ctrl-C the report holds what was done by then."""
+    """Return the report of all images; after Ctrl-C, of those completed by then."""
     from keras_explainable.cli import explain_images, live_progress
     from keras_explainable.report import Report
 
-    report = Report(job.folder, _run(job), job.resume)
-    watcher = live_progress.LiveProgress(console.messages(), len(job.sources))
-    with contextlib.suppress(KeyboardInterrupt), report, watcher:
-        explain_images.explain(job.sources, job.subject, job.settings, report, watcher)
+    report = Report(job.folder, _run_facts(job), job.resume)
+    progress = live_progress.LiveProgress(console.stderr_console(), len(job.sources))
+    with contextlib.suppress(KeyboardInterrupt), report, progress:
+        explain_images.explain(job.sources, job.loaded, job.settings, report, progress)
     return report
 
 
-def _writable(path: pathlib.Path) -> pathlib.Path:
-    """Return a folder, made if need be, in which files can be written."""
+def _writable_folder(path: pathlib.Path) -> pathlib.Path:
+    """Return a folder, created if necessary, in which files can be written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
@@ -84,38 +92,38 @@ def _writable(path: pathlib.Path) -> pathlib.Path:
         ) from error
 
 
-def _run(job: Job) -> Run:
-    """Return how this job explains, for the record."""
+def _run_facts(job: Job) -> Run:
+    """Return the record of how this job explains its images."""
     from keras_explainable.report import Run
 
-    settings, noisy = job.settings, job.settings.noisy
+    settings, noise = job.settings, job.settings.add_noise
     return Run(
-        model=find_images.display_name(job.subject.name),
-        model_hash=job.subject.hash,
-        preprocessing=job.subject.preprocessing,
+        model=find_images.display_name(job.loaded.name),
+        model_hash=job.loaded.hash,
+        preprocessing=job.loaded.preprocessing,
         methods=settings.methods,
         target=settings.target,
-        repetitions=settings.repetitions if noisy else None,
-        noise_level=settings.noise_level if noisy else None,
+        repetitions=settings.repetitions if noise else None,
+        noise_level=settings.noise_level if noise else None,
         estimator=settings.estimator if "smoothgrad" in settings.methods else None,
-        tolerance=settings.tolerance if noisy else None,
-        seed=settings.seed if noisy else None,
+        tolerance=settings.tolerance if noise else None,
+        seed=settings.seed if noise else None,
         batch_size=settings.batch_size,
     )
 
 
 def _import_keras() -> None:
-    """Import Keras without the greetings of its backend, which no setting stops.
+    """Import Keras while file descriptor 2 leads to the null device.
 
-    They are written by compiled code, below Python's ``sys.stderr``. Errors are
-    raised, and so still seen.
+    Compiled code of the backends writes start-up messages there, below Python's
+    ``sys.stderr``, and no setting prevents it. Errors are raised, so none is lost.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
+    original = os.dup(2)
     try:
-        with pathlib.Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with pathlib.Path(os.devnull).open("w") as null:
+            os.dup2(null.fileno(), 2)
         importlib.import_module("keras")
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(original, 2)
+        os.close(original)

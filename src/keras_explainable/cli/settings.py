@@ -1,4 +1,4 @@
-"""How to explain, as the user said it."""
+"""The settings of ``explain``, checked."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ESTIMATORS", "METHODS", "NOISY", "SIGNED", "Settings"]
+__all__ = ["ESTIMATORS", "METHODS", "NOISE_METHODS", "SIGNED_METHODS", "Settings"]
 
-#: Shortcuts of the package that average over noisy copies of the image.
-NOISY = ("smoothgrad", "smoothgrad_squared", "vargrad")
+#: Methods that average over noisy copies of the image.
+NOISE_METHODS = ("smoothgrad", "smoothgrad_squared", "vargrad")
 
-#: Of the mean of ``smoothgrad``, and the fewest copies that each can do with.
+#: Estimators of ``smoothgrad``'s mean, with the fewest copies that each can use.
 ESTIMATORS = {"sampled": 1, "slopes": 2, "hybrid": 4}
 
-#: Those whose maps tell what speaks for a class from what speaks against it.
-SIGNED = ("input_x_gradient", "integrated_gradients", "occlusion")
+#: Methods whose maps have a sign: evidence for or against a class.
+SIGNED_METHODS = ("input_x_gradient", "integrated_gradients", "occlusion")
 
 METHODS = (
-    *NOISY,
+    *NOISE_METHODS,
     "gradients",
     "input_x_gradient",
     "integrated_gradients",
@@ -41,17 +41,17 @@ METHODS = (
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The options of ``explain`` that decide the maps, checked when made.
+    """The options of ``explain`` that determine the maps, checked when created.
 
     Attributes:
-        method: one of ``METHODS``, or several of them with commas.
-        target: ``top1``, ``top3``, ... for the best classes, or the index of one.
-        repetitions: noisy copies of each image.
-        noise_level: sigma as a fraction of each image's range.
-        estimator: of smoothgrad's mean, one of ``ESTIMATORS``.
-        tolerance: relative error at which fewer copies are enough; None for none.
-        seed: of the noise.
-        batch_size: the most rows that go through the network at once.
+        method: One of ``METHODS``, or several of them separated by commas.
+        target: ``top1``, ``top3``, ... for the best classes, or the index of a class.
+        repetitions: The number of noisy copies of each image.
+        noise_level: Sigma as a fraction of each image's range.
+        estimator: The estimator of smoothgrad's mean, one of ``ESTIMATORS``.
+        tolerance: The relative error at which sampling stops; ``None`` for never.
+        seed: The seed of the noise.
+        batch_size: The largest number of rows sent through the network at once.
     """
 
     method: str = "smoothgrad"
@@ -64,35 +64,34 @@ class Settings:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
-        known = "one of " + ", ".join(METHODS) + "; or several with commas"
-        _must({*self.methods} <= {*METHODS}, "--method", known, self.method)
-        once = len({*self.methods}) == len(self.methods)
-        _must(once, "--method", "different ones", self.method)
-        form = re.fullmatch(r"top[1-9][0-9]{0,8}|[0-9]{1,9}", self.target)
-        _must(form, "--target", "top1, top3 or the index of a class", self.target)
+        names = f"one of {', '.join(METHODS)}, or several of them, separated by commas"
+        _require({*self.methods} <= {*METHODS}, "--method", names, self.method)
+        unique = len({*self.methods}) == len(self.methods)
+        _require(unique, "--method", "a list without repeats", self.method)
+        target = re.fullmatch(r"top[1-9][0-9]{0,8}|[0-9]{1,9}", self.target)
+        _require(target, "--target", "top1, top3 or the index of a class", self.target)
         self._check_estimator()
         level = self.noise_level
-        _must(0 <= level < math.inf, "--noise-level", "0 or more", level)
+        _require(0 <= level < math.inf, "--noise-level", "0 or more", level)
         error = self.tolerance
-        fine = error is None or 0 <= error < math.inf
-        _must(fine, "--tolerance", "0 or more", error)
-        _must(self.seed >= 0, "--seed", "0 or more", self.seed)
-        _must(self.batch_size >= 1, "--batch-size", "at least 1", self.batch_size)
+        valid = error is None or 0 <= error < math.inf
+        _require(valid, "--tolerance", "0 or more", error)
+        _require(self.seed >= 0, "--seed", "0 or more", self.seed)
+        _require(self.batch_size >= 1, "--batch-size", "at least 1", self.batch_size)
 
     def _check_estimator(self) -> None:
         name, copies = self.estimator, self.repetitions
-        _must(
-            name in ESTIMATORS, "--estimator", f"one of {', '.join(ESTIMATORS)}", name
-        )
+        names = f"one of {', '.join(ESTIMATORS)}"
+        _require(name in ESTIMATORS, "--estimator", names, name)
         fewest = ESTIMATORS[name]
-        _must(copies >= fewest, "--repetitions", f"at least {fewest}", copies)
+        _require(copies >= fewest, "--repetitions", f"at least {fewest}", copies)
         if name == "sampled":
             return
         even = f"even with --estimator {name}"
-        _must(copies % 2 == 0, "--repetitions", even, copies)
-        known = name == "hybrid" or self.tolerance is None
-        absent = f"left out with --estimator {name}, whose error is not known"
-        _must(known, "--tolerance", absent, self.tolerance)
+        _require(copies % 2 == 0, "--repetitions", even, copies)
+        allowed = name == "hybrid" or self.tolerance is None
+        omitted = f"omitted with --estimator {name}, which does not estimate its error"
+        _require(allowed, "--tolerance", omitted, self.tolerance)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -100,26 +99,26 @@ class Settings:
         return tuple(self.method.split(","))
 
     @property
-    def noisy(self) -> bool:
-        """Return whether a method adds noise."""
-        return not {*self.methods}.isdisjoint(NOISY)
+    def add_noise(self) -> bool:
+        """Return whether any of the methods adds noise."""
+        return not {*self.methods}.isdisjoint(NOISE_METHODS)
 
-    def check_classes(self, count: int) -> None:
-        """Raise ValueError if the target is none of a model's classes."""
-        if self.target.isdecimal() and int(self.target) >= count:
+    def check_target(self, classes: int) -> None:
+        """Raise ValueError if the target is not among a model's ``classes`` classes."""
+        if self.target.isdecimal() and int(self.target) >= classes:
             raise ValueError(
-                f"--target must be below {count}, the model's number of classes; "
+                f"--target must be below {classes}, the model's number of classes; "
                 f"received {self.target}."
             )
 
-    def units(self, logits: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the units to explain (N, K), from logits (N, classes)."""
+    def target_units(self, logits: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the units to explain, shape (N, K), from logits (N, classes)."""
         if self.target.isdecimal():
             return np.full((len(logits), 1), int(self.target))
         best_first = np.argsort(-logits, axis=-1, kind="stable")
         return best_first[:, : int(self.target[3:])]
 
 
-def _must(holds: Any, option: str, requirement: str, received: Any) -> None:
-    if not holds:
+def _require(condition: Any, option: str, requirement: str, received: Any) -> None:
+    if not condition:
         raise ValueError(f"{option} must be {requirement}; received {received}.")

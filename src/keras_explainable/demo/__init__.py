@@ -1,15 +1,16 @@
-"""A small network the project trained itself, with pictures whose answer is known.
+"""A small bundled network, with sample images for which good maps are known.
 
-Each picture holds one real handwritten digit on a cluttered canvas; the network
-says which. It was never told *where* the digit is, yet the masks here say so:
-a good explanation of its answer should light up inside them.
+Each image shows one handwritten digit on a cluttered canvas, and the network predicts
+which digit it is. It was never trained on *where* the digit is, but the samples have
+masks of it: a good explanation of the prediction highlights the masked pixels.
 
     >>> model = ke.demo.load_model()
     >>> images, labels, masks = ke.demo.load_samples()
     >>> predictions = model.predict(images, verbose=0).argmax(axis=-1)
 
-``tools/train_demo.py`` trained it from scratch: 208,970 parameters, 98.0 % right on
-3,000 scenes made of handwriting that training never saw.
+The network has 208,970 parameters and was trained from scratch by
+``tools/train_demo.py``. Its accuracy is 98.0 % on 3,000 scenes with digits that were
+not used in training. Neither network nor samples know anything of the methods.
 """
 
 from __future__ import annotations
@@ -23,20 +24,23 @@ from keras_explainable.demo.samples import Samples, load_samples, make_samples
 __all__ = ["Samples", "load_model", "load_samples", "make_samples", "model_path"]
 
 
-def model_path() -> pathlib.Path:
-    """Locate the bundled network, a ``.keras`` file of less than one megabyte.
+def __dir__() -> list[str]:
+    return __all__
 
-    Returns:
-        Path of a file that plain ``keras.models.load_model`` reads.
+
+def model_path() -> pathlib.Path:
+    """Return the path of the bundled network, a ``.keras`` file below one megabyte.
+
+    ``keras.models.load_model`` reads it.
     """
     return pathlib.Path(__file__).with_name("model.keras")
 
 
 def load_model() -> keras.Model:
-    """Load the bundled network: which digit is hidden in the picture?
+    """Return the bundled network, which recognises the digit in an image.
 
     Returns:
-        A convolutional network from RGB pictures (N, 96, 96, 3), values 0..255 of
+        A convolutional network from RGB images (N, 96, 96, 3), with values 0..255 of
         any real dtype, to the probabilities (N, 10) of the digits 0 to 9.
     """
     return keras.models.load_model(model_path(), compile=False)

@@ -1,9 +1,9 @@
-"""Colours of images and maps, as 8-bit RGB.
+"""Converts images and maps to 8-bit RGB.
 
-Zero has the same colour in every map: a map without negative values runs through
-``SEQUENTIAL`` from 0 to its maximum, one with negative values through
-``DIVERGING`` from minus to plus its largest magnitude. Both are perceptually even:
-equal steps of the map look equally large.
+Zero has the same colour in every map of a kind: maps without negative values use
+``SEQUENTIAL`` from 0 to the maximum, maps with negative values use ``DIVERGING`` from
+minus to plus the largest magnitude. Both colour maps are perceptually uniform: equal
+steps of the map look equally large.
 """
 
 import importlib
@@ -18,23 +18,23 @@ __all__ = ["DIVERGING", "SEQUENTIAL", "colorize", "overlay", "to_rgb"]
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-#: Names of the colour maps used when none is given.
+#: Names of the default colour maps.
 SEQUENTIAL = "inferno"
 DIVERGING = "coolwarm"
 
-#: What is neither finite nor a colour of either map.
+#: Colour of NaN and infinity, in neither colour map.
 MISSING = (128, 128, 128)
 
-#: How far values may lie outside of their range, as a fraction of it, and are
-#: clipped: smooth resizing overshoots by that much.
+#: Fraction of the range by which values may exceed it, for smooth resizing overshoots;
+#: they are clipped.
 _OVERSHOOT = 0.05
 
 
 def to_rgb(image: Any) -> Pixels:
     """Return an image as 8-bit RGB, (H, W, 3).
 
-    Whole numbers are read as 0..255. Floats are read as 0..1, unless one is above
-    1.05: then all are read as 0..255. Transparent pixels become white.
+    Integers are in the range 0..255. Floats are in the range 0..1, or 0..255 if any
+    value is above 1.05. Transparent pixels become white.
 
     Args:
         image: A PIL image, or an array of any real dtype: grey (H, W) or (H, W, 1),
@@ -44,9 +44,9 @@ def to_rgb(image: Any) -> Pixels:
         uint8 (H, W, 3), a copy.
 
     Raises:
-        ValueError: if the shape is none of these or values are out of both ranges.
+        ValueError: If the shape is none of these or values are outside both ranges.
     """
-    pixels = _bytes(to_numpy(image))
+    pixels = _to_uint8(to_numpy(image))
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[-1] not in (1, 3, 4) or not pixels.size:
@@ -62,26 +62,26 @@ def to_rgb(image: Any) -> Pixels:
 def colorize(map_: Any, cmap: Any = None) -> Pixels:
     """Return a map in colours, (H, W, 3).
 
-    Limits are 0 to max if no value is negative, else -max |value| to max |value|.
-    What is NaN or infinite is drawn in middle grey, and sets no limits.
+    The limits are 0 and max if no value is negative, else -max |value| and max |value|.
+    NaN and infinity are drawn in middle grey and do not affect the limits.
 
     Args:
         map_: An array (H, W) or (H, W, 1).
-        cmap: Name of a matplotlib colour map, or such a map; ``None`` is
-            ``SEQUENTIAL``, or ``DIVERGING`` where there are negative values.
+        cmap: A matplotlib colour map or its name; ``None`` for ``SEQUENTIAL``, or
+            ``DIVERGING`` if there are negative values.
 
     Returns:
         uint8 (H, W, 3).
 
     Raises:
-        ValueError: if ``map_`` is not a single map, or ``cmap`` is unknown.
-        ImportError: if matplotlib is not installed.
+        ValueError: If ``map_`` is not a single map, or ``cmap`` is unknown.
+        ImportError: If matplotlib is not installed.
     """
     values = single_map(map_)
     finite = np.isfinite(values)
     values = np.where(finite, values, 0)
     signed = bool((values < 0).any())
-    unit = _scaled(values)
+    unit = _scale(values)
     chosen = _colormap(cmap or (DIVERGING if signed else SEQUENTIAL))
     colors: Pixels = chosen((unit + 1) / 2 if signed else unit, bytes=True)[..., :3]
     colors[~finite] = MISSING
@@ -89,34 +89,34 @@ def colorize(map_: Any, cmap: Any = None) -> Pixels:
 
 
 def overlay(image: Any, map_: Any, alpha: float = 0.75, cmap: Any = None) -> Pixels:
-    """Return an image with a map in colours above it, (H, W, 3).
+    """Return an image overlaid with a map in colours, (H, W, 3).
 
-    The map covers the more of the image the larger its magnitude: nothing where it
-    is zero, a share of ``alpha`` where it is largest.
+    The opacity of the map is proportional to its magnitude: 0 where the map is zero,
+    ``alpha`` where its magnitude is largest.
 
     Args:
         image: As in ``to_rgb``.
-        map_: As in ``colorize``; resized to the image where their sizes differ.
-        alpha: Share of the map where it is largest, 0..1.
+        map_: As in ``colorize``; resized to the image if their sizes differ.
+        alpha: The opacity where the map is largest, 0..1.
         cmap: As in ``colorize``.
 
     Returns:
         uint8 (H, W, 3), of the image's size.
 
     Raises:
-        ValueError: if ``image``, ``map_``, ``alpha`` or ``cmap`` is not as above.
-        ImportError: if matplotlib or Pillow is not installed.
+        ValueError: If ``image``, ``map_``, ``alpha`` or ``cmap`` is not as described.
+        ImportError: If matplotlib or Pillow is not installed.
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"`alpha` must be in 0..1; received {alpha!r}.")
-    below = to_rgb(image)
-    values = _resized(single_map(map_), below.shape[:2])
-    share = alpha * np.abs(_scaled(np.nan_to_num(values, posinf=0, neginf=0)))
-    return _blend(below, colorize(values, cmap), share[..., None])
+    background = to_rgb(image)
+    values = _resize(single_map(map_), background.shape[:2])
+    opacity = alpha * np.abs(_scale(np.nan_to_num(values, posinf=0, neginf=0)))
+    return _blend(background, colorize(values, cmap), opacity[..., None])
 
 
 def single_map(map_: Any) -> Floats:
-    """Return one map as float32 (H, W), without its axis of one unit."""
+    """Return one map as float32 (H, W), without an axis of one unit."""
     values = to_numpy(map_)
     values = values[..., 0] if values.ndim == 3 and values.shape[-1] == 1 else values
     if values.ndim != 2 or not values.size:
@@ -133,7 +133,7 @@ def to_numpy(x: Any) -> NDArray[Any]:
         return np.asarray(x.convert("RGBA" if transparent else "RGB"))
     tensor = keras.ops.is_tensor(x)
     array = np.asarray(keras.ops.convert_to_numpy(x) if tensor else x)
-    if array.dtype.name == "bfloat16":  # Not a type of NumPy's own.
+    if array.dtype.name == "bfloat16":  # Not a native NumPy type.
         array = array.astype("float32")
     if array.dtype.kind not in "biuf":
         raise TypeError(
@@ -142,8 +142,8 @@ def to_numpy(x: Any) -> NDArray[Any]:
     return array
 
 
-def needed(module: str) -> Any:
-    """Return an imported optional module, or say how to install it."""
+def require(module: str) -> Any:
+    """Return an optional module; if it is missing, raise an error that names it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -154,13 +154,13 @@ def needed(module: str) -> Any:
         ) from error
 
 
-def _bytes(image: NDArray[Any]) -> Pixels:
-    """Reads 0..255 or 0..1 as 0..255."""
+def _to_uint8(image: NDArray[Any]) -> Pixels:
+    """Return values of 0..255 or 0..1 as uint8."""
     if image.dtype == np.uint8 or not image.size:
         return image.astype("uint8")
     values = image.astype("float32")
-    whole = image.dtype.kind in "iu"
-    top = 255.0 if whole or values.max() > 1 + _OVERSHOOT else 1.0
+    integer = image.dtype.kind in "iu"
+    top = 255.0 if integer or values.max() > 1 + _OVERSHOOT else 1.0
     slack = _OVERSHOOT * top
     if not (values.min() >= -slack and values.max() <= top + slack):
         raise ValueError(
@@ -170,27 +170,24 @@ def _bytes(image: NDArray[Any]) -> Pixels:
     return np.rint(np.clip(values / top, 0, 1) * 255).astype("uint8")
 
 
-def _scaled(values: Floats) -> Floats:
-    """Divides by the largest magnitude; zeros stay zeros."""
+def _scale(values: Floats) -> Floats:
+    """Return values divided by the largest magnitude, or zeros unchanged."""
     top = np.abs(values).max()
     return values / top if top > 0 else values
 
 
-def _blend(below: Any, above: Pixels, share: Any) -> Pixels:
-    mixed = below * (1 - share) + above * share
+def _blend(background: Any, foreground: Pixels, opacity: Any) -> Pixels:
+    mixed = background * (1 - opacity) + foreground * opacity
     return np.rint(mixed).astype("uint8")
 
 
-def _resized(values: Floats, size: tuple[int, ...]) -> Floats:
+def _resize(values: Floats, size: tuple[int, ...]) -> Floats:
     if values.shape == size:
         return values
-    picture = needed("PIL.Image")
-    height, width = size
-    scaled = picture.fromarray(values).resize(
-        (width, height), picture.Resampling.BILINEAR
-    )
-    return np.asarray(scaled)
+    pil = require("PIL.Image")
+    resized = pil.fromarray(values).resize(size[::-1], pil.Resampling.BILINEAR)
+    return np.asarray(resized)
 
 
 def _colormap(cmap: Any) -> Any:
-    return needed("matplotlib").colormaps.get_cmap(cmap)
+    return require("matplotlib").colormaps.get_cmap(cmap)

@@ -1,4 +1,4 @@
-"""SmoothGrad's two parameters, noise level and repetitions, in one picture."""
+"""Shows the effect of SmoothGrad's two parameters: noise level and repetitions."""
 
 import itertools
 import os
@@ -27,27 +27,27 @@ def sweep(
     to_file: str | os.PathLike[str] | None = None,
     **params: Any,
 ) -> list[list[Stats]]:
-    """Return ``Stats`` of one image for noise levels and repetitions, with a picture.
+    """Return ``Stats`` of one image for each noise level and number of repetitions.
 
-    Rows of the picture are noise levels, columns are numbers of repetitions. Each panel
-    has the relative error of its map in its title. A row costs no more than its last
-    panel: each goes on where the one before it has ended.
+    The statistics are also drawn as a grid of maps: a row per noise level, a column per
+    number of repetitions, with the relative error in each panel's title. A row costs no
+    more than its last panel, because each panel continues from the one before it.
 
     Args:
         model: Keras model, as in ``ke.smoothgrad``.
-        image: (H, W, C), as the model takes it.
-        unit: the one to explain; None for that of the largest logit.
-        noise_levels: sigma, as fractions of the image's maximum - minimum.
-        repetitions: increasing numbers of noisy copies.
-        to_file: path of a picture to write, as in ``ke.utils.visualize``; None shows
-            it.
-        **params: as in ``ke.smoothgrad``, such as ``seed`` or ``statistic``.
+        image: Image (H, W, C), preprocessed for the model.
+        unit: The unit to explain; ``None`` for the one with the largest logit.
+        noise_levels: Sigma as fractions of the image's maximum - minimum.
+        repetitions: Increasing numbers of noisy copies.
+        to_file: Path of a picture to write, as in ``ke.utils.visualize``; ``None`` to
+            show it.
+        **params: Parameters of ``ke.smoothgrad``, such as ``seed`` or ``statistic``.
 
     Returns:
-        ``Stats`` of each panel, a list for each row.
+        ``Stats`` of each panel, in a list per row.
 
     Raises:
-        ValueError: if a parameter is not as described.
+        ValueError: If a parameter is not as described.
 
     Reference: Smilkov et al., 2017, figures 3 and 4, https://arxiv.org/abs/1706.03825
     """
@@ -63,7 +63,7 @@ def sweep(
         for level, row in zip(noise_levels, rows, strict=True)
         for stats in row
     ]
-    maps = np.concatenate([filters.normalize(_reduced(stats)) for stats in panels])
+    maps = np.concatenate([filters.normalize(_raw_map(stats)) for stats in panels])
     visualize.visualize(maps, titles, cols=len(repetitions), to_file=to_file)
     return rows
 
@@ -72,9 +72,9 @@ def _row(
     model: Model, images: Any, y: Any, repetitions: Sequence[int], **params: Any
 ) -> list[Stats]:
     """Return the stats after each number of repetitions."""
-    found: list[Stats] = []
+    row: list[Stats] = []
     for first, last in itertools.pairwise([0, *repetitions]):
-        _, _, more = smoothgrad(
+        _, _, added = smoothgrad(
             model,
             images,
             y,
@@ -83,19 +83,19 @@ def _row(
             return_stats=True,
             **params,
         )
-        found.append(found[-1].merged(more) if found else more)
-    return found
+        row.append(row[-1].merged(added) if row else added)
+    return row
 
 
-def _reduced(stats: Stats) -> np.ndarray:
-    """Return the map as ``smoothgrad`` shows it (1, H, W, 1)."""
+def _raw_map(stats: Stats) -> np.ndarray:
+    """Return the map of ``smoothgrad`` before normalisation, (1, H, W, 1)."""
     return np.abs(stats.maps).mean(axis=-2)
 
 
 def _title(level: float, stats: Stats) -> str:
     error = stats.relative_error.item()
-    known = f"{error:.2f}" if np.isfinite(error) else "unknown"
-    return f"noise {level:.0%}, n = {stats.repetitions.item()}, error {known}"
+    shown = f"{error:.2f}" if np.isfinite(error) else "unknown"
+    return f"noise {level:.0%}, n = {stats.repetitions.item()}, error {shown}"
 
 
 def _check_increasing(repetitions: Sequence[int]) -> None:

@@ -1,45 +1,51 @@
-"""Where the panels of a picture go: how many in a row, how large, how far apart."""
+"""The layout of a grid of panels: rows and columns, sizes and gaps."""
 
 import itertools
 import math
 import textwrap
 from typing import NamedTuple
 
-__all__ = ["Layout", "arranged", "grid", "panel_width", "wrapped"]
+__all__ = ["Layout", "grid_shape", "make_layout", "panel_width", "wrap_title"]
 
 _GAP = 0.1  # inches around each panel
-_LINE = 1.3 / 72  # inches that a line of text takes, per point of its size
-_LETTER = 0.6 / 72  # inches that a letter takes on average, likewise
+_LINE_HEIGHT = 1.3 / 72  # inches per point of font size
+_LETTER_WIDTH = 0.6 / 72  # inches per point of font size, on average
 
 
 class Layout(NamedTuple):
-    """A picture of panels, all measures in inches."""
+    """The sizes of a picture and its panels, in inches."""
 
     size: tuple[float, float]
     panel: tuple[float, float]
-    heads: list[float]  # Height of the titles above each row.
-    top: float
+    title_heights: list[float]  # One above each row.
+    top: float  # Margin above the first title.
 
     def box(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Return left, bottom, width and height, as fractions of the picture."""
+        """Return left, bottom, width and height as fractions of the picture."""
         (width, height), (wide, high) = self.size, self.panel
         left = _GAP + column * (wide + _GAP)
-        down = self.top + sum(self.heads[: row + 1]) + (row + 1) * high + row * _GAP
+        titles = sum(self.title_heights[: row + 1])
+        down = self.top + titles + (row + 1) * high + row * _GAP
         return left / width, 1 - down / height, wide / width, high / height
 
 
-def grid(kinds: str, rows: int | None, cols: int | None) -> tuple[int, int]:
-    """Return rows and columns for panels of these kinds, one letter each.
+def grid_shape(kinds: str, rows: int | None, cols: int | None) -> tuple[int, int]:
+    """Return the numbers of rows and columns of a grid.
+
+    Args:
+        kinds: The kinds of the panels in order, one letter each.
+        rows: The number of rows, if it is given.
+        cols: The number of columns, if it is given.
 
     Raises:
-        ValueError: if ``rows`` and ``cols`` are too small, or no counts.
+        ValueError: If ``rows`` and ``cols`` are too small or not positive integers.
     """
     count = len(kinds)
     for name, given in (("rows", rows), ("cols", cols)):
         if given is not None and (given < 1 or given != int(given)):
             raise ValueError(f"`{name}` must be a whole number >= 1; received {given}.")
     if cols is None:
-        cols = math.ceil(count / rows) if rows else _columns(kinds)
+        cols = math.ceil(count / rows) if rows else _default_cols(kinds)
     rows = rows or math.ceil(count / cols)
     if rows * cols < count:
         raise ValueError(
@@ -48,60 +54,60 @@ def grid(kinds: str, rows: int | None, cols: int | None) -> tuple[int, int]:
     return rows, cols
 
 
-def _columns(kinds: str) -> int:
-    """Columns that put what belongs together into one row, or below each other."""
+def _default_cols(kinds: str) -> int:
+    """Return a number of columns that keeps an image and its maps together."""
     count, root = len(kinds), math.sqrt(len(kinds))
     period = (kinds * 2).index(kinds, 1)
-    if 1 < period < count:  # Image, map, image, map: whole groups in each row.
+    if 1 < period < count:  # Image, map, image, map: complete groups in each row.
         return period * math.ceil(root / period)
-    # All images, then all maps: whole rows of either.
+    # All images, then all maps: complete rows of each.
     common = math.gcd(*(len(list(run)) for _, run in itertools.groupby(kinds)))
     fitting = [n for n in range(2, 9) if common % n == 0 and count <= 4 * n * n]
     return max(fitting, default=count if count <= 5 else math.ceil(root))
 
 
-def wrapped(title: str, inches: float, fontsize: float) -> str:
-    """Return a title in at most three lines of about a width."""
-    letters = max(int(inches / (_LETTER * fontsize)), 4)
+def wrap_title(title: str, width: float, fontsize: float) -> str:
+    """Return a title in at most three lines of about ``width`` inches."""
+    letters = max(int(width / (_LETTER_WIDTH * fontsize)), 4)
     return textwrap.fill(title, letters, max_lines=3, placeholder="…")
 
 
 def panel_width(cols: int, figsize: tuple[float, float] | None) -> float:
-    """Return the width of a panel in inches, for a screen or as asked for."""
+    """Return the width of a panel in inches, to fit ``figsize`` or else a screen."""
     if figsize is None:
         return min(max(14 / cols, 1.3), 2.6)
     return max((figsize[0] - _GAP) / cols - _GAP, _GAP)
 
 
-def arranged(
+def make_layout(
     titles: list[str],
-    slope: float,
+    aspect: float,
     shape: tuple[int, int],
     figsize: tuple[float, float] | None,
     fontsize: float,
 ) -> Layout:
-    """Return the layout of panels, sized to fit ``figsize`` if there is one.
+    """Return the layout of panels, sized to fit ``figsize`` if it is given.
 
     Args:
-        titles: Of the panels, row by row, wrapped.
-        slope: Height of the tallest panel as a multiple of its width.
-        shape: Rows and columns.
+        titles: The wrapped titles of the panels, row by row.
+        aspect: Height of the tallest panel as a multiple of its width.
+        shape: Numbers of rows and columns.
         figsize: Width and height of the picture in inches.
-        fontsize: Of the titles, in points.
+        fontsize: Font size of the titles in points.
     """
     rows, cols = shape
     wide = panel_width(cols, figsize)
-    high = wide * min(max(slope, 0.25), 4.0)
-    lines = [_lines(titles[row * cols : (row + 1) * cols]) for row in range(rows)]
-    heads = [count * fontsize * _LINE for count in lines]
+    high = wide * min(max(aspect, 0.25), 4.0)
+    lines = [_line_count(titles[row * cols : (row + 1) * cols]) for row in range(rows)]
+    title_heights = [count * fontsize * _LINE_HEIGHT for count in lines]
     if figsize is not None:
-        room = (figsize[1] - _GAP - sum(heads)) / rows - _GAP
+        room = (figsize[1] - _GAP - sum(title_heights)) / rows - _GAP
         high = max(min(high, room), _GAP)
     width = cols * (wide + _GAP) + _GAP
-    height = rows * (high + _GAP) + sum(heads) + _GAP
+    height = rows * (high + _GAP) + sum(title_heights) + _GAP
     size = figsize or (width, height)
-    return Layout(size, (wide, high), heads, _GAP + (size[1] - height) / 2)
+    return Layout(size, (wide, high), title_heights, _GAP + (size[1] - height) / 2)
 
 
-def _lines(titles: list[str]) -> int:
+def _line_count(titles: list[str]) -> int:
     return max((title.count("\n") + 1 for title in titles if title), default=0)

@@ -1,4 +1,4 @@
-"""Images and maps, side by side in one picture."""
+"""Draws images and maps side by side in one picture."""
 
 import importlib
 import io
@@ -44,57 +44,58 @@ def visualize(
 ) -> None:
     """Draw images and maps as the panels of one grid, row by row.
 
-    The picture goes to ``to_file`` and ``to_buffer``. Without either it is shown
-    once: below the cell in a notebook, in a window in a script. Nothing is returned
-    (a notebook would show a figure twice), and matplotlib's own state, its figures,
-    settings and backend, stays as it was.
+    The picture is written to ``to_file`` and ``to_buffer``. Without either it is shown
+    once: below the cell in a notebook, in a window in a script. Nothing is returned (a
+    notebook would show a returned figure twice), and matplotlib's global state (its
+    figures, settings and backend) stays as it was.
 
-    Which is what? PIL images and uint8 arrays are images; all other arrays are maps,
-    (H, W, K) a panel for each of its K units. An exception are floats (H, W, 3),
-    which are an RGB image if their values say so: whole multiples of 1/255, or whole
-    numbers up to 255, as 8-bit images have; or else values in 0..1, unless they are
-    dark (below 0.1 on average) as bare gradients are, or each of the three reaches
-    exactly 0 and 1 as normalised maps do. To leave nothing to the values, say
-    ``maps=True`` and pass images as uint8, or pass one unit after another:
-    ``[*images, *maps[..., 0], *maps[..., 1]]``.
+    PIL images and uint8 arrays are images. All other arrays are maps, and (H, W, K) has
+    one panel for each of its K units. The exception is an array of floats (H, W, 3),
+    which is an RGB image if its values look like one: multiples of 1/255, or integers
+    up to 255, as in 8-bit images; or else values in 0..1, unless they are dark (below
+    0.1 on average) like raw gradients, or each channel reaches exactly 0 and 1 like
+    normalised maps. To rule out a wrong guess, set ``maps=True`` and pass images as
+    uint8, or pass one unit after another: ``[*images, *maps[..., 0], *maps[..., 1]]``.
 
     Args:
         images: Images and maps, as NumPy arrays, tensors or PIL images: a list of
             them, one of them, or a batch (B, H, W, C).
-        titles: One for each panel, or one for each column.
-        overlays: For each image a map (H, W), (H, W, 1) or (H, W, K), drawn above
-            it (K times), or ``None``. What is below a map is taken for an image.
-        overlay_alpha: Share of the overlay where it is largest, 0..1.
-        rows: Rows of the grid; by default, as many as needed.
-        cols: Columns of the grid; by default, images and maps of equal numbers, as
-            in ``[*images, *maps]``, come to lie below each other.
+        titles: One title per panel, or one per column.
+        overlays: For each image a map (H, W), (H, W, 1) or (H, W, K), drawn over the
+            image (K times), or ``None``. An array with an overlay is always an image.
+        overlay_alpha: The opacity of the overlay where it is largest, 0..1.
+        rows: Number of rows; by default, as many as needed.
+        cols: Number of columns; by default, equal numbers of images and maps, as in
+            ``[*images, *maps]``, are aligned below each other.
         figsize: Width and height of the picture in inches.
-        cmap: Colour map of the maps, a name or a matplotlib colour map. By default
-            ``colors.SEQUENTIAL``, from 0 to the map's maximum, or
-            ``colors.DIVERGING``, centred on 0, for a map with negative values.
-        overlay_cmap: Colour map of the overlays, likewise.
-        to_file: Path of a picture to write: PNG, or as its suffix says (PDF, SVG).
+        cmap: Colour map of the maps, a name or a matplotlib colour map. The default is
+            ``"inferno"``, from 0 to the map's maximum, or ``"coolwarm"``, centred on
+            0, for a map with negative values.
+        overlay_cmap: Colour map of the overlays, with the same default.
+        to_file: Path of a picture to write: PNG, or the format of its suffix, such as
+            PDF or SVG.
         to_buffer: Binary file object to write a PNG to.
         maps: Whether floats (H, W, 3) are maps (True) or RGB images (False),
-            whatever their values.
-        title_fontsize: In points.
+            regardless of their values.
+        title_fontsize: Font size of the titles in points.
 
     Raises:
-        ValueError: if there is nothing to draw, a shape is none of the above, the
-            grid is too small, or titles or overlays are too few or too many.
-        FileNotFoundError: if the folder of ``to_file`` does not exist.
-        ImportError: if matplotlib is not installed.
+        ValueError: If there is nothing to draw, a shape is none of the above, the grid
+            is too small, or the number of titles or overlays is wrong.
+        FileNotFoundError: If the folder of ``to_file`` does not exist.
+        ImportError: If matplotlib is not installed.
     """
-    colormaps.needed("matplotlib")
+    colormaps.require("matplotlib")
     panels = _panels(images, overlays, overlay_alpha, cmap, overlay_cmap, maps)
-    rows, cols = panel_grid.grid("".join(panel.kind for panel in panels), rows, cols)
+    kinds = "".join(panel.kind for panel in panels)
+    _, cols = shape = panel_grid.grid_shape(kinds, rows, cols)
     width = panel_grid.panel_width(cols, figsize)
     names = [
-        panel_grid.wrapped(name, width, title_fontsize)
+        panel_grid.wrap_title(name, width, title_fontsize)
         for name in _names(titles, len(panels), cols)
     ]
-    slope = max(panel.pixels.shape[0] / panel.pixels.shape[1] for panel in panels)
-    layout = panel_grid.arranged(names, slope, (rows, cols), figsize, title_fontsize)
+    aspect = max(panel.pixels.shape[0] / panel.pixels.shape[1] for panel in panels)
+    layout = panel_grid.make_layout(names, aspect, shape, figsize, title_fontsize)
 
     def draw(figure: Any) -> None:
         for number, (panel, name) in enumerate(zip(panels, names, strict=True)):
@@ -109,7 +110,7 @@ def visualize(
         _show(draw, layout.size)
 
 
-# What to draw
+# The panels
 
 
 def _panels(
@@ -118,27 +119,27 @@ def _panels(
     arrays = _arrays(images)
     if not arrays:
         raise ValueError("`images` must hold at least one image or map; received none.")
-    above = [None] * len(arrays) if overlays is None else list(_listed(overlays))
-    if len(above) != len(arrays):
+    maps_above = [None] * len(arrays) if overlays is None else list(_as_list(overlays))
+    if len(maps_above) != len(arrays):
         raise ValueError(
             f"`overlays` must be as many as `images`, {len(arrays)}; "
-            f"received {len(above)}."
+            f"received {len(maps_above)}."
         )
     return [
         panel
-        for array, map_ in zip(arrays, above, strict=True)
+        for array, map_ in zip(arrays, maps_above, strict=True)
         for panel in (
-            _plain(array, cmap, maps)
+            _panels_of(array, cmap, maps)
             if map_ is None
-            else _overlaid(array, map_, alpha, overlay_cmap)
+            else _overlays(array, map_, alpha, overlay_cmap)
         )
     ]
 
 
 def _arrays(images: Any) -> list[NDArray[Any]]:
-    """Lists single images and maps; batches, alone or in a list, are taken apart."""
+    """Return single images and maps; batches, alone or in a list, are split."""
     found: list[NDArray[Any]] = []
-    for item in _listed(images):
+    for item in _as_list(images):
         array = colormaps.to_numpy(item)
         if array.ndim not in (2, 3, 4) or not array.size:
             raise ValueError(
@@ -149,21 +150,21 @@ def _arrays(images: Any) -> list[NDArray[Any]]:
     return found
 
 
-def _listed(images: Any) -> Iterable[Any]:
-    """Arrays of rank 4 and lists are many; all other arrays and PIL images are one."""
+def _as_list(images: Any) -> Iterable[Any]:
+    """Return lists and batches (rank 4) as they are, anything else in a list."""
     if hasattr(images, "shape") and len(images.shape) == 4:
         return colormaps.to_numpy(images)
-    one = hasattr(images, "shape") or hasattr(images, "convert")
-    return [images] if one else images
+    single = hasattr(images, "shape") or hasattr(images, "convert")
+    return [images] if single else images
 
 
-def _plain(array: NDArray[Any], cmap: Any, maps: bool | None) -> list[_Panel]:
+def _panels_of(array: NDArray[Any], cmap: Any, maps: bool | None) -> list[_Panel]:
     if _is_image(array, maps):
         return [_Panel(colormaps.to_rgb(array), "i")]
     return [_Panel(colormaps.colorize(unit, cmap), "m") for unit in _units(array)]
 
 
-def _overlaid(array: NDArray[Any], map_: Any, alpha: float, cmap: Any) -> list[_Panel]:
+def _overlays(array: NDArray[Any], map_: Any, alpha: float, cmap: Any) -> list[_Panel]:
     units = _units(colormaps.to_numpy(map_))
     return [_Panel(colormaps.overlay(array, unit, alpha, cmap), "m") for unit in units]
 
@@ -173,7 +174,7 @@ def _units(maps: NDArray[Any]) -> Iterable[NDArray[Any]]:
 
 
 def _is_image(array: NDArray[Any], maps: bool | None) -> bool:
-    """The rule in the docstring of ``visualize``."""
+    """Return whether an array is an image, by the rule of ``visualize``."""
     if array.dtype == np.uint8:
         return True
     if array.ndim != 3 or array.shape[-1] != 3:
@@ -186,7 +187,7 @@ def _looks_like_an_image(values: NDArray[np.float32]) -> bool:
     if not (low.min() >= 0 and high.max() <= 255):
         return False
     steps = values * 255 if high.max() <= 1 else values
-    # A tenth of a step leaves room for half precision.
+    # A tolerance of a tenth of a step allows for half precision.
     if (np.abs(steps - np.rint(steps)) < 0.1).all():
         return True
     normalized = (low == 0).all() and np.isin(high, (0, 1)).all()
@@ -205,7 +206,7 @@ def _names(titles: Any, count: int, cols: int) -> list[str]:
     return names + [""] * (count - len(names))
 
 
-# Where to send it
+# Output
 
 
 def _draw_panel(
@@ -227,8 +228,8 @@ def _writable(path: str | os.PathLike[str]) -> pathlib.Path:
 
 
 def _save(draw: _Draw, size: tuple[float, float], target: Any) -> None:
-    # Not made by pyplot, which would remember the figure and choose a backend.
-    figure = colormaps.needed("matplotlib.figure").Figure(figsize=size, layout="none")
+    # Not by pyplot, which would register the figure and select a backend.
+    figure = colormaps.require("matplotlib.figure").Figure(figsize=size, layout="none")
     draw(figure)
     kind = (getattr(target, "suffix", "") or ".png")[1:]
     figure.savefig(target, format=kind, dpi=_DPI, facecolor="white", transparent=False)
@@ -238,7 +239,7 @@ def _show(draw: _Draw, size: tuple[float, float]) -> None:
     if _in_notebook():
         display = importlib.import_module("IPython.display")
         _save(draw, size, buffer := io.BytesIO())
-        width = round(size[0] * 72)  # Finer than it is wide, for sharp screens.
+        width = round(size[0] * 72)  # At 72 of the 150 dpi, for sharp screens.
         display.display(display.Image(data=buffer.getvalue(), width=width))
     else:
         _show_window(draw, size)
@@ -252,16 +253,16 @@ def _in_notebook() -> bool:
 
 
 def _show_window(draw: _Draw, size: tuple[float, float]) -> None:
-    pyplot = colormaps.needed("matplotlib.pyplot")
+    pyplot = colormaps.require("matplotlib.pyplot")
     figure = pyplot.figure(figsize=size, layout="none")
-    stays = pyplot.isinteractive() and _has_windows(figure)
+    stays_open = pyplot.isinteractive() and _has_windows(figure)
     try:
         draw(figure)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*non-interactive")
             pyplot.show()
     finally:
-        if not stays:  # Else it is closed by who looks at it.
+        if not stays_open:  # Otherwise the user closes the window.
             pyplot.close(figure)
 
 

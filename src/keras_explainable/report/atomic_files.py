@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and folders that lead nowhere else."""
+"""Atomic writes, and folders that are locked and are not links."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from typing import BinaryIO
 
 import filelock
 
-__all__ = ["held", "own_folder", "replacing"]
+__all__ = ["acquire_lock", "atomic_write", "make_folder"]
 
 
 @contextlib.contextmanager
-def replacing(path: pathlib.Path, workshop: pathlib.Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of ``path`` once all of it is written.
+def atomic_write(path: pathlib.Path, folder: pathlib.Path) -> Iterator[BinaryIO]:
+    """Open a file that replaces ``path`` once it is written completely.
 
-    A link at ``path`` is replaced, and not what it leads to.
+    If ``path`` is a link, the link is replaced and its target is left alone.
 
     Args:
-        path: the file as it is to be called.
-        workshop: a folder on the same disk, where the file is until then.
+        path: The final path of the file.
+        folder: The folder, on the same disk, that holds the file until then.
     """
-    part = workshop / f"{secrets.token_hex(8)}.part"
+    part = folder / f"{secrets.token_hex(8)}.part"
     try:
         with part.open("xb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())  # Else a power cut may leave an empty file.
+            os.fsync(file.fileno())  # A power cut could otherwise leave an empty file.
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def held(path: pathlib.Path) -> filelock.BaseFileLock:
-    """Return a lock on a folder that nobody else holds, however others end.
+def acquire_lock(path: pathlib.Path) -> filelock.BaseFileLock:
+    """Return an acquired lock on a folder; the system releases it if a run is killed.
 
     Raises:
-        ValueError: if another run holds it.
+        ValueError: If another run holds the lock.
     """
     lock = filelock.FileLock(path / "lock", blocking=False)
     try:
@@ -51,11 +51,11 @@ def held(path: pathlib.Path) -> filelock.BaseFileLock:
     return lock
 
 
-def own_folder(path: pathlib.Path) -> pathlib.Path:
-    """Return a folder, made if need be, that is no link to a place elsewhere.
+def make_folder(path: pathlib.Path) -> pathlib.Path:
+    """Return a folder, created if necessary, that is not a link.
 
     Raises:
-        ValueError: if something else has its name.
+        ValueError: If the path is a link or a file.
     """
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise ValueError(f"{path} must be a folder, not a link or a file.")

@@ -1,4 +1,4 @@
-"""The few facts a report is made of."""
+"""The records that a report is made of."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["METHODS", "Explanation", "Maps", "Names", "Noise", "Prediction", "Run"]
+__all__ = ["METHODS", "Explanation", "FileNames", "Maps", "Noise", "Prediction", "Run"]
 
-#: Names of the methods as people write them.
+#: Display names of the methods.
 METHODS = {
     "smoothgrad": "SmoothGrad",
     "smoothgrad_squared": "SmoothGrad-squared",
@@ -31,18 +31,18 @@ METHODS = {
     "rise": "RISE",
 }
 
-_LONGEST_NAME = 60  # characters; at 4 bytes each still below every system's 255
+_MAX_STEM = 60  # characters, which even at 4 bytes each fit every file system
 
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """One class of one picture.
+    """The prediction of one class for one image.
 
     Attributes:
-        unit: the index of the class among the model's outputs.
-        label: its name.
-        score: the model's output for it.
-        probability: whether ``score`` is one, and may be shown in percent.
+        unit: The index of the class among the model's outputs.
+        label: The name of the class.
+        score: The model's output for the class.
+        probability: Whether ``score`` is a probability, to be shown in percent.
     """
 
     unit: int
@@ -51,8 +51,8 @@ class Prediction:
     probability: bool = True
 
     @property
-    def shown(self) -> str:
-        """Return the score as people read it: ``97.3 %``, or ``-0.0213``."""
+    def score_text(self) -> str:
+        """Return the score as text, such as ``97.3 %`` or ``-0.0213``."""
         if not self.probability:
             return f"{self.score:.3g}"
         if self.score > 0.999:
@@ -62,15 +62,15 @@ class Prediction:
 
 @dataclasses.dataclass(frozen=True)
 class Noise:
-    """What noise a picture had, and how sure its maps are.
+    """The noise added to one image, and the uncertainty of its maps.
 
     Attributes:
-        sigma: its deviation, in units of the model's input.
-        id: the number from which, with the seed, the noise follows.
-        repetitions: noisy copies of the picture.
-        relative_error: of each map, before absolute values and normalisation; None
-            if it is not known, for a single repetition or slopes.
-        flip_rate: share of the copies for which the network said another class.
+        sigma: The standard deviation, in units of the model's input.
+        id: The number that, together with the seed, determines the noise.
+        repetitions: The number of noisy copies of the image.
+        relative_error: The relative error of each map, before absolute values and
+            normalisation; ``None`` if unknown, as for a single copy or slopes.
+        flip_rate: The share of copies for which the network predicted another class.
     """
 
     sigma: float
@@ -82,12 +82,12 @@ class Noise:
 
 @dataclasses.dataclass(frozen=True)
 class Maps:
-    """What one method found in one picture.
+    """One method's maps of one image.
 
     Attributes:
-        method: its name.
+        method: The name of the method.
         values: float (H, W, K), one map per explained class; 0..1, or -1..1 if signed.
-        noise: what noise it had; None if the method has none.
+        noise: The noise that was added; ``None`` for methods without.
     """
 
     method: str
@@ -96,20 +96,20 @@ class Maps:
 
     @property
     def signed(self) -> bool:
-        """Return whether something speaks against a class."""
+        """Return whether any value is negative."""
         return bool((self.values < 0).any())
 
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """One picture, what the network said, and what it looked at.
+    """One image with its predictions and maps.
 
     Attributes:
-        name: what the user knows the picture by.
-        image: uint8 RGB (H, W, 3), as the network saw it.
-        explained: the K explained classes.
-        predictions: the classes with the highest scores, best first.
-        maps: of each method.
+        name: The display name of the image.
+        image: The network's input before preprocessing, uint8 RGB (H, W, 3).
+        explained: The K explained classes.
+        predictions: The classes with the highest scores, best first.
+        maps: The maps of each method.
     """
 
     name: str
@@ -121,9 +121,9 @@ class Explanation:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """How all pictures of a report were explained; ``None`` where it does not apply.
+    """The settings of a run; ``None`` for those that do not apply.
 
-    ``model_hash`` tells the network, its weights too, from another of the same name.
+    ``model_hash`` distinguishes networks of the same name by layers and weights.
     """
 
     model: str
@@ -139,17 +139,17 @@ class Run:
     batch_size: int
 
 
-class Names:
-    """Names for files: safe in any folder, and never the same twice."""
+class FileNames:
+    """Gives out file names that are valid on every system and unique."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
     def unique(self, name: str) -> str:
-        """Return the stem of ``name``, tamed, with a number if it was taken."""
-        plain = unicodedata.normalize("NFC", name.replace("\\", "/").split("/")[-1])
-        stem = re.sub(r"[^\w.-]+", "_", plain.rsplit(".", 1)[0] or plain)
-        stem = stem.strip("._")[:_LONGEST_NAME] or "image"
+        """Return a safe stem of ``name``, with a number if the stem was taken."""
+        file_name = unicodedata.normalize("NFC", name.replace("\\", "/").split("/")[-1])
+        stem = re.sub(r"[^\w.-]+", "_", file_name.rsplit(".", 1)[0] or file_name)
+        stem = stem.strip("._")[:_MAX_STEM] or "image"
         candidate, number = stem, 1
         while candidate.casefold() in self._taken:
             number += 1

@@ -1,4 +1,4 @@
-"""The page a person reads: one file, nothing fetched from anywhere."""
+"""The start and end of the page: one file that fetches nothing."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from keras_explainable.report.explanation_records import METHODS
 
 __all__ = ["foot", "head"]
 
-#: Methods whose maps are derivatives by the pixels.
-DERIVATIVES = ("smoothgrad", "smoothgrad_squared", "vargrad", "gradients")
+#: Methods whose maps are derivatives with respect to the pixels.
+_DERIVATIVES = ("smoothgrad", "smoothgrad_squared", "vargrad", "gradients")
 
 _SETTINGS = {
     "model": "Model",
@@ -23,16 +23,16 @@ _SETTINGS = {
     "target": "Classes explained",
     "repetitions": "Noisy copies",
     "noise_level": "Noise level",
-    "estimator": "Estimator of SmoothGrad",
-    "tolerance": "Enough at a relative error of",
+    "estimator": "SmoothGrad estimator",
+    "tolerance": "Tolerance (relative error)",
     "seed": "Seed",
     "preprocessing": "Preprocessing",
 }
 
 
 def head(summary: dict[str, Any]) -> str:
-    """Return the page up to the first picture: title, notices, how it was made."""
-    method = _names(summary["methods"])
+    """Return the page up to the first image: title, legend, notices and settings."""
+    method = _listing(summary["methods"])
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -41,10 +41,10 @@ def head(summary: dict[str, Any]) -> str:
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy"
   content="default-src 'none'; img-src data:; style-src 'unsafe-inline';
-  script-src 'sha256-{_digest(_text("page.js"))}'">
+  script-src 'sha256-{_digest(_resource("page.js"))}'">
 <title>{escape(method)} of {escape(summary["model"])}</title>
 <style>
-{_text("page.css")}</style>
+{_resource("page.css")}</style>
 </head>
 <body>
 {page_colormaps.filters()}
@@ -55,27 +55,28 @@ def head(summary: dict[str, Any]) -> str:
 {_notices(summary)}
 <dl class="settings">{_settings(summary, method)}</dl>
 </header>
-{_tools(summary)}
+{_controls(summary)}
 <main>
 """
 
 
 def foot(summary: dict[str, Any]) -> str:
-    """Return the rest of the page: with what it was made, and when."""
+    """Return the end of the page: creation date, versions and other files."""
     names = [name for name in summary["versions"] if name != "backend"]
-    made_with = ", ".join(f"{name} {summary['versions'][name]}" for name in names)
+    versions = ", ".join(f"{name} {summary['versions'][name]}" for name in names)
     return f"""</main>
-<footer><p>Made {escape(summary["started"][:10])} in {summary["seconds"]:.0f} seconds
-with {escape(made_with)}. The maps as numbers are in <code>maps.npz</code>, all facts in
-<code>manifest.json</code>, single pictures in <code>panels/</code>.</p></footer>
-<script>{_text("page.js")}</script>
+<footer><p>Created on {escape(summary["started"][:10])} in {summary["seconds"]:.0f}
+seconds with {escape(versions)}. The maps are stored as arrays in
+<code>maps.npz</code>, the settings and predictions in <code>manifest.json</code>, and
+a picture of each image with its maps in <code>panels/</code>.</p></footer>
+<script>{_resource("page.js")}</script>
 </body>
 </html>
 """
 
 
 @functools.cache
-def _text(name: str) -> str:
+def _resource(name: str) -> str:
     folder = importlib.resources.files("keras_explainable.report")
     return (folder / name).read_text(encoding="utf-8")
 
@@ -84,78 +85,75 @@ def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _names(methods: list[str]) -> str:
-    *others, last = [METHODS.get(method, method) for method in methods]
+def _listing(methods: list[str]) -> str:
+    *others, last = (METHODS[method] for method in methods)
     return f"{', '.join(others)} and {last}" if others else last
 
 
 def _lead(summary: dict[str, Any], method: str) -> str:
     count = len(summary["images"])
-    return f"{count} {_plural('image', count)}, explained by {method}."
+    return f"{count} {_plural('image', count)} explained with {method}."
 
 
 def _legend(summary: dict[str, Any]) -> str:
-    meaning = "What the score of the class depends on"
-    if {*summary["methods"]} <= {*DERIVATIVES}:
-        meaning = "Where a small change of a pixel changes the score of the class"
-    against = ""
+    meaning = "Colours show how much the score of the class depends on each pixel"
+    if {*summary["methods"]} <= {*_DERIVATIVES}:
+        meaning = "Colours show how much a small change of a pixel changes the score"
+    signed = ""
     if _is_signed(summary):
-        against = """<br>Where both signs are shown: what speaks <em>against</em> the
-class <span class="scale signed"></span> and <em>for</em> it."""
-    return f"""<p class="legend">{meaning} <em>little</em>
+        signed = """<br>Signed maps show evidence <em>against</em> the class
+<span class="scale signed"></span> and <em>for</em> it."""
+    return f"""<p class="legend">{meaning}: <em>little</em>
 <span class="scale"></span> <em>much</em>.
-The brightest percent of each map is shown alike.{against}</p>"""
+The top 1 % of each map’s values share the brightest colour.{signed}</p>"""
 
 
 def _is_signed(summary: dict[str, Any]) -> bool:
     return any(maps["signed"] for image in summary["images"] for maps in image["maps"])
 
 
-def _tools(summary: dict[str, Any]) -> str:
-    """Return what the script brings to life."""
-    noisy = (
-        [("error", "largest relative error first")] if summary["repetitions"] else []
-    )
+def _controls(summary: dict[str, Any]) -> str:
+    """Return the form that the script operates; without the script it is hidden."""
     orders = [
-        ("given", "as given"),
-        ("name", "by name"),
-        ("sure", "highest score first"),
-        ("unconverged_warning", "lowest score first"),
-        *noisy,
+        ("given", "input order"),
+        ("name", "name"),
+        ("highest", "highest score"),
+        ("lowest", "lowest score"),
+        *([("error", "largest error")] if summary["repetitions"] else []),
     ]
-    palettes_ = [(name, name) for name in page_colormaps.PALETTES]
+    colors = [(name, name) for name in page_colormaps.COLORMAPS]
     signs = [("signed", "for and against"), ("absolute", "absolute")]
     controls = [
         ("Find", "find", '<input id="find" type="search" placeholder="name or class">'),
-        ("Order", "sort", _select("sort", orders)),
-        ("Colours", "colors", _select("colors", palettes_)),
+        ("Sort", "sort", _select("sort", orders)),
+        ("Colours", "colors", _select("colors", colors)),
         *([("Signs", "signs", _select("signs", signs))] if _is_signed(summary) else []),
         ("Overlay", "cover", '<input id="cover" type="range" value="95">'),
     ]
-    made = "\n".join(
+    fields = "\n".join(
         f'<span><label for="{name}">{label}</label> {control}</span>'
         for label, name, control in controls
     )
-    return f"""<form id="tools" aria-label="What is shown, and how" hidden>
-{made}
+    return f"""<form id="tools" aria-label="Display options" hidden>
+{fields}
 <p><output id="count"></output> <kbd>/</kbd> find <kbd>j</kbd> next <kbd>k</kbd>
 previous</p>
 </form>"""
 
 
 def _select(name: str, options: list[tuple[str, str]]) -> str:
-    made = "".join(
+    items = "".join(
         f'<option value="{value}">{text}</option>' for value, text in options
     )
-    return f'<select id="{name}">{made}</select>'
+    return f'<select id="{name}">{items}</select>'
 
 
 def _notices(summary: dict[str, Any]) -> str:
     notices = []
     if summary["interrupted"]:
         notices.append(
-            '<p class="notice">The run was interrupted; what was done by '
-            "then is here.</p>"
+            '<p class="notice">The run was interrupted; this page shows the '
+            "images completed by then.</p>"
         )
     if failures := summary["failures"]:
         items = "".join(

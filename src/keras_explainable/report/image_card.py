@@ -1,4 +1,4 @@
-"""The part of the page for one picture."""
+"""The card of one image on the page: its maps and predictions."""
 
 from __future__ import annotations
 
@@ -20,34 +20,33 @@ from keras_explainable.report.explanation_records import (
 
 __all__ = ["card"]
 
-_LOSSLESS_SIDE = 160  # pixels: pictures up to this stay exact, larger ones are photos
+_LOSSLESS_SIDE = 160  # pixels: images up to this size are PNG, larger ones JPEG
 
 
 def card(explanation: Explanation, key: str) -> str:
-    """Return the part of the page for one picture.
+    """Return the HTML of one image.
 
-    The picture and each map are in it once, as properties of its style, from where all
-    views of them take them.
+    The image and each map are embedded once, in CSS variables that the figures use.
     """
     rows = "".join(
         _row(explanation, number) for number in range(len(explanation.explained))
     )
     height, width = explanation.image.shape[:2]
     crisp = ' class="crisp"' if max(height, width) <= _LOSSLESS_SIDE else ""
-    style = f"--ratio:{width}/{height};--image:{_url(explanation.image)}"
-    return f"""<article id="{escape(key)}" tabindex="-1"{crisp} {_facts(explanation)}
-style="{style}">
+    style = f"--ratio:{width}/{height};--image:{_data_url(explanation.image)}"
+    return f"""<article id="{escape(key)}" tabindex="-1"{crisp}
+{_sort_keys(explanation)} style="{style}">
 <h2>{escape(explanation.name)}</h2>
 <div class="rows">{rows}</div>
 <aside><h3>Prediction</h3>
-<ol class="scores">{"".join(map(_score, _likely(explanation.predictions)))}</ol>
+<ol class="scores">{"".join(map(_score, _listed(explanation.predictions)))}</ol>
 {"".join(_noise(maps, len(explanation.maps)) for maps in explanation.maps)}</aside>
 </article>
 """
 
 
-def _facts(explanation: Explanation) -> str:
-    """Return by what pictures are sorted."""
+def _sort_keys(explanation: Explanation) -> str:
+    """Return the attributes by which the script sorts the cards."""
     errors = [
         error
         for maps in explanation.maps
@@ -62,29 +61,31 @@ def _facts(explanation: Explanation) -> str:
 def _row(explanation: Explanation, number: int) -> str:
     class_ = explanation.explained[number]
     name, count = explanation.name, len(explanation.maps)
-    views = "".join(
-        _views(maps, number, class_.label, name, count) for maps in explanation.maps
+    figures = "".join(
+        _figures(maps, number, class_.label, name, count) for maps in explanation.maps
     )
-    image = _figure("image", f"{name}, as the network saw it", "image")
+    image = _figure("image", f"{name}, as the network received it", "image")
     several = f' style="--methods:{count}"' if count > 1 else ""
-    return f"""<section><h3>{escape(class_.label)} <span>{class_.shown}</span></h3>
-<div class="views{" several" if several else ""}"{several}>{image}
-{views}</div></section>
+    return f"""<section><h3>{escape(class_.label)} <span>{class_.score_text}</span></h3>
+<div class="figures{" several" if several else ""}"{several}>{image}
+{figures}</div></section>
 """
 
 
-def _views(maps: Maps, number: int, label: str, name: str, count: int) -> str:
-    """Return a map by itself, and laid over the picture."""
-    method = METHODS.get(maps.method, maps.method)
+def _figures(maps: Maps, number: int, label: str, name: str, count: int) -> str:
+    """Return the figures of a map and of its overlay on the image."""
+    method = METHODS[maps.method]
     pixels = page_colormaps.grey(
-        panel_image.clipped(maps.values[..., number]), maps.signed
+        panel_image.clip_highest(maps.values[..., number]), maps.signed
     )
     kind = "maps signed" if maps.signed else "maps"
-    which = f"{method} " if count > 1 else ""
-    map_ = _figure("map", f"{method} map of {name} for {label}", f"{which}map")
-    over = f"{method} map for {label} laid over {name}"
-    overlay = _figure("overlay", over, f"{which}overlay")
-    return f'<div class="{kind}" style="--map:{_url(pixels)}">{map_}{overlay}</div>'
+    prefix = f"{method} " if count > 1 else ""
+    map_ = _figure("map", f"{method} map of {name} for {label}", f"{prefix}map")
+    text = f"{method} map for {label} overlaid on {name}"
+    overlay = _figure("overlay", text, f"{prefix}overlay")
+    return (
+        f'<div class="{kind}" style="--map:{_data_url(pixels)}">{map_}{overlay}</div>'
+    )
 
 
 def _figure(kind: str, text: str, caption: str) -> str:
@@ -95,8 +96,8 @@ def _figure(kind: str, text: str, caption: str) -> str:
     )
 
 
-def _likely(predictions: tuple[Prediction, ...]) -> list[Prediction]:
-    """Return the best class, and others unless their probability is next to none."""
+def _listed(predictions: tuple[Prediction, ...]) -> list[Prediction]:
+    """Return the best class, and others with a probability of at least 0.001."""
     best, *others = predictions
     return [best, *(one for one in others if one.score >= 0.001 or not one.probability)]
 
@@ -106,7 +107,7 @@ def _score(class_: Prediction) -> str:
     if class_.probability:
         bar = f'<i style="width:{100 * class_.score:.1f}%"></i>'
     return (
-        f"<li><b>{escape(class_.label)}</b> <span>{escape(class_.shown)}</span>"
+        f"<li><b>{escape(class_.label)}</b> <span>{escape(class_.score_text)}</span>"
         f'<div class="bar" aria-hidden="true">{bar}</div></li>'
     )
 
@@ -116,20 +117,19 @@ def _noise(maps: Maps, count: int) -> str:
         return ""
     noise: Noise = maps.noise
     errors = ", ".join(
-        "not known" if error is None else f"{error:.2g}"
-        for error in noise.relative_error
+        "unknown" if error is None else f"{error:.2g}" for error in noise.relative_error
     )
-    of = f" of {METHODS.get(maps.method, maps.method)}" if count > 1 else ""
+    of = f" of {METHODS[maps.method]}" if count > 1 else ""
     return f"""<h3>Noise{escape(of)}</h3>
 <dl class="noise"><div><dt>σ, in units of the model’s input</dt>
 <dd>{noise.sigma:.3g}</dd></div>
 <div><dt>Noisy copies</dt><dd>{noise.repetitions}</dd></div>
-<div><dt>Relative error left</dt><dd>{errors}</dd></div>
-<div><dt>Copies taken for another class</dt><dd>{noise.flip_rate:.0%}</dd></div></dl>"""
+<div><dt>Relative error</dt><dd>{errors}</dd></div>
+<div><dt>Copies with another prediction</dt><dd>{noise.flip_rate:.0%}</dd></div></dl>"""
 
 
-def _url(pixels: np.ndarray) -> str:
-    """Return a picture as text: exact if small, as JPEG where that is far smaller."""
+def _data_url(pixels: np.ndarray) -> str:
+    """Return an image as a CSS data URL: PNG if it is small, else JPEG."""
     image = Image.fromarray(pixels)
     kind = "png" if max(image.size) <= _LOSSLESS_SIDE else "jpeg"
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The files that programs read: ``manifest.json`` and ``maps.npz``."""
+"""The contents of ``manifest.json`` and ``maps.npz``, the files for programs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import platform
 import sys
 import zipfile
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,11 +18,10 @@ __all__ = ["MapsFile", "image_entry", "maps_key", "versions"]
 
 
 class MapsFile:
-    """An .npz file that grows map by map, so that memory need not.
+    """An .npz file that is written one array at a time, to save memory.
 
-    ``numpy.load`` reads it. The keys are in the manifest, one for each image and
-    method; each array is float32 (H, W, K), a map for each of the image's
-    ``explained`` classes.
+    The manifest has the key of each array, one per image and method. An array is
+    float32 (H, W, K), with one map for each of the image's ``explained`` classes.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -37,17 +35,12 @@ class MapsFile:
     def __enter__(self) -> MapsFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._zip.close()
 
 
 def image_entry(explanation: Explanation, key: str, panel: str) -> dict[str, Any]:
-    """Return what the manifest says of one picture."""
+    """Return the manifest's entry for one image."""
     return {
         "name": explanation.name,
         "panel": panel,
@@ -60,7 +53,7 @@ def image_entry(explanation: Explanation, key: str, panel: str) -> dict[str, Any
 
 
 def maps_key(key: str, method: str) -> str:
-    """Return what the maps of an image by a method are called in ``maps.npz``."""
+    """Return the key in ``maps.npz`` of an image's maps by one method."""
     return f"{key}.{method}"
 
 
@@ -75,7 +68,7 @@ def _maps_entry(maps: Maps, key: str) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all that a map depends on."""
+    """Return the versions of the software that a map depends on."""
     import keras
 
     backend = keras.backend.backend()

@@ -1,46 +1,46 @@
 "use strict";
-// The page is whole without this script, which adds finding, sorting and colours.
-const at = (id) => document.getElementById(id);
+// The page is complete without this script, which adds search, sorting and colours.
+const byId = (id) => document.getElementById(id);
 const main = document.querySelector("main");
 const byName = new Intl.Collator(undefined, { numeric: true }).compare;
 
-const cards = [...main.children].map((card, place) => ({
+const cards = [...main.children].map((card, index) => ({
   card,
-  place,
+  index,
   name: card.querySelector("h2").textContent,
   text: [...card.querySelectorAll("h2, .rows h3, b")]
-    .map((part) => part.firstChild.textContent.toLowerCase()).join("\n"),
+    .map((element) => element.firstChild.textContent.toLowerCase()).join("\n"),
   score: Number(card.dataset.score),
   error: card.dataset.error === "" ? -1 : Number(card.dataset.error),
 }));
 
 const orders = {
-  given: (a, b) => a.place - b.place,
+  given: (a, b) => a.index - b.index,
   name: (a, b) => byName(a.name, b.name),
-  sure: (a, b) => b.score - a.score,
-  unsure: (a, b) => a.score - b.score,
+  highest: (a, b) => b.score - a.score,
+  lowest: (a, b) => a.score - b.score,
   error: (a, b) => b.error - a.error,
 };
 
 function find() {
-  const words = at("find").value.toLowerCase().split(/\s+/);
+  const words = byId("find").value.toLowerCase().split(/\s+/);
   let count = 0;
   for (const { card, text } of cards) {
     card.hidden = !words.every((word) => text.includes(word));
     count += !card.hidden;
   }
-  at("count").textContent = `${count} of ${cards.length}`;
+  byId("count").textContent = `${count} of ${cards.length}`;
 }
 
 function sort() {
-  main.append(...cards.sort(orders[at("sort").value]).map(({ card }) => card));
+  main.append(...cards.sort(orders[byId("sort").value]).map(({ card }) => card));
 }
 
-function paint() {
+function recolor() {
   const style = document.documentElement.style;
-  style.setProperty("--colors", `url(#${at("colors").value})`);
-  style.setProperty("--cover", at("cover").value / 100);
-  document.body.classList.toggle("absolute", at("signs")?.value === "absolute");
+  style.setProperty("--colors", `url(#${byId("colors").value})`);
+  style.setProperty("--overlay", byId("cover").value / 100);
+  document.body.classList.toggle("absolute", byId("signs")?.value === "absolute");
 }
 
 function step(by) {
@@ -56,7 +56,7 @@ function press(event) {
     return;
   }
   const action = {
-    "/": () => at("find").focus(),
+    "/": () => byId("find").focus(),
     j: () => step(1),
     k: () => step(-1),
   }[event.key];
@@ -65,13 +65,13 @@ function press(event) {
   action();
 }
 
-at("tools").hidden = false;
-at("tools").addEventListener("submit", (event) => event.preventDefault());
-at("find").addEventListener("input", find);
-at("sort").addEventListener("change", sort);
-for (const id of ["colors", "signs", "cover"]) at(id)?.addEventListener("input", paint);
+byId("tools").hidden = false;
+byId("tools").addEventListener("submit", (event) => event.preventDefault());
+byId("find").addEventListener("input", find);
+byId("sort").addEventListener("change", sort);
+for (const id of ["colors", "signs", "cover"]) byId(id)?.addEventListener("input", recolor);
 document.addEventListener("keydown", press);
-// A browser may remember what was chosen before.
+// Browsers may restore earlier choices when the page is reloaded.
 find();
 sort();
-paint();
+recolor();

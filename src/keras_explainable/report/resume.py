@@ -1,7 +1,7 @@
-"""What a run has done so far: a file for each picture, until all are done.
+"""The results of an unfinished run: one file per image, until all are complete.
 
-Nobody but the run reads them. They are what a killed run leaves behind, and from
-where ``--resume`` goes on.
+They are internal files, which survive if the run is killed; ``--resume`` continues
+from them.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 
 from keras_explainable.report import atomic_files
 
-__all__ = ["Part", "Unfinished"]
+__all__ = ["ImageResults", "UnfinishedRun"]
 
 _IDENTITY = "run.json"
 _MAPS = "maps_"
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
-    """All that the report holds of one picture.
+class ImageResults:
+    """Everything that the report contains about one image.
 
     Attributes:
-        entry: what the manifest says of it.
-        maps: float32 (H, W, K) of each method.
-        panel: a PNG.
-        card: its part of the page, as UTF-8.
+        entry: The manifest's entry.
+        maps: float32 maps (H, W, K) by method.
+        panel: The PNG panel.
+        card: The card on the page, in UTF-8.
     """
 
     entry: dict[str, Any]
@@ -41,24 +41,24 @@ class Part:
     card: bytes
 
 
-class Unfinished:
-    """A folder of parts, each of them whole.
+class UnfinishedRun:
+    """A locked folder with the results of images.
 
     Args:
-        path: the folder; made if need be, never a link.
-        identity: all that the parts depend on, besides the picture.
-        resume: whether to go on with the parts that are there; else they are removed.
+        path: The folder, created if necessary; it must not be a link.
+        identity: Everything except the image on which its results depend.
+        resume: Whether to continue with existing results; otherwise they are removed.
 
     Raises:
-        ValueError: if the parts that are there depend on something else, or another run
-            is at work on them.
+        ValueError: If existing results have another ``identity``, or another run holds
+            the lock.
     """
 
     def __init__(
         self, path: pathlib.Path, identity: dict[str, Any], resume: bool
     ) -> None:
-        self.path = atomic_files.own_folder(path)
-        self._lock = atomic_files.held(path)
+        self.path = atomic_files.make_folder(path)
+        self._lock = atomic_files.acquire_lock(path)
         try:
             self._begin(identity, resume)
         except BaseException:
@@ -71,52 +71,52 @@ class Unfinished:
             _check(path, identity)
             return
         self._clear()
-        with atomic_files.replacing(path, self.path) as file:
+        with atomic_files.atomic_write(path, self.path) as file:
             file.write(json.dumps(identity, indent=2).encode())
 
-    def add(self, key: str, image: NDArray[np.uint8], part: Part) -> None:
-        """Keep the part of a picture."""
-        facts = json.dumps({"pixels": _digest(image), "entry": part.entry}).encode()
-        texts = {"panel": part.panel, "card": part.card, "facts": facts}
+    def add(self, key: str, image: NDArray[np.uint8], results: ImageResults) -> None:
+        """Store the results of an image."""
+        facts = json.dumps({"pixels": _digest(image), "entry": results.entry}).encode()
+        texts = {"panel": results.panel, "card": results.card, "facts": facts}
         arrays: dict[str, Any] = {
             name: np.frombuffer(text, "uint8") for name, text in texts.items()
-        } | {f"{_MAPS}{method}": values for method, values in part.maps.items()}
-        with atomic_files.replacing(self._file(key), self.path) as file:
+        } | {f"{_MAPS}{method}": values for method, values in results.maps.items()}
+        with atomic_files.atomic_write(self._file(key), self.path) as file:
             np.savez(file, **arrays)
 
     def entry(
         self, key: str, name: str, image: NDArray[np.uint8]
     ) -> dict[str, Any] | None:
-        """Return the entry of a picture if its part is here, whole, and of it."""
+        """Return the entry of an image if its results are here and undamaged."""
         try:
             arrays = self._load(key)
             facts = json.loads(arrays["facts"].tobytes())
-            entry = _part(facts["entry"], arrays).entry
+            entry = _unpack(facts["entry"], arrays).entry
             same = facts["pixels"] == _digest(image) and entry["name"] == name
             return entry if same else None
-        except Exception:  # There is none, or a damaged one: either is made anew.
+        except Exception:  # Missing or damaged results are computed again.
             return None
 
-    def part(self, key: str, entry: dict[str, Any]) -> Part:
-        """Return the part of a picture."""
-        return _part(entry, self._load(key))
+    def results(self, key: str, entry: dict[str, Any]) -> ImageResults:
+        """Return the stored results of an image."""
+        return _unpack(entry, self._load(key))
 
     def remove(self) -> None:
-        """Remove all parts, for they are not needed any more."""
+        """Remove all results and release the lock."""
         self._clear()
-        with contextlib.suppress(OSError):  # Not while it is open, on some systems.
+        with contextlib.suppress(OSError):  # Some systems cannot remove open files.
             pathlib.Path(self._lock.lock_file).unlink()
         self._lock.release()
-        with contextlib.suppress(OSError):  # Somebody put files of their own there.
+        with contextlib.suppress(OSError):  # The user may have put files there.
             self.path.rmdir()
 
     def release(self) -> None:
-        """Let others go on with what is left."""
+        """Release the lock and keep the results."""
         self._lock.release()
 
     def _clear(self) -> None:
         identity = self.path / _IDENTITY
-        if not identity.exists():  # Then they are not of a run.
+        if not identity.exists():  # Then the files belong to somebody else.
             return
         for pattern in ("*.npz", "*.part"):
             for file in self.path.glob(pattern):
@@ -127,16 +127,16 @@ class Unfinished:
         return self.path / f"{key}.npz"
 
     def _load(self, key: str) -> dict[str, NDArray[Any]]:
-        # Opened here: NumPy forgets to close a file that turns out to be damaged.
+        # Opened here, for NumPy does not close a damaged file.
         with self._file(key).open("rb") as file, np.load(file) as arrays:
             return {name: arrays[name] for name in arrays}
 
 
-def _part(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Part:
+def _unpack(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ImageResults:
     panel, card = (arrays[name].tobytes() for name in ("panel", "card"))
     methods = [maps["method"] for maps in entry["maps"]]
     maps = {method: arrays[f"{_MAPS}{method}"] for method in methods}
-    return Part(entry, maps, panel, card)
+    return ImageResults(entry, maps, panel, card)
 
 
 def _digest(image: NDArray[np.uint8]) -> str:
@@ -148,14 +148,14 @@ def _check(path: pathlib.Path, identity: dict[str, Any]) -> None:
         before = dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, RecursionError):
         raise ValueError(
-            f"{path} is damaged: --resume cannot go on; start anew without it."
+            f"{path} is damaged, so --resume cannot continue; run again without it."
         ) from None
-    # Through JSON and back, as the other one went.
+    # Through JSON and back, like the stored identity.
     now = json.loads(json.dumps(identity))
     names = sorted({**before, **now})
     changed = [name for name in names if before.get(name) != now.get(name)]
     if changed:
         raise ValueError(
-            f"--resume must go on with the settings of the unfinished run in "
+            f"--resume must be used with the settings of the unfinished run in "
             f"{path.parent.parent}; changed: {', '.join(changed)}."
         )
