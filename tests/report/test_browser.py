@@ -237,7 +237,7 @@ def many(tmp_path, run, explanation, rng):
 
 
 def test_cards_off_the_screen_are_not_rendered(many, opened):
-    """So that the page stays responsive; benchmarks/speed/report_page_latency.py measures the times."""
+    """So that the page stays responsive, as report_page_latency.py measures."""
     page = opened(many)
     drawn = """async () => {
         const frame = () => new Promise(requestAnimationFrame);

@@ -97,8 +97,9 @@ is_out_of_memory = _backend.is_out_of_memory
 #: or the framework does not say.
 free_memory = _backend.free_memory
 
-#: Rows per chunk that are about fastest on a CPU (`benchmarks/speed/compare_smoothgrad.py --rows`), for
-#: a network whose activations take little memory and for one whose take much.
+#: Rows per chunk that are about fastest on a CPU, for a network whose activations take
+#: little memory and for one whose take much
+#: (`benchmarks/speed/compare_smoothgrad.py --rows`).
 ROWS_ON_CPU: tuple[int, int] = _backend.ROWS_ON_CPU
 
 #: ``is_symbolic(x)`` returns whether ``x`` is being traced and has no value yet.
