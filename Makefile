@@ -10,8 +10,11 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/installed-demo
 	$(BIN)/keras-explainable explain --out demo-output
 
+# What does the same on every backend is tested on TensorFlow only.
+ONE := $(if $(filter jax torch,$(KERAS_BACKEND)), and not one_backend)
+
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not cross_backend"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not cross_backend$(ONE)"
 
 test-peers: $(PEERS)/installed
 	KERAS_BACKEND=tensorflow $(PEERS)/bin/python -m pytest tests/peers

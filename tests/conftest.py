@@ -27,6 +27,18 @@ collect_ignore = [] if importlib.util.find_spec("captum") else ["peers"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 
+#: Folders of what does the same on every backend: marked `one_backend`. Their modules in
+#: `EACH_BACKEND` run a network on the backend, as people do.
+ONE_BACKEND = ("cli", "common", "demo", "documents", "plotting", "report")
+EACH_BACKEND = ("test_network.py", "test_process.py", "test_readme.py")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in ONE_BACKEND and item.path.name not in EACH_BACKEND:
+            item.add_marker(pytest.mark.one_backend)
+
 
 @pytest.fixture(autouse=True)
 def _seeded():

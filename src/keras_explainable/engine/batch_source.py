@@ -111,9 +111,7 @@ class BatchSource:
         if len({*shapes}) < 2 or min(map(len, shapes)) < 2:
             yield x, y
             return
-        if y is not None:
-            y = as_numpy(y, "y")
-            output_units.as_indices(y, len(x), output_units.count_units(self.model))
+        y, _ = self._units(y, len(x))
         start = 0
         for _, run in itertools.groupby(shapes):
             rows = slice(start, start + len(list(run)))
@@ -123,22 +121,20 @@ class BatchSource:
     def _checked_arrays(self, x: Any, y: Any) -> Element:
         x = for_each_input(self.model, lambda _, part: as_numpy(part), x)
         check_inputs(self.model, x)
-        if y is not None:
-            y = as_numpy(y, "y")
-            output_units.as_indices(
-                y, row_count(x), output_units.count_units(self.model)
-            )
-        return x, y
+        return x, self._units(y, row_count(x))[0]
 
     def _checked(self, x: Any, y: Any) -> tuple[Nested, Tensor | None]:
         numpy = for_each_input(self.model, lambda _, part: as_numpy(part), x)
         inputs = as_inputs(self.model, numpy)
+        return inputs, self._units(y, row_count(inputs))[1]
+
+    def _units(self, y: Any, count: int) -> tuple[Any, Tensor | None]:
+        """Return the units of ``count`` inputs, checked, as NumPy array and tensor."""
         if y is None:
-            return inputs, None
-        count = output_units.count_units(self.model)
-        return inputs, output_units.as_indices(
-            as_numpy(y, "y"), row_count(inputs), count
-        )
+            return None, None
+        y = as_numpy(y, "y")
+        known = output_units.count_units(self.model)
+        return y, output_units.as_indices(y, count, known)
 
     def _slices(self, x: Nested, y: Any) -> Iterator[Element]:
         for start in range(0, row_count(x), self.batch_size):

@@ -13,7 +13,7 @@ from keras_explainable.engine.postprocessing import Finish, Postprocessing
 from keras_explainable.engine.prepared_network import PreparedNetwork
 from keras_explainable.engine.progress_bar import Progress
 from keras_explainable.engine.results import Result, joined
-from keras_explainable.engine.run_method import MethodRun
+from keras_explainable.engine.run_method import run_method
 from keras_explainable.engine.zero_maps import ZeroMaps
 from keras_explainable.execution.compilation import accepts_parameter, display_name
 from keras_explainable.inspection.model_fingerprint import fingerprint
@@ -104,13 +104,20 @@ def explain(
         network.target_model, x, units, ids=ids, batch_size=rows, steps=steps
     )
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
-    run = MethodRun(method, method_params, rows, return_stats)
     memory, zero_maps = MapMemory(source.images), ZeroMaps()
 
     def explained(batch: Batch) -> Result:
         ready, batch = network.ready(batch, rows)
         memory.check_batch(batch, ready)
-        logits, maps, *stats = run(ready, batch, progress.of_batch(batch.used))
+        logits, maps, *stats = run_method(
+            method,
+            method_params,
+            ready,
+            batch,
+            progress.of_batch(batch.used),
+            rows=rows,
+            return_stats=return_stats,
+        )
         maps = finish(maps, batch)
         memory.check_all(maps, batch.used)
         zero_maps.count(maps, batch, ready)

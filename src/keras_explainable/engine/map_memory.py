@@ -24,11 +24,13 @@ class MapMemory:
         """Raise ValueError if the maps of the first batch cannot fit."""
         if self._checked:
             return
-        count = _count_units(batch, network)
-        inputs = flatten(batch.inputs)
+        inputs, indices = flatten(batch.inputs), batch.indices
+        count = (
+            output_units.count_units(network) if indices is None else indices.shape[1]
+        )
         values = sum(math.prod(map_shape(x.shape)) for x in inputs)
-        images = len(inputs[0])
-        _check_memory(images * count * values * WIDTH, images, count)
+        needed = len(inputs[0]) * (count or 1) * values * WIDTH
+        _check_memory(needed, len(inputs[0]), count or 1)
 
     def check_all(self, maps: Nested, used: int) -> None:
         """Raise ValueError if the maps of all images, like these, cannot fit."""
@@ -39,13 +41,6 @@ class MapMemory:
             needed = 2 * size * images // used
             _check_memory(needed, images, flatten(maps)[0].shape[-1])
         self._checked = True
-
-
-def _count_units(batch: Batch, network: Model) -> int:
-    """Return the number of units explained for each input; 1 if it is not known."""
-    if batch.indices is not None:
-        return int(batch.indices.shape[1])
-    return output_units.count_units(network) or 1
 
 
 def _check_memory(needed: int, images: int, count: int) -> None:
