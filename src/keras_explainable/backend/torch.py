@@ -222,10 +222,8 @@ def host_buffer(variable: Any) -> Any:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    refused_by_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(
-        error
-    )
-    return refused_by_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
+    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return refused or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def free_memory() -> int | None:
