@@ -25,14 +25,10 @@ def max_pool(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
 
 
 def max_pool_and_counts(
-    weights: Any,
-    inputs: Any,
-    limit: float | None,
-    size: Any,
-    strides: Any,
-    padding: str,
+    weights: Any, inputs: Any, limit: float | None, *window: Any
 ) -> tuple[Any, list[Any]]:
-    maxima, indices, leading, width = _pool(inputs, size, strides, padding)
+    size, strides, _ = window
+    maxima, indices, leading, width = _pool(inputs, *window)
     down, right = (  # Where windows begin.
         torch.arange(n, device=indices.device) * step - before
         for n, step, before in zip(indices.shape[1:], strides, leading, strict=False)
