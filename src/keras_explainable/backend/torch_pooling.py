@@ -25,10 +25,14 @@ def max_pool(inputs: Any, size: Any, strides: Any, padding: str) -> Any:
 
 
 def max_pool_and_counts(
-    weights: Any, inputs: Any, limit: float | None, *window: Any
+    weights: Any,
+    inputs: Any,
+    limit: float | None,
+    size: Any,
+    strides: Any,
+    padding: str,
 ) -> tuple[Any, list[Any]]:
-    size, strides, _ = window
-    maxima, indices, leading, width = _pool(inputs, *window)
+    maxima, indices, leading, width = _pool(inputs, size, strides, padding)
     down, right = (  # Where windows begin.
         torch.arange(n, device=indices.device) * step - before
         for n, step, before in zip(indices.shape[1:], strides, leading, strict=False)

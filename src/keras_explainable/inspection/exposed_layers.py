@@ -213,8 +213,7 @@ def _find_operation(graph: Graph, name: Any) -> Any:
         if step.operation.name == name:
             return step.operation
         inner = _nested_graph(step.operation)
-        found = inner and _find_operation(inner, name)
-        if found is not None:
+        if inner and (found := _find_operation(inner, name)) is not None:
             return found
     return None
 

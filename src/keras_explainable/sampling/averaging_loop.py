@@ -214,8 +214,7 @@ def method_result(
     if not call.return_stats:
         return accumulator.logits, accumulator.maps
     if sigma is None:
-        sigma = map_structure(
-            lambda part: np.zeros((len(call.ids), 1)), accumulator.parts
-        )
+        zeros = np.zeros((len(call.ids), 1))
+        sigma = map_structure(lambda part: zeros, accumulator.parts)
     stats = accumulator.stats(sigma, call.ids, facts)
     return accumulator.logits, accumulator.maps, stats
