@@ -28,10 +28,7 @@ __all__ = [
     "positive_normalize",
 ]
 
-
-def __dir__() -> list[str]:
-    return __all__
-
+__dir__ = __all__.copy
 
 Axis = int | Iterable[int] | None
 

@@ -58,8 +58,7 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     return call
 
 
-def fused(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function  # XLA fuses whatever JAX compiles.
+fused = shared.unchanged  # XLA fuses whatever JAX compiles.
 
 
 def weighted_sums(
@@ -77,8 +76,7 @@ def weighted_sums(
     rows = [x.reshape(*weights.shape, *x.shape[1:]) for x in values]
     results = jax.eval_shape(function, *(x[0] for x in rows))
     zeros = [jnp.zeros(x.shape, x.dtype) for x in results]
-    sums: list[Any] = jax.lax.scan(add, zeros, (weights, *rows))[0]
-    return sums
+    return jax.lax.scan(add, zeros, (weights, *rows))[0]
 
 
 power_sums = partial(shared.power_sums, weighted_sums)
@@ -89,8 +87,7 @@ def convolution_is_faster(layer: Any) -> bool:
     return jax.default_backend() == "cpu"
 
 
-def kernel_layout(kernel: Any) -> Any:
-    return kernel
+kernel_layout = shared.unchanged
 
 
 def convolution(

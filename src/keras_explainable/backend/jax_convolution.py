@@ -6,7 +6,7 @@ shifted input times a vector (depthwise) or a matrix.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import product
 from typing import Any
@@ -15,15 +15,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from keras_explainable.backend.padding import padding_amounts
+from keras_explainable.backend.padding import Sizes, padding_amounts
 
 #: Up to this number of output pixels, a product per tap beats XLA's convolution.
 FEW_PIXELS = 64
 
 #: From this number of taps on, JAX's own derivative of the sum is slow.
 MANY_TAPS = 10
-
-Sizes = Sequence[int]
 
 
 def convolution(

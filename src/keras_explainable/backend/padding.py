@@ -5,14 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 Padding = list[tuple[int, int]]
+Sizes = Sequence[int]
 
 
 def padding_amounts(
-    padding: Any,
-    sizes: Sequence[int],
-    window: Sequence[int],
-    strides: Sequence[int],
-    dilation: Sequence[int],
+    padding: Any, sizes: Sizes, window: Sizes, strides: Sizes, dilation: Sizes
 ) -> Padding:
     """Return the padding (before, after) of each spatial axis.
 

@@ -34,6 +34,10 @@ def _signature(tensors: Any) -> Any:
     return tuple(x if x is None else (tuple(x.shape), x.dtype) for x in leaves)
 
 
+def unchanged(x: Any) -> Any:
+    return x
+
+
 def stack_unrolled(function: Callable[[Any], Any], count: int) -> Any:
     units = [function(unit) for unit in range(count)]
     return keras.tree.map_structure(lambda *maps: ops.stack(maps, axis=-1), *units)

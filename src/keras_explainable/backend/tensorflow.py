@@ -30,12 +30,7 @@ def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
         outputs, others = function(inputs)
 
     def pullback(cotangent: Any) -> Any:
-        return tape.gradient(
-            outputs,
-            inputs,
-            output_gradients=cotangent,
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
+        return tape.gradient(outputs, inputs, cotangent, tf.UnconnectedGradients.ZERO)
 
     return outputs, pullback, others
 
@@ -96,8 +91,7 @@ def convolution_is_faster(layer: Any) -> bool:
     return groups == 1
 
 
-def kernel_layout(kernel: Any) -> Any:
-    return kernel
+kernel_layout = shared.unchanged
 
 
 def convolution(

@@ -6,17 +6,15 @@ as the convolution itself.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from keras_explainable.backend.padding import Padding, padding_amounts
+from keras_explainable.backend.padding import Padding, Sizes, padding_amounts
 
 #: With fewer channels, such as those of a photo, TensorFlow's derivative is faster.
 FEW_CHANNELS = 8
-
-Sizes = Sequence[int]
 
 
 def convolution(

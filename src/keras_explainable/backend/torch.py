@@ -33,13 +33,9 @@ def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
     def pullback(cotangent: Any) -> Any:
         if not outputs.requires_grad:  # The outputs do not depend on the inputs.
             return keras.tree.map_structure(torch.zeros_like, inputs)
+        leaves = keras.tree.flatten(inputs)
         gradients = torch.autograd.grad(
-            outputs,
-            keras.tree.flatten(inputs),
-            cotangent,
-            retain_graph=True,
-            allow_unused=True,
-            materialize_grads=True,
+            outputs, leaves, cotangent, retain_graph=True, materialize_grads=True
         )
         return keras.tree.pack_sequence_as(inputs, gradients)
 
@@ -70,8 +66,7 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     return call
 
 
-def fused(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function  # PyTorch runs it as it is.
+fused = shared.unchanged  # PyTorch runs it as it is.
 
 
 def weighted_sums(
@@ -132,14 +127,9 @@ def kernel_layout(kernel: Any) -> Any:
 
 
 def convolution(
-    inputs: Any,
-    kernel: Any,
-    bias: Any,
-    limit: float | None,
-    strides: Any,
-    padding: Any,
-    dilation: Any,
+    inputs: Any, kernel: Any, bias: Any, limit: float | None, *geometry: Any
 ) -> Any:
+    strides, padding, dilation = geometry
     kernel, inputs = convert(kernel).permute(0, 3, 1, 2), inputs.permute(0, 3, 1, 2)
     amounts = padding_amounts(
         padding, inputs.shape[2:], kernel.shape[2:], strides, dilation

@@ -21,9 +21,7 @@ def interpolated(
     if tuple(x.shape[1 : rank + 1]) == tuple(size):
         return x
     if rank != 2:
-        return _along_axes(
-            x, [interpolation_weights(*pair) for pair in _lengths(x, size)]
-        )
+        return _along_axes(x, _weights(x, size))
     planes = ops.reshape(x, (*x.shape[:3], -1))
     planes = ops.image.resize(planes, size, interpolation, data_format="channels_last")
     return ops.reshape(planes, (-1, *size, *x.shape[3:]))
@@ -31,7 +29,7 @@ def interpolated(
 
 def interpolated_sum(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """Return ``x``, shape (B, *spatial), resized to ``size`` with its sum preserved."""
-    weights = [interpolation_weights(*pair) for pair in _lengths(x, size)]
+    weights = _weights(x, size)
     return _along_axes(x, [matrix / matrix.sum(axis=0) for matrix in weights])
 
 
@@ -43,8 +41,8 @@ def interpolation_weights(pixels: int, cells: int) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _lengths(x: Tensor, size: tuple[int, ...]) -> list[tuple[int, int]]:
-    return list(zip(size, x.shape[1 : len(size) + 1], strict=True))
+def _weights(x: Tensor, size: tuple[int, ...]) -> list[np.ndarray]:
+    return [*map(interpolation_weights, size, x.shape[1:])]
 
 
 def _along_axes(x: Tensor, weights: list[np.ndarray]) -> Tensor:

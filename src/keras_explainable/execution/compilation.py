@@ -25,23 +25,13 @@ def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     function that cannot be traced runs eagerly, with a warning. One that runs out of
     memory continues with fewer rows, the first axis of all tensors, at once.
     """
-    return _cached(model, function, retry_with_fewer_rows)
+    key = "rows", _cache_key(function)
+    return _cache.get(model, key, lambda: retry_with_fewer_rows(_step(function, model)))
 
 
 def compiled_unsplit(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     """Return the same as `compiled` for tensors that cannot be split into rows."""
-    return _cached(model, function, _unsplit)
-
-
-def _unsplit(run: Callable[..., Any]) -> Callable[..., Any]:
-    return run
-
-
-def _cached(
-    model: Model, function: Callable[..., Any], wrap: Callable[..., Any]
-) -> Callable[..., Any]:
-    key = wrap, _cache_key(function)
-    return _cache.get(model, key, lambda: wrap(_compile(function, model)))
+    return _cache.get(model, _cache_key(function), lambda: _step(function, model))
 
 
 def invalidate(model: Model) -> None:
@@ -64,18 +54,15 @@ def call_method(
     A method that loops has a parameter ``rows``. It receives those of the ``context``
     (``rows``, ``ids``, ``progress``) that it accepts.
     """
-    if accepts_parameter(method, "rows"):
-        accepted = {
-            name: value
-            for name, value in context.items()
-            if accepts_parameter(method, name)
-        }
-        returned = method(model, inputs, indices, **accepted, **params)
-        return _checked(returned, method, results)
-    step = compiled(functools.partial(method, **params), model)
-    inputs = map_structure(ops.convert_to_tensor, inputs)
-    indices = None if indices is None else ops.convert_to_tensor(indices)
-    return _checked(step(inputs, indices), method, results)
+    accepts = functools.partial(accepts_parameter, method)
+    if accepts("rows"):
+        own = {name: context[name] for name in filter(accepts, context)}
+        returned = method(model, inputs, indices, **own, **params)
+    else:
+        step = compiled(functools.partial(method, **params), model)
+        indices = None if indices is None else ops.convert_to_tensor(indices)
+        returned = step(map_structure(ops.convert_to_tensor, inputs), indices)
+    return _checked(returned, method, results)
 
 
 def accepts_parameter(function: Callable[..., Any], name: str) -> bool:
@@ -97,7 +84,7 @@ def display_name(function: Any) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _compile(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
+def _step(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     reference = weakref.ref(model)
     run = backend.compiled(function, model)
 

@@ -24,8 +24,7 @@ class ModelCache:
     def __init__(self, capacity: int, outdated: Callable[[Model], None] | None = None):
         """Start empty; ``outdated(model)`` is called when a model's state changes."""
         self.capacity, self.lock, self._outdated = capacity, threading.RLock(), outdated
-        self._values: weakref.WeakKeyDictionary[Model, OrderedDict[Hashable, Any]]
-        self._values = weakref.WeakKeyDictionary()
+        self._values = weakref.WeakKeyDictionary[Model, OrderedDict[Hashable, Any]]()
 
     def get(
         self, model: Model, key: Hashable, make: Callable[[], Value], state: Any = None
@@ -42,8 +41,7 @@ class ModelCache:
             cached.move_to_end(key)
             while len(cached) > self.capacity:
                 cached.popitem(last=False)
-            value: Value = cached[key][1]
-            return value
+            return cached[key][1]
 
     def count(self, model: Model) -> int:
         """Return the number of values cached for a model."""

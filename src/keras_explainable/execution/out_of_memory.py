@@ -40,7 +40,9 @@ def retry_with_fewer_rows(run: Callable[..., Any]) -> Callable[..., Any]:
                 )
             else:
                 done += size
-        return chunks[0] if len(chunks) == 1 else _concatenate(chunks)
+        if len(chunks) == 1:
+            return chunks[0]
+        return map_structure(lambda *parts: ops.concatenate(parts), *chunks)
 
     return run_in_chunks
 
@@ -54,7 +56,3 @@ def _run_chunk(run: Callable[..., Any], tensors: Any, start: int, size: int) -> 
     chunk = (None if x is None else take_rows(x, positions + start) for x in tensors)
     count = int(used.sum())
     return map_structure(lambda x: x[:count], run(*chunk))
-
-
-def _concatenate(chunks: list[Any]) -> Any:
-    return map_structure(lambda *rows: ops.concatenate(rows), *chunks)

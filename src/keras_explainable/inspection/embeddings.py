@@ -12,7 +12,7 @@ from keras import ops
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.inspection.logits import rewritten_model
-from keras_explainable.network.graph import Graph, Step, substituted
+from keras_explainable.network.graph import Graph, Step, ids, symbol_like
 from keras_explainable.network.model_inputs import as_inputs
 from keras_explainable.network.trace_model import inlined, trace
 from keras_explainable.types import Model, Tensor
@@ -78,22 +78,12 @@ def _without_embeddings(graph: Graph) -> Graph:
     for symbol, layer in zip(inputs, embeddings, strict=True):
         if layer is not None:
             vectors = [step.outputs for step in _readers(flat, symbol)]
-            vector_input = _named_like(symbol, vectors[0])
+            vector_input = symbol_like(vectors[0], symbol.name)
             new |= dict.fromkeys(map(id, [symbol, *vectors]), vector_input)
     if not new:
         return graph
-    steps = [
-        step.reading(new)
-        for step in flat.steps
-        if id(flatten(step.outputs)[0]) not in new
-    ]
-    return Graph(
-        substituted(flat.inputs, new), tuple(steps), substituted(flat.outputs, new)
-    )
-
-
-def _named_like(symbol: Any, vectors: Any) -> keras.KerasTensor:
-    return keras.KerasTensor(vectors.shape, dtype=vectors.dtype, name=symbol.name)
+    kept = [step for step in flat.steps if ids(step.outputs).isdisjoint(new)]
+    return flat.rewritten([step.reading(new) for step in kept], new)
 
 
 def _input_embeddings(graph: Graph) -> list[keras.layers.Embedding | None]:

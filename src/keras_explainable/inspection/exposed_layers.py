@@ -69,10 +69,8 @@ def endpoints(
 
 def is_exposed(model: Model) -> bool:
     """Return whether there are other outputs, all inner values of the first one."""
-    if len(getattr(model, "outputs", None) or ()) < 2:
-        return False
-    graph = _own_graph(model)
-    if graph is None:
+    several = len(getattr(model, "outputs", None) or ()) > 1
+    if not several or (graph := _own_graph(model)) is None:
         return False
     first, *exposed = keras.tree.flatten(graph.outputs)
     steps = replace(graph, outputs=first).pruned().steps
@@ -215,8 +213,7 @@ def _find_operation(graph: Graph, name: Any) -> Any:
         if step.operation.name == name:
             return step.operation
         inner = _nested_graph(step.operation)
-        found = inner and _find_operation(inner, name)
-        if found is not None:
+        if inner and (found := _find_operation(inner, name)) is not None:
             return found
     return None
 
@@ -231,11 +228,9 @@ def _last_spatial(graph: Graph) -> keras.KerasTensor:
     Either has as many axes as the model input with the most axes.
     """
     rank = max(len(symbol.shape) for symbol in keras.tree.flatten(graph.inputs))
-    poolings = [
-        step for step in graph.steps if isinstance(step.operation, GLOBAL_POOLING)
-    ]
+    poolings = [x for x in graph.steps if isinstance(x.operation, GLOBAL_POOLING)]
     pooled = [step.reads[0] for step in poolings]
-    written = [x for step in graph.steps for x in keras.tree.flatten(step.outputs)]
+    written = flatten([step.outputs for step in graph.steps])
     for symbol in [*reversed(pooled), *reversed(written)]:
         if len(symbol.shape) == rank > 2 and 1 not in symbol.shape[1:-1]:
             return symbol

@@ -11,7 +11,7 @@ from keras_explainable.execution.compilation import invalidate
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.network.activations import activation_of, with_activation
-from keras_explainable.network.graph import Graph, GraphModel, Step
+from keras_explainable.network.graph import Graph, GraphModel, Step, symbol_like
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
 
@@ -118,7 +118,7 @@ def _logits(step: Step | None, output: Any) -> tuple[Any, Step | None]:
     operation = _logits_operation(step.operation)
     if operation is step.operation:
         return output, None
-    tensor = keras.KerasTensor(output.shape, dtype=output.dtype)
+    tensor = symbol_like(output)
     return tensor, replace(step, operation=operation, outputs=tensor)
 
 

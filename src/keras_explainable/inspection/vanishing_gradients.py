@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, is_float
-from keras_explainable.network.graph import Graph, GraphModel
+from keras_explainable.network.graph import Graph, GraphModel, with_offset
 from keras_explainable.network.output_units import first_output
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model, Tensor
@@ -49,15 +49,11 @@ def _values_and_gradients(graph: Graph, inputs: Nested, unit: int) -> tuple[Any,
     """Return all values and the gradients of a unit by them, by the id of a symbol."""
     values = {key: x for key, x in graph.values(inputs).items() if is_float(x)}
     zeros = {key: ops.zeros_like(x) for key, x in values.items()}
-    tensors = flatten(inputs)
+    keys = [id(symbol) for symbol in flatten(graph.inputs)]
 
     def outputs(taps: list[Tensor]) -> tuple[Tensor, tuple[()]]:
         by_symbol = dict(zip(zeros, taps, strict=True))
-        keys = [id(x) for x in flatten(graph.inputs)]
-        tapped = [
-            x + by_symbol[key] if key in by_symbol else x
-            for x, key in zip(tensors, keys, strict=True)
-        ]
+        tapped = [*map(with_offset, flatten(inputs), map(by_symbol.get, keys))]
         packed = keras.tree.pack_sequence_as(graph.inputs, tapped)
         return first_output(graph.run(packed, by_symbol)), ()
 

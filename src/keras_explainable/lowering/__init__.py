@@ -13,6 +13,4 @@ from keras_explainable.lowering.rows_per_chunk import suitable_rows
 
 __all__ = ["PRECISIONS", "checked_copy", "lower", "suitable_rows"]
 
-
-def __dir__() -> list[str]:
-    return __all__
+__dir__ = __all__.copy

@@ -1,7 +1,5 @@
 """Check that a lowered copy computes what the original model computes."""
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
@@ -51,7 +49,8 @@ def difference(found: Tensor, expected: Tensor) -> float:
     Values agree where both are NaN or the same infinity. If ``expected`` is zero, the
     result is the largest absolute value of ``found``.
     """
-    found, expected = (_to_float64(x) for x in (found, expected))
+    arrays = map(ops.convert_to_numpy, (found, expected))
+    found, expected = (array.astype("float64") for array in arrays)
     finite = np.isfinite(expected)
     if not np.array_equal(found[~finite], expected[~finite], equal_nan=True):
         return np.inf
@@ -88,7 +87,3 @@ def _first_difference(lowered: LoweredModel, inputs: Tensor) -> tuple[str, float
             if error > _tolerance(lowered, value):
                 return step.operation.name, error
     return lowered.graph.steps[-1].operation.name, error
-
-
-def _to_float64(x: Any) -> np.ndarray:
-    return ops.convert_to_numpy(x).astype("float64")

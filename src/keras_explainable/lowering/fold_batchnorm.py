@@ -7,12 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_explainable.network.operation_kinds import (
-    DEPTHWISE,
-    SEPARABLE,
-    TRANSPOSED,
-    batchnorm_arrays,
-)
+from keras_explainable.network import operation_kinds as kinds
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class Norm:
 
     def arrays(self) -> list[np.ndarray]:
         """Return the scale and the shift, each (channels,)."""
-        return batchnorm_arrays(self.layer)
+        return kinds.batchnorm_arrays(self.layer)
 
 
 @dataclass(frozen=True)
@@ -89,13 +84,13 @@ class Linear:
     def _broadcast_to_kernel(self, scale: np.ndarray) -> np.ndarray:
         """Return the scale in a shape that broadcasts against the last kernel."""
         scale = scale.astype(self.layer.variable_dtype)
-        if type(self.layer) in DEPTHWISE:
+        if type(self.layer) in kinds.DEPTHWISE:
             return scale.reshape(-1, self.layer.depth_multiplier)
-        return scale[:, None] if type(self.layer) in TRANSPOSED else scale
+        return scale[:, None] if type(self.layer) in kinds.TRANSPOSED else scale
 
 
 def kernels_of(layer: keras.Layer) -> list[Any]:
     """Return the kernels of a linear layer, in the order in which they are applied."""
-    if type(layer) in SEPARABLE:
+    if type(layer) in kinds.SEPARABLE:
         return [layer.depthwise_kernel, layer.pointwise_kernel]
     return [layer.kernel]

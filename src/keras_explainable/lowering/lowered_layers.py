@@ -66,6 +66,7 @@ class FoldedLayer(LoweredLayer):
     def __init__(self, source: Linear, shape: tuple[int | None, ...], dtype: str):
         self.shape = shape
         super().__init__(source, dtype)
+        self.refresh()
 
     def make_variables(self) -> list[keras.Variable]:
         """Return the variables of a new layer of the same type."""
@@ -76,8 +77,6 @@ class FoldedLayer(LoweredLayer):
         self.inner = type(layer).from_config(config)
         self.inner.activation = layer.activation
         self.inner.build(self.shape)
-        for variable, array in zip(self.inner.variables, self.arrays(), strict=True):
-            variable.assign(array)
         return self.inner.variables
 
     def call(self, inputs: Tensor) -> Tensor:

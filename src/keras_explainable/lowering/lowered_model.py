@@ -4,6 +4,7 @@ from functools import partial
 
 import keras
 
+from keras_explainable.common import checks
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.inspection.logits import model_state
 from keras_explainable.lowering.lowered_layers import LoweredLayer
@@ -70,10 +71,7 @@ def lower(model: Model, precision: str = "float32") -> Model:
     Raises:
         ValueError: If ``precision`` is neither of these.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(
-            f"`precision` must be one of {PRECISIONS}; received {precision!r}."
-        )
+    checks.one_of("precision", precision, PRECISIONS)
     if not isinstance(model, keras.Model):
         return model
     make = partial(_make_copy, model, precision)

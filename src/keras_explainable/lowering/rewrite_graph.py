@@ -8,27 +8,11 @@ import keras
 from keras import layers
 
 from keras_explainable import backend
+from keras_explainable.lowering import lowered_layers
 from keras_explainable.lowering.fold_batchnorm import Linear, Norm
-from keras_explainable.lowering.lowered_layers import (
-    Affine,
-    Convolution,
-    FoldedLayer,
-    MaxPooling,
-)
 from keras_explainable.lowering.space_to_depth import SpaceToDepth, suits_space_to_depth
-from keras_explainable.network.graph import (
-    Graph,
-    Step,
-    by_symbol,
-    shallow_copy,
-    substituted,
-)
-from keras_explainable.network.operation_kinds import (
-    IDENTITIES,
-    LINEAR,
-    TRANSPOSED,
-    relu_limit,
-)
+from keras_explainable.network import operation_kinds as kinds
+from keras_explainable.network.graph import Graph, Step, by_symbol, ids, shallow_copy
 from keras_explainable.network.trace_model import inlined
 
 
@@ -43,7 +27,7 @@ def simplified(graph: Graph) -> Graph:
             replaced |= by_symbol(step.outputs, step.args[0])
         else:
             steps.append(step)
-    return Graph(graph.inputs, tuple(steps), substituted(graph.outputs, replaced))
+    return graph.rewritten(steps, replaced)
 
 
 def with_lowered_layers(graph: Graph, precision: str) -> Graph:
@@ -55,7 +39,7 @@ def with_lowered_layers(graph: Graph, precision: str) -> Graph:
             all steps but those that compute the outputs.
     """
     graph = fused(graph)
-    outputs = {id(tensor) for tensor in keras.tree.flatten(graph.outputs)}
+    outputs = ids(graph.outputs)
     # A layer that is called twice on inputs of the same shape is copied once.
     copies: dict[Any, Any] = {}
 
@@ -102,7 +86,7 @@ def _fused(first: Any, second: Any) -> Linear | Norm | None:
     if isinstance(first, Linear) and isinstance(second, Norm):
         return None if first.norm else replace(first, norm=second)
     applies_relu = isinstance(first, Norm) or _has_faster_convolution(first.layer)
-    is_relu = relu_limit(second) is not None
+    is_relu = kinds.relu_limit(second) is not None
     return replace(first, relu=second) if applies_relu and is_relu else None
 
 
@@ -120,7 +104,7 @@ def _with_known_operation(step: Step) -> Step:
     layer = step.operation
     if not _is_known(layer) or not step.is_plain() or len(step.args) != 1:
         return step
-    if type(layer) in LINEAR:
+    if type(layer) in kinds.LINEAR:
         return replace(step, operation=Linear(layer), kwargs={})
     last = len(step.args[0].shape) - 1
     is_last = layer.axis in (-1, last, [last])
@@ -133,7 +117,7 @@ def _is_known(layer: Any) -> bool:
     Layers in half precision are not, because they round intermediate results. Neither
     are layers with LoRA or quantized kernels, or with the channels first.
     """
-    if type(layer) not in (*LINEAR, layers.BatchNormalization):
+    if type(layer) not in (*kinds.LINEAR, layers.BatchNormalization):
         return False
     full = layer.compute_dtype == layer.variable_dtype in ("float32", "float64")
     array = not getattr(layer, "lora_enabled", False) and not layer.quantization_mode
@@ -143,7 +127,7 @@ def _is_known(layer: Any) -> bool:
 def _is_identity(step: Step) -> bool:
     layer = step.operation
     linear = type(layer) is layers.Activation and _is_linear(layer)
-    return (type(layer) in IDENTITIES or linear) and step.is_plain()
+    return (type(layer) in kinds.IDENTITIES or linear) and step.is_plain()
 
 
 def _is_linear(layer: Any) -> bool:
@@ -159,26 +143,27 @@ def _fastest_operation(step: Step, precision: str) -> Any:
     layer, shape = operation.layer, step.args[0].shape
     dtype = layer.dtype if keeps_dtype else precision
     if isinstance(operation, Norm):
-        return Affine(operation, dtype)
+        return lowered_layers.Affine(operation, dtype)
     if _has_faster_convolution(layer):
         if suits_space_to_depth(operation, shape):
             return SpaceToDepth(operation, shape, dtype)
-        return Convolution(operation, dtype)
+        return lowered_layers.Convolution(operation, dtype)
     if keeps_dtype and operation.norm is None:
         return layer
-    return FoldedLayer(operation, shape, dtype)
+    return lowered_layers.FoldedLayer(operation, shape, dtype)
 
 
 def _fastest_pooling(layer: Any) -> Any:
     """Return a faster copy of a max pooling layer; ``layer`` if there is none."""
     if type(layer) is not layers.MaxPooling2D or layer.data_format != "channels_last":
         return layer
-    faster = backend.max_pool_is_faster(layer)
-    return MaxPooling(layer, layer.dtype_policy) if faster else layer
+    if not backend.max_pool_is_faster(layer):
+        return layer
+    return lowered_layers.MaxPooling(layer, layer.dtype_policy)
 
 
 def _has_faster_convolution(layer: keras.Layer) -> bool:
-    if type(layer) is layers.Dense or type(layer) in TRANSPOSED:
+    if type(layer) is layers.Dense or type(layer) in kinds.TRANSPOSED:
         return False
     return layer.padding in ("valid", "same") and backend.convolution_is_faster(layer)
 

@@ -18,26 +18,16 @@ class Snapshot:
     """
 
     def __init__(self, variables: Sequence[Any]):
-        self._variables = variables
-        self._buffers = [np.asarray(backend.host_buffer(v)) for v in variables]
-        self._checksums = [_checksum(buffer) for buffer in self._buffers]
+        buffers = [np.asarray(backend.host_buffer(v)) for v in variables]
+        checksums = [zlib.crc32(buffer.data) for buffer in buffers]
+        self._states = [*zip(variables, buffers, checksums, strict=True)]
 
     def is_current(self) -> bool:
         """Return whether the variables still hold the same values."""
-        states = zip(self._variables, self._buffers, self._checksums, strict=True)
-        return all(_is_unchanged(*state) for state in states)
+        return all(_is_unchanged(*state) for state in self._states)
 
 
 def _is_unchanged(variable: Any, before: np.ndarray, checksum: int) -> bool:
     now = np.asarray(backend.host_buffer(variable))
-    if backend.COPIES_ON_WRITE and _address(now) == _address(before):
-        return True
-    return _checksum(now) == checksum
-
-
-def _checksum(buffer: np.ndarray) -> int:
-    return zlib.crc32(buffer.data)
-
-
-def _address(buffer: np.ndarray) -> int:
-    return buffer.__array_interface__["data"][0]
+    same = backend.COPIES_ON_WRITE and now.ctypes.data == before.ctypes.data
+    return same or zlib.crc32(now.data) == checksum

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_explainable.network.graph import Step, shallow_copy
+from keras_explainable.network.graph import Step, shallow_copy, symbol_like
 
 
 def activation_of(operation: Any) -> Any:
@@ -25,7 +25,7 @@ def split_activation(step: Step) -> list[Step]:
     activation = activation_of(step.operation)
     if activation in (None, keras.activations.linear):
         return [step]
-    between = keras.KerasTensor(step.outputs.shape, dtype=step.outputs.dtype)
+    between = symbol_like(step.outputs)
     linear = with_activation(step.operation, keras.activations.linear)
     nonlinear = keras.layers.Activation(activation, dtype=step.operation.dtype_policy)
     return [

@@ -78,8 +78,8 @@ class Graph:
         """
         values = by_symbol(self.inputs, inputs)
         for step, unread in zip(self.steps, self._unread_after, strict=True):
-            written = step.run(values)
-            values |= {key: _plus(written[key], offsets.get(key)) for key in written}
+            for key, value in step.run(values).items():
+                values[key] = with_offset(value, offsets.get(key))
             for symbol in unread:  # Memory freed early is reused from the caches.
                 values.pop(symbol, None)
         return substituted(self.outputs, values)
@@ -94,8 +94,8 @@ class Graph:
     @functools.cached_property
     def _unread_after(self) -> list[set[int]]:
         """For each step, the tensors that no later step reads."""
-        outputs = {id(tensor) for tensor in keras.tree.flatten(self.outputs)}
-        return unread_after([{*map(id, step.reads)} for step in self.steps], outputs)
+        reads = [ids(step.reads) for step in self.steps]
+        return unread_after(reads, ids(self.outputs))
 
     def times_read(self) -> Counter[int]:
         """Return how many times steps read each tensor, by the symbol's ``id``."""
@@ -103,10 +103,8 @@ class Graph:
 
     def producer(self, tensor: keras.KerasTensor) -> Step | None:
         """Return the step that writes ``tensor``; None if it is an input."""
-        for step in self.steps:
-            if any(output is tensor for output in keras.tree.flatten(step.outputs)):
-                return step
-        return None
+        writers = (step for step in self.steps if id(tensor) in ids(step.outputs))
+        return next(writers, None)
 
     def between(
         self, start: keras.KerasTensor, end: keras.KerasTensor
@@ -114,20 +112,34 @@ class Graph:
         """Return the steps through which ``end`` depends on ``start``, in order."""
         reached, dependent = {id(start)}, []
         for step in self.steps:
-            if reached.intersection(map(id, step.reads)):
+            if reached & ids(step.reads):
                 dependent.append(step)
-                reached.update(map(id, keras.tree.flatten(step.outputs)))
+                reached |= ids(step.outputs)
         return replace(self, steps=tuple(dependent), outputs=end).pruned().steps
 
     def pruned(self) -> "Graph":
         """Return the graph without steps that its outputs do not need."""
-        needed = {id(tensor) for tensor in keras.tree.flatten(self.outputs)}
-        steps: list[Step] = []
+        needed, steps = ids(self.outputs), []
         for step in reversed(self.steps):
-            if needed.intersection(map(id, keras.tree.flatten(step.outputs))):
+            if needed & ids(step.outputs):
                 steps.append(step)
-                needed.update(map(id, step.reads))
-        return Graph(self.inputs, tuple(reversed(steps)), self.outputs)
+                needed |= ids(step.reads)
+        return replace(self, steps=tuple(reversed(steps)))
+
+    def with_new_symbols(self) -> "Graph":
+        """Return an equal graph, which can be inlined beside this one."""
+        symbols = symbols_in([self.inputs, [step.outputs for step in self.steps]])
+        new = {id(x): symbol_like(x, x.name) for x in symbols}
+        steps = [
+            replace(step.reading(new), outputs=substituted(step.outputs, new))
+            for step in self.steps
+        ]
+        return self.rewritten(steps, new)
+
+    def rewritten(self, steps: Iterable[Step], values: Mapping[int, Any]) -> "Graph":
+        """Return the graph with other steps and tensors, by the symbol's ``id``."""
+        inputs, outputs = substituted((self.inputs, self.outputs), values)
+        return Graph(inputs, tuple(steps), outputs)
 
 
 def unread_after(reads: Sequence[set[int]], outputs: set[int]) -> list[set[int]]:
@@ -139,7 +151,8 @@ def unread_after(reads: Sequence[set[int]], outputs: set[int]) -> list[set[int]]
     return unread[::-1]
 
 
-def _plus(value: Tensor, offset: Tensor | None) -> Tensor:
+def with_offset(value: Tensor, offset: Tensor | None) -> Tensor:
+    """Return ``value`` plus ``offset``, if there is one, in the dtype of ``value``."""
     return value if offset is None else value + keras.ops.cast(offset, value.dtype)
 
 
@@ -148,7 +161,9 @@ class GraphModel(keras.Model):
 
     def __init__(self, graph: Graph, name: str):
         super().__init__(name=name, autocast=False)  # Layers cast for themselves.
-        self.layers_used = _layers(graph.steps)  # Keras tracks their weights.
+        operations = {id(step.operation): step.operation for step in graph.steps}
+        layers = (x for x in operations.values() if isinstance(x, keras.Layer))
+        self.layers_used = list(layers)  # Keras tracks their weights.
         self.graph = graph
         self.built = True
 
@@ -176,6 +191,11 @@ class GraphModel(keras.Model):
         return self.graph.run(inputs, offsets)
 
 
+def ids(structure: Any) -> set[int]:
+    """Return the ``id`` of each tensor in ``structure``."""
+    return {*map(id, keras.tree.flatten(structure))}
+
+
 def substituted(structure: Any, values: Mapping[int, Any]) -> Any:
     """Return ``structure`` with values for those symbolic tensors that have one."""
     return keras.tree.map_structure(lambda leaf: values.get(id(leaf), leaf), structure)
@@ -193,9 +213,9 @@ def symbols_in(structure: Any) -> list[keras.KerasTensor]:
     return [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
 
 
-def _layers(steps: Iterable[Step]) -> list[keras.Layer]:
-    operations = {id(step.operation): step.operation for step in steps}
-    return [op for op in operations.values() if isinstance(op, keras.Layer)]
+def symbol_like(tensor: Any, name: str | None = None) -> keras.KerasTensor:
+    """Return another symbolic tensor with the same shape and dtype."""
+    return keras.KerasTensor(tensor.shape, dtype=tensor.dtype, name=name)
 
 
 def shallow_copy(layer: keras.Layer) -> keras.Layer:

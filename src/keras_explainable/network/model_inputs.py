@@ -54,11 +54,8 @@ def for_each_input(model: Model, function: Any, inputs: Any) -> Nested:
     symbols = symbolic_inputs(model)
     if symbols is None and isinstance(inputs, dict):
         return {name: function(None, x) for name, x in inputs.items()}
-    if symbols is None or not keras.tree.is_nested(symbols):
-        named = symbols is not None and isinstance(inputs, dict)
-        return function(
-            symbols, _in_input_order("x", symbols, inputs)[0] if named else inputs
-        )
+    if not keras.tree.is_nested(symbols) and not isinstance(inputs, dict):
+        return function(symbols, inputs)
     pairs = zip(flatten(symbols), _in_input_order("x", symbols, inputs), strict=True)
     return keras.tree.pack_sequence_as(symbols, [function(*pair) for pair in pairs])
 
@@ -113,18 +110,20 @@ def map_inputs_with(
     Raises:
         ValueError: If the names are not those of the model's inputs.
     """
-    leaves = [flatten(structure) for structure in structures]
+    leaves = [*map(flatten, structures)]
     ordered = [values] * len(leaves[0])
     if isinstance(values, dict):
         symbols = symbolic_inputs(model)
-        symbols = structures[0] if symbols is None else symbols
-        ordered = _in_input_order(name, symbols, values)
+        known = structures[0] if symbols is None else symbols
+        ordered = _in_input_order(name, known, values)
     results = [function(*args) for args in zip(ordered, *leaves, strict=True)]
     return keras.tree.pack_sequence_as(structures[0], results)
 
 
 def _in_input_order(name: str, symbols: Nested, values: Any) -> list[Any]:
-    names = _names(symbols)
+    names = [getattr(symbol, "name", "x") for symbol in flatten(symbols)]
+    if isinstance(symbols, dict):
+        names = sorted(symbols)  # The order in which dictionaries are flattened.
     if isinstance(values, dict) and {*values} == {*names}:
         return [values[name] for name in names]
     if isinstance(values, list | tuple) and len(values) == len(names):
@@ -134,13 +133,6 @@ def _in_input_order(name: str, symbols: Nested, values: Any) -> list[Any]:
         f"`{name}` must have a value for each of the model's inputs {names}, by name "
         f"or in a list; received {received}."
     )
-
-
-def _names(symbols: Nested) -> list[str]:
-    """Return the names of inputs, in the order of their symbols."""
-    if isinstance(symbols, dict):
-        return sorted(symbols)  # The order in which dictionaries are flattened.
-    return [getattr(symbol, "name", "x") for symbol in flatten(symbols)]
 
 
 def _as_input(symbol: Any, x: Any) -> Tensor:
@@ -161,8 +153,7 @@ def as_array(name: str, x: Any) -> Any:
         try:
             x = np.asarray(x)
         except (TypeError, ValueError, RuntimeError) as error:
-            message = f"`{name}` must be an array of numbers; {error}"
-            raise TypeError(message) from error
+            raise TypeError(f"`{name}` must be an array of numbers; {error}") from error
     if not dtype_name(x).startswith(("float", "bfloat", "int", "uint", "bool")):
         raise TypeError(
             f"`{name}` must be an array of real numbers; received {dtype_name(x)}."

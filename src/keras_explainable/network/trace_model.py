@@ -4,19 +4,11 @@ Calling a user's layer on a symbolic tensor would add a node to that layer for g
 Tracing therefore clones the model with a recorder in the place of every layer.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import keras
 
-from keras_explainable.network.graph import (
-    Graph,
-    GraphModel,
-    Step,
-    by_symbol,
-    substituted,
-    symbols_in,
-)
+from keras_explainable.network.graph import Graph, GraphModel, Step, by_symbol
 from keras_explainable.types import Model
 
 
@@ -26,7 +18,7 @@ def trace(model: Model) -> Graph | None:
         return _trace_sequential(model)
     if isinstance(model, GraphModel):
         plain = type(model).run is GraphModel.run
-        return _with_new_symbols(model.graph) if plain else None
+        return model.graph.with_new_symbols() if plain else None
     if _is_functional(model):
         return _trace_functional(model)
     return None
@@ -45,33 +37,14 @@ def _trace_sequential(model: keras.Sequential) -> Graph:
             "`model` must be built (give it an `Input` or call it once); "
             f"received {model.name!r}, whose input shape is not known."
         )
-    value = _symbol_like(model.inputs[0])
+    symbol = model.inputs[0]
+    value = keras.KerasTensor(symbol.shape, dtype=symbol.dtype, name=symbol.name)
     inputs, steps = (value,), []
     for layer in model.layers:
         output = layer.compute_output_spec(value)
         steps.append(Step(layer, (value,), {}, output))
         value = output
     return Graph(inputs, tuple(steps), value)
-
-
-def _with_new_symbols(graph: Graph) -> Graph:
-    """Return an equal graph, which can be inlined beside the first one."""
-    symbols = [
-        *symbols_in(graph.inputs),
-        *(x for step in graph.steps for x in symbols_in(step.outputs)),
-    ]
-    new = {id(symbol): _symbol_like(symbol) for symbol in symbols}
-    steps = [
-        replace(step.reading(new), outputs=substituted(step.outputs, new))
-        for step in graph.steps
-    ]
-    return Graph(
-        substituted(graph.inputs, new), tuple(steps), substituted(graph.outputs, new)
-    )
-
-
-def _symbol_like(tensor: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.KerasTensor(tensor.shape, dtype=tensor.dtype, name=tensor.name)
 
 
 def _trace_functional(model: Model) -> Graph:
@@ -124,9 +97,10 @@ def inlined(graph: Graph) -> Graph:
             continue
         inner = inlined(inner)
         names = by_symbol(inner.inputs, step.args)
-        steps.extend(inner_step.reading(names) for inner_step in inner.steps)
-        renamed |= by_symbol(step.outputs, substituted(inner.outputs, names))
-    return Graph(graph.inputs, tuple(steps), substituted(graph.outputs, renamed))
+        inner = inner.rewritten([each.reading(names) for each in inner.steps], names)
+        steps.extend(inner.steps)
+        renamed |= by_symbol(step.outputs, inner.outputs)
+    return graph.rewritten(steps, renamed)
 
 
 class _Recorder(keras.Operation):

@@ -12,12 +12,7 @@ from keras_explainable.common.structures import Nested, flatten, map_structure
 from keras_explainable.network.output_units import gather_units
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
-from keras_explainable.sampling.standard_error import (
-    ORDERS,
-    ORDERS_WITHOUT_ERROR,
-    estimate,
-    relative_error,
-)
+from keras_explainable.sampling.standard_error import ORDERS, estimate, relative_error
 from keras_explainable.sampling.stats import Stats
 from keras_explainable.sampling.welford import Moments
 from keras_explainable.types import Tensor
@@ -87,9 +82,9 @@ class Accumulator:
             with_errors: Whether standard errors are needed; a tolerance implies it.
         """
         with_errors = with_errors or sampling.tolerance is not None
-        orders = ORDERS if with_errors else ORDERS_WITHOUT_ERROR
         self.sampling = sampling
-        self.moments = Moments(len(outputs), orders[sampling.statistic])
+        order = ORDERS[sampling.statistic] * (1 + with_errors)
+        self.moments = Moments(len(outputs), order)
         self.units, self.outputs = _numpy(indices), _numpy(outputs)
         self.logits = gather_units(outputs, indices)
         self.flips = np.zeros(len(outputs), "int64")

@@ -109,18 +109,17 @@ def looping_method(
         )
         return function(call, **params)
 
-    hidden = () if samples else ("return_stats",)
-    signature = _signature(method, function, hidden)
+    signature = _signature(method, function, samples)
     method.__signature__ = signature  # type: ignore[attr-defined]
     return method
 
 
 def _signature(
-    method: Method, function: Callable[..., Any], hidden: tuple[str, ...]
+    method: Method, function: Callable[..., Any], samples: bool
 ) -> inspect.Signature:
     """Return the signature of the method, including the function's parameters."""
     *common, _ = inspect.signature(method, follow_wrapped=False).parameters.values()
-    common = [param for param in common if param.name not in hidden]
+    common = common if samples else common[:-1]  # Without ``return_stats``.
     _, *own = inspect.signature(function).parameters.values()
     return inspect.Signature(sorted([*common, *own], key=lambda param: param.kind))
 
@@ -138,14 +137,10 @@ def noisy_copy_source(
     """
 
     def perturb(copies: Copies) -> tuple[Nested, Any]:
-        keys = sampling.keys(call.ids[copies.image], copies.draw)
+        image = copies.image
+        keys = sampling.keys(call.ids[image], copies.draw)
         inputs = noise.noisy_copies(
-            call.inputs,
-            sigma,
-            keys,
-            copies.image,
-            pairs=noisy.antithetic,
-            clip=noisy.clip,
+            call.inputs, sigma, keys, image, pairs=noisy.antithetic, clip=noisy.clip
         )
         ids = noise.copy_ids(keys, copies.used)
         return noisy.prepared(inputs), np.tile(ids, noisy.copies)
@@ -219,8 +214,7 @@ def method_result(
     if not call.return_stats:
         return accumulator.logits, accumulator.maps
     if sigma is None:
-        sigma = map_structure(
-            lambda part: np.zeros((len(call.ids), 1)), accumulator.parts
-        )
+        zeros = np.zeros((len(call.ids), 1))
+        sigma = map_structure(lambda part: zeros, accumulator.parts)
     stats = accumulator.stats(sigma, call.ids, facts)
     return accumulator.logits, accumulator.maps, stats

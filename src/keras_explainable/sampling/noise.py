@@ -111,10 +111,8 @@ def random_keys(seed: int, ids: np.ndarray, draws: np.ndarray) -> np.ndarray:
     A key does not depend on the other rows, hence not on batch size or order.
     """
     # Words of fixed width come first, so that different triples never coincide.
-    words = [
-        np.asarray(x, "uint64").view("uint32").reshape(-1, 2) for x in (ids, draws)
-    ]
-    rows = np.concatenate(words, axis=1).tolist()
+    pairs = np.stack([ids, draws], axis=-1, dtype="uint64", casting="unsafe")
+    rows = pairs.view("uint32").tolist()
     sequences = [np.random.SeedSequence([*row, seed]) for row in rows]
     return np.stack([sequence.generate_state(2) for sequence in sequences])
 

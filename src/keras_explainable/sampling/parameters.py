@@ -46,21 +46,14 @@ class Sampling:
         """The maximum number of draws of an input."""
         return self.repetitions // self.copies
 
-    @property
-    def first_draw(self) -> int:
-        """The number of the first draw."""
-        return self.start // self.copies
-
     def with_seed(self) -> "Sampling":
         """Return the parameters with a seed, a fresh one if they have none."""
-        return (
-            self if self.seed is not None else replace(self, seed=noise.random_seed())
-        )
+        return replace(self, seed=noise.random_seed()) if self.seed is None else self
 
     def keys(self, ids: np.ndarray, draws: np.ndarray) -> np.ndarray:
         """Return a random key (R, 2) for each id and draw, counted from 0."""
         seed: Any = self.seed
-        return noise.random_keys(seed, ids, self.first_draw + draws)
+        return noise.random_keys(seed, ids, self.start // self.copies + draws)
 
     def _check_pairs(self) -> None:
         if self.repetitions % 2 or self.start % 2:

@@ -40,7 +40,8 @@ class Schedule:
 
     def __iter__(self) -> Iterator[Copies]:
         """Yield the next chunk, the last one padded."""
-        while (left := self._left()).any():
+        # No image can have more draws than a chunk has rows.
+        while (left := np.minimum(self._planned - self.counts, self.size)).any():
             image = np.repeat(np.arange(len(left)), left)
             draw = _count_up(left) + self.counts[image]
             order = np.argsort(draw, kind="stable")[: self.size]
@@ -48,10 +49,6 @@ class Schedule:
             chunk = Copies(image[order][positions], draw[order][positions], used)
             self.counts += np.bincount(chunk.image[used], minlength=len(left))
             yield chunk
-
-    def _left(self) -> np.ndarray:
-        """Return the number of draws that each image may have in the next chunk."""
-        return np.minimum(self._planned - self.counts, self.size)
 
     def finish(self, images: np.ndarray) -> None:
         """Plan no more draws of the images where the mask (B,) is True."""

@@ -11,9 +11,8 @@ from keras_explainable.types import Tensor
 #: Statistics over the maps of all repetitions.
 STATISTICS = ("mean", "square", "variance")
 
-#: Highest power of the maps to accumulate, for a statistic without and with its error.
-ORDERS_WITHOUT_ERROR = {"mean": 1, "square": 1, "variance": 2}
-ORDERS = {"mean": 2, "square": 2, "variance": 4}
+#: Highest power of the maps to accumulate for a statistic; its error needs the double.
+ORDERS = {"mean": 1, "square": 1, "variance": 2}
 
 
 def estimate(state: State, counts: Any, statistic: str) -> Any:

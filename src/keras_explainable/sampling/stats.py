@@ -10,13 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common import table_format
-from keras_explainable.sampling import welford, wiener_shrinkage
-from keras_explainable.sampling.standard_error import (
-    estimate,
-    map_norms,
-    relative_error,
-    standard_error,
-)
+from keras_explainable.sampling import standard_error, welford, wiener_shrinkage
 from keras_explainable.sampling.welford import State
 
 _numpy = ops.convert_to_numpy
@@ -57,17 +51,17 @@ class Stats:
     @property
     def maps(self) -> np.ndarray:
         """The maps (N, ..., K), before any postprocessing."""
-        return _numpy(estimate(*self._estimate_args))
+        return _numpy(standard_error.estimate(*self._estimate_args))
 
     @property
     def std_error(self) -> np.ndarray:
         """The standard error of each value of the maps, in their units."""
-        return _numpy(standard_error(*self._estimate_args))
+        return _numpy(standard_error.standard_error(*self._estimate_args))
 
     @property
     def relative_error(self) -> np.ndarray:
         """The norm of the standard error over the norm of the map (N, K)."""
-        return relative_error(*self._estimate_args)
+        return standard_error.relative_error(*self._estimate_args)
 
     @property
     def flip_rate(self) -> np.ndarray:
@@ -179,7 +173,7 @@ class Stats:
             )
         halves, counts = (self.maps, other.maps), (self.counts, other.counts)
         maps, squared = wiener_shrinkage.shrink(halves, counts)
-        norms = map_norms(ops.convert_to_tensor(maps))
+        norms = standard_error.map_norms(ops.convert_to_tensor(maps))
         return maps, np.sqrt(squared) / np.where(norms > 0, norms, 1)
 
     def of_model(self, fingerprint: str) -> "Stats":
