@@ -27,8 +27,8 @@ collect_ignore = [] if importlib.util.find_spec("captum") else ["peers"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 
-#: Folders of what does the same on every backend: marked `one_backend`. Their modules in
-#: `EACH_BACKEND` run a network on the backend, as people do.
+#: Folders of tests of what does the same on every backend, marked `one_backend`. The
+#: modules in `EACH_BACKEND` run a network on the backend, as users do.
 ONE_BACKEND = ("cli", "common", "demo", "documents", "plotting", "report")
 EACH_BACKEND = ("test_network.py", "test_process.py", "test_readme.py")
 

@@ -11,5 +11,4 @@ from keras_explainable.methods import cams, gradient, meta, perturbation
 __all__ = ["cams", "gradient", "meta", "perturbation"]
 
 
-def __dir__() -> list[str]:
-    return __all__
+__dir__ = __all__.copy

@@ -5,7 +5,8 @@ return logits (B, K) and maps (B, H, W, K). They need no gradients and no inner 
 """
 
 import math
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
+from itertools import product
 from statistics import NormalDist
 from typing import Any
 
@@ -18,12 +19,7 @@ from keras_explainable.common.structures import take_rows
 from keras_explainable.inspection.embeddings import check_real_inputs
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_array, check_finite, map_shape
-from keras_explainable.sampling.averaging_loop import (
-    MethodCall,
-    average_over_copies,
-    looping_method,
-    method_result,
-)
+from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Model, Tensor
@@ -31,13 +27,12 @@ from keras_explainable.types import Model, Tensor
 __all__ = ["occlusion", "rise"]
 
 
-def __dir__() -> list[str]:
-    return __all__
+__dir__ = __all__.copy
 
 
-@partial(looping_method, samples=False)
+@partial(averaging_loop.looping_method, samples=False)
 def occlusion(
-    call: MethodCall,
+    call: averaging_loop.MethodCall,
     *,
     size: int | tuple[int, int] | None = None,
     stride: int | tuple[int, int] | None = None,
@@ -79,15 +74,15 @@ def occlusion(
         weights = ops.cast(windows[copies.draw] * scale, scores.dtype)[..., None]
         return weights * (_as_maps(clean, shape) - scores)
 
-    accumulator = average_over_copies(
+    accumulator = averaging_loop.average_over_copies(
         call, _scores, perturbed, Sampling(len(windows)), counted=counted
     )
     return accumulator.logits, accumulator.maps
 
 
-@looping_method
+@averaging_loop.looping_method
 def rise(
-    call: MethodCall,
+    call: averaging_loop.MethodCall,
     *,
     repetitions: int = 4000,
     cells: int = 7,
@@ -140,10 +135,11 @@ def rise(
     def counted(scores: Tensor, copies: Copies) -> Tensor:
         return ops.cast(masks(copies)[..., None], scores.dtype) * scores / probability
 
-    accumulator = average_over_copies(
+    accumulator = averaging_loop.average_over_copies(
         call, _scores, perturbed, sampling, counted=counted
     )
-    return method_result(call, accumulator, {"method": f"rise({cells}, {probability})"})
+    facts = {"method": f"rise({cells}, {probability})"}
+    return averaging_loop.method_result(call, accumulator, facts)
 
 
 def _scores(model: Model, inputs: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -175,13 +171,9 @@ def _windows(shape: tuple[int, ...], size: Any, stride: Any) -> np.ndarray:
             "`stride` must be at most `size`, so that every pixel is covered; received "
             f"{steps} and {size}."
         )
-    windows = np.ones((1,), "float32")
-    for parts in zip(shape, size, steps, strict=True):
-        windows = np.multiply.outer(windows, _segments(*parts))
-        windows = np.moveaxis(windows, -2, 1).reshape(
-            -1, *windows.shape[1:-2], parts[0]
-        )
-    return windows
+    segments = map(_segments, shape, size, steps)
+    windows = [reduce(np.multiply.outer, each) for each in product(*segments)]
+    return np.stack(windows)
 
 
 def _segments(length: int, size: int, step: int) -> np.ndarray:
@@ -225,18 +217,17 @@ def _shifts(keys: np.ndarray) -> list[np.ndarray]:
 
 @lru_cache(32)
 def _masks(shape: tuple[int, ...], cells: int, probability: float) -> Any:
-    return backend.jit(partial(_make_masks, shape, cells, probability))
+    limit = NormalDist().inv_cdf(probability) if probability < 1 else math.inf
+    return backend.jit(partial(_make_masks, shape, cells, limit))
 
 
 def _make_masks(
-    shape: tuple[int, ...],
-    cells: int,
-    probability: float,
-    keys: Tensor,
-    *shifts: Tensor,
+    shape: tuple[int, ...], cells: int, limit: float, keys: Tensor, *shifts: Tensor
 ) -> Tensor:
-    """Return masks (R, ...): grids enlarged by linear interpolation along each axis."""
-    limit = NormalDist().inv_cdf(probability) if probability < 1 else math.inf
+    """Return masks (R, ...): grids enlarged by linear interpolation along each axis.
+
+    A cell is shown where a standard normal value is below the limit.
+    """
     size = (cells + 1,) * len(shape)
     masks = ops.cast(backend.normal(keys, size) < limit, "float32")
     for axis, (length, shift) in enumerate(zip(shape, shifts, strict=False), 1):

@@ -1,11 +1,13 @@
 """The activation that a layer applies to its own output."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import keras
 
-from keras_explainable.network.graph import Step, shallow_copy, symbol_like
+from keras_explainable.network.graph import Graph, Step, shallow_copy, symbol_like
+from keras_explainable.network.trace_model import inlined
 
 
 def activation_of(operation: Any) -> Any:
@@ -32,3 +34,17 @@ def split_activation(step: Step) -> list[Step]:
         replace(step, operation=linear, outputs=between),
         Step(nonlinear, (between,), {}, step.outputs),
     ]
+
+
+def with_split_activations(graph: Graph, splits: Callable[[Any], bool]) -> Graph:
+    """Return the inlined graph up to its first output, with activations as steps.
+
+    Args:
+        graph: Any graph.
+        splits: Whether the activation of an operation becomes a step of its own.
+    """
+    flat, steps = inlined(graph), list[Step]()
+    for step in flat.steps:
+        steps += split_activation(step) if splits(step.operation) else [step]
+    first = keras.tree.flatten(flat.outputs)[0]
+    return replace(flat, steps=tuple(steps), outputs=first).pruned()

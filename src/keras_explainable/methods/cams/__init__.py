@@ -18,5 +18,4 @@ from keras_explainable.methods.cams.scorecam import scorecam
 __all__ = ["cam", "gradcam", "gradcampp", "hirescam", "layercam", "scorecam"]
 
 
-def __dir__() -> list[str]:
-    return __all__
+__dir__ = __all__.copy

@@ -9,11 +9,7 @@ from keras import layers, ops
 from keras.activations import linear
 
 from keras_explainable.inspection.exposed_layers import exposed_outputs
-from keras_explainable.methods.cams.gradcam import (
-    exposed,
-    spatial_axes,
-    weighted_by_gradients,
-)
+from keras_explainable.methods.cams.gradcam import exposed, weighted_by_gradients
 from keras_explainable.network.activations import activation_of
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
 from keras_explainable.types import Model, Tensor
@@ -73,5 +69,5 @@ def cam(activations: Tensor, gradients: Tensor) -> Tensor:
 
     Reference: Zhou et al., 2016, https://arxiv.org/abs/1512.04150
     """
-    size = math.prod(gradients.shape[axis] for axis in spatial_axes(gradients))
+    size = math.prod(gradients.shape[1:-1])
     return ops.sum(size * gradients * activations, axis=-1)

@@ -7,12 +7,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.execution.model_preparation import prepares_model
-from keras_explainable.inspection.exposed_layers import (
-    Endpoint,
-    expose,
-    is_exposed,
-    with_taps,
-)
+from keras_explainable.inspection import exposed_layers
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_inputs
 from keras_explainable.types import Method, Model, Tensor
@@ -23,7 +18,9 @@ Prepare = Callable[[Model, dict[str, Any]], Model]
 
 def exposed(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with a layer's output exposed; the model itself if it is."""
-    return model if is_exposed(model) else expose(model, params.get("layer"))
+    if exposed_layers.is_exposed(model):
+        return model
+    return exposed_layers.expose(model, params.get("layer"))
 
 
 def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
@@ -38,11 +35,11 @@ def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
         inputs: Tensor,
         indices: Tensor | None = None,
         *,
-        layer: Endpoint | None = None,
+        layer: exposed_layers.Endpoint | None = None,
     ) -> tuple[Tensor, Tensor]:
         inputs = as_inputs(model, inputs)
         model = prepare(model, {"layer": layer})
-        run, zeros = with_taps(model, inputs)
+        run, zeros = exposed_layers.with_taps(model, inputs)
         outputs, pullback, (activations, *_) = backend.vjp(
             lambda taps: run(inputs, taps), zeros
         )

@@ -7,26 +7,17 @@ from keras import ops
 
 from keras_explainable.common.structures import take_rows
 from keras_explainable.execution.compilation import describe
-from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
-from keras_explainable.methods.gradient.integrated_gradients import (
-    per_row,
-    reduced_product,
-)
+from keras_explainable.methods.gradient import input_gradients
 from keras_explainable.network.model_inputs import as_array, check_finite
-from keras_explainable.sampling.averaging_loop import (
-    MethodCall,
-    average_over_copies,
-    looping_method,
-    method_result,
-)
+from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Tensor
 
 
-@looping_method
+@averaging_loop.looping_method
 def expected_gradients(
-    call: MethodCall,
+    call: averaging_loop.MethodCall,
     *,
     data: Any,
     repetitions: int = 64,
@@ -65,7 +56,7 @@ def expected_gradients(
         """Return the baselines, and fractions of the paths from them to the inputs."""
         keys = sampling.keys(call.ids[copies.image], copies.draw)
         chosen = keys[:, 0].astype("int64") * len(data) >> 32
-        fraction = per_row(keys[:, 1] / 2**32, call.inputs)
+        fraction = input_gradients.per_row(keys[:, 1] / 2**32, call.inputs)
         return ops.take(data, chosen, axis=0), fraction
 
     def perturbed(copies: Copies) -> tuple[Tensor, Any]:
@@ -75,13 +66,13 @@ def expected_gradients(
     def counted(maps: Tensor, copies: Copies) -> Tensor:
         start, _ = drawn(copies)
         difference = take_rows(call.inputs, copies.image) - start
-        return reduced_product(maps, difference, channel_reduction)
+        return input_gradients.reduced_product(maps, difference, channel_reduction)
 
-    accumulator = average_over_copies(
-        call, SIGNED_GRADIENTS, perturbed, sampling, counted=counted
+    accumulator = averaging_loop.average_over_copies(
+        call, input_gradients.SIGNED_GRADIENTS, perturbed, sampling, counted=counted
     )
     facts = {"method": f"expected_gradients({describe(channel_reduction)})"}
-    return method_result(call, accumulator, facts)
+    return averaging_loop.method_result(call, accumulator, facts)
 
 
 def _as_data(data: Any, inputs: Tensor) -> Tensor:

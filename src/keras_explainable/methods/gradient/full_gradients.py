@@ -15,19 +15,14 @@ from keras_explainable import backend, filters, inspection
 from keras_explainable.common.interpolation import interpolated, interpolated_sum
 from keras_explainable.execution.compilation import compiled
 from keras_explainable.execution.model_preparation import prepares_model
+from keras_explainable.inspection import exposed_layers
 from keras_explainable.inspection.biases import has_bias
-from keras_explainable.inspection.exposed_layers import (
-    exposed_outputs,
-    is_exposed,
-    with_taps,
-)
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
-from keras_explainable.network.activations import activation_of, split_activation
+from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.model_inputs import as_inputs, check_single_input
 from keras_explainable.network.operation_kinds import relu_limit
-from keras_explainable.network.trace_model import inlined
 from keras_explainable.types import Model, Tensor
 
 
@@ -45,7 +40,9 @@ BIASED = {name.replace("_", "") for name in dir(keras.activations)} - PLAIN
 
 def _prepare(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with the outputs that ``_expose_biased`` adds."""
-    return model if is_exposed(model) else rewritten_model(model, _expose_biased)
+    if exposed_layers.is_exposed(model):
+        return model
+    return rewritten_model(model, _expose_biased)
 
 
 @prepares_model(_prepare)
@@ -98,27 +95,21 @@ def full_gradients(
             f"received shape {tuple(inputs.shape)}."
         )
     model = _prepare(model, {})
-    graph, exposed = exposed_outputs(model)
+    graph, exposed = exposed_layers.exposed_outputs(model)
     nonlinear = _nonlinear_steps(graph.steps)
     if not _are_exposed(nonlinear, graph):
         nonlinear = []  # The user exposed layers with a bias.
     biased = exposed[: len(exposed) - 2 * len(nonlinear)]
     biases = inspection.biases(biased) if biases is None else biases
     _check_biases(biases, model.outputs[1 : len(biased) + 1])
-    indices = output_units.as_indices(
-        indices, len(inputs), output_units.count_units(model)
-    )
-    step = compiled(
-        partial(
-            _full_gradients,
-            psi=psi,
-            nonlinear=tuple(step.operation for step in nonlinear),
-        ),
-        model,
-    )
+    units = output_units.count_units(model)
+    indices = output_units.as_indices(indices, len(inputs), units)
+    activations = tuple(step.operation for step in nonlinear)
+    run = partial(_full_gradients, psi=psi, nonlinear=activations)
     # One row for each input, as in all tensors that a compiled step takes.
     tiled = [np.tile(bias, (len(inputs), 1)) for bias in biases]
-    return step(inputs, indices, *(ops.cast(bias, inputs.dtype) for bias in tiled))
+    tensors = (ops.cast(bias, inputs.dtype) for bias in tiled)
+    return compiled(run, model)(inputs, indices, *tensors)
 
 
 def _full_gradients(
@@ -129,7 +120,7 @@ def _full_gradients(
     psi: Any,
     nonlinear: tuple[Any, ...],
 ) -> tuple[Tensor, Tensor]:
-    run, zeros = with_taps(model, inputs)
+    run, zeros = exposed_layers.with_taps(model, inputs)
     outputs, pullback, values = backend.vjp(
         lambda both: run(both[0], both[1:]), [inputs, *zeros]
     )
@@ -190,13 +181,10 @@ def _expose_biased(graph: Graph) -> Graph:
     After the graph's own output come the outputs of layers with a bias, before their
     activations; then the inputs of activations with a bias; and then their outputs.
     """
-    flat = inlined(graph)
-    parts = [part for step in flat.steps for part in _split(step)]
-    first = keras.tree.flatten(flat.outputs)[0]
-    steps = replace(flat, steps=tuple(parts), outputs=first).pruned().steps
-    biased = [step.outputs for step in steps if has_bias(step.operation)]
-    outputs = [first, *biased, *_ends(_nonlinear_steps(steps))]
-    return replace(flat, steps=steps, outputs=outputs)
+    flat = with_split_activations(graph, has_bias)
+    biased = [step.outputs for step in flat.steps if has_bias(step.operation)]
+    ends = _ends(_nonlinear_steps(flat.steps))
+    return replace(flat, outputs=[flat.outputs, *biased, *ends])
 
 
 def _nonlinear_steps(steps: Iterable[Step]) -> list[Step]:
@@ -232,8 +220,3 @@ def _is_nonlinear(operation: Any) -> bool:
 
 def _plain_name(function: Any) -> str:
     return str(getattr(function, "__name__", "")).lower().replace("_", "")
-
-
-def _split(step: Step) -> list[Step]:
-    """Return the step, with its activation as a separate step if it has a bias."""
-    return split_activation(step) if has_bias(step.operation) else [step]

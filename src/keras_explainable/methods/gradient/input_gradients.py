@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_explainable import backend, filters
@@ -60,10 +61,7 @@ def gradients(
 
 
 def _maps(
-    model: Model,
-    inputs: Any,
-    indices: Any,
-    finish: Callable[[Tensor, Tensor], Tensor],
+    model: Model, inputs: Any, indices: Any, finish: Callable[[Tensor, Tensor], Tensor]
 ) -> tuple[Tensor, Nested]:
     """Return the logits, and ``finish(derivatives, input)`` for each input."""
     inputs = as_inputs(model, inputs)
@@ -90,6 +88,17 @@ def reduce_channels(
     if channel_reduction is None or len(gradient.shape) + axis < 2:
         return gradient
     return channel_reduction(gradient, axis=axis)
+
+
+def per_row(values: np.ndarray, like: Tensor) -> Tensor:
+    """Return ``values`` (R,) in a shape that broadcasts with inputs (R, ...)."""
+    shape = (len(values), *(1,) * (len(like.shape) - 1))
+    return ops.cast(values.reshape(shape), like.dtype)
+
+
+def reduced_product(maps: Tensor, factor: Tensor, channel_reduction: Any) -> Tensor:
+    """Return maps (R, ..., C, K) times a factor (R, ..., C), reduced over channels."""
+    return reduce_channels(maps * factor[..., None], channel_reduction, axis=-2)
 
 
 #: Signed gradients of each channel, (B, H, W, C, K).

@@ -5,36 +5,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from keras_explainable import filters
 from keras_explainable.common import checks
-from keras_explainable.common.structures import (
-    Nested,
-    flatten,
-    map_structure,
-    row_count,
-    take_rows,
-)
+from keras_explainable.common.structures import Nested, map_structure, take_rows
 from keras_explainable.common.warnings import warn
-from keras_explainable.methods.gradient.input_gradients import (
-    SIGNED_GRADIENTS,
-    reduce_channels,
-)
-from keras_explainable.network import output_units
-from keras_explainable.network.model_inputs import (
-    as_array,
-    as_inputs,
-    check_finite,
-    map_inputs_with,
-)
-from keras_explainable.sampling import noise
-from keras_explainable.sampling.averaging_loop import (
-    ROWS,
-    MethodCall,
-    average_over_copies,
-    looping_method,
-)
+from keras_explainable.methods.gradient import input_gradients
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, per_row
+from keras_explainable.network import model_inputs, output_units
+from keras_explainable.sampling import averaging_loop, noise
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Model, Tensor
@@ -48,9 +28,9 @@ ALLOWED_GAP = 0.05
 Baseline = float | str | Any
 
 
-@partial(looping_method, samples=False, several=True)
+@partial(averaging_loop.looping_method, samples=False, several=True)
 def integrated_gradients(
-    call: MethodCall,
+    call: averaging_loop.MethodCall,
     *,
     baseline: Baseline = 0.0,
     n_steps: int = 50,
@@ -91,26 +71,22 @@ def integrated_gradients(
         def point(start: Tensor, difference: Tensor) -> Tensor:
             return start + per_row(points[copies.draw], difference) * difference
 
-        return map_structure(
-            point,
-            take_rows(baselines, copies.image),
-            take_rows(differences, copies.image),
-        ), None
+        parts = (take_rows(each, copies.image) for each in (baselines, differences))
+        return map_structure(point, *parts), None
 
     def counted(maps: Nested, copies: Copies) -> Nested:
         def weighted(part: Tensor, difference: Tensor) -> Tensor:
-            weight = per_row(n_steps * weights[copies.draw], difference)
-            return reduced_product(part, weight * difference, channel_reduction)
+            factor = per_row(n_steps * weights[copies.draw], difference) * difference
+            return input_gradients.reduced_product(part, factor, channel_reduction)
 
         return map_structure(weighted, maps, take_rows(differences, copies.image))
 
-    accumulator = average_over_copies(
+    accumulator = averaging_loop.average_over_copies(
         call, SIGNED_GRADIENTS, perturbed, Sampling(n_steps), counted=counted
     )
     outputs = output_units.forward(call.model, baselines, call.rows)
-    _warn_of_gap(
-        call, accumulator.maps, output_units.gather_units(outputs, call.indices)
-    )
+    at_baseline = output_units.gather_units(outputs, call.indices)
+    _warn_of_gap(call, accumulator.maps, at_baseline)
     return accumulator.logits, accumulator.maps
 
 
@@ -121,7 +97,7 @@ def completeness_gap(
     maps: Nested,
     *,
     baseline: Baseline = 0.0,
-    rows: int = ROWS,
+    rows: int = averaging_loop.ROWS,
 ) -> Tensor:
     """Return the gap of integrated gradients: sum of maps - (f(x) - f(baseline)).
 
@@ -140,13 +116,12 @@ def completeness_gap(
     Raises:
         ValueError: If a parameter does not fit.
     """
-    inputs = as_inputs(model, inputs)
+    inputs = model_inputs.as_inputs(model, inputs)
     outputs = output_units.forward(model, inputs, rows)
     at_baseline = output_units.forward(model, _baselines(baseline, model, inputs), rows)
-    indices = output_units.as_indices(indices, row_count(inputs), outputs.shape[-1])
-    total = _total(
-        map_structure(lambda x: ops.convert_to_tensor(as_array("maps", x)), maps)
-    )
+    indices = output_units.as_indices(indices, *outputs.shape)
+    arrays = map_structure(partial(model_inputs.as_array, "maps"), maps)
+    total = _total(map_structure(ops.convert_to_tensor, arrays))
     return total - output_units.gather_units(outputs - at_baseline, indices)
 
 
@@ -161,7 +136,7 @@ def _rule(rule: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _baselines(baseline: Baseline, model: Model, inputs: Nested) -> Nested:
     """Return a baseline for each row of each input, in the shape of the inputs."""
-    return map_inputs_with(model, _baseline, "baseline", baseline, inputs)
+    return model_inputs.map_inputs_with(model, _baseline, "baseline", baseline, inputs)
 
 
 def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
@@ -172,35 +147,26 @@ def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
                 f"`baseline` must be a number, images or 'blur'; received {baseline!r}."
             )
         return filters.blur(inputs, min(inputs.shape[1:-1]) / 10)
-    given, shape = as_array("baseline", baseline), tuple(inputs.shape[1:])
+    given, shape = model_inputs.as_array("baseline", baseline), tuple(inputs.shape[1:])
     if tuple(given.shape) not in ((), shape):
         raise ValueError(
             f"`baseline` must be a number or have the inputs' shape {shape}; received "
             f"shape {tuple(given.shape)}."
         )
-    check_finite(given, "baseline")
+    model_inputs.check_finite(given, "baseline")
     given = ops.cast(ops.convert_to_tensor(given), inputs.dtype)
     return ops.broadcast_to(given, inputs.shape)
 
 
-def per_row(values: np.ndarray, like: Tensor) -> Tensor:
-    """Return ``values`` (R,) in a shape that broadcasts with inputs (R, ...)."""
-    shape = (len(values), *(1,) * (len(like.shape) - 1))
-    return ops.cast(values.reshape(shape), like.dtype)
-
-
-def reduced_product(maps: Tensor, factor: Tensor, channel_reduction: Any) -> Tensor:
-    """Return maps (R, ..., C, K) times a factor (R, ..., C), reduced over channels."""
-    return reduce_channels(maps * factor[..., None], channel_reduction, axis=-2)
-
-
 def _total(maps: Nested) -> Tensor:
     """Return the sum of each map (B, K), over all inputs."""
-    axes = [tuple(range(1, len(x.shape) - 1)) for x in flatten(maps)]
-    return sum(map(ops.sum, flatten(maps), axes))
+    axes = [tuple(range(1, len(x.shape) - 1)) for x in tree.flatten(maps)]
+    return sum(map(ops.sum, tree.flatten(maps), axes))
 
 
-def _warn_of_gap(call: MethodCall, maps: Nested, at_baseline: Tensor) -> None:
+def _warn_of_gap(
+    call: averaging_loop.MethodCall, maps: Nested, at_baseline: Tensor
+) -> None:
     """Warn if maps do not add up to f(x) - f(baseline), whose last term is given."""
     live = call.ids != noise.PADDING
     total, logits, least = (

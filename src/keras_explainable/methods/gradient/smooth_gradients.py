@@ -4,25 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from keras_explainable.common import checks
-from keras_explainable.common.warnings import warn
+from keras_explainable.common.warnings import Once, warn
 from keras_explainable.execution.model_preparation import prepares_model
-from keras_explainable.methods.gradient.input_gradients import (
-    SIGNED_GRADIENTS,
-    reduce_channels,
-)
+from keras_explainable.methods.gradient import input_gradients
 from keras_explainable.methods.slopes import linearized_network
 from keras_explainable.methods.slopes.hybrid_estimator import estimate_by_slopes
+from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling import noise as noises
-from keras_explainable.sampling.averaging_loop import (
-    MethodCall,
-    average_over_copies,
-    looping_method,
-    method_result,
-    noisy_copy_source,
-)
 from keras_explainable.sampling.noise import DEFAULT, Amount, Noise
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.types import Model, Tensor
@@ -40,8 +29,10 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
     return linearized_network.exposed_model(model) or model
 
 
-def _smooth_gradients(  # noqa: D417
-    call: MethodCall,
+@prepares_model(_prepare)
+@averaging_loop.looping_method
+def smooth_gradients(  # noqa: D417
+    call: averaging_loop.MethodCall,
     *,
     repetitions: int = 50,
     noise: Amount | None = None,
@@ -94,7 +85,7 @@ def _smooth_gradients(  # noqa: D417
     checks.one_of("estimator", estimator, ESTIMATORS)
     level = noise_level if noise is None else None
     amount: Amount = DEFAULT if noise is None else noise
-    model = _prepare(call.model, {"estimator": estimator})
+    model, once = _prepare(call.model, {"estimator": estimator}), Once()
     if estimator != "sampled" and not linearized_network.is_exposed(model):
         warn(
             f"The layers of {getattr(model, 'name', model)!r} are not known; "
@@ -103,35 +94,30 @@ def _smooth_gradients(  # noqa: D417
         estimator = "sampled"
     in_pairs = estimator != "sampled"
     noisy = Noise(amount, level, antithetic=in_pairs)
-    sampling = _sampling(repetitions, seed, tolerance, estimator, noisy.copies)
-    call, sigma = replace(call, model=model), _sigma(call, noisy)
-    perturbed = noisy_copy_source(call, noisy, sampling, sigma)
+    _check_sampling(estimator, repetitions, tolerance)
+    asked = Sampling(repetitions, seed, tolerance=tolerance, copies=noisy.copies)
+    sampling, spans = asked.with_seed(), noises.value_ranges(call.inputs)
+    sigma = noisy.scales(call.model, call.inputs, spans)
+    once.warn("noise", noises.negligible_noise_warning(sigma, spans))
+    call = replace(call, model=model)
+    perturbed = averaging_loop.noisy_copy_source(call, noisy, sampling, sigma)
     if in_pairs:
         hybrid = estimator == "hybrid"
         accumulator = estimate_by_slopes(call, perturbed, sampling, hybrid)
     else:
-        accumulator = average_over_copies(call, SIGNED_GRADIENTS, perturbed, sampling)
-    live = call.ids != noises.PADDING
-    if (message := accumulator.unconverged_warning(live)) is not None:
-        warn(message)
+        accumulator = averaging_loop.average_over_copies(
+            call, input_gradients.SIGNED_GRADIENTS, perturbed, sampling
+        )
+    once.warn("error", accumulator.unconverged_warning(call.ids != noises.PADDING))
     facts = noisy.facts | {"method": "smooth_gradients", "estimator": estimator}
-    logits, maps, *stats = method_result(call, accumulator, facts, sigma)
-    return logits, reduce_channels(maps, channel_reduction, axis=-2), *stats
+    logits, maps, *stats = averaging_loop.method_result(call, accumulator, facts, sigma)
+    maps = input_gradients.reduce_channels(maps, channel_reduction, axis=-2)
+    return logits, maps, *stats
 
 
-smooth_gradients = prepares_model(_prepare)(looping_method(_smooth_gradients))
-smooth_gradients.__name__ = "smooth_gradients"
-
-
-def _sampling(
-    repetitions: int,
-    seed: int | None,
-    tolerance: float | None,
-    estimator: str,
-    copies: int,
-) -> Sampling:
+def _check_sampling(estimator: str, repetitions: int, tolerance: float | None) -> None:
     checks.integer("repetitions", repetitions, FEWEST.get(estimator, 1))
-    if repetitions % copies:
+    if estimator in FEWEST and repetitions % 2:
         raise ValueError(
             f"`repetitions` must be even with estimator={estimator!r}; received "
             f"{repetitions}."
@@ -141,12 +127,3 @@ def _sampling(
             "`tolerance` must be None with estimator='slopes', whose error is not "
             f"known; received {tolerance}."
         )
-    return Sampling(repetitions, seed, tolerance=tolerance, copies=copies).with_seed()
-
-
-def _sigma(call: MethodCall, noisy: Noise) -> np.ndarray:
-    spans = noises.value_ranges(call.inputs)
-    sigma: np.ndarray = noisy.scales(call.model, call.inputs, spans)
-    if (message := noises.negligible_noise_warning(sigma, spans)) is not None:
-        warn(message)
-    return sigma

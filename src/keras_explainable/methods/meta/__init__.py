@@ -13,5 +13,4 @@ from keras_explainable.methods.meta.tta import tta
 __all__ = ["noise_grad", "smooth", "tta"]
 
 
-def __dir__() -> list[str]:
-    return __all__
+__dir__ = __all__.copy

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from threading import get_ident
 from typing import Any
 
@@ -17,13 +18,8 @@ from keras_explainable.execution.model_preparation import prepared_model, prepar
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import NO_OFFSETS, Graph, GraphModel
-from keras_explainable.sampling import noise
+from keras_explainable.sampling import averaging_loop, noise
 from keras_explainable.sampling.accumulator import Accumulators
-from keras_explainable.sampling.averaging_loop import (
-    MethodCall,
-    looping_method,
-    method_result,
-)
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Method, Model, Tensor
@@ -136,32 +132,24 @@ def noise_grad(
     checks.number("noise_level", noise_level, 0)
     asked = Sampling(repetitions, seed)
 
-    def noisy(call: MethodCall, **params: Any) -> tuple[Any, ...]:
+    def noisy(call: averaging_loop.MethodCall, **params: Any) -> tuple[Any, ...]:
         sampling, model = asked.with_seed(), _noisy(call.model, method, params)
         accumulator = Accumulators(
             call.outputs, call.indices, sampling, with_errors=call.return_stats
         )
         image, used = np.arange(len(call.ids)), call.ids != noise.PADDING
         step = output_units.with_outputs(method) if call.return_stats else method
+        run = partial(call_method, step, model, rows=call.rows, ids=call.ids)
+        given = call.inputs, call.indices, params
         for draw in range(repetitions):
             with model.drawn(noise_level, sampling, draw):
-                logits, maps, *outputs = call_method(
-                    step,
-                    model,
-                    call.inputs,
-                    call.indices,
-                    params,
-                    results=2 + call.return_stats,
-                    rows=call.rows,
-                    ids=call.ids,
-                )
+                logits, maps, *outputs = run(*given, results=2 + call.return_stats)
             copies = Copies(image, np.full(len(image), draw), used)
             accumulator.add(logits, maps, outputs, copies)
             call.progress((draw + 1) * len(image), repetitions * len(image))
         facts = {"method": describe(method), "noise_level": noise_level}
-        return method_result(call, accumulator, facts)
+        return averaging_loop.method_result(call, accumulator, facts)
 
     noisy.__name__ = f"noise_grad({display_name(method)})"
-
     hook = prepares_model(lambda model, params: _noisy(model, method, params))
-    return hook(looping_method(noisy, several=True))
+    return hook(averaging_loop.looping_method(noisy, several=True))

@@ -9,14 +9,8 @@ from keras_explainable.common.structures import flatten, map_structure
 from keras_explainable.common.warnings import Once
 from keras_explainable.execution.compilation import describe, display_name
 from keras_explainable.execution.model_preparation import prepared_model, prepares_model
+from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling import noise as noises
-from keras_explainable.sampling.averaging_loop import (
-    MethodCall,
-    average_over_copies,
-    looping_method,
-    method_result,
-    noisy_copy_source,
-)
 from keras_explainable.sampling.noise import DEFAULT, Amount, Noise
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.types import Method, Tensor
@@ -89,34 +83,25 @@ def smooth(
     """
     checks.is_callable("method", method)
     noisy = Noise(noise, noise_level, antithetic, preprocess, clip)
-    asked = Sampling(
-        repetitions=repetitions,
-        seed=seed,
-        start=start,
-        statistic=statistic,
-        tolerance=tolerance,
-        copies=noisy.copies,
-    )
+    asked = Sampling(repetitions, seed, start, statistic, tolerance, noisy.copies)
     once = Once()
 
-    def smoothed(call: MethodCall, **params: Any) -> tuple[Any, ...]:
+    def smoothed(call: averaging_loop.MethodCall, **params: Any) -> tuple[Any, ...]:
         sampling = asked.with_seed()
         spans = map_structure(noises.value_ranges, call.inputs)
         sigma = noisy.scales(call.model, call.inputs, spans)
         for pair in zip(flatten(sigma), flatten(spans), strict=True):
             once.warn("noise", noises.negligible_noise_warning(*pair))
 
-        perturbed = noisy_copy_source(call, noisy, sampling, sigma)
-        accumulator = average_over_copies(
+        perturbed = averaging_loop.noisy_copy_source(call, noisy, sampling, sigma)
+        accumulator = averaging_loop.average_over_copies(
             call, method, perturbed, sampling, params=params
         )
         once.warn("error", accumulator.unconverged_warning(call.ids != noises.PADDING))
-        facts = {
-            "method": describe(method),
-            "params": describe(partial(dict, **params)),
-        }
-        return method_result(call, accumulator, noisy.facts | facts, sigma)
+        given = describe(partial(dict, **params))
+        facts = noisy.facts | {"method": describe(method), "params": given}
+        return averaging_loop.method_result(call, accumulator, facts, sigma)
 
     smoothed.__name__ = f"smooth({display_name(method)})"
     hook = prepares_model(lambda model, params: prepared_model(method, model, params))
-    return hook(looping_method(smoothed, noisy.prepared, several=True))
+    return hook(averaging_loop.looping_method(smoothed, noisy.prepared, several=True))

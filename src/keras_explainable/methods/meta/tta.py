@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -62,20 +63,13 @@ def tta(
 
     def augmented(call: MethodCall, **params: Any) -> tuple[Tensor, Tensor]:
         model = prepare(call.model, params)
+        run = partial(call_method, method, model, rows=call.rows, ids=call.ids)
         sizes = [_scaled(call.inputs.shape[1:3], scale) for scale in (1, *scales)]
         augmentations = [(size, f) for size in dict.fromkeys(sizes) for f in flips]
         total, count = 0.0, len(augmentations)
         for number, (size, flip) in enumerate(augmentations, start=1):
             inputs = _flipped(interpolated(call.inputs, size, interpolation), flip)
-            _, maps = call_method(
-                method,
-                model,
-                inputs,
-                call.indices,
-                params,
-                rows=call.rows,
-                ids=call.ids,
-            )
+            _, maps = run(inputs, call.indices, params)
             shape = call.inputs.shape[1:3] if scales else maps.shape[1:3]
             total = total + interpolated(_flipped(maps, flip), shape, interpolation)
             call.progress(number * len(call.ids), count * len(call.ids))

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -39,8 +39,7 @@ _GRADIENT_STAGES = 8, 32
 _SMALL_ERROR = 0.005
 
 
-@dataclass
-class ImageEstimate:
+class ImageEstimate(NamedTuple):
     """The maps of one image.
 
     Attributes:
@@ -56,8 +55,7 @@ class ImageEstimate:
     @property
     def error(self) -> float:
         """The relative error of the unit for which it is largest."""
-        axes = tuple(range(1, len(self.maps.shape) - 1))
-        size = _numpy(ops.sum(ops.square(self.maps), axis=axes))[0]
+        size = _numpy(dot(self.maps, self.maps))[0]
         return float(np.sqrt(np.max(self.squared_errors / np.where(size > 0, size, 1))))
 
 
@@ -78,27 +76,21 @@ def estimate_by_slopes(
     estimates: dict[int, ImageEstimate] = {}
     for image in live.tolist():
         one = ImageEstimator(call, perturbed, sampling, hybrid, image, accumulator)
-        before, total = copies * len(estimates), copies * len(live)
-        estimates[image] = one.run(partial(_report, call, before, total))
+        estimates[image] = one.run(copies * len(estimates), copies * len(live))
     first = estimates[live[0]]
-    padding = ImageEstimate(
-        ops.zeros_like(first.maps), np.zeros_like(first.squared_errors), 2
-    )
-    of_all = [estimates.get(i, padding) for i in range(len(call.ids))]
+    errors = np.zeros_like(first.squared_errors)
+    padding = ImageEstimate(ops.zeros_like(first.maps), errors, 2)
+    of_all = (estimates.get(i, padding) for i in range(len(call.ids)))
+    maps, squared_errors, pairs = zip(*of_all, strict=True)
     accumulator.set_estimates(
-        ops.concatenate([each.maps for each in of_all]),
-        np.stack([each.squared_errors for each in of_all]),
-        np.array([each.pairs for each in of_all]),
+        ops.concatenate(maps), np.stack(squared_errors), np.array(pairs)
     )
     accumulators = Accumulators()
     accumulators.parts = accumulator
     return accumulators
 
 
-def _report(call: MethodCall, before: int, total: int, done: int) -> None:
-    call.progress(before + done, total)
-
-
+@dataclass
 class ImageEstimator:
     """Estimates the maps of one image, so that memory does not grow with their number.
 
@@ -112,28 +104,30 @@ class ImageEstimator:
             (groups, K).
     """
 
-    def __init__(
-        self,
-        call: MethodCall,
-        perturbed: Perturb,
-        sampling: Sampling,
-        hybrid: bool,
-        image: int,
-        accumulator: Accumulator,
-    ):
-        self.call, self.perturbed, self.sampling = call, perturbed, sampling
-        self.hybrid, self.image, self.accumulator = hybrid, image, accumulator
-        self.counts = np.zeros((2, 1 + hybrid), "float32")
-        self.statistics: Any = None
-        self.gradients: Any = None
-        self.indices = call.indices[image : image + 1]
+    call: MethodCall
+    perturbed: Perturb
+    sampling: Sampling
+    hybrid: bool
+    image: int
+    accumulator: Accumulator
+    statistics: Any = None
+    gradients: Any = None
 
-    def run(self, progress: Callable[[int], None]) -> ImageEstimate:
-        """Return the estimate after all pairs, or as soon as it has converged."""
+    def __post_init__(self) -> None:
+        self.counts = np.zeros((2, 1 + self.hybrid), "float32")
+        self.indices = self.call.indices[self.image : self.image + 1]
+
+    def run(self, before: int, total: int) -> ImageEstimate:
+        """Return the estimate after all pairs, or as soon as it has converged.
+
+        Args:
+            before: The number of copies of other images that have run, for progress.
+            total: The number of copies of all images.
+        """
         tolerance, next_check = self.sampling.tolerance, 4.0
         for backward, copies in self.chunks():
             self.add(backward, copies)
-            progress(2 * self.pairs)
+            self.call.progress(before + 2 * self.pairs, total)
             if tolerance is not None and 2 * self.counts[0].min() >= next_check:
                 next_check = _GROWTH * self.pairs
                 if (estimate := self.estimate()).error <= tolerance:
@@ -175,9 +169,9 @@ class ImageEstimator:
 
     def add(self, backward: bool, copies: Copies) -> None:
         """Run a chunk and add what it yields to the sums."""
-        step = compiled_unsplit(partial(_run_pairs, backward=backward), self.call.model)
+        run = partial(_run_pairs, backward=backward)
         weights = copies.used.astype("float32").reshape(-1, self.counts.shape[1])
-        outputs, statistics, gradients = step(
+        outputs, statistics, gradients = self._compiled(run)(
             self.perturbed(copies)[0], self.indices, weights
         )
         self.statistics = _plus(self.statistics, statistics)
@@ -191,17 +185,16 @@ class ImageEstimator:
     def estimate(self) -> ImageEstimate:
         """Return the estimate from the pairs so far."""
         inputs = ops.convert_to_tensor(self.call.inputs)[self.image : self.image + 1]
-        slopes = compiled_unsplit(_slopes, self.call.model)(
-            self.counts[0], self.statistics
-        )
+        slopes = self._compiled(_slopes)(self.counts[0], self.statistics)
         known = inputs, self.indices, self.counts[-1], slopes
         if self.hybrid:
-            step = compiled_unsplit(_hybrid_maps, self.call.model)
-            maps, squared_errors = step(*known, self.gradients)
-            squared_errors = _numpy(squared_errors)[0].astype("float64")
-            return ImageEstimate(maps, squared_errors, self.pairs)
-        maps = compiled_unsplit(_slope_maps, self.call.model)(*known)
+            maps, squared = self._compiled(_hybrid_maps)(*known, self.gradients)
+            return ImageEstimate(maps, _numpy(squared)[0].astype("float64"), self.pairs)
+        maps = self._compiled(_slope_maps)(*known)
         return ImageEstimate(maps, np.full(maps.shape[-1], np.inf), self.pairs)
+
+    def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return compiled_unsplit(function, self.call.model)
 
 
 def _plus(old: Any, new: Any) -> Any:
@@ -224,16 +217,14 @@ def _run_pairs(
             (R / groups, groups).
         backward: Whether to return the sums of gradients, or none.
     """
-    run = partial(
-        run_and_record, model, weights=ops.concatenate([weights, weights]) / 2
-    )
+    both = ops.concatenate([weights, weights])
+    run = partial(run_and_record, model, weights=both / 2)
     if not backward:
         return *run(copies), ()
     outputs, pullback, statistics = backend.vjp(run, copies)
     indices = ops.repeat(indices, copies.shape[0], axis=0)
-    maps = ops.cast(
-        output_units.maps_of_units(outputs, indices, pullback)[1], "float32"
-    )
+    _, maps = output_units.maps_of_units(outputs, indices, pullback)
+    maps = ops.cast(maps, "float32")
     half = copies.shape[0] // 2
     mean = (maps[:half] + maps[half:]) / 2
     sums = backend.weighted_sums(lambda x: (x, dot(x, x)), weights, [mean])

@@ -17,19 +17,14 @@ from keras_explainable import backend
 from keras_explainable.common.structures import is_float
 from keras_explainable.common.warnings import warn
 from keras_explainable.inspection.logits import rewritten_model
-from keras_explainable.methods.slopes.max_pooling import (
-    MergedReLU,
-    is_max_pooling,
-    pooling_nonlinearity,
-)
+from keras_explainable.methods.slopes import max_pooling
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity, elementwise
 from keras_explainable.methods.slopes.normalizations import normalization_or_softmax
 from keras_explainable.methods.slopes.relu_before_pooling import relus_before
 from keras_explainable.network import output_units
-from keras_explainable.network.activations import activation_of, split_activation
+from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.graph import Graph, GraphModel, Step, by_symbol
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
-from keras_explainable.network.trace_model import inlined
 from keras_explainable.types import Model, Tensor
 
 #: Layers without a kernel that are affine.
@@ -89,16 +84,16 @@ def is_exposed(model: Model) -> bool:
 
 def nonlinearities(graph: Graph) -> list[Nonlinearity]:
     """Return the nonlinear steps of a graph."""
-    times, pools = graph.times_read(), filter(is_max_pooling, graph.steps)
+    times, pools = graph.times_read(), filter(max_pooling.is_max_pooling, graph.steps)
     before = {id(pool.outputs): relus_before(pool, graph, times) for pool in pools}
     merged = {relu for _, relus in before.values() for relu in relus}
 
     def nonlinearity(step: Step) -> Nonlinearity:
         if id(step.outputs) in merged:
-            return MergedReLU(step)
+            return max_pooling.MergedReLU(step)
         if id(step.outputs) in before:
             relu_max, relus = before[id(step.outputs)]
-            return pooling_nonlinearity(step, relu_max, merged=bool(relus))
+            return max_pooling.pooling_nonlinearity(step, relu_max, merged=bool(relus))
         return elementwise(step) or normalization_or_softmax(step) or Nonlinearity(step)
 
     return [nonlinearity(step) for step in graph.steps if not _is_affine(step)]
@@ -158,22 +153,13 @@ def _is_affine_when_tried(step: Step) -> bool:
 
 def _values(symbols: Sequence[Any], arrays: Sequence[Any]) -> dict[int, Tensor]:
     """Return the arrays in the dtypes of their symbols, by the ``id`` of these."""
-    return {
-        id(symbol): ops.cast(array, symbol.dtype)
-        for symbol, array in zip(symbols, arrays, strict=True)
-    }
+    return by_symbol(symbols, [*map(ops.cast, arrays, (x.dtype for x in symbols))])
 
 
 def _expose_recorded(graph: Graph) -> Graph:
-    flat = inlined(graph)
-    steps = [part for step in flat.steps for part in _split(step)]
-    first = keras.tree.flatten(flat.outputs)[0]
-    whole = replace(flat, steps=tuple(steps), outputs=first).pruned()
-    return replace(whole, outputs=[first, *_recorded_symbols(nonlinearities(whole))])
-
-
-def _split(step: Step) -> list[Step]:
-    return split_activation(step) if type(step.operation) in _WITH_KERNEL else [step]
+    flat = with_split_activations(graph, lambda each: type(each) in _WITH_KERNEL)
+    recorded = _recorded_symbols(nonlinearities(flat))
+    return replace(flat, outputs=[flat.outputs, *recorded])
 
 
 def _recorded_symbols(nonlinearities: Sequence[Nonlinearity]) -> list[Any]:
@@ -202,10 +188,7 @@ def mean_slopes(model: GraphModel, means: StepStatistics) -> StepStatistics:
     nonlinear = nonlinearities(original_graph(model))
 
     def all_slopes(means: StepStatistics) -> StepStatistics:
-        return [
-            [*each.slopes(*its_means)]
-            for each, its_means in zip(nonlinear, means, strict=True)
-        ]
+        return [[*one.slopes(*its)] for one, its in zip(nonlinear, means, strict=True)]
 
     return backend.fused(all_slopes)(means)
 
@@ -221,24 +204,26 @@ def linearized_maps(
         indices: Units to explain (B, K).
         slopes: The slopes of each nonlinearity, each (B, ...).
     """
-    nonlinear = {
-        id(keras.tree.flatten(each.step.outputs)[0]): (each, its_slopes)
-        for each, its_slopes in zip(
-            nonlinearities(original_graph(model)), slopes, strict=True
-        )
-    }
+    nonlinear = nonlinearities(original_graph(model))
+    pairs = zip(nonlinear, slopes, strict=True)
+    linearized = {first_symbol(one.step): (one, its) for one, its in pairs}
 
     def run(x: Tensor) -> tuple[Tensor, tuple[()]]:
         values = by_symbol(model.graph.inputs, (x,))
         for step in model.graph.steps:
-            first = id(keras.tree.flatten(step.outputs)[0])
-            nonlinearity, its_slopes = nonlinear.get(first, (None, ()))
-            if nonlinearity is None:
+            one, its_slopes = linearized.get(first_symbol(step), (None, ()))
+            if one is None:
                 values |= step.run(values)
             else:
-                reads = [values[id(symbol)] for symbol in nonlinearity.step.reads]
-                values |= nonlinearity.linearized(its_slopes, *reads)
-        return values[id(keras.tree.flatten(model.graph.outputs)[0])], ()
+                reads = [values[id(symbol)] for symbol in one.step.reads]
+                outputs = one.linearized(its_slopes, *reads)
+                values |= by_symbol(one.step.outputs, outputs)
+        return values[first_symbol(model.graph)], ()
 
     outputs, pullback, _ = backend.vjp(run, inputs)
     return output_units.maps_of_units(outputs, indices, pullback)[1]
+
+
+def first_symbol(graph: Graph | Step) -> int:
+    """Return the ``id`` of the first tensor that a graph or step writes."""
+    return id(keras.tree.flatten(graph.outputs)[0])

@@ -1,7 +1,9 @@
 """Max pooling under noise: how often each position of a window is the argmax."""
 
 import math
+import operator
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from keras import layers, ops
@@ -9,7 +11,7 @@ from keras import layers, ops
 from keras_explainable import backend
 from keras_explainable.backend.padding import padding_amounts
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity
-from keras_explainable.network.graph import Step, by_symbol
+from keras_explainable.network.graph import Step
 from keras_explainable.types import Tensor
 
 LOCAL = (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)
@@ -35,11 +37,9 @@ class MergedReLU(Nonlinearity):
         """Return nothing."""
         return []
 
-    def linearized(
-        self, slopes: Sequence[Tensor], *inputs: Tensor
-    ) -> dict[int, Tensor]:
+    def linearized(self, slopes: Sequence[Tensor], *inputs: Tensor) -> Any:
         """Return the input unchanged."""
-        return by_symbol(self.step.outputs, inputs[0])
+        return inputs[0]
 
 
 class MaxPooling(Nonlinearity):
@@ -47,16 +47,14 @@ class MaxPooling(Nonlinearity):
 
     Attributes:
         relu_max: The maximum of the ReLU before it; None if there is no ReLU.
+        recorded: The symbols of its input and of its output, the largest values.
+        axes: All spatial axes.
     """
 
     def __init__(self, step: Step, relu_max: float | None):
         super().__init__(step)
-        self.relu_max = relu_max
-
-    @property
-    def recorded(self) -> Sequence[Any]:
-        """The symbols of its input and of its output, the largest values."""
-        return [*self.step.reads, self.step.outputs]
+        self.relu_max, self.recorded = relu_max, [*step.reads, step.outputs]
+        self.axes = tuple(range(1, len(step.reads[0].shape) - 1))
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
         """Return the argmax of each window."""
@@ -77,24 +75,22 @@ class MaxPooling(Nonlinearity):
             return slopes
         return slopes * ops.sign(ops.relu(self.relu_max - x))  # x may be rounded up.
 
-    def linearized(
-        self, slopes: Sequence[Tensor], *inputs: Tensor
-    ) -> dict[int, Tensor]:
+    def linearized(self, slopes: Sequence[Tensor], *inputs: Tensor) -> Any:
         """Return the sum over each window, weighted by the argmax frequencies."""
         [x] = inputs
         factors = (ops.cast(each, x.dtype) for each in slopes)
-        terms = map(ops.multiply, self.window_values(x, 0.0), factors)
-        return by_symbol(self.step.outputs, self.sum([*terms]))
+        values = window_values(self.step.operation, x, 0.0)
+        return reduce(operator.add, [*map(ops.multiply, values, factors)])
 
     def argmax(self, x: Tensor, largest: Tensor) -> Tensor:
         """Return the first position of each window's largest value (R, h, ..., C).
 
         Equal zeros come from closed ReLUs; where all are, the number of positions.
         """
-        largest, values = self.open_values(largest), self.window_values(x, -math.inf)
+        largest = self.open_values(largest)
         dtype = "uint8" if self._count < 256 else "int32"
         position, before = ops.zeros(largest.shape, dtype), True
-        for value in values:
+        for value in window_values(self.step.operation, x, -math.inf):
             before = ops.logical_and(before, value != largest)
             position = position + ops.cast(before, position.dtype)
         return position
@@ -104,14 +100,6 @@ class MaxPooling(Nonlinearity):
         if self.relu_max is None:
             return largest
         return ops.where(self.relu_slopes(largest) > 0, largest, -1)
-
-    def window_values(self, x: Tensor, fill: float) -> list[Tensor]:
-        """Return the values at each window position, with ``fill`` in the padding."""
-        return window_values(self.step.operation, x, fill)
-
-    def sum(self, terms: list[Tensor]) -> Tensor:
-        """Return the sum over each window."""
-        return sum(terms[1:], terms[0])
 
 
 class BackendMaxPooling(MaxPooling):
@@ -138,18 +126,11 @@ class GlobalMaxPooling(MaxPooling):
 
     statistic_sums = Nonlinearity.statistic_sums
 
-    def window_values(self, x: Tensor, fill: float) -> list[Tensor]:
-        """Return all positions at once."""
-        return [x]
-
-    def sum(self, terms: list[Tensor]) -> Tensor:
-        """Return the sum over all positions."""
-        return ops.sum(terms[0], axis=self.axes, keepdims=self.step.operation.keepdims)
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """All spatial axes."""
-        return tuple(range(1, len(self.step.reads[0].shape) - 1))
+    def linearized(self, slopes: Sequence[Tensor], *inputs: Tensor) -> Any:
+        """Return the sum over all positions, weighted by their mean shares."""
+        [share], [x] = slopes, inputs
+        product = x * ops.cast(share, x.dtype)
+        return ops.sum(product, axis=self.axes, keepdims=self.step.operation.keepdims)
 
 
 class PoolingAfterSharedReLU(Nonlinearity):
@@ -162,11 +143,7 @@ class PoolingAfterSharedReLU(Nonlinearity):
     def __init__(self, pooling: MaxPooling):
         super().__init__(pooling.step)
         self.pooling, self.runs_step = pooling, pooling.runs_step
-
-    @property
-    def recorded(self) -> Sequence[Any]:
-        """The symbols that the pooling records, its input first."""
-        return self.pooling.recorded
+        self.recorded = pooling.recorded
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
         """Return the input, and what the pooling prepares."""
@@ -175,9 +152,8 @@ class PoolingAfterSharedReLU(Nonlinearity):
     def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
         """Return how often ReLUs are open, and the argmax counts of the pooling."""
         x, *prepared = values
-        return super().statistic_sums(weights, x) + self.pooling.statistic_sums(
-            weights, *prepared
-        )
+        sums = super().statistic_sums(weights, x)
+        return sums + self.pooling.statistic_sums(weights, *prepared)
 
     def run(self, weights: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the pooled values, and the ``statistic_sums``."""
@@ -196,9 +172,7 @@ class PoolingAfterSharedReLU(Nonlinearity):
         inverse = ops.where(ever, 1 / ops.where(ever, open_share, 1), 0)
         return [inverse, *frequencies]
 
-    def linearized(
-        self, slopes: Sequence[Tensor], *inputs: Tensor
-    ) -> dict[int, Tensor]:
+    def linearized(self, slopes: Sequence[Tensor], *inputs: Tensor) -> Any:
         """Return the pooling's weighted sum, without the ReLU's slope in its input."""
         [x], (inverse, *frequencies) = inputs, slopes
         return self.pooling.linearized(frequencies, x * ops.cast(inverse, x.dtype))
@@ -270,8 +244,6 @@ def _along(x: Tensor, axis: int, window: int, step: int) -> list[Tensor]:
     values = []
     for position in range(window):
         begin[axis] = min(position, last)
-        phases = ops.unstack(
-            ops.reshape(ops.slice(x, begin, part), split), axis=axis + 1
-        )
-        values.append(phases[position - begin[axis]])
+        phases = ops.reshape(ops.slice(x, begin, part), split)
+        values.append(ops.unstack(phases, axis=axis + 1)[position - begin[axis]])
     return values

@@ -54,6 +54,7 @@ class Nonlinearity:
 
     Attributes:
         step: The nonlinear step of the graph.
+        recorded: The symbols of the values that determine the slopes.
         runs_step: Whether ``run`` replaces the step and yields its statistics, too.
     """
 
@@ -61,15 +62,11 @@ class Nonlinearity:
 
     def __init__(self, step: Step):
         self.step = step
+        self.recorded: Sequence[Any] = step.reads
 
     def run(self, weights: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the step's output for ``x``, and its ``statistic_sums``."""
         raise NotImplementedError(f"{type(self).__name__} does not run its step.")
-
-    @property
-    def recorded(self) -> Sequence[Any]:
-        """The symbols of the values that determine the slopes."""
-        return self.step.reads
 
     def prepared(self, *values: Tensor) -> Sequence[Tensor]:
         """Return what ``statistic_sums`` needs of the recorded values, each (R, ...).
@@ -99,15 +96,11 @@ class Nonlinearity:
         """Return the slopes, given the means (B, ...) of the statistics."""
         return means
 
-    def linearized(
-        self, slopes: Sequence[Tensor], *inputs: Tensor
-    ) -> dict[int, Tensor]:
-        """Return the linearized step's outputs, by the ``id`` of their symbols."""
-        at_mean = {
-            id(symbol): _replace_value(mean, x)
-            for symbol, mean, x in zip(self.step.reads, slopes, inputs, strict=True)
-        }
-        return self.step.run(at_mean)
+    def linearized(self, slopes: Sequence[Tensor], *inputs: Tensor) -> Any:
+        """Return the linearized step's outputs, in the structure of the step's."""
+        values = [*map(_replace_value, slopes, inputs)]
+        step = self.step.reading(by_symbol(self.step.reads, values))
+        return step.operation(*step.args, **step.kwargs)
 
 
 def _replace_value(mean: Tensor, x: Tensor) -> Tensor:
@@ -165,12 +158,10 @@ class Elementwise(Nonlinearity):
         outputs, pullback, _ = backend.vjp(lambda x: (self._value(x), ()), z)
         return pullback(ops.ones_like(outputs))
 
-    def linearized(
-        self, slopes: Sequence[Tensor], *inputs: Tensor
-    ) -> dict[int, Tensor]:
+    def linearized(self, slopes: Sequence[Tensor], *inputs: Tensor) -> Any:
         """Return the input times its slopes."""
         [slope], [x] = slopes, inputs
-        return by_symbol(self.step.outputs, x * ops.cast(slope, x.dtype))
+        return x * ops.cast(slope, x.dtype)
 
 
 class DiscontinuousElementwise(Elementwise):
@@ -179,15 +170,11 @@ class DiscontinuousElementwise(Elementwise):
     Stein's identity, which gives slopes from values, holds only between them.
     """
 
-    statistic_sums = Nonlinearity.statistic_sums
+    statistic_sums, slopes = Nonlinearity.statistic_sums, Nonlinearity.slopes
 
     def statistics(self, *values: Tensor) -> Sequence[Tensor]:
         """Return the slope of each copy."""
         return [self._derivative(values[0])]
-
-    def slopes(self, *means: Tensor) -> Sequence[Tensor]:
-        """Return the mean slopes."""
-        return means
 
 
 def elementwise(step: Step) -> Elementwise | None:

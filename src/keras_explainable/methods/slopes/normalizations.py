@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity
-from keras_explainable.network.graph import Step, by_symbol
+from keras_explainable.network.graph import Step
 from keras_explainable.types import Tensor
 
 
@@ -26,14 +26,12 @@ class Normalization(Nonlinearity):
         scale = ops.rsqrt(self._mean(ops.square(centred)) + self.step.operation.epsilon)
         return scale, scale * centred
 
-    def linearized(
-        self, slopes: Sequence[Tensor], *inputs: Tensor
-    ) -> dict[int, Tensor]:
+    def linearized(self, slopes: Sequence[Tensor], *inputs: Tensor) -> Any:
         """Return the Jacobian's product with the input."""
         [x] = inputs
         scale, direction = (ops.cast(slope, x.dtype) for slope in slopes)
         outputs = self._centred(x) - direction * self._mean(direction * x)
-        return by_symbol(self.step.outputs, outputs * scale * self._gamma(x))
+        return outputs * scale * self._gamma(x)
 
     @property
     def _axes(self) -> list[int]:
@@ -64,10 +62,9 @@ class Softmax(Nonlinearity):
     mean trace of the copies' Jacobians.
     """
 
-    @property
-    def recorded(self) -> Sequence[Any]:
-        """The symbol of its output, p."""
-        return [self.step.outputs]
+    def __init__(self, step: Step):
+        super().__init__(step)
+        self.recorded = [step.outputs]
 
     def statistics(self, *values: Tensor) -> Sequence[Tensor]:
         """Return p and <p, p>."""
@@ -80,13 +77,11 @@ class Softmax(Nonlinearity):
         positive = trace > 0
         return p, ops.where(positive, (1 - square) / ops.where(positive, trace, 1), 0)
 
-    def linearized(
-        self, slopes: Sequence[Tensor], *inputs: Tensor
-    ) -> dict[int, Tensor]:
+    def linearized(self, slopes: Sequence[Tensor], *inputs: Tensor) -> Any:
         """Return the Jacobian's product with the input."""
         [x] = inputs
         p, factor = (ops.cast(each, x.dtype) for each in slopes)
-        return by_symbol(self.step.outputs, factor * p * (x - self._product(p, x)))
+        return factor * p * (x - self._product(p, x))
 
     def _product(self, one: Tensor, other: Tensor) -> Tensor:
         axis = getattr(self.step.operation, "axis", -1)

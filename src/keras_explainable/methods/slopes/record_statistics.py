@@ -16,19 +16,10 @@ from keras import layers, ops
 from keras_explainable import backend
 from keras_explainable.common.structures import is_float
 from keras_explainable.execution.model_cache import ModelCache
-from keras_explainable.methods.slopes.linearized_network import (
-    StepStatistics,
-    nonlinearities,
-    original_graph,
-)
+from keras_explainable.methods.slopes import linearized_network
+from keras_explainable.methods.slopes.linearized_network import StepStatistics
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity, relu_max_value
-from keras_explainable.network.graph import (
-    Graph,
-    GraphModel,
-    Step,
-    by_symbol,
-    unread_after,
-)
+from keras_explainable.network.graph import Graph, GraphModel, Step, unread_after
 from keras_explainable.network.operation_kinds import LINEAR
 from keras_explainable.types import Tensor
 
@@ -46,27 +37,25 @@ class _Stage:
     Attributes:
         step: The step.
         relu_max: The maximum of a ReLU that may overwrite its input; None otherwise.
-        runs: The nonlinearity that runs the step, if there is one, by its index.
-        ready: The other nonlinearities that can be recorded then, by their indices.
+        ready: The nonlinearities that can be recorded then, by their indices.
         done: The symbols that no later step reads.
     """
 
     step: Step
     relu_max: float | None
-    runs: dict[int, Nonlinearity]
     ready: dict[int, Nonlinearity]
     done: set[int]
 
     def run(self, values: dict[int, Tensor], weights: Tensor) -> _Outcome:
         """Return the step's outputs, and the sums of a nonlinearity that runs it."""
-        for index, nonlinearity in self.runs.items():
-            [x] = (values[id(symbol)] for symbol in nonlinearity.step.reads)
-            outputs, sums = nonlinearity.run(weights, x)
-            return by_symbol(nonlinearity.step.outputs, outputs), {index: sums}
+        for index, one in self.ready.items():
+            if one.runs_step:
+                outputs, sums = one.run(weights, values[id(one.step.reads[0])])
+                return {id(one.step.outputs): outputs}, {index: sums}
         if self.relu_max is not None:
-            [x] = (values[id(symbol)] for symbol in self.step.reads)
+            x = values[id(self.step.reads[0])]
             if not hasattr(x, "_keras_mask"):  # The mask would be lost.
-                return by_symbol(self.step.outputs, backend.relu(x, self.relu_max)), {}
+                return {id(self.step.outputs): backend.relu(x, self.relu_max)}, {}
         return self.step.run(values), {}
 
 
@@ -82,84 +71,65 @@ def run_and_record(
         inputs: The noisy copies (R, ...).
         weights: Weights of the copies (R / groups, groups).
     """
-    values = by_symbol(model.graph.inputs, (inputs,))
+    values = {id(model.inputs[0]): inputs}
     sums: dict[int, list[Tensor]] = {}
     for stage in _stages(model):
-        outputs, stage_sums = stage.run(values, weights)
+        outputs, new = stage.run(values, weights)
         values |= outputs
-        ready = [*stage.ready.values()]
-        ready_sums = _statistic_sums(
-            ready, [_recorded_values(each, values) for each in ready], weights
-        )
-        sums |= stage_sums | dict(zip(stage.ready, ready_sums, strict=True))
+        ready = {n: one for n, one in stage.ready.items() if n not in new}
+        sums |= new | _statistic_sums(ready, values, weights)
         for symbol in stage.done:
             del values[symbol]
-    return values[id(_first(model.graph))], [sums[n] for n in sorted(sums)]
-
-
-def _recorded_values(
-    nonlinearity: Nonlinearity, values: dict[int, Tensor]
-) -> list[Tensor]:
-    """Return the recorded values without derivatives; integers as floats."""
-    recorded = [values[id(symbol)] for symbol in nonlinearity.recorded]
-    return [
-        ops.stop_gradient(x) if is_float(x) else ops.cast(x, "float32")
-        for x in recorded
-    ]
+    first = linearized_network.first_symbol(model.graph)
+    return values[first], [sums[n] for n in sorted(sums)]
 
 
 def _statistic_sums(
-    nonlinear: Sequence[Nonlinearity], recorded: StepStatistics, weights: Tensor
-) -> StepStatistics:
+    ready: dict[int, Nonlinearity], values: dict[int, Tensor], weights: Tensor
+) -> dict[int, list[Tensor]]:
     """Return the sums of the statistics of the nonlinearities, computed together."""
-    prepared = [
-        [
-            ops.cast(x, "float32") if is_float(x) else x
-            for x in nonlinearity.prepared(*values)
-        ]
-        for nonlinearity, values in zip(nonlinear, recorded, strict=True)
-    ]
 
     def all_sums(prepared: StepStatistics, weights: Tensor) -> StepStatistics:
-        return [
-            nonlinearity.statistic_sums(weights, *values)
-            for nonlinearity, values in zip(nonlinear, prepared, strict=True)
-        ]
+        pairs = zip(ready.values(), prepared, strict=True)
+        return [one.statistic_sums(weights, *its_values) for one, its_values in pairs]
 
-    return backend.fused(all_sums)(prepared, weights) if nonlinear else []
+    prepared = [_prepared(one, values) for one in ready.values()]
+    sums = backend.fused(all_sums)(prepared, weights) if ready else []
+    return dict(zip(ready, sums, strict=True))
+
+
+def _prepared(nonlinearity: Nonlinearity, values: dict[int, Tensor]) -> list[Tensor]:
+    """Return the prepared values without derivatives; floats as float32."""
+    recorded = (values[id(symbol)] for symbol in nonlinearity.recorded)
+    constant = [_without_derivatives(x) for x in recorded]
+    prepared = nonlinearity.prepared(*constant)
+    return [ops.cast(x, "float32") if is_float(x) else x for x in prepared]
+
+
+def _without_derivatives(x: Tensor) -> Tensor:
+    """Return the value without derivatives; integers as floats."""
+    return ops.stop_gradient(x) if is_float(x) else ops.cast(x, "float32")
 
 
 _cache = ModelCache(capacity=1)
 
 
 def _stages(model: GraphModel) -> list[_Stage]:
-    return _cache.get(
-        model, None, partial(_make_stages, model.graph, original_graph(model))
-    )
+    return _cache.get(model, None, partial(_make_stages, model))
 
 
-def _make_stages(graph: Graph, original: Graph) -> list[_Stage]:
-    nonlinear = nonlinearities(original)
-    positions = _recording_positions(graph, nonlinear)
+def _make_stages(model: GraphModel) -> list[_Stage]:
+    graph, original = model.graph, linearized_network.original_graph(model)
+    nonlinear = linearized_network.nonlinearities(original)
     reads = [{*map(id, step.reads)} for step in graph.steps]
-    for position, nonlinearity in zip(positions, nonlinear, strict=True):
-        reads[position] |= {*map(id, nonlinearity.recorded)}
-    first, times = id(_first(graph)), graph.times_read()
-    once = {symbol for symbol in times if times[symbol] == 1} - {first}
-    done = unread_after(reads, {first})
     ready: list[dict[int, Nonlinearity]] = [{} for _ in graph.steps]
-    for index, position in enumerate(positions):
+    for index, position in enumerate(_recording_positions(graph, nonlinear)):
         ready[position][index] = nonlinear[index]
-    return [
-        _Stage(
-            step,
-            _in_place_relu_max(step, once, original),
-            {k: each for k, each in ready[position].items() if each.runs_step},
-            {k: each for k, each in ready[position].items() if not each.runs_step},
-            done[position],
-        )
-        for position, step in enumerate(graph.steps)
-    ]
+        reads[position] |= {*map(id, nonlinear[index].recorded)}
+    first, times = linearized_network.first_symbol(graph), graph.times_read()
+    once = {symbol for symbol in times if times[symbol] == 1} - {first}
+    relu_maxima = [_in_place_relu_max(step, once, original) for step in graph.steps]
+    return [*map(_Stage, graph.steps, relu_maxima, ready, unread_after(reads, {first}))]
 
 
 def _recording_positions(graph: Graph, nonlinear: Sequence[Nonlinearity]) -> list[int]:
@@ -200,7 +170,3 @@ def _owns_memory(symbol: keras.KerasTensor, graph: Graph) -> bool:
     kind = type(producer.operation)
     # The sum of a single tensor is that tensor itself.
     return kind in _WRITERS or (kind is layers.Add and len(producer.reads) > 1)
-
-
-def _first(graph: Graph) -> keras.KerasTensor:
-    return keras.tree.flatten(graph.outputs)[0]

@@ -1,6 +1,7 @@
 """ReLUs before max pooling: their maxima, and which of them only the pooling reads."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 from keras import layers
@@ -32,29 +33,19 @@ def relus_before(
         times: How often each tensor of the graph is read.
     """
     path = [*_path(pooling.reads[0], graph)]
-    sources = {id(symbol): step for symbol, step in path if not _forwards(step)}
-    maxima = {
-        relu_max_value(step.operation) if step else None for step in sources.values()
-    }
+    sources = {id(x): writer for x, writer in path if type(writer) not in _FORWARDING}
+    maxima = {*map(relu_max_value, sources.values())}
     relu_max = maxima.pop() if len(maxima) == 1 else None
-    alone = all(times[id(symbol)] == 1 and not _pools(step) for symbol, step in path)
+    alone = all(times[id(x)] == 1 and type(writer) not in LOCAL for x, writer in path)
     return relu_max, {*sources} if alone and relu_max is not None else set()
 
 
 def _path(
     tensor: keras.KerasTensor, graph: Graph
-) -> Iterator[tuple[keras.KerasTensor, Step | None]]:
-    """Yield a tensor and those that its values come from, with their producers."""
+) -> Iterator[tuple[keras.KerasTensor, Any]]:
+    """Yield a tensor and those that its values come from, with what wrote them."""
     step = graph.producer(tensor)
-    yield tensor, step
-    if step is not None and _forwards(step):
+    yield tensor, step and step.operation
+    if step is not None and type(step.operation) in _FORWARDING:
         for read in step.reads:
             yield from _path(read, graph)
-
-
-def _forwards(step: Step | None) -> bool:
-    return step is not None and type(step.operation) in _FORWARDING
-
-
-def _pools(step: Step | None) -> bool:
-    return step is not None and type(step.operation) in LOCAL
