@@ -1,7 +1,5 @@
 """The command's options and help texts."""
 
-from __future__ import annotations
-
 import pathlib
 import time
 from typing import Annotated
@@ -11,8 +9,6 @@ import typer
 from keras_explainable import __version__
 from keras_explainable.cli import console
 from keras_explainable.cli.settings import Settings
-
-__all__ = ["app"]
 
 app = typer.Typer(
     name="keras-explainable",

@@ -1,7 +1,5 @@
 """The command's output: results on stdout, everything else on stderr."""
 
-from __future__ import annotations
-
 import contextlib
 import warnings
 from collections.abc import Iterator
@@ -16,8 +14,6 @@ from keras_explainable.cli.printable_text import printable
 
 if TYPE_CHECKING:
     from keras_explainable.report import Report
-
-__all__ = ["exit_on_error", "print_message", "print_summary", "stderr_console"]
 
 _MAX_ROWS = 20  # of the table of predictions
 
@@ -70,7 +66,7 @@ class _WarningPrinter:
             print_message(f"Note: {message}")
 
 
-def print_summary(report: Report, seconds: float) -> None:
+def print_summary(report: "Report", seconds: float) -> None:
     """Print the predictions, the failures, and the path of the page."""
     console = Console(highlight=False)
     if report.entries:
@@ -90,7 +86,7 @@ def print_summary(report: Report, seconds: float) -> None:
     console.print(Text(line), soft_wrap=True)
 
 
-def _predictions_table(report: Report) -> Table:
+def _predictions_table(report: "Report") -> Table:
     from keras_explainable.report import Prediction
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")

@@ -1,7 +1,5 @@
 """Explains images batch by batch and adds the results to a report."""
 
-from __future__ import annotations
-
 import itertools
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,8 +18,6 @@ from keras_explainable.cli.predictions import predict
 from keras_explainable.cli.printable_text import printable
 from keras_explainable.cli.settings import NOISE_METHODS, SIGNED_METHODS, Settings
 from keras_explainable.report import Explanation, Maps, Noise, Report
-
-__all__ = ["explain"]
 
 _TOP_PREDICTIONS = 5  # recorded for each image
 

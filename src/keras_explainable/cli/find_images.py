@@ -1,7 +1,5 @@
 """The images to explain, from files or the bundled samples, and their display names."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import pathlib
@@ -9,8 +7,6 @@ from collections.abc import Callable, Iterable
 
 from keras_explainable.cli import read_images
 from keras_explainable.cli.printable_text import printable
-
-__all__ = ["ImageSource", "demo_sources", "display_name", "file_sources"]
 
 _Read = Callable[[tuple[int, int] | None], read_images.Pixels]
 

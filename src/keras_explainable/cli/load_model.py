@@ -1,7 +1,5 @@
 """Loads the network that ``--model`` names, with its preprocessing and labels."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import functools
@@ -18,8 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.cli import read_images
-
-__all__ = ["LoadedModel", "check_name", "load"]
 
 _FILE_SUFFIXES = (".keras", ".h5", ".hdf5")
 

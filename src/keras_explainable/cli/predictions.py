@@ -1,7 +1,5 @@
 """The network's predictions for images."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 
@@ -14,8 +12,6 @@ from keras_explainable.cli.load_model import LoadedModel
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_inputs
 from keras_explainable.report import Prediction
-
-__all__ = ["Predictions", "predict"]
 
 Floats = NDArray[np.float32]
 

@@ -4,8 +4,6 @@ An image goes through ``read`` (from a file to uint8 RGB of the right size) and 
 through one of ``PREPROCESSING`` (from 0..255 to the range the model was trained on).
 """
 
-from __future__ import annotations
-
 import os
 import pathlib
 import stat
@@ -16,8 +14,6 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-
-__all__ = ["LONGEST_SIDE", "PREPROCESSING", "SUFFIXES", "find", "preprocess", "read"]
 
 Pixels = NDArray[np.uint8]
 

@@ -1,7 +1,5 @@
 """One run of the command: cheap checks first, then the network, then the images."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import importlib
@@ -18,8 +16,6 @@ from keras_explainable.cli.settings import Settings
 
 if TYPE_CHECKING:
     from keras_explainable.report import Report, Run
-
-__all__ = ["Job", "explain", "prepare"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +64,7 @@ def prepare(
     return Job(sources, loaded, settings, folder, resume)
 
 
-def explain(job: Job) -> Report:
+def explain(job: Job) -> "Report":
     """Return the report of all images; after Ctrl-C, of those completed by then."""
     from keras_explainable.cli import explain_images, live_progress
     from keras_explainable.report import Report
@@ -92,7 +88,7 @@ def _writable_folder(path: pathlib.Path) -> pathlib.Path:
         ) from error
 
 
-def _run_facts(job: Job) -> Run:
+def _run_facts(job: Job) -> "Run":
     """Return the record of how this job explains its images."""
     from keras_explainable.report import Run
 

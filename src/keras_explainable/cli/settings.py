@@ -1,7 +1,5 @@
 """The settings of ``explain``, checked."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import re
@@ -9,8 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-__all__ = ["ESTIMATORS", "METHODS", "NOISE_METHODS", "SIGNED_METHODS", "Settings"]
 
 #: Methods that average over noisy copies of the image.
 NOISE_METHODS = ("smoothgrad", "smoothgrad_squared", "vargrad")

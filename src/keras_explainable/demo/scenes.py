@@ -5,8 +5,6 @@ coverage, float32 (SIZE, SIZE), 0..1; a canvas holds colours, float32 (3, SIZE, 
 0..1. Lengths are in pixels, angles in radians.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -13,8 +13,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIVERGING", "SEQUENTIAL", "colorize", "overlay", "to_rgb"]
-
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 

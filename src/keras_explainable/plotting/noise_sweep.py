@@ -14,8 +14,6 @@ from keras_explainable.plotting import visualize
 from keras_explainable.sampling.stats import Stats
 from keras_explainable.types import Model
 
-__all__ = ["sweep"]
-
 
 def sweep(
     model: Model,

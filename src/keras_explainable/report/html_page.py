@@ -1,7 +1,5 @@
 """The start and end of the page: one file that fetches nothing."""
 
-from __future__ import annotations
-
 import base64
 import functools
 import hashlib
@@ -11,8 +9,6 @@ from typing import Any
 
 from keras_explainable.report import page_colormaps
 from keras_explainable.report.explanation_records import METHODS
-
-__all__ = ["foot", "head"]
 
 #: Methods whose maps are derivatives with respect to the pixels.
 _DERIVATIVES = ("smoothgrad", "smoothgrad_squared", "vargrad", "gradients")

@@ -1,7 +1,5 @@
 """The card of one image on the page: its maps and predictions."""
 
-from __future__ import annotations
-
 import base64
 import io
 from html import escape
@@ -17,8 +15,6 @@ from keras_explainable.report.explanation_records import (
     Noise,
     Prediction,
 )
-
-__all__ = ["card"]
 
 _LOSSLESS_SIDE = 160  # pixels: images up to this size are PNG, larger ones JPEG
 

@@ -1,20 +1,16 @@
 """The contents of ``manifest.json`` and ``maps.npz``, the files for programs."""
 
-from __future__ import annotations
-
 import dataclasses
 import platform
 import sys
 import zipfile
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable import __version__
 from keras_explainable.report.explanation_records import Explanation, Maps
-
-__all__ = ["MapsFile", "image_entry", "maps_key", "versions"]
 
 
 class MapsFile:
@@ -32,7 +28,7 @@ class MapsFile:
         with self._zip.open(f"{key}.npy", "w", force_zip64=True) as member:
             np.lib.format.write_array(member, np.asarray(maps, "float32"))
 
-    def __enter__(self) -> MapsFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,5 @@
 """A PNG panel per explanation: image, map and overlay side by side."""
 
-from __future__ import annotations
-
 import functools
 import pathlib
 
@@ -11,8 +9,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from keras_explainable.plotting import colormaps
 from keras_explainable.report.explanation_records import METHODS, Explanation, Maps
-
-__all__ = ["clip_highest", "enlarge", "panel", "tiles"]
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -1,7 +1,5 @@
 """Writes a report one explanation at a time."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import datetime
@@ -9,7 +7,7 @@ import io
 import json
 import pathlib
 import time
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +21,6 @@ from keras_explainable.report import (
 )
 from keras_explainable.report.explanation_records import Explanation, FileNames, Run
 from keras_explainable.report.resume import ImageResults, UnfinishedRun
-
-__all__ = ["Report"]
 
 
 class Report:
@@ -94,7 +90,7 @@ class Report:
         """Record an image that could not be explained."""
         self.failures.append({"name": name, "reason": reason})
 
-    def __enter__(self) -> Report:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

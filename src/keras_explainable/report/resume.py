@@ -4,8 +4,6 @@ They are internal files, which survive if the run is killed; ``--resume`` contin
 from them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import hashlib
@@ -17,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.report import atomic_files
-
-__all__ = ["ImageResults", "UnfinishedRun"]
 
 _IDENTITY = "run.json"
 _MAPS = "maps_"
