@@ -47,9 +47,7 @@ def explain(
     paths: Annotated[
         list[pathlib.Path] | None,
         typer.Argument(
-            metavar="PATHS",
-            help="Images or folders; by default, bundled images.",
-            show_default=False,
+            metavar="PATHS", help="Images or folders; by default, bundled images."
         ),
     ] = None,
     model: Annotated[
@@ -72,11 +70,7 @@ def explain(
     ] = "sampled",
     tolerance: Annotated[
         float | None,
-        typer.Option(
-            metavar="F",
-            help=r"Relative error to stop at. \[default: none]",
-            show_default=False,
-        ),
+        typer.Option(metavar="F", help=r"Relative error to stop at. \[default: none]"),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="S", help="Seed of the noise.")] = 0,
     batch_size: Annotated[
@@ -85,9 +79,7 @@ def explain(
     preprocess: Annotated[
         str | None,
         typer.Option(
-            metavar="KIND",
-            help=r"Scaling for a model file. \[default: none]",
-            show_default=False,
+            metavar="KIND", help=r"Scaling for a model file. \[default: none]"
         ),
     ] = None,
     out: Annotated[

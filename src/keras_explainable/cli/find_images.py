@@ -1,9 +1,9 @@
 """The images to explain, from files or the bundled samples, and their display names."""
 
-import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from keras_explainable.cli import read_images
 from keras_explainable.cli.printable_text import printable
@@ -11,8 +11,7 @@ from keras_explainable.cli.printable_text import printable
 _Read = Callable[[tuple[int, int] | None], read_images.Pixels]
 
 
-@dataclasses.dataclass(frozen=True)
-class ImageSource:
+class ImageSource(NamedTuple):
     """An image that is not read yet.
 
     Attributes:

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from keras_explainable import inspection
 from keras_explainable.cli.load_model import LoadedModel
+from keras_explainable.cli.read_images import Floats
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_inputs
-from keras_explainable.report import Prediction
+from keras_explainable.report.explanation_records import Prediction
 
-Floats = NDArray[np.float32]
+Units = NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Predictions:
     are_probabilities: bool
     labels: tuple[str, ...]
 
-    def of_units(self, number: int, units: NDArray[np.int64]) -> tuple[Prediction, ...]:
+    def of_units(self, number: int, units: Units) -> tuple[Prediction, ...]:
         """Return the predictions of the given units for image ``number``."""
         scores = self.scores[number, units].tolist()
         return tuple(
@@ -59,7 +60,8 @@ def predict(loaded: LoadedModel, inputs: Floats, batch_size: int) -> Predictions
     logits = outputs if to_logits is model else _forward(to_logits, inputs, batch_size)
     are_probabilities = to_logits is not model or _sums_to_one(outputs)
     if not are_probabilities and outputs.shape[1] > 1:
-        outputs, are_probabilities = _softmax(logits), True
+        outputs = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+        are_probabilities = True
     return Predictions(logits, outputs, are_probabilities, loaded.classes)
 
 
@@ -72,7 +74,3 @@ def _forward(model: Any, inputs: Floats, batch_size: int) -> Floats:
 def _sums_to_one(outputs: Floats) -> bool:
     """Return whether a model whose logits are out of reach ends in a softmax."""
     return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
-
-
-def _softmax(logits: Floats) -> Floats:
-    return np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))

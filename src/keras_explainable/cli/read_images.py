@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 #: Suffixes of the files that are collected from folders.
 SUFFIXES = (
@@ -48,7 +49,7 @@ _DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # more than 8 bits
 _STRIP_PIXELS = 1 << 20  # whose colours are converted at once
 
 #: Functions from float32 RGB in 0..255, (..., 3), to the range of a model's input.
-PREPROCESSING: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+PREPROCESSING: dict[str, Callable[[Floats], Floats]] = {
     "none": lambda x: x,
     "unit": lambda x: x / np.float32(255),
     "tf": lambda x: x / np.float32(127.5) - np.float32(1),
@@ -119,9 +120,7 @@ def read(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> P
         raise ValueError(f"cannot be read as an image ({_reason(error)})") from error
 
 
-def preprocess(
-    images: Pixels, kind: str = "none", channels: int = 3
-) -> NDArray[np.float32]:
+def preprocess(images: Pixels, kind: str = "none", channels: int = 3) -> Floats:
     """Return RGB images scaled to the range that a model was trained on.
 
     ==========  =======================================================================
@@ -265,6 +264,6 @@ def _resize_and_crop(image: Image.Image, size: tuple[int, int] | None) -> Image.
     return image.resize((width, height), Image.Resampling.BILINEAR)
 
 
-def _luma(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+def _luma(rgb: Floats) -> Floats:
     weights = np.array([0.299, 0.587, 0.114], "float32")  # ITU-R 601, as Pillow's "L"
     return (rgb @ weights)[..., None]

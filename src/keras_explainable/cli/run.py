@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from keras_explainable.cli import console, find_images, read_images
 from keras_explainable.cli.load_model import LoadedModel, check_name, load
 from keras_explainable.cli.settings import Settings
+from keras_explainable.report.explanation_records import Run
 
 if TYPE_CHECKING:
-    from keras_explainable.report import Report, Run
+    from keras_explainable.report.report_writer import Report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,12 +68,12 @@ def prepare(
 def explain(job: Job) -> "Report":
     """Return the report of all images; after Ctrl-C, of those completed by then."""
     from keras_explainable.cli import explain_images, live_progress
-    from keras_explainable.report import Report
+    from keras_explainable.report.report_writer import Report
 
     report = Report(job.folder, _run_facts(job), job.resume)
     progress = live_progress.LiveProgress(console.stderr_console(), len(job.sources))
     with contextlib.suppress(KeyboardInterrupt), report, progress:
-        explain_images.explain(job.sources, job.loaded, job.settings, report, progress)
+        explain_images.explain(job, report, progress)
     return report
 
 
@@ -88,10 +89,8 @@ def _writable_folder(path: pathlib.Path) -> pathlib.Path:
         ) from error
 
 
-def _run_facts(job: Job) -> "Run":
+def _run_facts(job: Job) -> Run:
     """Return the record of how this job explains its images."""
-    from keras_explainable.report import Run
-
     settings, noise = job.settings, job.settings.add_noise
     return Run(
         model=find_images.display_name(job.loaded.name),
