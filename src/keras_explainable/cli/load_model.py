@@ -109,9 +109,8 @@ def _is_file_name(name: str) -> bool:
 def _demo() -> LoadedModel:
     from keras_explainable import demo
 
-    model = demo.load_model()
     prepare = functools.partial(read_images.preprocess, kind="none")
-    return LoadedModel("demo", model, "none", prepare, tuple("0123456789"))
+    return LoadedModel("demo", demo.load_model(), "none", prepare, tuple("0123456789"))
 
 
 def _from_file(name: str, kind: str) -> LoadedModel:

@@ -5,10 +5,10 @@ through one of ``PREPROCESSING`` (from 0..255 to the range the model was trained
 """
 
 import os
-import pathlib
 import stat
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -58,9 +58,7 @@ PREPROCESSING: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def find(
-    paths: Iterable[str | os.PathLike[str]], skip: pathlib.Path
-) -> list[pathlib.Path]:
+def find(paths: Iterable[str | os.PathLike[str]], skip: Path) -> list[Path]:
     """Return the image files at the given paths; folders are searched recursively.
 
     Args:
@@ -75,10 +73,8 @@ def find(
     Raises:
         ValueError: If a path does not exist, contains no image, or is in ``skip``.
     """
-    found: dict[pathlib.Path, None] = {}
-    for path in map(pathlib.Path, paths):
-        found.update(dict.fromkeys(_checked_images(path, skip)))
-    return list(found)
+    found = [file for path in map(Path, paths) for file in _checked_images(path, skip)]
+    return list(dict.fromkeys(found))
 
 
 def read(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> Pixels:
@@ -154,13 +150,13 @@ def preprocess(images: Pixels, kind: str = "none", channels: int = 3) -> Floats:
     return PREPROCESSING[kind](_luma(floats) if channels == 1 else floats)
 
 
-def _is_inside(path: pathlib.Path, folder: pathlib.Path) -> bool:
+def _is_inside(path: Path, folder: Path) -> bool:
     # Not `Path.resolve`, which fails for a link to itself.
-    real = pathlib.Path(os.path.realpath(path))
+    real = Path(os.path.realpath(path))
     return real.is_relative_to(os.path.realpath(folder))
 
 
-def _checked_images(path: pathlib.Path, skip: pathlib.Path) -> list[pathlib.Path]:
+def _checked_images(path: Path, skip: Path) -> list[Path]:
     try:
         if skip.is_dir() and _is_inside(path, skip):
             raise ValueError(f"{path} is in the output folder; choose another --out.")
@@ -169,7 +165,7 @@ def _checked_images(path: pathlib.Path, skip: pathlib.Path) -> list[pathlib.Path
         raise ValueError(f"{path} cannot be found ({error.strerror}).") from error
 
 
-def _image_files(path: pathlib.Path, skip: pathlib.Path) -> list[pathlib.Path]:
+def _image_files(path: Path, skip: Path) -> list[Path]:
     if not path.is_dir():
         if not path.is_file():  # Reading a pipe or a device might never end.
             raise ValueError(f"{path} does not exist or is no file or folder.")
@@ -181,18 +177,18 @@ def _image_files(path: pathlib.Path, skip: pathlib.Path) -> list[pathlib.Path]:
     return found
 
 
-def _walk(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+def _walk(folder: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            path = pathlib.Path(here, name)
+            path = Path(here, name)
             if not name.startswith(".") and path.suffix.lower() in SUFFIXES:
                 yield path
 
 
-def _regular_file(path: str | os.PathLike[str]) -> pathlib.Path:
+def _regular_file(path: str | os.PathLike[str]) -> Path:
     """Return the path of a file; reading a pipe or a device might never end."""
-    file = pathlib.Path(path)
+    file = Path(path)
     if not stat.S_ISREG(file.stat().st_mode):
         raise ValueError("not a regular file")
     return file

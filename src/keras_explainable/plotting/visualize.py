@@ -253,7 +253,8 @@ def _in_notebook() -> bool:
 def _show_window(draw: _Draw, size: tuple[float, float]) -> None:
     pyplot = colormaps.require("matplotlib.pyplot")
     figure = pyplot.figure(figsize=size, layout="none")
-    stays_open = pyplot.isinteractive() and _has_windows(figure)
+    framework = getattr(figure.canvas, "required_interactive_framework", None)
+    stays_open = pyplot.isinteractive() and framework is not None
     try:
         draw(figure)
         with warnings.catch_warnings():
@@ -262,7 +263,3 @@ def _show_window(draw: _Draw, size: tuple[float, float]) -> None:
     finally:
         if not stays_open:  # Otherwise the user closes the window.
             pyplot.close(figure)
-
-
-def _has_windows(figure: Any) -> bool:
-    return getattr(figure.canvas, "required_interactive_framework", None) is not None
