@@ -69,8 +69,7 @@ def print_summary(report: "Report", seconds: float) -> None:
         print_message(f"{failure['name']} {failure['reason']}", "red")
     failed = f", {len(report.failures)} failed" if report.failures else ""
     interrupted = "Interrupted: " if report.interrupted else ""
-    counts = f"{interrupted}{len(report.entries)} explained{failed}"
-    line = f"{counts} in {seconds:.1f} s."
+    line = f"{interrupted}{len(report.entries)} explained{failed} in {seconds:.1f} s."
     if report.written:
         line += f" See {printable(str(report.page))}"
     if report.interrupted:
