@@ -60,8 +60,7 @@ def predict(loaded: LoadedModel, inputs: Floats, batch_size: int) -> Predictions
     logits = outputs if to_logits is model else _forward(to_logits, inputs, batch_size)
     are_probabilities = to_logits is not model or _sums_to_one(outputs)
     if not are_probabilities and outputs.shape[1] > 1:
-        outputs = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
-        are_probabilities = True
+        outputs, are_probabilities = _softmax(logits), True
     return Predictions(logits, outputs, are_probabilities, loaded.classes)
 
 
@@ -74,3 +73,7 @@ def _forward(model: Any, inputs: Floats, batch_size: int) -> Floats:
 def _sums_to_one(outputs: Floats) -> bool:
     """Return whether a model whose logits are out of reach ends in a softmax."""
     return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+
+
+def _softmax(logits: Floats) -> Floats:
+    return np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))

@@ -253,8 +253,7 @@ def _in_notebook() -> bool:
 def _show_window(draw: _Draw, size: tuple[float, float]) -> None:
     pyplot = colormaps.require("matplotlib.pyplot")
     figure = pyplot.figure(figsize=size, layout="none")
-    framework = getattr(figure.canvas, "required_interactive_framework", None)
-    stays_open = pyplot.isinteractive() and framework is not None
+    stays_open = pyplot.isinteractive() and _has_windows(figure)
     try:
         draw(figure)
         with warnings.catch_warnings():
@@ -263,3 +262,7 @@ def _show_window(draw: _Draw, size: tuple[float, float]) -> None:
     finally:
         if not stays_open:  # Otherwise the user closes the window.
             pyplot.close(figure)
+
+
+def _has_windows(figure: Any) -> bool:
+    return getattr(figure.canvas, "required_interactive_framework", None) is not None
