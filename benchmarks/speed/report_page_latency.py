@@ -15,7 +15,13 @@ import time
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from keras_explainable.report import Explanation, Maps, Prediction, Report, Run
+from keras_explainable.report.explanation_records import (
+    Explanation,
+    Maps,
+    Prediction,
+    Run,
+)
+from keras_explainable.report.report_writer import Report
 
 NEXT_FRAME = "new Promise((done) => requestAnimationFrame(() => done()))"
 

@@ -71,6 +71,7 @@ __all__ = [
     "utils",
     "vargrad",
 ]
+__dir__ = __all__.copy
 
 _MODULES = ("demo", "filters", "inspection", "lowering", "methods", "utils")
 
@@ -93,7 +94,3 @@ def __getattr__(name: str) -> Any:
     module = import_module(f"{__name__}.{path}")
     globals()[name] = module if is_module else getattr(module, name)
     return globals()[name]
-
-
-def __dir__() -> list[str]:
-    return __all__

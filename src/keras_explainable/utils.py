@@ -3,7 +3,4 @@
 from keras_explainable.plotting.visualize import visualize
 
 __all__ = ["visualize"]
-
-
-def __dir__() -> list[str]:
-    return __all__
+__dir__ = __all__.copy

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from keras_explainable.cli import explain_images
-from keras_explainable.report import Report, atomic_files
+from keras_explainable.report import atomic_files
+from keras_explainable.report.report_writer import Report
 
 NAMES = [f"{number}.png" for number in range(6)]
 START = "from keras_explainable.cli import main; main()"

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from keras_explainable.report import Explanation, Maps, Noise, Prediction, Run
+from keras_explainable.report.explanation_records import (
+    Explanation,
+    Maps,
+    Noise,
+    Prediction,
+    Run,
+)
 
 
 @pytest.fixture

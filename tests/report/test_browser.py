@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 from keras_explainable.plotting import colormaps
-from keras_explainable.report import Noise, Prediction, Report, image_card
+from keras_explainable.report import image_card
+from keras_explainable.report.explanation_records import Noise, Prediction
+from keras_explainable.report.report_writer import Report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 NEEDED = os.environ.get("KE_NEEDS_BROWSER") == "1"

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from keras_explainable.plotting import colormaps
-from keras_explainable.report import Noise, Prediction, html_page, page_colormaps
+from keras_explainable.report import html_page, page_colormaps
+from keras_explainable.report.explanation_records import Noise, Prediction
 from keras_explainable.report.image_card import card
 
 VOID = {"meta", "br", "input"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_explainable.report import Report
+from keras_explainable.report.report_writer import Report
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_explainable.report import Report
+from keras_explainable.report.report_writer import Report
 from keras_explainable.report.resume import ImageResults, UnfinishedRun
 
 IMAGE = np.arange(12, dtype="uint8").reshape(2, 2, 3)

@@ -7,8 +7,6 @@ of how a method computes its maps or how the report lays them out. To keep ``--h
 fast, each module imports Keras, Pillow and matplotlib only when it needs them.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import sys

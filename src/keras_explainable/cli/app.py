@@ -1,7 +1,5 @@
 """The command's options and help texts."""
 
-from __future__ import annotations
-
 import pathlib
 import time
 from typing import Annotated
@@ -11,8 +9,6 @@ import typer
 from keras_explainable import __version__
 from keras_explainable.cli import console
 from keras_explainable.cli.settings import Settings
-
-__all__ = ["app"]
 
 app = typer.Typer(
     name="keras-explainable",
@@ -51,9 +47,7 @@ def explain(
     paths: Annotated[
         list[pathlib.Path] | None,
         typer.Argument(
-            metavar="PATHS",
-            help="Images or folders; by default, bundled images.",
-            show_default=False,
+            metavar="PATHS", help="Images or folders; by default, bundled images."
         ),
     ] = None,
     model: Annotated[
@@ -76,11 +70,7 @@ def explain(
     ] = "sampled",
     tolerance: Annotated[
         float | None,
-        typer.Option(
-            metavar="F",
-            help=r"Relative error to stop at. \[default: none]",
-            show_default=False,
-        ),
+        typer.Option(metavar="F", help=r"Relative error to stop at. \[default: none]"),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="S", help="Seed of the noise.")] = 0,
     batch_size: Annotated[
@@ -89,9 +79,7 @@ def explain(
     preprocess: Annotated[
         str | None,
         typer.Option(
-            metavar="KIND",
-            help=r"Scaling for a model file. \[default: none]",
-            show_default=False,
+            metavar="KIND", help=r"Scaling for a model file. \[default: none]"
         ),
     ] = None,
     out: Annotated[

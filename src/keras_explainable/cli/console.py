@@ -1,7 +1,5 @@
 """The command's output: results on stdout, everything else on stderr."""
 
-from __future__ import annotations
-
 import contextlib
 import warnings
 from collections.abc import Iterator
@@ -13,11 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_explainable.cli.printable_text import printable
+from keras_explainable.report.explanation_records import Prediction
 
 if TYPE_CHECKING:
-    from keras_explainable.report import Report
-
-__all__ = ["exit_on_error", "print_message", "print_summary", "stderr_console"]
+    from keras_explainable.report.report_writer import Report
 
 _MAX_ROWS = 20  # of the table of predictions
 
@@ -57,32 +54,22 @@ class _WarningPrinter:
     def __init__(self) -> None:
         self._seen: set[tuple[str, int]] = set()
 
-    def __call__(
-        self,
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        *_: Any,
-    ) -> None:
-        if issubclass(category, UserWarning) and (filename, lineno) not in self._seen:
-            self._seen.add((filename, lineno))
-            print_message(f"Note: {message}")
+    def __call__(self, text: Any, kind: type, file: str, line: int, *_: Any) -> None:
+        if issubclass(kind, UserWarning) and (file, line) not in self._seen:
+            self._seen.add((file, line))
+            print_message(f"Note: {text}")
 
 
-def print_summary(report: Report, seconds: float) -> None:
+def print_summary(report: "Report", seconds: float) -> None:
     """Print the predictions, the failures, and the path of the page."""
     console = Console(highlight=False)
     if report.entries:
         console.print(_predictions_table(report))
     for failure in report.failures:
         print_message(f"{failure['name']} {failure['reason']}", "red")
-    failed = len(report.failures)
-    counts = f"{len(report.entries)} explained"
-    if failed:
-        counts += f", {failed} failed"
+    failed = f", {len(report.failures)} failed" if report.failures else ""
     interrupted = "Interrupted: " if report.interrupted else ""
-    line = f"{interrupted}{counts} in {seconds:.1f} s."
+    line = f"{interrupted}{len(report.entries)} explained{failed} in {seconds:.1f} s."
     if report.written:
         line += f" See {printable(str(report.page))}"
     if report.interrupted:
@@ -90,9 +77,7 @@ def print_summary(report: Report, seconds: float) -> None:
     console.print(Text(line), soft_wrap=True)
 
 
-def _predictions_table(report: Report) -> Table:
-    from keras_explainable.report import Prediction
-
+def _predictions_table(report: "Report") -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("image", overflow="fold")
     table.add_column("prediction", overflow="fold")

@@ -1,7 +1,5 @@
 """Explains images batch by batch and adds the results to a report."""
 
-from __future__ import annotations
-
 import itertools
 import zlib
 from collections.abc import Iterator, Sequence
@@ -9,23 +7,19 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 import keras_explainable as ke
-from keras_explainable.cli import read_images
 from keras_explainable.cli.find_images import ImageSource
 from keras_explainable.cli.live_progress import LiveProgress
-from keras_explainable.cli.load_model import LoadedModel
-from keras_explainable.cli.predictions import predict
+from keras_explainable.cli.predictions import Units, predict
 from keras_explainable.cli.printable_text import printable
+from keras_explainable.cli.read_images import Floats, Pixels
+from keras_explainable.cli.run import Job
 from keras_explainable.cli.settings import NOISE_METHODS, SIGNED_METHODS, Settings
-from keras_explainable.report import Explanation, Maps, Noise, Report
-
-__all__ = ["explain"]
+from keras_explainable.report.explanation_records import Explanation, Maps, Noise
+from keras_explainable.report.report_writer import Report
 
 _TOP_PREDICTIONS = 5  # recorded for each image
-
-Floats = NDArray[np.float32]
 
 
 class _Image(NamedTuple):
@@ -33,29 +27,24 @@ class _Image(NamedTuple):
 
     key: str
     name: str
-    pixels: read_images.Pixels
+    pixels: Pixels
 
 
-def explain(
-    sources: Sequence[ImageSource],
-    loaded: LoadedModel,
-    settings: Settings,
-    report: Report,
-    progress: LiveProgress,
-) -> None:
+def explain(job: Job, report: Report, progress: LiveProgress) -> None:
     """Explain images into a report; memory does not grow with their number.
 
     Images that cannot be read, or that the network does not accept, are recorded as
     failures. Images that the report takes over from an earlier run are skipped.
     """
-    for start in range(0, len(sources), settings.batch_size):
-        batch = sources[start : start + settings.batch_size]
-        images = list(_read_batch(batch, loaded.size, report))
+    size = job.settings.batch_size
+    for start in range(0, len(job.sources), size):
+        batch = job.sources[start : start + size]
+        images = list(_read_batch(batch, job.loaded.size, report))
         progress.finish(len(batch) - len(images))
         # A network for any size receives images of one size at a time.
         for _, group in itertools.groupby(images, lambda image: image.pixels.shape):
             same_size = list(group)
-            _explain_into(report, same_size, loaded, settings, progress)
+            _explain_into(report, same_size, job, progress)
             progress.finish(len(same_size))
 
 
@@ -74,14 +63,10 @@ def _read_batch(
 
 
 def _explain_into(
-    report: Report,
-    images: Sequence[_Image],
-    loaded: LoadedModel,
-    settings: Settings,
-    progress: LiveProgress,
+    report: Report, images: Sequence[_Image], job: Job, progress: LiveProgress
 ) -> None:
     try:
-        explanations = _explanations(images, loaded, settings, progress)
+        explanations = _explanations(images, job, progress)
     except Exception as error:  # Backends have error types of their own.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         for image in images:
@@ -92,18 +77,15 @@ def _explain_into(
 
 
 def _explanations(
-    images: Sequence[_Image],
-    loaded: LoadedModel,
-    settings: Settings,
-    progress: LiveProgress,
+    images: Sequence[_Image], job: Job, progress: LiveProgress
 ) -> list[Explanation]:
     """Return the predictions and maps of images of one size."""
     pixels = np.stack([image.pixels for image in images])
-    inputs = loaded.prepare(pixels)
-    predictions = predict(loaded, inputs, settings.batch_size)
-    y = settings.target_units(predictions.logits)
+    inputs = job.loaded.prepare(pixels)
+    predictions = predict(job.loaded, inputs, job.settings.batch_size)
+    y = job.settings.target_units(predictions.logits)
     ids = [zlib.crc32(image.tobytes()) for image in pixels]
-    results = _compute_maps(loaded.model, inputs, y, ids, settings, progress)
+    results = _compute_maps(job, inputs, y, ids, progress)
     return [
         Explanation(
             name=image.name,
@@ -120,19 +102,14 @@ def _explanations(
 
 
 def _compute_maps(
-    model: Any,
-    inputs: Floats,
-    y: NDArray[np.int64],
-    ids: list[int],
-    settings: Settings,
-    progress: LiveProgress,
+    job: Job, inputs: Floats, y: Units, ids: list[int], progress: LiveProgress
 ) -> dict[str, tuple[Floats, ke.Stats | None]]:
     """Return each method's normalised maps, shape (N, H, W, K), and statistics."""
-    results = {}
-    for step, method in enumerate(settings.methods):
-        progress.start_step(len(inputs), step, len(settings.methods))
-        params = _method_params(method, ids, settings) | {"callbacks": [progress]}
-        _, maps, *stats = getattr(ke, method)(model, inputs, y, **params)
+    results, methods = {}, job.settings.methods
+    for step, method in enumerate(methods):
+        progress.start_step(len(inputs), step, len(methods))
+        params = _method_params(method, ids, job.settings) | {"callbacks": [progress]}
+        _, maps, *stats = getattr(ke, method)(job.loaded.model, inputs, y, **params)
         results[method] = maps, stats[0] if stats else None
     return results
 

@@ -1,22 +1,17 @@
 """The images to explain, from files or the bundled samples, and their display names."""
 
-from __future__ import annotations
-
-import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from keras_explainable.cli import read_images
 from keras_explainable.cli.printable_text import printable
 
-__all__ = ["ImageSource", "demo_sources", "display_name", "file_sources"]
-
 _Read = Callable[[tuple[int, int] | None], read_images.Pixels]
 
 
-@dataclasses.dataclass(frozen=True)
-class ImageSource:
+class ImageSource(NamedTuple):
     """An image that is not read yet.
 
     Attributes:

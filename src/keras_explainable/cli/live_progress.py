@@ -1,6 +1,6 @@
 """Progress on stderr: a bar on a terminal, a few lines in a log."""
 
-from __future__ import annotations
+from typing import Self
 
 import keras
 from rich.console import Console
@@ -12,8 +12,6 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-
-__all__ = ["LiveProgress"]
 
 _MAX_LINES = 10  # in a log
 
@@ -62,7 +60,7 @@ class LiveProgress(keras.callbacks.Callback):
             self._lines = lines
             self._console.print(f"{self._finished} of {self._images} images")
 
-    def __enter__(self) -> LiveProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 

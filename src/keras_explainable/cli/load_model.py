@@ -1,7 +1,5 @@
 """Loads the network that ``--model`` names, with its preprocessing and labels."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import functools
@@ -15,11 +13,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_explainable.cli import read_images
-
-__all__ = ["LoadedModel", "check_name", "load"]
 
 _FILE_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -42,7 +37,7 @@ class LoadedModel:
     name: str
     model: Any
     preprocessing: str
-    prepare: Callable[[read_images.Pixels], NDArray[np.float32]]
+    prepare: Callable[[read_images.Pixels], read_images.Floats]
     classes: tuple[str, ...]
 
     @property
@@ -114,9 +109,8 @@ def _is_file_name(name: str) -> bool:
 def _demo() -> LoadedModel:
     from keras_explainable import demo
 
-    model = demo.load_model()
     prepare = functools.partial(read_images.preprocess, kind="none")
-    return LoadedModel("demo", model, "none", prepare, tuple("0123456789"))
+    return LoadedModel("demo", demo.load_model(), "none", prepare, tuple("0123456789"))
 
 
 def _from_file(name: str, kind: str) -> LoadedModel:
@@ -135,11 +129,8 @@ def _from_file(name: str, kind: str) -> LoadedModel:
 
 def _check_unpacked_size(name: str) -> None:
     """Raise ValueError if a file would unpack to far more than its size."""
-    if not zipfile.is_zipfile(name):
-        unpacked = _array_bytes(name)
-    else:
-        with zipfile.ZipFile(name) as archive:
-            unpacked = _archive_bytes(archive)
+    is_archive = zipfile.is_zipfile(name)
+    unpacked = _archive_bytes(name) if is_archive else _array_bytes(name)
     if unpacked > _size_limit(pathlib.Path(name).stat().st_size):
         raise ValueError(f"it would unpack to {unpacked / 1e9:.1f} GB")
 
@@ -148,16 +139,17 @@ def _size_limit(packed: int) -> int:
     return max(_ALWAYS_ALLOWED, _MAX_EXPANSION * packed)
 
 
-def _archive_bytes(archive: zipfile.ZipFile) -> int:
+def _archive_bytes(name: str) -> int:
     """Return the unpacked size of an archive's members, or of its arrays if larger."""
-    sizes = {info.filename: info.file_size for info in archive.infolist()}
-    if sizes.get("config.json", 0) > _ALWAYS_ALLOWED:  # Parsed, it takes far more.
-        raise ValueError("its config.json is too large")
-    total, weights = sum(sizes.values()), "model.weights.h5"
-    packed = sum(info.compress_size for info in archive.infolist())
-    if total > _size_limit(packed) or weights not in sizes:
-        return total
-    return max(total, _array_bytes(io.BytesIO(archive.read(weights))))
+    with zipfile.ZipFile(name) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+        if sizes.get("config.json", 0) > _ALWAYS_ALLOWED:  # Parsed, it takes far more.
+            raise ValueError("its config.json is too large")
+        total, weights = sum(sizes.values()), "model.weights.h5"
+        packed = sum(info.compress_size for info in archive.infolist())
+        if total > _size_limit(packed) or weights not in sizes:
+            return total
+        return max(total, _array_bytes(io.BytesIO(archive.read(weights))))
 
 
 def _array_bytes(file: str | io.BytesIO) -> int:
@@ -197,7 +189,7 @@ def _from_applications(name: str) -> LoadedModel:
     _check_model(name, model)
     module = _application_module(name)
 
-    def prepare(pixels: read_images.Pixels) -> NDArray[np.float32]:
+    def prepare(pixels: read_images.Pixels) -> read_images.Floats:
         floats = pixels.astype("float32")  # A copy, for Keras may work in place.
         return np.asarray(module.preprocess_input(floats), "float32")
 

@@ -1,7 +1,5 @@
 """The network's predictions for images."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 
@@ -11,13 +9,12 @@ from numpy.typing import NDArray
 
 from keras_explainable import inspection
 from keras_explainable.cli.load_model import LoadedModel
+from keras_explainable.cli.read_images import Floats
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_inputs
-from keras_explainable.report import Prediction
+from keras_explainable.report.explanation_records import Prediction
 
-__all__ = ["Predictions", "predict"]
-
-Floats = NDArray[np.float32]
+Units = NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Predictions:
     are_probabilities: bool
     labels: tuple[str, ...]
 
-    def of_units(self, number: int, units: NDArray[np.int64]) -> tuple[Prediction, ...]:
+    def of_units(self, number: int, units: Units) -> tuple[Prediction, ...]:
         """Return the predictions of the given units for image ``number``."""
         scores = self.scores[number, units].tolist()
         return tuple(

@@ -1,9 +1,5 @@
 """Untrusted text, such as file names and error messages, made safe to print."""
 
-from __future__ import annotations
-
-__all__ = ["printable"]
-
 
 def printable(text: str) -> str:
     """Return a text with line breaks, escapes and other controls replaced."""

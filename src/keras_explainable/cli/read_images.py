@@ -4,22 +4,19 @@ An image goes through ``read`` (from a file to uint8 RGB of the right size) and 
 through one of ``PREPROCESSING`` (from 0..255 to the range the model was trained on).
 """
 
-from __future__ import annotations
-
 import os
-import pathlib
 import stat
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["LONGEST_SIDE", "PREPROCESSING", "SUFFIXES", "find", "preprocess", "read"]
-
 Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 #: Suffixes of the files that are collected from folders.
 SUFFIXES = (
@@ -52,7 +49,7 @@ _DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # more than 8 bits
 _STRIP_PIXELS = 1 << 20  # whose colours are converted at once
 
 #: Functions from float32 RGB in 0..255, (..., 3), to the range of a model's input.
-PREPROCESSING: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+PREPROCESSING: dict[str, Callable[[Floats], Floats]] = {
     "none": lambda x: x,
     "unit": lambda x: x / np.float32(255),
     "tf": lambda x: x / np.float32(127.5) - np.float32(1),
@@ -61,9 +58,7 @@ PREPROCESSING: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] =
 }
 
 
-def find(
-    paths: Iterable[str | os.PathLike[str]], skip: pathlib.Path
-) -> list[pathlib.Path]:
+def find(paths: Iterable[str | os.PathLike[str]], skip: Path) -> list[Path]:
     """Return the image files at the given paths; folders are searched recursively.
 
     Args:
@@ -78,10 +73,8 @@ def find(
     Raises:
         ValueError: If a path does not exist, contains no image, or is in ``skip``.
     """
-    found: dict[pathlib.Path, None] = {}
-    for path in map(pathlib.Path, paths):
-        found.update(dict.fromkeys(_checked_images(path, skip)))
-    return list(found)
+    found = [file for path in map(Path, paths) for file in _checked_images(path, skip)]
+    return list(dict.fromkeys(found))
 
 
 def read(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> Pixels:
@@ -123,9 +116,7 @@ def read(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> P
         raise ValueError(f"cannot be read as an image ({_reason(error)})") from error
 
 
-def preprocess(
-    images: Pixels, kind: str = "none", channels: int = 3
-) -> NDArray[np.float32]:
+def preprocess(images: Pixels, kind: str = "none", channels: int = 3) -> Floats:
     """Return RGB images scaled to the range that a model was trained on.
 
     ==========  =======================================================================
@@ -159,13 +150,13 @@ def preprocess(
     return PREPROCESSING[kind](_luma(floats) if channels == 1 else floats)
 
 
-def _is_inside(path: pathlib.Path, folder: pathlib.Path) -> bool:
+def _is_inside(path: Path, folder: Path) -> bool:
     # Not `Path.resolve`, which fails for a link to itself.
-    real = pathlib.Path(os.path.realpath(path))
+    real = Path(os.path.realpath(path))
     return real.is_relative_to(os.path.realpath(folder))
 
 
-def _checked_images(path: pathlib.Path, skip: pathlib.Path) -> list[pathlib.Path]:
+def _checked_images(path: Path, skip: Path) -> list[Path]:
     try:
         if skip.is_dir() and _is_inside(path, skip):
             raise ValueError(f"{path} is in the output folder; choose another --out.")
@@ -174,7 +165,7 @@ def _checked_images(path: pathlib.Path, skip: pathlib.Path) -> list[pathlib.Path
         raise ValueError(f"{path} cannot be found ({error.strerror}).") from error
 
 
-def _image_files(path: pathlib.Path, skip: pathlib.Path) -> list[pathlib.Path]:
+def _image_files(path: Path, skip: Path) -> list[Path]:
     if not path.is_dir():
         if not path.is_file():  # Reading a pipe or a device might never end.
             raise ValueError(f"{path} does not exist or is no file or folder.")
@@ -186,18 +177,18 @@ def _image_files(path: pathlib.Path, skip: pathlib.Path) -> list[pathlib.Path]:
     return found
 
 
-def _walk(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+def _walk(folder: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            path = pathlib.Path(here, name)
+            path = Path(here, name)
             if not name.startswith(".") and path.suffix.lower() in SUFFIXES:
                 yield path
 
 
-def _regular_file(path: str | os.PathLike[str]) -> pathlib.Path:
+def _regular_file(path: str | os.PathLike[str]) -> Path:
     """Return the path of a file; reading a pipe or a device might never end."""
-    file = pathlib.Path(path)
+    file = Path(path)
     if not stat.S_ISREG(file.stat().st_mode):
         raise ValueError("not a regular file")
     return file
@@ -269,6 +260,6 @@ def _resize_and_crop(image: Image.Image, size: tuple[int, int] | None) -> Image.
     return image.resize((width, height), Image.Resampling.BILINEAR)
 
 
-def _luma(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+def _luma(rgb: Floats) -> Floats:
     weights = np.array([0.299, 0.587, 0.114], "float32")  # ITU-R 601, as Pillow's "L"
     return (rgb @ weights)[..., None]

@@ -1,7 +1,5 @@
 """One run of the command: cheap checks first, then the network, then the images."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import importlib
@@ -15,11 +13,10 @@ from typing import TYPE_CHECKING
 from keras_explainable.cli import console, find_images, read_images
 from keras_explainable.cli.load_model import LoadedModel, check_name, load
 from keras_explainable.cli.settings import Settings
+from keras_explainable.report.explanation_records import Run
 
 if TYPE_CHECKING:
-    from keras_explainable.report import Report, Run
-
-__all__ = ["Job", "explain", "prepare"]
+    from keras_explainable.report.report_writer import Report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,15 +65,15 @@ def prepare(
     return Job(sources, loaded, settings, folder, resume)
 
 
-def explain(job: Job) -> Report:
+def explain(job: Job) -> "Report":
     """Return the report of all images; after Ctrl-C, of those completed by then."""
     from keras_explainable.cli import explain_images, live_progress
-    from keras_explainable.report import Report
+    from keras_explainable.report.report_writer import Report
 
     report = Report(job.folder, _run_facts(job), job.resume)
     progress = live_progress.LiveProgress(console.stderr_console(), len(job.sources))
     with contextlib.suppress(KeyboardInterrupt), report, progress:
-        explain_images.explain(job.sources, job.loaded, job.settings, report, progress)
+        explain_images.explain(job, report, progress)
     return report
 
 
@@ -94,8 +91,6 @@ def _writable_folder(path: pathlib.Path) -> pathlib.Path:
 
 def _run_facts(job: Job) -> Run:
     """Return the record of how this job explains its images."""
-    from keras_explainable.report import Run
-
     settings, noise = job.settings, job.settings.add_noise
     return Run(
         model=find_images.display_name(job.loaded.name),

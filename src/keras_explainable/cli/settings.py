@@ -1,7 +1,5 @@
 """The settings of ``explain``, checked."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import re
@@ -10,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ESTIMATORS", "METHODS", "NOISE_METHODS", "SIGNED_METHODS", "Settings"]
+from keras_explainable.report.explanation_records import METHODS
 
 #: Methods that average over noisy copies of the image.
 NOISE_METHODS = ("smoothgrad", "smoothgrad_squared", "vargrad")
@@ -20,23 +18,6 @@ ESTIMATORS = {"sampled": 1, "slopes": 2, "hybrid": 4}
 
 #: Methods whose maps have a sign: evidence for or against a class.
 SIGNED_METHODS = ("input_x_gradient", "integrated_gradients", "occlusion")
-
-METHODS = (
-    *NOISE_METHODS,
-    "gradients",
-    "input_x_gradient",
-    "integrated_gradients",
-    "guided_gradients",
-    "full_gradients",
-    "cam",
-    "gradcam",
-    "gradcampp",
-    "hirescam",
-    "layercam",
-    "scorecam",
-    "occlusion",
-    "rise",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,33 +46,36 @@ class Settings:
 
     def __post_init__(self) -> None:
         names = f"one of {', '.join(METHODS)}, or several of them, separated by commas"
-        _require({*self.methods} <= {*METHODS}, "--method", names, self.method)
+        self._require({*self.methods} <= {*METHODS}, "method", names)
         unique = len({*self.methods}) == len(self.methods)
-        _require(unique, "--method", "a list without repeats", self.method)
-        target = re.fullmatch(r"top[1-9][0-9]{0,8}|[0-9]{1,9}", self.target)
-        _require(target, "--target", "top1, top3 or the index of a class", self.target)
+        self._require(unique, "method", "a list without repeats")
+        valid = re.fullmatch(r"top[1-9][0-9]{0,8}|[0-9]{1,9}", self.target)
+        self._require(valid, "target", "top1, top3 or the index of a class")
         self._check_estimator()
-        level = self.noise_level
-        _require(0 <= level < math.inf, "--noise-level", "0 or more", level)
-        error = self.tolerance
-        valid = error is None or 0 <= error < math.inf
-        _require(valid, "--tolerance", "0 or more", error)
-        _require(self.seed >= 0, "--seed", "0 or more", self.seed)
-        _require(self.batch_size >= 1, "--batch-size", "at least 1", self.batch_size)
+        self._require(0 <= self.noise_level < math.inf, "noise_level", "0 or more")
+        valid_error = self.tolerance is None or 0 <= self.tolerance < math.inf
+        self._require(valid_error, "tolerance", "0 or more")
+        self._require(self.seed >= 0, "seed", "0 or more")
+        self._require(self.batch_size >= 1, "batch_size", "at least 1")
 
     def _check_estimator(self) -> None:
         name, copies = self.estimator, self.repetitions
-        names = f"one of {', '.join(ESTIMATORS)}"
-        _require(name in ESTIMATORS, "--estimator", names, name)
+        known = name in ESTIMATORS
+        self._require(known, "estimator", f"one of {', '.join(ESTIMATORS)}")
         fewest = ESTIMATORS[name]
-        _require(copies >= fewest, "--repetitions", f"at least {fewest}", copies)
+        self._require(copies >= fewest, "repetitions", f"at least {fewest}")
         if name == "sampled":
             return
         even = f"even with --estimator {name}"
-        _require(copies % 2 == 0, "--repetitions", even, copies)
+        self._require(copies % 2 == 0, "repetitions", even)
         allowed = name == "hybrid" or self.tolerance is None
         omitted = f"omitted with --estimator {name}, which does not estimate its error"
-        _require(allowed, "--tolerance", omitted, self.tolerance)
+        self._require(allowed, "tolerance", omitted)
+
+    def _require(self, condition: Any, name: str, requirement: str) -> None:
+        if not condition:
+            option, received = name.replace("_", "-"), getattr(self, name)
+            raise ValueError(f"--{option} must be {requirement}; received {received}.")
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -117,8 +101,3 @@ class Settings:
             return np.full((len(logits), 1), int(self.target))
         best_first = np.argsort(-logits, axis=-1, kind="stable")
         return best_first[:, : int(self.target[3:])]
-
-
-def _require(condition: Any, option: str, requirement: str, received: Any) -> None:
-    if not condition:
-        raise ValueError(f"{option} must be {requirement}; received {received}.")

@@ -13,8 +13,6 @@ The network has 208,970 parameters and was trained from scratch by
 not used in training. Neither network nor samples know anything of the methods.
 """
 
-from __future__ import annotations
-
 import pathlib
 
 import keras
@@ -22,10 +20,7 @@ import keras
 from keras_explainable.demo.samples import Samples, load_samples, make_samples
 
 __all__ = ["Samples", "load_model", "load_samples", "make_samples", "model_path"]
-
-
-def __dir__() -> list[str]:
-    return __all__
+__dir__ = __all__.copy
 
 
 def model_path() -> pathlib.Path:

@@ -4,8 +4,6 @@ Every fifth digit of ``sklearn.datasets.load_digits`` is held out; training uses
 the others. (Both parts share their writers, whom the data does not identify.)
 """
 
-from __future__ import annotations
-
 import functools
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Sample scenes with their ground truth: bundled ones, and new ones on demand."""
 
-from __future__ import annotations
-
 import pathlib
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ coverage, float32 (SIZE, SIZE), 0..1; a canvas holds colours, float32 (3, SIZE, 
 0..1. Lengths are in pixels, angles in radians.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,8 +68,7 @@ def _ink_colour(
     tint = rng.uniform(-0.25, 0.25, 3)
     tint -= tint @ _LUMINANCE
     luminance = light + contrast if lighter else dark - contrast
-    colour: NDArray[np.float32] = np.clip(luminance + tint, 0, 1).astype("float32")
-    return colour
+    return np.clip(luminance + tint, 0, 1).astype("float32")
 
 
 # --- Textures ----------------------------------------------------------------
@@ -84,8 +81,7 @@ def _noise(rng: np.random.Generator, channels: int) -> NDArray[np.float32]:
     weight[0, 0] = 0  # the caller sets the mean
     weight /= np.sqrt(np.square(weight).sum()) / 2
     waves = rng.standard_normal((channels, _WAVES, _WAVES)) * weight
-    noise: NDArray[np.float32] = _COSINES @ waves.astype("float32") @ _COSINES.T
-    return noise
+    return _COSINES @ waves.astype("float32") @ _COSINES.T
 
 
 def _texture(rng: np.random.Generator) -> Canvas:
@@ -94,16 +90,14 @@ def _texture(rng: np.random.Generator) -> Canvas:
     clouds = _noise(rng, 4) * np.float32(rng.uniform(0.04, 0.12))
     stripes = _stripes(rng) * _step(clouds[3], 0.05)
     tint = rng.uniform(-0.13, 0.13, (3, 1, 1)).astype("float32")
-    texture: Canvas = shade.astype("float32") + clouds[:3] + stripes * tint
-    return texture
+    return shade.astype("float32") + clouds[:3] + stripes * tint
 
 
 def _stripes(rng: np.random.Generator) -> Layer:
     angle, phase = rng.uniform(0, 2 * np.pi, 2)
     frequency = np.float32(2 * np.pi / rng.uniform(4, 16))
     wave = np.float32(np.cos(angle)) * _X + np.float32(np.sin(angle)) * _Y
-    stripes: Layer = np.tanh(2 * np.sin(frequency * wave + np.float32(phase)))
-    return stripes
+    return np.tanh(2 * np.sin(frequency * wave + np.float32(phase)))
 
 
 # --- Distractors ---------------------------------------------------------------
@@ -118,8 +112,7 @@ def _distractor(rng: np.random.Generator, scraps: NDArray[np.float32]) -> Layer:
 
 def _step(distance: NDArray[np.float32], width: float) -> Layer:
     """Return a ramp from 0 to 1 of ``width`` where ``distance`` crosses 0."""
-    layer: Layer = np.clip(distance / np.float32(width) + np.float32(0.5), 0, 1)
-    return layer
+    return np.clip(distance / np.float32(width) + np.float32(0.5), 0, 1)
 
 
 def _random_axes(rng: np.random.Generator) -> tuple[Layer, Layer]:
@@ -196,5 +189,4 @@ def _sample(glyph: Layer, x: Layer, y: Layer) -> Layer:
     upper = flat[corner] * (1 - x) + flat[corner + 1] * x
     corner += len(glyph)
     lower = flat[corner] * (1 - x) + flat[corner + 1] * x
-    values: Layer = upper * (1 - y) + lower * y
-    return values
+    return upper * (1 - y) + lower * y

@@ -13,8 +13,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIVERGING", "SEQUENTIAL", "colorize", "overlay", "to_rgb"]
-
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
@@ -82,7 +80,8 @@ def colorize(map_: Any, cmap: Any = None) -> Pixels:
     values = np.where(finite, values, 0)
     signed = bool((values < 0).any())
     unit = _scale(values)
-    chosen = _colormap(cmap or (DIVERGING if signed else SEQUENTIAL))
+    name = cmap or (DIVERGING if signed else SEQUENTIAL)
+    chosen = require("matplotlib").colormaps.get_cmap(name)
     colors: Pixels = chosen((unit + 1) / 2 if signed else unit, bytes=True)[..., :3]
     colors[~finite] = MISSING
     return colors
@@ -187,7 +186,3 @@ def _resize(values: Floats, size: tuple[int, ...]) -> Floats:
     pil = require("PIL.Image")
     resized = pil.fromarray(values).resize(size[::-1], pil.Resampling.BILINEAR)
     return np.asarray(resized)
-
-
-def _colormap(cmap: Any) -> Any:
-    return require("matplotlib").colormaps.get_cmap(cmap)

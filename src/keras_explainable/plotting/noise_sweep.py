@@ -14,8 +14,6 @@ from keras_explainable.plotting import visualize
 from keras_explainable.sampling.stats import Stats
 from keras_explainable.types import Model
 
-__all__ = ["sweep"]
-
 
 def sweep(
     model: Model,
@@ -52,36 +50,27 @@ def sweep(
     Reference: Smilkov et al., 2017, figures 3 and 4, https://arxiv.org/abs/1706.03825
     """
     _check_increasing(repetitions)
-    images, y = np.asarray(image)[None], "predicted" if unit is None else [unit]
+    x, y = np.asarray(image)[None], "predicted" if unit is None else [unit]
     rows = [
-        _row(model, images, y, repetitions, noise_level=level, **params)
+        _row(model, x, y, repetitions, noise_level=level, **params)
         for level in noise_levels
     ]
     panels = list(itertools.chain(*rows))
-    titles = [
-        _title(level, stats)
-        for level, row in zip(noise_levels, rows, strict=True)
-        for stats in row
-    ]
+    levels = np.repeat(noise_levels, len(repetitions))
+    titles = [_title(level, stats) for level, stats in zip(levels, panels, strict=True)]
     maps = np.concatenate([filters.normalize(_raw_map(stats)) for stats in panels])
     visualize.visualize(maps, titles, cols=len(repetitions), to_file=to_file)
     return rows
 
 
 def _row(
-    model: Model, images: Any, y: Any, repetitions: Sequence[int], **params: Any
+    model: Model, x: Any, y: Any, repetitions: Sequence[int], **params: Any
 ) -> list[Stats]:
     """Return the stats after each number of repetitions."""
     row: list[Stats] = []
-    for first, last in itertools.pairwise([0, *repetitions]):
+    for done, n in itertools.pairwise([0, *repetitions]):
         _, _, added = smoothgrad(
-            model,
-            images,
-            y,
-            repetitions=last - first,
-            start=first,
-            return_stats=True,
-            **params,
+            model, x, y, repetitions=n - done, start=done, return_stats=True, **params
         )
         row.append(row[-1].merged(added) if row else added)
     return row

@@ -5,8 +5,6 @@ import math
 import textwrap
 from typing import NamedTuple
 
-__all__ = ["Layout", "grid_shape", "make_layout", "panel_width", "wrap_title"]
-
 _GAP = 0.1  # inches around each panel
 _LINE_HEIGHT = 1.3 / 72  # inches per point of font size
 _LETTER_WIDTH = 0.6 / 72  # inches per point of font size, on average

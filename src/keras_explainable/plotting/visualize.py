@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from keras_explainable.plotting import colormaps, panel_grid
 
-__all__ = ["visualize"]
-
 _DPI = 150  # pixels per inch
 
 _Draw = Callable[[Any], None]

@@ -6,14 +6,3 @@ and the maps; out goes a folder with ``index.html``, ``panels/``, ``maps.npz`` a
 unfinished one can be resumed. Nothing here knows the network or computes a map:
 everything shown comes with the records.
 """
-
-from keras_explainable.report.explanation_records import (
-    Explanation,
-    Maps,
-    Noise,
-    Prediction,
-    Run,
-)
-from keras_explainable.report.report_writer import Report
-
-__all__ = ["Explanation", "Maps", "Noise", "Prediction", "Report", "Run"]

@@ -1,7 +1,5 @@
 """Atomic writes, and folders that are locked and are not links."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import pathlib
@@ -10,8 +8,6 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import filelock
-
-__all__ = ["acquire_lock", "atomic_write", "make_folder"]
 
 
 @contextlib.contextmanager

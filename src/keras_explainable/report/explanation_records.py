@@ -1,15 +1,11 @@
 """The records that a report is made of."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 import unicodedata
 
 import numpy as np
 from numpy.typing import NDArray
-
-__all__ = ["METHODS", "Explanation", "FileNames", "Maps", "Noise", "Prediction", "Run"]
 
 #: Display names of the methods.
 METHODS = {

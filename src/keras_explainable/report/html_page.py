@@ -1,7 +1,5 @@
 """The start and end of the page: one file that fetches nothing."""
 
-from __future__ import annotations
-
 import base64
 import functools
 import hashlib
@@ -11,8 +9,6 @@ from typing import Any
 
 from keras_explainable.report import page_colormaps
 from keras_explainable.report.explanation_records import METHODS
-
-__all__ = ["foot", "head"]
 
 #: Methods whose maps are derivatives with respect to the pixels.
 _DERIVATIVES = ("smoothgrad", "smoothgrad_squared", "vargrad", "gradients")
@@ -50,7 +46,7 @@ def head(summary: dict[str, Any]) -> str:
 {page_colormaps.filters()}
 <header>
 <h1>What did the network look at?</h1>
-<p class="lead">{escape(_lead(summary, method))}</p>
+<p class="lead">{_images(summary["images"])} explained with {escape(method)}.</p>
 {_legend(summary)}
 {_notices(summary)}
 <dl class="settings">{_settings(summary, method)}</dl>
@@ -88,11 +84,6 @@ def _digest(script: str) -> str:
 def _listing(methods: list[str]) -> str:
     *others, last = (METHODS[method] for method in methods)
     return f"{', '.join(others)} and {last}" if others else last
-
-
-def _lead(summary: dict[str, Any], method: str) -> str:
-    count = len(summary["images"])
-    return f"{count} {_plural('image', count)} explained with {method}."
 
 
 def _legend(summary: dict[str, Any]) -> str:
@@ -142,9 +133,7 @@ previous</p>
 
 
 def _select(name: str, options: list[tuple[str, str]]) -> str:
-    items = "".join(
-        f'<option value="{value}">{text}</option>' for value, text in options
-    )
+    items = "".join(f'<option value="{key}">{text}</option>' for key, text in options)
     return f'<select id="{name}">{items}</select>'
 
 
@@ -161,10 +150,9 @@ def _notices(summary: dict[str, Any]) -> str:
             f"{escape(failure['reason'])}</li>"
             for failure in failures
         )
-        count = len(failures)
         notices.append(
-            f'<section class="notice"><h2>{count} {_plural("image", count)} could not '
-            f"be explained</h2><ul>{items}</ul></section>"
+            f'<section class="notice"><h2>{_images(failures)} could not be explained'
+            f"</h2><ul>{items}</ul></section>"
         )
     return "\n".join(notices)
 
@@ -180,5 +168,5 @@ def _settings(summary: dict[str, Any], method: str) -> str:
     )
 
 
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"
+def _images(listed: list[Any]) -> str:
+    return "1 image" if len(listed) == 1 else f"{len(listed)} images"

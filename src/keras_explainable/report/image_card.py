@@ -1,7 +1,5 @@
 """The card of one image on the page: its maps and predictions."""
 
-from __future__ import annotations
-
 import base64
 import io
 from html import escape
@@ -9,28 +7,18 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from keras_explainable.report import explanation_records as records
 from keras_explainable.report import page_colormaps, panel_image
-from keras_explainable.report.explanation_records import (
-    METHODS,
-    Explanation,
-    Maps,
-    Noise,
-    Prediction,
-)
-
-__all__ = ["card"]
 
 _LOSSLESS_SIDE = 160  # pixels: images up to this size are PNG, larger ones JPEG
 
 
-def card(explanation: Explanation, key: str) -> str:
+def card(explanation: records.Explanation, key: str) -> str:
     """Return the HTML of one image.
 
     The image and each map are embedded once, in CSS variables that the figures use.
     """
-    rows = "".join(
-        _row(explanation, number) for number in range(len(explanation.explained))
-    )
+    rows = "".join(_row(explanation, n) for n in range(len(explanation.explained)))
     height, width = explanation.image.shape[:2]
     crisp = ' class="crisp"' if max(height, width) <= _LOSSLESS_SIDE else ""
     style = f"--ratio:{width}/{height};--image:{_data_url(explanation.image)}"
@@ -45,20 +33,16 @@ def card(explanation: Explanation, key: str) -> str:
 """
 
 
-def _sort_keys(explanation: Explanation) -> str:
+def _sort_keys(explanation: records.Explanation) -> str:
     """Return the attributes by which the script sorts the cards."""
-    errors = [
-        error
-        for maps in explanation.maps
-        for error in (maps.noise.relative_error if maps.noise else ())
-        if error is not None
-    ]
+    noises = [maps.noise for maps in explanation.maps if maps.noise]
+    errors = [e for noise in noises for e in noise.relative_error if e is not None]
     error = f"{max(errors):.4g}" if errors else ""
     score = f"{explanation.predictions[0].score:.6g}"
     return f'data-score="{score}" data-error="{error}"'
 
 
-def _row(explanation: Explanation, number: int) -> str:
+def _row(explanation: records.Explanation, number: int) -> str:
     class_ = explanation.explained[number]
     name, count = explanation.name, len(explanation.maps)
     figures = "".join(
@@ -72,20 +56,17 @@ def _row(explanation: Explanation, number: int) -> str:
 """
 
 
-def _figures(maps: Maps, number: int, label: str, name: str, count: int) -> str:
+def _figures(maps: records.Maps, number: int, label: str, name: str, count: int) -> str:
     """Return the figures of a map and of its overlay on the image."""
-    method = METHODS[maps.method]
-    pixels = page_colormaps.grey(
-        panel_image.clip_highest(maps.values[..., number]), maps.signed
-    )
+    method = records.METHODS[maps.method]
+    clipped = panel_image.clip_highest(maps.values[..., number])
+    url = _data_url(page_colormaps.grey(clipped, maps.signed))
     kind = "maps signed" if maps.signed else "maps"
     prefix = f"{method} " if count > 1 else ""
     map_ = _figure("map", f"{method} map of {name} for {label}", f"{prefix}map")
     text = f"{method} map for {label} overlaid on {name}"
     overlay = _figure("overlay", text, f"{prefix}overlay")
-    return (
-        f'<div class="{kind}" style="--map:{_data_url(pixels)}">{map_}{overlay}</div>'
-    )
+    return f'<div class="{kind}" style="--map:{url}">{map_}{overlay}</div>'
 
 
 def _figure(kind: str, text: str, caption: str) -> str:
@@ -96,30 +77,28 @@ def _figure(kind: str, text: str, caption: str) -> str:
     )
 
 
-def _listed(predictions: tuple[Prediction, ...]) -> list[Prediction]:
+def _listed(predictions: tuple[records.Prediction, ...]) -> list[records.Prediction]:
     """Return the best class, and others with a probability of at least 0.001."""
     best, *others = predictions
     return [best, *(one for one in others if one.score >= 0.001 or not one.probability)]
 
 
-def _score(class_: Prediction) -> str:
-    bar = ""
-    if class_.probability:
-        bar = f'<i style="width:{100 * class_.score:.1f}%"></i>'
+def _score(class_: records.Prediction) -> str:
+    width = f"{100 * class_.score:.1f}%"
+    bar = f'<i style="width:{width}"></i>' if class_.probability else ""
     return (
         f"<li><b>{escape(class_.label)}</b> <span>{escape(class_.score_text)}</span>"
         f'<div class="bar" aria-hidden="true">{bar}</div></li>'
     )
 
 
-def _noise(maps: Maps, count: int) -> str:
-    if maps.noise is None:
+def _noise(maps: records.Maps, count: int) -> str:
+    if (noise := maps.noise) is None:
         return ""
-    noise: Noise = maps.noise
     errors = ", ".join(
         "unknown" if error is None else f"{error:.2g}" for error in noise.relative_error
     )
-    of = f" of {METHODS[maps.method]}" if count > 1 else ""
+    of = f" of {records.METHODS[maps.method]}" if count > 1 else ""
     return f"""<h3>Noise{escape(of)}</h3>
 <dl class="noise"><div><dt>σ, in units of the model’s input</dt>
 <dd>{noise.sigma:.3g}</dd></div>

@@ -1,7 +1,5 @@
 """The contents of ``manifest.json`` and ``maps.npz``, the files for programs."""
 
-from __future__ import annotations
-
 import dataclasses
 import platform
 import sys
@@ -14,10 +12,8 @@ from numpy.typing import NDArray
 from keras_explainable import __version__
 from keras_explainable.report.explanation_records import Explanation, Maps
 
-__all__ = ["MapsFile", "image_entry", "maps_key", "versions"]
 
-
-class MapsFile:
+class MapsFile(zipfile.ZipFile):
     """An .npz file that is written one array at a time, to save memory.
 
     The manifest has the key of each array, one per image and method. An array is
@@ -25,18 +21,12 @@ class MapsFile:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+        super().__init__(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
 
     def add(self, key: str, maps: NDArray[np.float32]) -> None:
         """Write one array."""
-        with self._zip.open(f"{key}.npy", "w", force_zip64=True) as member:
+        with self.open(f"{key}.npy", "w", force_zip64=True) as member:
             np.lib.format.write_array(member, np.asarray(maps, "float32"))
-
-    def __enter__(self) -> MapsFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._zip.close()
 
 
 def image_entry(explanation: Explanation, key: str, panel: str) -> dict[str, Any]:
@@ -45,9 +35,7 @@ def image_entry(explanation: Explanation, key: str, panel: str) -> dict[str, Any
         "name": explanation.name,
         "panel": panel,
         "explained": [class_.unit for class_ in explanation.explained],
-        "predictions": [
-            dataclasses.asdict(class_) for class_ in explanation.predictions
-        ],
+        "predictions": list(map(dataclasses.asdict, explanation.predictions)),
         "maps": [_maps_entry(maps, key) for maps in explanation.maps],
     }
 

@@ -4,16 +4,12 @@ The page embeds each map once, in grey, and colours it by chains of these filter
 zero of a signed map is middle grey.
 """
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.plotting import colormaps
-
-__all__ = ["COLORMAPS", "filters", "grey"]
 
 #: Colour maps for maps without negative values, by their names on the page.
 COLORMAPS = {

@@ -1,21 +1,14 @@
 """A PNG panel per explanation: image, map and overlay side by side."""
 
-from __future__ import annotations
-
 import functools
 import pathlib
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_explainable.plotting import colormaps
+from keras_explainable.plotting.colormaps import Floats, Pixels
 from keras_explainable.report.explanation_records import METHODS, Explanation, Maps
-
-__all__ = ["clip_highest", "enlarge", "panel", "tiles"]
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 _CAPTIONS = ("image", "map", "overlay")
 
@@ -39,11 +32,8 @@ def tiles(image: Pixels, map_: Floats) -> tuple[Pixels, Pixels, Pixels]:
         map_: A map (H, W).
     """
     map_ = clip_highest(map_)
-    return (
-        image,
-        colormaps.colorize(map_),
-        colormaps.overlay(_dim(image), map_, _OVERLAY_ALPHA),
-    )
+    overlay = colormaps.overlay(_dim(image), map_, _OVERLAY_ALPHA)
+    return image, colormaps.colorize(map_), overlay
 
 
 def clip_highest(map_: Floats) -> Floats:

@@ -1,7 +1,5 @@
 """Writes a report one explanation at a time."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import datetime
@@ -9,22 +7,15 @@ import io
 import json
 import pathlib
 import time
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_explainable.report import (
-    atomic_files,
-    html_page,
-    image_card,
-    manifest,
-    panel_image,
-)
+from keras_explainable.report import atomic_files, html_page, image_card, manifest
 from keras_explainable.report.explanation_records import Explanation, FileNames, Run
+from keras_explainable.report.panel_image import panel
 from keras_explainable.report.resume import ImageResults, UnfinishedRun
-
-__all__ = ["Report"]
 
 
 class Report:
@@ -47,14 +38,14 @@ class Report:
     """
 
     def __init__(self, folder: pathlib.Path, run: Run, resume: bool = False) -> None:
-        self.folder, self.run = folder, run
+        self.folder = folder
         self.failures: list[dict[str, str]] = []
         self.interrupted = self.written = False
         self._names, self._done = FileNames(), dict[str, dict[str, Any] | None]()
         self._started = datetime.datetime.now(datetime.UTC), time.monotonic()
         atomic_files.make_folder(folder / "panels")
-        path, identity = folder / "unfinished", self._identity()
-        self._unfinished = UnfinishedRun(path, identity, resume)
+        self._identity = dataclasses.asdict(run) | {"versions": manifest.versions()}
+        self._unfinished = UnfinishedRun(folder / "unfinished", self._identity, resume)
 
     @property
     def page(self) -> pathlib.Path:
@@ -84,7 +75,7 @@ class Report:
         entry = manifest.image_entry(explanation, key, _panel(key))
         card = image_card.card(explanation, key).encode()
         png = io.BytesIO()
-        panel_image.panel(explanation).save(png, "png")
+        panel(explanation).save(png, "png")
         maps = {maps.method: maps.values for maps in explanation.maps}
         results = ImageResults(entry, maps, png.getvalue(), card)
         self._unfinished.add(key, explanation.image, results)
@@ -94,7 +85,7 @@ class Report:
         """Record an image that could not be explained."""
         self.failures.append({"name": name, "reason": reason})
 
-    def __enter__(self) -> Report:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -110,14 +101,11 @@ class Report:
         finally:
             self._unfinished.release()
 
-    def _identity(self) -> dict[str, Any]:
-        return dataclasses.asdict(self.run) | {"versions": manifest.versions()}
-
     def _summary(self) -> dict[str, Any]:
         started, clock = self._started
         return {
             "format": 2,
-            **self._identity(),
+            **self._identity,
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - clock, 2),
             "interrupted": self.interrupted,

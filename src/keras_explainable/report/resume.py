@@ -4,21 +4,17 @@ They are internal files, which survive if the run is killed; ``--resume`` contin
 from them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import hashlib
 import json
-import pathlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.report import atomic_files
-
-__all__ = ["ImageResults", "UnfinishedRun"]
 
 _IDENTITY = "run.json"
 _MAPS = "maps_"
@@ -54,9 +50,7 @@ class UnfinishedRun:
             the lock.
     """
 
-    def __init__(
-        self, path: pathlib.Path, identity: dict[str, Any], resume: bool
-    ) -> None:
+    def __init__(self, path: Path, identity: dict[str, Any], resume: bool) -> None:
         self.path = atomic_files.make_folder(path)
         self._lock = atomic_files.acquire_lock(path)
         try:
@@ -105,7 +99,7 @@ class UnfinishedRun:
         """Remove all results and release the lock."""
         self._clear()
         with contextlib.suppress(OSError):  # Some systems cannot remove open files.
-            pathlib.Path(self._lock.lock_file).unlink()
+            Path(self._lock.lock_file).unlink()
         self._lock.release()
         with contextlib.suppress(OSError):  # The user may have put files there.
             self.path.rmdir()
@@ -118,12 +112,11 @@ class UnfinishedRun:
         identity = self.path / _IDENTITY
         if not identity.exists():  # Then the files belong to somebody else.
             return
-        for pattern in ("*.npz", "*.part"):
-            for file in self.path.glob(pattern):
-                file.unlink()
+        for file in (*self.path.glob("*.npz"), *self.path.glob("*.part")):
+            file.unlink()
         identity.unlink()
 
-    def _file(self, key: str) -> pathlib.Path:
+    def _file(self, key: str) -> Path:
         return self.path / f"{key}.npz"
 
     def _load(self, key: str) -> dict[str, NDArray[Any]]:
@@ -143,7 +136,7 @@ def _digest(image: NDArray[np.uint8]) -> str:
     return hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
 
 
-def _check(path: pathlib.Path, identity: dict[str, Any]) -> None:
+def _check(path: Path, identity: dict[str, Any]) -> None:
     try:
         before = dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, RecursionError):
