@@ -181,7 +181,7 @@ def test_unknown_precisions_are_rejected(model, precision):
 
 
 def test_another_precision_needs_a_copy(model):
-    with pytest.raises(ValueError, match="`lower` must be True for another"):
+    with pytest.raises(ValueError, match="`lower` must be True if `precision`"):
         ke.explain(SIGNED, model, batch(model), lower=False, precision="bfloat16")
 
 
