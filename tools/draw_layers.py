@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "src/keras_explainable"
 PICTURE = ROOT / "docs/_static/layers.svg"
 
-WIDTH, HEIGHT, GAP, LEFT = 860, 58, 8, 40  # Of a row, in pixels.
+WIDTH, HEIGHT, GAP, LEFT = 860, 70, 8, 40  # Of a row, in pixels.
 
 STYLE = (
     'xmlns="http://www.w3.org/2000/svg" font-family="system-ui, sans-serif" '
@@ -46,9 +46,9 @@ def purpose(name: str) -> str:
 
 
 def box(name: str, left: float, top: float, width: float) -> str:
-    """Return the box of one package, with its purpose in at most two lines."""
+    """Return the box of one package, with its purpose."""
     shown = name if (PACKAGE / f"{name}.py").exists() else f"{name}/"
-    lines = textwrap.wrap(purpose(name), int(width / 6.6))[:2]
+    lines = textwrap.wrap(purpose(name), int(width / 7.4))
     texts = [f'<tspan font-weight="600">{shown}</tspan>', *map(html.escape, lines)]
     spans = "".join(
         f'<text x="{left + width / 2:.0f}" y="{top + 18 + 15 * row:.0f}" '

@@ -1,4 +1,4 @@
-"""A method run over data.
+"""Run a method over data.
 
 In come a method, a model and data; out come logits, maps and their uncertainty, as
 NumPy arrays. ``explain`` leads data one way: a source of batches, the network
