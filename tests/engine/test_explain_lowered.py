@@ -13,6 +13,7 @@ from support.small_models import UNITS, network
 
 import keras_explainable as ke
 from keras_explainable import backend, lowering
+from keras_explainable.execution.compilation import compiled
 from keras_explainable.inspection import logits_model
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.meta import smooth
@@ -97,7 +98,7 @@ def test_bfloat16_is_for_all_layers_but_the_last(model):
         found = model.graph.values(x)
         return [found[id(symbol)] for symbol in symbols]
 
-    step = ke.compilation.compiled(values, half)
+    step = compiled(values, half)
     dtypes = [
         keras.backend.standardize_dtype(value.dtype)
         for value in step(ops.convert_to_tensor(images(2)))
@@ -206,10 +207,10 @@ def test_nothing_is_compiled_again(monkeypatch):
 
     def noisy(*tensors):
         traced.append("noise")
-        return noise._noisy(False, None, *tensors)
+        return noise._add_noise(False, None, *tensors)
 
     add_noise = backend.jit(noisy)
-    monkeypatch.setattr(noise, "_add_noise", lambda pairs, clip: add_noise)
+    monkeypatch.setattr(noise, "_compiled_noise", lambda pairs, clip: add_noise)
     model = network("softmax", SIDE)
     explain(smooth(recorded, 5, 0.1, seed=0), model, batch_size=4)
     # Batches of 4 and 3 images; chunks of 4 copies.

@@ -89,7 +89,7 @@ def test_an_input_that_nothing_reads():
 
 
 def test_what_postprocessing_takes_away(model, x):
-    with pytest.warns(UserWarning, match="40 of 40 maps .* left nothing"):
+    with pytest.warns(UserWarning, match="40 of 40 maps .* removed them"):
         ke.gradients(model, x, verbose=0, postprocessing=lambda maps: 0 * maps)
 
 
