@@ -27,16 +27,16 @@ collect_ignore = [] if importlib.util.find_spec("captum") else ["peers"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 
-#: Folders of tests of what does the same on every backend, marked `one_backend`. The
-#: modules in `EACH_BACKEND` run a network on the backend, as users do.
+#: Folders of tests of what does the same on every backend, marked `one_backend`; and
+#: those in them that run on each one, as they run its network or the whole command.
 ONE_BACKEND = ("cli", "common", "demo", "documents", "plotting", "report")
-EACH_BACKEND = ("test_network.py", "test_process.py", "test_readme.py")
+EACH_BACKEND = ("test_network.py", "test_the_demonstration_prints_the_path_of_the_page")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder in ONE_BACKEND and item.path.name not in EACH_BACKEND:
+        if folder in ONE_BACKEND and not {item.path.name, item.name} & {*EACH_BACKEND}:
             item.add_marker(pytest.mark.one_backend)
 
 
