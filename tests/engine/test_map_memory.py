@@ -1,25 +1,13 @@
 """Maps that cannot fit the memory are refused, with the figures."""
 
-import keras
 import pytest
-from support.small_models import UNITS, network
+from support.small_models import UNITS
 
 import keras_explainable as ke
 from keras_explainable.engine import map_memory
 
 GIB = 2**30
 MAP = 12 * 12 * map_memory.WIDTH
-
-
-@pytest.fixture(scope="module")
-def model():
-    keras.utils.set_random_seed(0)
-    return network()
-
-
-@pytest.fixture
-def x(rng):
-    return rng.normal(size=(8, 12, 12, 3)).astype("float32")
 
 
 def with_free(monkeypatch, size):

@@ -4,23 +4,12 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from support.small_models import SHAPE, UNITS, images, network, some_units
+from support.small_models import SHAPE, UNITS, images, some_units
 
 import keras_explainable as ke
 from keras_explainable.engine import zero_maps
 from keras_explainable.inspection.vanishing_gradients import vanishing_reason
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
-
-
-@pytest.fixture(scope="module")
-def model():
-    keras.utils.set_random_seed(0)
-    return network()
-
-
-@pytest.fixture
-def x(rng):
-    return rng.normal(size=(8, 12, 12, 3)).astype("float32")
 
 
 def through(layer, end=None):

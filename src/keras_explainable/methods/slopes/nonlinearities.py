@@ -41,7 +41,7 @@ _LINEAR_PIECES: dict[Any, list[tuple[float, float, float]]] = {
 }
 
 #: The trapezoidal rule for a Gaussian. It is more accurate here than Gauss-Hermite
-#: quadrature, as slopes bend more sharply than a polynomial with as many nodes can.
+#: quadrature, as slopes vary more sharply than a polynomial with as many nodes can.
 _NODES = np.arange(-10, 11) * 0.45
 _DENSITY = np.exp(-(_NODES**2) / 2)
 
