@@ -17,11 +17,9 @@ the part of the rounding error that no number of repetitions averages out. The r
 bfloat16 or falls back to float32; the maps compared here are bfloat16 in either case.
 """
 
-import argparse
 import os
 import sys
 import warnings
-from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -32,6 +30,7 @@ import keras_explainable as ke
 from benchmarks.accuracy.trained_networks import (
     CHANNELS,
     networks,
+    parse_arguments,
     print_setting,
     signed_and_absolute_gradients,
 )
@@ -111,15 +110,7 @@ def print_title(reference):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder of networks and photos"
-    )
-    parser.add_argument("--photos", type=int, default=2)
-    parser.add_argument(
-        "--reference", type=int, default=2000, help="repetitions of the reference"
-    )
-    args = parser.parse_args()
+    args = parse_arguments(__doc__, reference=2000)
     warnings.filterwarnings("error", message="The lowered copy")
     print_setting(args.data, args.photos)
     print_title(args.reference)

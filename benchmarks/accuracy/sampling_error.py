@@ -17,10 +17,8 @@ costs n passes through the network:
 Each column "estimated" has the error that the method on its left estimates for itself.
 """
 
-import argparse
 import os
 import sys
-from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -31,6 +29,7 @@ import keras_explainable as ke
 from benchmarks.accuracy.trained_networks import (
     CHANNELS,
     networks,
+    parse_arguments,
     print_setting,
     signed_and_absolute_gradients,
 )
@@ -129,15 +128,7 @@ def row_of_errors(channels, halves, antithetic, others, reference):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder of networks and photos"
-    )
-    parser.add_argument("--photos", type=int, default=2)
-    parser.add_argument(
-        "--reference", type=int, default=4000, help="repetitions of the reference"
-    )
-    args = parser.parse_args()
+    args = parse_arguments(__doc__, reference=4000)
     print_setting(args.data, args.photos)
     print(f"{'network':<14}{'level':>6} {'gradient':<9}{'n':>5}", end="")
     print(*(f"{title:>12}" for title in COLUMNS), flush=True)

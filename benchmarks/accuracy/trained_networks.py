@@ -11,6 +11,7 @@ The benchmarks explain the label of the first photos that all networks classify
 correctly.
 """
 
+import argparse
 import csv
 import importlib
 import os
@@ -28,6 +29,19 @@ NETWORKS = ("mobilenet_075", "mobilenet_025", "squeezenet11")
 
 #: Channels of the maps of `signed_and_absolute_gradients`.
 CHANNELS = {"signed": slice(0, 3), "absolute": slice(3, 4)}
+
+
+def parse_arguments(description, reference):
+    """Return the arguments of a script, with a default for its reference."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of networks and photos"
+    )
+    parser.add_argument("--photos", type=int, default=2)
+    parser.add_argument(
+        "--reference", type=int, default=reference, help="repetitions of the reference"
+    )
+    return parser.parse_args()
 
 
 def signed_and_absolute_gradients(model, inputs, indices=None):

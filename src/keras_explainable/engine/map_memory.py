@@ -24,13 +24,12 @@ class MapMemory:
         """Raise ValueError if the maps of the first batch cannot fit."""
         if self._checked:
             return
-        inputs, indices = flatten(batch.inputs), batch.indices
-        count = (
-            output_units.count_units(network) if indices is None else indices.shape[1]
-        )
+        inputs, count = flatten(batch.inputs), output_units.count_units(network) or 1
+        if batch.indices is not None:
+            count = batch.indices.shape[1]
+        images = len(inputs[0])
         values = sum(math.prod(map_shape(x.shape)) for x in inputs)
-        needed = len(inputs[0]) * (count or 1) * values * WIDTH
-        _check_memory(needed, len(inputs[0]), count or 1)
+        _check_memory(images * count * values * WIDTH, images, count)
 
     def check_all(self, maps: Nested, used: int) -> None:
         """Raise ValueError if the maps of all images, like these, cannot fit."""

@@ -64,7 +64,7 @@ def occlusion(
     scale = len(windows) / windows.sum(axis=0)
     fill, logits = _as_fill(fill, call.inputs), call.logits
 
-    def perturbed(copies: Copies) -> tuple[Tensor, Any]:
+    def perturb(copies: Copies) -> tuple[Tensor, Any]:
         masks = _as_inputs(windows[copies.draw], call.inputs)
         inputs = take_rows(call.inputs, copies.image)
         return inputs + masks * (fill - inputs), None
@@ -75,7 +75,7 @@ def occlusion(
         return weights * (_as_maps(clean, shape) - scores)
 
     accumulator = averaging_loop.average_over_copies(
-        call, _scores, perturbed, Sampling(len(windows)), counted=counted
+        call, _scores, perturb, Sampling(len(windows)), counted=counted
     )
     return accumulator.logits, accumulator.maps
 
@@ -128,7 +128,7 @@ def rise(
         keys = sampling.keys(call.ids[copies.image], copies.draw)
         return _masks(shape, cells, probability)(keys, *_shifts(keys))
 
-    def perturbed(copies: Copies) -> tuple[Tensor, Any]:
+    def perturb(copies: Copies) -> tuple[Tensor, Any]:
         inputs = take_rows(call.inputs, copies.image)
         return inputs * _as_inputs(masks(copies), inputs), None
 
@@ -136,7 +136,7 @@ def rise(
         return ops.cast(masks(copies)[..., None], scores.dtype) * scores / probability
 
     accumulator = averaging_loop.average_over_copies(
-        call, _scores, perturbed, sampling, counted=counted
+        call, _scores, perturb, sampling, counted=counted
     )
     facts = {"method": f"rise({cells}, {probability})"}
     return averaging_loop.method_result(call, accumulator, facts)

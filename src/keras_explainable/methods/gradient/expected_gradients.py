@@ -59,7 +59,7 @@ def expected_gradients(
         fraction = input_gradients.per_row(keys[:, 1] / 2**32, call.inputs)
         return ops.take(data, chosen, axis=0), fraction
 
-    def perturbed(copies: Copies) -> tuple[Tensor, Any]:
+    def perturb(copies: Copies) -> tuple[Tensor, Any]:
         start, fraction = drawn(copies)
         return start + fraction * (take_rows(call.inputs, copies.image) - start), None
 
@@ -69,7 +69,7 @@ def expected_gradients(
         return input_gradients.reduced_product(maps, difference, channel_reduction)
 
     accumulator = averaging_loop.average_over_copies(
-        call, input_gradients.SIGNED_GRADIENTS, perturbed, sampling, counted=counted
+        call, input_gradients.SIGNED_GRADIENTS, perturb, sampling, counted=counted
     )
     facts = {"method": f"expected_gradients({describe(channel_reduction)})"}
     return averaging_loop.method_result(call, accumulator, facts)

@@ -67,7 +67,7 @@ def integrated_gradients(
     baselines = _baselines(baseline, call.model, call.inputs)
     differences = map_structure(ops.subtract, call.inputs, baselines)
 
-    def perturbed(copies: Copies) -> tuple[Nested, Any]:
+    def perturb(copies: Copies) -> tuple[Nested, Any]:
         def point(start: Tensor, difference: Tensor) -> Tensor:
             return start + per_row(points[copies.draw], difference) * difference
 
@@ -82,7 +82,7 @@ def integrated_gradients(
         return map_structure(weighted, maps, take_rows(differences, copies.image))
 
     accumulator = averaging_loop.average_over_copies(
-        call, SIGNED_GRADIENTS, perturbed, Sampling(n_steps), counted=counted
+        call, SIGNED_GRADIENTS, perturb, Sampling(n_steps), counted=counted
     )
     outputs = output_units.forward(call.model, baselines, call.rows)
     at_baseline = output_units.gather_units(outputs, call.indices)

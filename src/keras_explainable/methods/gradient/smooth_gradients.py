@@ -100,13 +100,13 @@ def smooth_gradients(  # noqa: D417
     sigma = noisy.scales(call.model, call.inputs, spans)
     once.warn("noise", noises.negligible_noise_warning(sigma, spans))
     call = replace(call, model=model)
-    perturbed = averaging_loop.noisy_copy_source(call, noisy, sampling, sigma)
+    perturb = averaging_loop.noisy_copy_source(call, noisy, sampling, sigma)
     if in_pairs:
         hybrid = estimator == "hybrid"
-        accumulator = estimate_by_slopes(call, perturbed, sampling, hybrid)
+        accumulator = estimate_by_slopes(call, perturb, sampling, hybrid)
     else:
         accumulator = averaging_loop.average_over_copies(
-            call, input_gradients.SIGNED_GRADIENTS, perturbed, sampling
+            call, input_gradients.SIGNED_GRADIENTS, perturb, sampling
         )
     once.warn("error", accumulator.unconverged_warning(call.ids != noises.PADDING))
     facts = noisy.facts | {"method": "smooth_gradients", "estimator": estimator}

@@ -93,9 +93,9 @@ def smooth(
         for pair in zip(flatten(sigma), flatten(spans), strict=True):
             once.warn("noise", noises.negligible_noise_warning(*pair))
 
-        perturbed = averaging_loop.noisy_copy_source(call, noisy, sampling, sigma)
+        perturb = averaging_loop.noisy_copy_source(call, noisy, sampling, sigma)
         accumulator = averaging_loop.average_over_copies(
-            call, method, perturbed, sampling, params=params
+            call, method, perturb, sampling, params=params
         )
         once.warn("error", accumulator.unconverged_warning(call.ids != noises.PADDING))
         given = describe(partial(dict, **params))

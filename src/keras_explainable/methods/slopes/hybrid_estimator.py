@@ -60,13 +60,13 @@ class ImageEstimate(NamedTuple):
 
 
 def estimate_by_slopes(
-    call: MethodCall, perturbed: Perturb, sampling: Sampling, hybrid: bool
+    call: MethodCall, perturb: Perturb, sampling: Sampling, hybrid: bool
 ) -> Accumulators:
     """Return accumulators of maps by slopes, or by slopes and samples.
 
     Args:
         call: The call of the method, with an exposed model.
-        perturbed: Returns the noisy copies of a chunk, x + e before x - e.
+        perturb: Returns the noisy copies of a chunk, x + e before x - e.
         sampling: The sampling of pairs.
         hybrid: Whether the maps are combined with those of samples.
     """
@@ -75,7 +75,7 @@ def estimate_by_slopes(
     copies = 2 * sampling.draws
     estimates: dict[int, ImageEstimate] = {}
     for image in live.tolist():
-        one = ImageEstimator(call, perturbed, sampling, hybrid, image, accumulator)
+        one = ImageEstimator(call, perturb, sampling, hybrid, image, accumulator)
         estimates[image] = one.run(copies * len(estimates), copies * len(live))
     first = estimates[live[0]]
     errors = np.zeros_like(first.squared_errors)
@@ -105,7 +105,7 @@ class ImageEstimator:
     """
 
     call: MethodCall
-    perturbed: Perturb
+    perturb: Perturb
     sampling: Sampling
     hybrid: bool
     image: int
@@ -172,7 +172,7 @@ class ImageEstimator:
         run = partial(_run_pairs, backward=backward)
         weights = copies.used.astype("float32").reshape(-1, self.counts.shape[1])
         outputs, statistics, gradients = self._compiled(run)(
-            self.perturbed(copies)[0], self.indices, weights
+            self.perturb(copies)[0], self.indices, weights
         )
         self.statistics = _plus(self.statistics, statistics)
         if backward:
