@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from keras_explainable.backend import shared
+
 _backend: Any = import_module(f"{__name__}.{keras.backend.backend()}")
 
 #: ``vjp(function, inputs)`` returns the outputs, their pullback to the inputs (a tensor
@@ -28,6 +30,10 @@ jit = _backend.jit
 #: ``compiled(function, model)`` does so for ``function(model, *tensors)``, without
 #: making constants of the model's weights or differentiating by them.
 compiled = _backend.compiled
+
+#: ``state_kept()`` is a context in which what a network writes to its variables, such
+#: as seeds and recurrent states, is dropped. ``vjp`` and ``compiled`` are within one.
+state_kept = getattr(_backend, "state_kept", shared.state_kept)
 
 #: ``fused(function)`` evaluates an elementwise function of tensors in one pass where
 #: the framework would run it operation by operation. Call it only while compiling.

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 
 from keras_explainable.backend import jax_convolution, shared
@@ -24,7 +23,8 @@ ROWS_ON_CPU = (8, 8)
 
 
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
-    outputs, pull, others = jax.vjp(function, inputs, has_aux=True)
+    with shared.state_kept():
+        outputs, pull, others = jax.vjp(function, inputs, has_aux=True)
     return outputs, lambda cotangent: pull(cotangent)[0], others
 
 
@@ -46,7 +46,7 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     def run(values: list[Any], *tensors: Any) -> Any:
         model = reference()
         weights = getattr(model, "variables", ())
-        with keras.StatelessScope(list(zip(weights, values, strict=True))):
+        with shared.state_kept(list(zip(weights, values, strict=True))):
             return function(model, *tensors)
 
     compiled_for = shared.cache_per_shape(lambda: jax.jit(partial(run)))

@@ -1,6 +1,8 @@
 """Parts that two or all three of the backends share, written in ``keras.ops``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +15,28 @@ CACHED_SHAPES = 32
 #: Above this number of units a compiled loop is smaller, and sooner compiled, than the
 #: unrolled program.
 UNROLLED_UNITS = 8
+
+
+_state_is_kept = ContextVar("_state_is_kept", default=False)
+
+
+@contextmanager
+def state_kept(values: Sequence[tuple[Any, Any]] = ()) -> Iterator[None]:
+    """Drop what a network writes to its variables, such as seeds and recurrent states.
+
+    Args:
+        values: Pairs of a variable and the value to read in its place. Without any, a
+            scope within another one does nothing, as it would hide the other's values.
+    """
+    if _state_is_kept.get() and not values:
+        yield
+        return
+    token = _state_is_kept.set(True)
+    try:
+        with keras.StatelessScope(values):
+            yield
+    finally:
+        _state_is_kept.reset(token)
 
 
 def cache_per_shape(compile_function: Callable[[], Any]) -> Callable[[Any], Any]:

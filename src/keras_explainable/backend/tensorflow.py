@@ -27,7 +27,8 @@ ROWS_ON_CPU = (16, 16)
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(inputs)
-        outputs, others = function(inputs)
+        with shared.state_kept():
+            outputs, others = function(inputs)
 
     def pullback(cotangent: Any) -> Any:
         return tape.gradient(outputs, inputs, cotangent, tf.UnconnectedGradients.ZERO)
@@ -68,7 +69,12 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     # The graph captures variables by reference, and so sees changed weights.
     reference = weakref.ref(model)
-    return jit(lambda *tensors: function(reference(), *tensors))
+
+    def run(*tensors: Any) -> Any:
+        with shared.state_kept():
+            return function(reference(), *tensors)
+
+    return jit(run)
 
 
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -133,8 +139,10 @@ COPIES_ON_WRITE = True  # TensorFlow copies a buffer that is held before a chang
 
 
 def host_buffer(variable: Any) -> Any:
-    # Far quicker than TensorFlow's own conversion of a variable.
-    handle, dtype = variable.value.handle, variable.value.dtype
+    # Far quicker than TensorFlow's own conversion of a variable. Of a variable that
+    # `tf.distribute` mirrors, this is the first copy.
+    value, *_ = tf.distribute.get_strategy().experimental_local_results(variable.value)
+    handle, dtype = value.handle, value.dtype
     return memoryview(tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype))
 
 

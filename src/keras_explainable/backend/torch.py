@@ -3,7 +3,8 @@
 import gc
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -25,9 +26,27 @@ ROWS_ON_CPU = (16, 8)
 ROW_BY_ROW_SIZE = 2**20
 
 
+@contextmanager
+def state_kept(values: Sequence[tuple[Any, Any]] = ()) -> Iterator[None]:
+    """Also keep PyTorch's own generators, from which unseeded dropout draws.
+
+    Tensors made here may be differentiated, even under ``torch.inference_mode``.
+    """
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    own = torch.random.fork_rng(devices), torch.inference_mode(False)
+    with own[0], own[1], shared.state_kept(values):
+        yield
+
+
+def _detached(x: Any) -> Any:
+    """Return ``x`` without its history; a copy if it was made in inference mode."""
+    return x.clone() if x.is_inference() else x.detach()
+
+
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
-    with torch.enable_grad():
-        inputs = keras.tree.map_structure(lambda x: x.detach().requires_grad_(), inputs)
+    with state_kept(), torch.enable_grad():
+        leaves = keras.tree.map_structure(_detached, inputs)
+        inputs = keras.tree.map_structure(torch.Tensor.requires_grad_, leaves)
         outputs, others = function(inputs)
 
     def pullback(cotangent: Any) -> Any:
@@ -59,8 +78,9 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
         gc.collect(1)
         model = reference()
         weights = getattr(model, "variables", ())
-        frozen = [(weight, weight.value.detach()) for weight in weights]
-        with keras.StatelessScope(frozen):
+        with torch.inference_mode(False):
+            frozen = [(weight, _detached(weight.value)) for weight in weights]
+        with state_kept(frozen):
             return function(model, *tensors)
 
     return call

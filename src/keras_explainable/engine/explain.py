@@ -98,7 +98,8 @@ def explain(
     network = PreparedNetwork(
         model, y, method, method_params, logits=logits, lower=lower, precision=precision
     )
-    rows = batch_size or lowering.suitable_rows(network.lowered)
+    rows = network.required_rows or batch_size
+    rows = rows or lowering.suitable_rows(network.lowered)
     units = None if callable(y) or network.top else y
     source = BatchSource(
         network.target_model, x, units, ids=ids, batch_size=rows, steps=steps

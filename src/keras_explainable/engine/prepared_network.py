@@ -19,6 +19,7 @@ class PreparedNetwork:
         target_model: Takes the user's inputs and returns what is explained.
         model: The same as the method wants it; it takes vectors in place of tokens.
         lowered: A faster copy of ``model``, used once both agree on a batch.
+        required_rows: Number of rows that the model needs; None for any number.
         top: Number of largest units to explain; 0 if ``y`` says which.
     """
 
@@ -39,6 +40,7 @@ class PreparedNetwork:
         embedded, self._look_up = embedded_model(self.target_model)
         self.model = prepared_model(method, embedded, dict(params))
         self.lowered = lowering.lower(self.model, precision) if lower else self.model
+        self.required_rows = getattr(self.model, "required_rows", None)
         self._verified: Model = None  # Known from the first batch on.
 
     def ready(self, batch: Batch, rows: int) -> tuple[Model, Batch]:

@@ -89,7 +89,8 @@ def _step(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     run = backend.compiled(function, model)
 
     def run_eagerly(*tensors: Tensor) -> Any:
-        return function(reference(), *tensors)
+        with backend.state_kept():
+            return function(reference(), *tensors)
 
     def step(*tensors: Tensor) -> Any:
         nonlocal run

@@ -112,4 +112,4 @@ def _look_up(layer: keras.layers.Embedding, tokens: Tensor) -> Tensor:
             f"`x` must be tokens from 0 to {layer.input_dim - 1}, the vocabulary of "
             f"{layer.name!r}; received {low if low < 0 else high}."
         )
-    return ops.stop_gradient(layer(tokens))
+    return ops.stop_gradient(layer(tokens, training=False))

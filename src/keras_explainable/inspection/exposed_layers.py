@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import keras
 from keras import ops
 
+from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, row_count
 from keras_explainable.inspection.find_layers import GLOBAL_POOLING
 from keras_explainable.inspection.logits import rewritten_model
@@ -144,7 +145,8 @@ def with_taps(model: Model, inputs: Nested) -> tuple[Run, list[Tensor]]:
 def _zero_taps(model: GraphModel, symbols: list[Any], inputs: Nested) -> list[Tensor]:
     shapes = [(row_count(inputs), *symbol.shape[1:]) for symbol in symbols]
     if any(None in shape for shape in shapes):
-        _, *values = keras.tree.flatten(model.run([inputs]))
+        with backend.state_kept():
+            _, *values = keras.tree.flatten(model.run([inputs]))
         shapes = [value.shape for value in values]
     dtypes = [
         symbol.dtype if "float" in symbol.dtype else flatten(inputs)[0].dtype

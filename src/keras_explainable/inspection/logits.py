@@ -85,9 +85,9 @@ def _trace_and_rewrite(
     if graph is None:
         return None
     rewritten = rewrite(graph, *args)
-    if rewritten is graph and not _has_nested_input(model):
-        return None
-    return kind(rewritten, model.name)
+    new = kind(rewritten, model.name)
+    as_it_is = rewritten is graph and new.required_rows is None
+    return None if as_it_is and not _has_nested_input(model) else new
 
 
 def _has_nested_input(model: Model) -> bool:

@@ -12,6 +12,8 @@ from typing import Any
 
 import keras
 
+from keras_explainable import backend
+from keras_explainable.network.fixed_batch import required_rows, run_in_batches
 from keras_explainable.network.model_inputs import in_model_structure
 from keras_explainable.types import Tensor
 
@@ -36,9 +38,20 @@ class Step:
         """Return the values of the outputs, given those of the tensors it reads."""
         if self._takes_only_tensors:  # Walking structures can outlast a small layer.
             args = (values.get(id(symbol), symbol) for symbol in self.args)
-            return by_symbol(self.outputs, self.operation(*args))
-        step = self.reading(values)
-        return by_symbol(self.outputs, step.operation(*step.args, **step.kwargs))
+            return by_symbol(self.outputs, self.operation(*args, **self._mode))
+        return by_symbol(self.outputs, self.reading(values).call())
+
+    def call(self) -> Any:
+        """Return the operation's outputs, once the step reads values only.
+
+        Like every layer of ``model(x, training=False)``, it is told that this is not
+        training, for which some layers act by default.
+        """
+        return self.operation(*self.args, **self.kwargs, **self._mode)
+
+    @functools.cached_property
+    def _mode(self) -> dict[str, bool]:
+        return {"training": False} if isinstance(self.operation, keras.Layer) else {}
 
     @functools.cached_property
     def _takes_only_tensors(self) -> bool:
@@ -87,8 +100,9 @@ class Graph:
     def values(self, inputs: Any) -> dict[int, Any]:
         """Return the value of every tensor, by the symbol's ``id``."""
         values = by_symbol(self.inputs, inputs)
-        for step in self.steps:
-            values |= step.run(values)
+        with backend.state_kept():
+            for step in self.steps:
+                values |= step.run(values)
         return values
 
     @functools.cached_property
@@ -165,6 +179,7 @@ class GraphModel(keras.Model):
         layers = (x for x in operations.values() if isinstance(x, keras.Layer))
         self.layers_used = list(layers)  # Keras tracks their weights.
         self.graph = graph
+        self.required_rows = required_rows(graph.inputs, graph.steps)
         self.built = True
 
     @property
@@ -188,7 +203,9 @@ class GraphModel(keras.Model):
 
     def run(self, inputs: Any, offsets: Mapping[int, Tensor] = NO_OFFSETS) -> Any:
         """Return the outputs; see ``Graph.run``."""
-        return self.graph.run(inputs, offsets)
+        if self.required_rows is None:
+            return self.graph.run(inputs, offsets)
+        return run_in_batches(self.graph.run, self.required_rows, inputs, offsets)
 
 
 def ids(structure: Any) -> set[int]:

@@ -10,14 +10,15 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import Nested, flatten
+from keras_explainable.common.structures import Nested, flatten, map_structure
 from keras_explainable.types import Model, Tensor
 
 
 def as_inputs(model: Model, inputs: Any) -> Nested:
     """Return ``inputs`` as float tensors (B, ...) that fit ``model``.
 
-    Several inputs are returned in the structure with which the model was built.
+    A model that was never called is built, by calling it on the first row. Several
+    inputs are returned in the structure with which the model was built.
 
     Raises:
         ValueError: If they are empty, NaN or infinite, or of the wrong shape.
@@ -25,6 +26,10 @@ def as_inputs(model: Model, inputs: Any) -> Nested:
     """
     tensors = for_each_input(model, _as_input, inputs)
     _check_lengths(tensors)
+    if not getattr(model, "built", True) and not backend.is_symbolic(
+        flatten(tensors)[0]
+    ):
+        model(map_structure(lambda x: x[:1], tensors), training=False)
     return tensors
 
 

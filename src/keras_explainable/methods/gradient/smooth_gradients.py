@@ -86,11 +86,8 @@ def smooth_gradients(  # noqa: D417
     level = noise_level if noise is None else None
     amount: Amount = DEFAULT if noise is None else noise
     model, once = _prepare(call.model, {"estimator": estimator}), Once()
-    if estimator != "sampled" and not linearized_network.is_exposed(model):
-        warn(
-            f"The layers of {getattr(model, 'name', model)!r} are not known; "
-            f"estimator='sampled' is used instead of {estimator!r}."
-        )
+    if estimator != "sampled" and (reason := _unknown_slopes(model)):
+        warn(f"{reason}; estimator='sampled' is used instead of {estimator!r}.")
         estimator = "sampled"
     in_pairs = estimator != "sampled"
     noisy = Noise(amount, level, antithetic=in_pairs)
@@ -113,6 +110,16 @@ def smooth_gradients(  # noqa: D417
     logits, maps, *stats = averaging_loop.method_result(call, accumulator, facts, sigma)
     maps = input_gradients.reduce_channels(maps, channel_reduction, axis=-2)
     return logits, maps, *stats
+
+
+def _unknown_slopes(model: Model) -> str:
+    """Return why a model's slopes cannot be estimated; "" if they can."""
+    name = getattr(model, "name", model)
+    if not linearized_network.is_exposed(model):
+        return f"The layers of {name!r} are not known"
+    if model.required_rows is not None:
+        return f"{name!r} works with a batch of {model.required_rows} only"
+    return ""
 
 
 def _check_sampling(estimator: str, repetitions: int, tolerance: float | None) -> None:

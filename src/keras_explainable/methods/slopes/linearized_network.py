@@ -137,10 +137,10 @@ def _is_affine_when_tried(step: Step) -> bool:
     rng, reads = np.random.default_rng(0), step.reads
     if not all(map(is_float, [*reads, *keras.tree.flatten(step.outputs)])):
         return False
-    shapes = [[size or 8 for size in (1, *read.shape[1:])] for read in reads]
+    shapes = [(x.shape[0] or 1, *(size or 8 for size in x.shape[1:])) for x in reads]
     ends = [[rng.normal(0, 30, shape) for shape in shapes] for _ in range(2)]
     middle = [(one + other) / 2 for one, other in zip(*ends, strict=True)]
-    with keras.StatelessScope():  # The layer may update its own variables.
+    with backend.state_kept():  # The layer may update its own variables.
         one, other, between = (
             [*map(ops.convert_to_numpy, step.run(_values(reads, point)).values())]
             for point in (*ends, middle)

@@ -99,8 +99,7 @@ class Nonlinearity:
     def linearized(self, slopes: Sequence[Tensor], *inputs: Tensor) -> Any:
         """Return the linearized step's outputs, in the structure of the step's."""
         values = [*map(_replace_value, slopes, inputs)]
-        step = self.step.reading(by_symbol(self.step.reads, values))
-        return step.operation(*step.args, **step.kwargs)
+        return self.step.reading(by_symbol(self.step.reads, values)).call()
 
 
 def _replace_value(mean: Tensor, x: Tensor) -> Tensor:
