@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 from keras_explainable.common import installation
 
 if TYPE_CHECKING:
-    from keras_explainable import demo, filters, inspection, lowering, methods, utils
+    from keras_explainable import (
+        demo,
+        filters,
+        inspection,
+        lowering,
+        methods,
+        targets,
+        utils,
+    )
     from keras_explainable.engine.explain import explain, partial_explain
     from keras_explainable.engine.shortcuts import (
         cam,
@@ -68,12 +76,21 @@ __all__ = [
     "smoothgrad",
     "smoothgrad_squared",
     "sweep",
+    "targets",
     "utils",
     "vargrad",
 ]
 __dir__ = __all__.copy
 
-_MODULES = ("demo", "filters", "inspection", "lowering", "methods", "utils")
+_MODULES = (
+    "demo",
+    "filters",
+    "inspection",
+    "lowering",
+    "methods",
+    "targets",
+    "utils",
+)
 
 _DEFINED_IN = {
     "Stats": "sampling.stats",

@@ -55,14 +55,15 @@ def test_invalid_names_are_rejected(model, x, name):
 @pytest.mark.parametrize("lower", [True, False])
 def test_a_contrast_of_two_units(model, x, lower):
     logits, maps = explained(model, x, [[1, 0]] * 5)
-    found = explained(model, x, lambda out: out[:, 1] - out[:, 0], lower=lower)
+    contrast = lambda out: out[:, 1] - out[:, 0]  # noqa: E731
+    found = explained(model, x, contrast, lower=lower, logits=True)
     expected = np.diff(logits[:, ::-1]), -np.diff(maps)
     assert_same(found, (expected[0], expected[1]))
 
 
 def test_a_function_may_return_several_units(model, x):
     found = explained(model, x, lambda out: ops.stack([out[:, 3], out[:, 1]], axis=-1))
-    assert_same(found, explained(model, x, [[3, 1]] * 5))
+    assert_same(found, explained(model, x, [[3, 1]] * 5, logits=False))
 
 
 def test_a_region_of_a_segmentation():

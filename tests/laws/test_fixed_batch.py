@@ -14,7 +14,7 @@ METHODS = {
     "gradients": (gradient.gradients, {}),
     "guided": (gradient.guided_gradients, {}),
     "full": (gradient.full_gradients, {}),
-    "integrated": (gradient.integrated_gradients, {"steps": 3}),
+    "integrated": (gradient.integrated_gradients, {"n_steps": 3}),
     "expected": (gradient.expected_gradients, {"repetitions": 3, "seed": 0}),
     "smooth": (meta.smooth(gradient.gradients, 3, seed=0), {}),
     "pairs": (meta.smooth(gradient.gradients, 4, seed=0, antithetic=True), {}),

@@ -65,7 +65,7 @@ FEW = {"repetitions": 4, "noise_level": 0.2, "seed": 0}
 METHODS = {
     "gradients": (gradient.gradients, {}),
     "smooth": (meta.smooth(gradient.gradients, 3, seed=0), {}),
-    "integrated": (gradient.integrated_gradients, {"steps": 4}),
+    "integrated": (gradient.integrated_gradients, {"n_steps": 4}),
     "gradcam": (cams.gradcam, {"layer": "last"}),
     "hybrid": (gradient.smooth_gradients, {**FEW, "estimator": "hybrid"}),
     "noise_grad": (meta.noise_grad(gradient.gradients, 2, seed=0), {}),

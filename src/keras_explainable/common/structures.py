@@ -18,6 +18,17 @@ def row_count(structure: Nested) -> int:
     return int(flatten(structure)[0].shape[0])
 
 
+def first_of(structure: Nested) -> Any:
+    """Return the first tensor; in a dictionary, that of the key that comes first.
+
+    ``flatten`` sorts the keys.
+    """
+    while isinstance(structure, list | tuple | dict) and structure:
+        ordered = structure.values() if isinstance(structure, dict) else structure
+        structure = next(iter(ordered))
+    return structure
+
+
 def is_float(x: Any) -> bool:
     """Return whether a tensor, real or symbolic, can have a derivative."""
     dtype = keras.backend.standardize_dtype(x.dtype)

@@ -30,12 +30,16 @@ from keras_explainable.types import Model, Tensor
 
 
 class Batch(NamedTuple):
-    """Inputs (B, ...), units (B, K) or None, ids (B,), and the number of rows used."""
+    """Inputs (B, ...), units (B, K) or None, ids (B,), and the number of rows used.
+
+    The first of them is at ``position`` in the data.
+    """
 
     inputs: Nested
     indices: Tensor | None
     ids: np.ndarray
     used: int
+    position: int
 
 
 class BatchSource:
@@ -43,6 +47,9 @@ class BatchSource:
 
     Arrays are checked as a whole before anything is computed. The elements of a data
     set are checked one by one.
+
+    Labels that come with a data set are units to explain, unless ``labels_are_units``
+    is False.
 
     Attributes:
         steps: Number of elements of the data; None if it is not known.
@@ -58,12 +65,16 @@ class BatchSource:
         ids: Any = None,
         batch_size: int = 32,
         steps: int | None = None,
+        labels_are_units: bool = True,
     ):
         self.model, self.batch_size = model, batch_size
+        self.labels_are_units = labels_are_units
         self.ids = None if ids is None else np.asarray(ids)
         self.images: int | None = None
         if data_iterators.is_stream(x):
             _refuse_targets(y)
+            # There is nothing to choose from one unit: labels are what it predicts.
+            self.labels_are_units &= output_units.count_units(model) != 1
             self._elements, known = self._stream(x)
         else:
             pieces = [self._checked_arrays(*piece) for piece in self._pieces(x, y)]
@@ -82,7 +93,7 @@ class BatchSource:
             shapes = tuple(tuple(part.shape[1:]) for part in flatten(inputs))
             sizes[shapes] = min(self.batch_size, max(sizes.get(shapes, 0), count))
             ids = self._ids_from(position, count)
-            yield list(_padded(inputs, indices, ids, sizes[shapes]))
+            yield list(_padded(inputs, indices, ids, sizes[shapes], position))
             position += count
         if not position:
             raise ValueError("`x` must hold at least one input; received none.")
@@ -126,6 +137,8 @@ class BatchSource:
     def _checked(self, x: Any, y: Any) -> tuple[Nested, Tensor | None]:
         numpy = for_each_input(self.model, lambda _, part: as_numpy(part), x)
         inputs = as_inputs(self.model, numpy)
+        if not self.labels_are_units:
+            return inputs, None
         return inputs, self._units(y, row_count(inputs))[1]
 
     def _units(self, y: Any, count: int) -> tuple[Any, Tensor | None]:
@@ -149,7 +162,7 @@ class BatchSource:
 
 
 def _padded(
-    inputs: Nested, indices: Any, ids: np.ndarray, size: int
+    inputs: Nested, indices: Any, ids: np.ndarray, size: int, start: int
 ) -> Iterator[Batch]:
     for positions, used in padded_chunks(row_count(inputs), size):
         yield Batch(
@@ -157,6 +170,7 @@ def _padded(
             None if indices is None else ops.take(indices, positions, axis=0),
             np.where(used, ids[positions], PADDING),
             int(used.sum()),
+            start + int(positions[0]),
         )
 
 

@@ -17,6 +17,7 @@ from keras_explainable.engine.run_method import run_method
 from keras_explainable.engine.zero_maps import ZeroMaps
 from keras_explainable.execution.compilation import accepts_parameter, display_name
 from keras_explainable.inspection.model_fingerprint import fingerprint
+from keras_explainable.targets.target import as_target
 from keras_explainable.types import Method, Model
 
 
@@ -33,7 +34,7 @@ def explain(
     postprocessing: Postprocessing | None = None,
     resizing: bool | tuple[int, int] | None = None,
     ids: Any = None,
-    logits: bool = True,
+    logits: bool | None = None,
     lower: bool = True,
     precision: str = "float32",
     return_stats: bool = False,
@@ -48,7 +49,7 @@ def explain(
         method: Explaining method, such as ``ke.methods.gradient.gradients`` or
             ``ke.methods.meta.smooth(...)``. It is compiled once for each shape.
         model: Keras model whose output, or first output, has the shape (B, units). If
-            ``y`` is a function, its outputs may have any shape.
+            ``y`` is a target, its outputs may have any shape.
         x: Inputs, of shape (N, H, W, C): an array, list or tensor; a list of images of
             different sizes; or a ``tf.data.Dataset``, ``keras.utils.PyDataset``, torch
             ``DataLoader`` or generator that yields ``x`` or ``(x, y)``, in batches or
@@ -56,9 +57,9 @@ def explain(
             a list. Tokens for an ``Embedding`` are replaced by their vectors.
         y: Units to explain, of shape (N, K) or (N,). None explains every unit,
             "predicted" the unit with the largest logit, and "top3" those with the
-            three largest. Or a function that maps the model's outputs to what is
-            explained, of shape (B,) or (B, units), such as
-            ``lambda outputs: outputs[:, 1] - outputs[:, 0]``.
+            three largest. Or a target: one of ``ke.targets``, or a function that maps
+            what the model returns to what is explained, of shape (B,) or (B, units).
+            Labels that a data set yields are units, unless ``y`` is given.
         batch_size: The most rows (images x noisy copies) that go through the network
             at once. By default, a number that fits the memory and is close to the
             fastest. It is halved, with a warning, when the device runs out of memory.
@@ -72,7 +73,9 @@ def explain(
             to that size; bilinear, after postprocessing.
         ids: One integer >= 0 for each image; by default its position in ``x``. Methods
             that draw noise return the same map for the same id and seed.
-        logits: False explains the model's outputs instead of its logits.
+        logits: Whether logits are explained in place of the probabilities of a final
+            softmax or sigmoid. By default, they are for units, but a function for ``y``
+            is given what the model returns.
         lower: False runs the model's own layers instead of the faster equal copy made
             by ``ke.lowering.lower``.
         precision: "float32", or "bfloat16" for all layers but the last. Noise, sums
@@ -91,19 +94,31 @@ def explain(
             fit the memory. Arrays are checked before anything is computed.
         TypeError: If a parameter has the wrong type.
     """
-    switches = {"logits": logits, "lower": lower, "return_stats": return_stats}
+    switches = {"lower": lower, "return_stats": return_stats}
+    if logits is not None:
+        checks.boolean("logits", logits)
     _check_options(method, batch_size, steps, precision, **switches)
     finish = Finish(postprocessing, resizing)
     check_model(model)
-    network = PreparedNetwork(
-        model, y, method, method_params, logits=logits, lower=lower, precision=precision
-    )
+    target = as_target(y, logits)
+    if target is not None:
+        target = target.with_inputs(x)
+    options: dict[str, Any] = {"logits": logits, "lower": lower, "precision": precision}
+    network = PreparedNetwork(model, y, target, method, method_params, **options)
     rows = network.required_rows or batch_size
     rows = rows or lowering.suitable_rows(network.lowered)
-    units = None if callable(y) or network.top else y
+    has_units = target is None and not network.top
     source = BatchSource(
-        network.target_model, x, units, ids=ids, batch_size=rows, steps=steps
+        network.target_model,
+        x,
+        y if has_units else None,
+        ids=ids,
+        batch_size=1 if target and target.data else rows,
+        steps=steps,
+        labels_are_units=has_units,
     )
+    if target and source.images is not None:
+        target.check_rows(source.images)
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
     memory, zero_maps = MapMemory(source.images), ZeroMaps()
 

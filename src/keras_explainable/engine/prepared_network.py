@@ -7,8 +7,16 @@ from keras_explainable import lowering
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.execution.model_preparation import prepared_model
 from keras_explainable.inspection import embedded_model, logits_model, runnable_model
-from keras_explainable.inspection.targets import targeted_model, top_count, top_units
+from keras_explainable.inspection.logits import logits_of_all_outputs
+from keras_explainable.inspection.targets import (
+    first_output_model,
+    set_data,
+    targeted_model,
+    top_count,
+    top_units,
+)
 from keras_explainable.network import output_units
+from keras_explainable.targets.target import Target
 from keras_explainable.types import Method, Model
 
 
@@ -20,6 +28,7 @@ class PreparedNetwork:
         model: The same as the method wants it; it takes vectors in place of tokens.
         lowered: A faster copy of ``model``, used once both agree on a batch.
         required_rows: Number of rows that the model needs; None for any number.
+        target: What to explain if it is a function.
         top: Number of largest units to explain; 0 if ``y`` says which.
     """
 
@@ -27,15 +36,16 @@ class PreparedNetwork:
         self,
         model: Model,
         y: Any,
+        target: Target | None,
         method: Method,
         params: Mapping[str, Any],
         *,
-        logits: bool,
+        logits: bool | None,
         lower: bool,
         precision: str,
     ):
-        base = logits_model(model) if logits else runnable_model(model)
-        self.target_model = targeted_model(base, y, like=model) if callable(y) else base
+        self.target = target
+        self.target_model = _explained_model(model, target, logits is not False)
         self.top = top_count(y)
         embedded, self._look_up = embedded_model(self.target_model)
         self.model = prepared_model(method, embedded, dict(params))
@@ -50,6 +60,8 @@ class PreparedNetwork:
             batch: Inputs in the user's form.
             rows: The most rows that go through the network at once.
         """
+        if self.target and self.target.data:
+            set_data(self.target_model, self.target.rows_of(batch.position))
         inputs, indices = self._look_up(batch.inputs), batch.indices
         if self._verified is None:
             self._verified = lowering.checked_copy(
@@ -59,3 +71,13 @@ class PreparedNetwork:
             outputs = output_units.forward(self._verified, inputs, rows)
             indices = top_units(outputs, self.top)
         return self._verified, batch._replace(inputs=inputs, indices=indices)
+
+
+def _explained_model(model: Model, target: Target | None, logits: bool) -> Model:
+    """Return the model of what is explained."""
+    if target is None:
+        base = logits_model(model) if logits else runnable_model(model)
+        return first_output_model(base)
+    viewed = target.view(model)
+    base = (logits_of_all_outputs if target.logits else runnable_model)(viewed)
+    return targeted_model(base, target.function, like=viewed, data=target.data)

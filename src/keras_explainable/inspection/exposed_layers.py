@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import Nested, flatten, row_count
+from keras_explainable.common.structures import Nested, first_of, flatten, row_count
 from keras_explainable.inspection.find_layers import GLOBAL_POOLING
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
@@ -51,6 +51,30 @@ def expose(
             f"received {type(model).__name__}."
         )
     return exposed
+
+
+def layer_model(model: Model, layer: Endpoint) -> Model:
+    """Return a model of the output of an inner layer, sharing ``model``'s layers.
+
+    Args:
+        model: Functional or Sequential Keras model, which is only read.
+        layer: Layer, as in ``expose``.
+
+    Raises:
+        ValueError: If there is no such layer, or the layers of ``model`` are not known.
+    """
+    inner = rewritten_model(model, _with_layer_output, *_parse(layer))
+    if inner is model:
+        raise ValueError(
+            "`model` must be Functional or Sequential to explain an inner layer; "
+            f"received {type(model).__name__}."
+        )
+    return inner
+
+
+def _with_layer_output(graph: Graph, layer: "_LayerLink") -> Graph:
+    flat = inlined(graph)
+    return replace(flat, outputs=_symbol(graph, flat, layer)).pruned()
 
 
 def endpoints(
@@ -137,7 +161,7 @@ def with_taps(model: Model, inputs: Nested) -> tuple[Run, list[Tensor]]:
         for symbol, tap in zip(symbols, taps, strict=True):  # May be exposed twice.
             by_symbol[id(symbol)] = by_symbol.get(id(symbol), 0) + tap
         outputs, *values = keras.tree.flatten(model.run([inputs], by_symbol))
-        return output_units.first_output(outputs), values
+        return output_units.units_of(outputs, inputs), values
 
     return run, _zero_taps(model, symbols, inputs)
 
@@ -186,7 +210,7 @@ def _with_exposed(
     flat = inlined(graph)
     exposed = [_symbol(graph, flat, each) for each in arguments]
     first = [_symbol(graph, flat, each) for each in outputs]
-    first = first or keras.tree.flatten(flat.outputs)[:1]
+    first = first or [first_of(flat.outputs)]
     exposed = exposed or [_last_spatial(flat)]
     return replace(flat, outputs=[*first, *exposed]).pruned()
 

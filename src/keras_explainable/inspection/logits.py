@@ -1,17 +1,24 @@
 """The logits of a model, and other rewritten models, cached while the model lives."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import keras
 
+from keras_explainable.common.structures import first_of
 from keras_explainable.execution.compilation import invalidate
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.network.activations import activation_of, with_activation
-from keras_explainable.network.graph import Graph, GraphModel, Step, symbol_like
+from keras_explainable.network.graph import (
+    Graph,
+    GraphModel,
+    Step,
+    substituted,
+    symbol_like,
+)
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
 
@@ -40,6 +47,11 @@ def runnable_model(model: Model) -> Model:
     (``model.layers[-1].activation = "linear"``), which Keras cannot call.
     """
     return rewritten_model(model, _with_resolved_activations)
+
+
+def logits_of_all_outputs(model: Model) -> Model:
+    """Return a model like ``logits_model`` that has the logits of each output."""
+    return rewritten_model(model, _with_all_logits)
 
 
 # Functions compiled for a model that has changed since still have its old structure.
@@ -99,14 +111,24 @@ def _has_nested_input(model: Model) -> bool:
 
 def _with_logits(graph: Graph) -> Graph:
     """Return the graph with logits as its first output; other outputs stay."""
+    return _with_logits_of(graph, [first_of(graph.outputs)])
+
+
+def _with_all_logits(graph: Graph) -> Graph:
+    return _with_logits_of(graph, keras.tree.flatten(graph.outputs))
+
+
+def _with_logits_of(graph: Graph, outputs: Sequence[Any]) -> Graph:
     graph = _with_resolved_activations(graph)
-    first, *others = keras.tree.flatten(graph.outputs)
-    logits, step = _logits(graph.producer(first), first)
-    if logits is first:
+    steps, logits = list(graph.steps), dict[int, Any]()
+    for output in outputs:
+        logits[id(output)], step = _logits(graph.producer(output), output)
+        steps += [step] if step else []
+    if all(id(logits[id(output)]) == id(output) for output in outputs):
         return graph
-    steps = graph.steps if step is None else (*graph.steps, step)
-    outputs = keras.tree.pack_sequence_as(graph.outputs, [logits, *others])
-    return Graph(graph.inputs, steps, outputs).pruned()
+    return replace(
+        graph, steps=tuple(steps), outputs=substituted(graph.outputs, logits)
+    ).pruned()
 
 
 def _logits(step: Step | None, output: Any) -> tuple[Any, Step | None]:

@@ -1,19 +1,30 @@
 """Models of what to explain: one output, a function of the outputs, the top units."""
 
 import re
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from threading import get_ident
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_explainable.network.graph import Graph, GraphModel, Step
+from keras_explainable.common.structures import (
+    first_of,
+    flatten,
+    is_float,
+    map_structure,
+)
+from keras_explainable.execution.function_key import function_key
+from keras_explainable.inspection.logits import rewritten_model
+from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.model_inputs import dtype_name, shape_text
 from keras_explainable.network.trace_model import structure_of_only_output, trace
 from keras_explainable.types import Model, Tensor
 
-#: Function from the outputs of a model to what is explained, (B,) or (B, units).
-Target = Callable[[Any], Tensor]
+#: Function from the outputs of a model, and maybe data, to (B,) or (B, units).
+Target = Callable[..., Tensor]
 
 
 def target_model(model: Model, target: Target) -> Model:
@@ -28,6 +39,9 @@ def target_model(model: Model, target: Target) -> Model:
         target: Function of what ``model`` returns, to a tensor (B,) or (B, units). It
             uses ``keras.ops`` or operations of the backend.
 
+    Raises:
+        ValueError: If the function fails, or returns something else.
+
     Example::
 
         cat = lambda outputs: keras.ops.mean(outputs[..., 3], axis=(1, 2))
@@ -36,41 +50,72 @@ def target_model(model: Model, target: Target) -> Model:
     return targeted_model(model, target, like=model)
 
 
-def targeted_model(model: Model, target: Target, like: Model) -> Model:
-    """Return a model of ``target(outputs)``, with outputs structured as in ``like``.
+def targeted_model(
+    model: Model, target: Target, like: Model, data: Sequence[np.ndarray] = ()
+) -> Model:
+    """Return a model of ``target(outputs, *data)``.
+
+    It is made once for functions that compute the same.
 
     Args:
         model: Model as in ``target_model``, or a rewritten copy, which returns its only
             output bare.
-        target: Function as in ``target_model``.
+        target: Function as in ``target_model``, also of data if there is any.
         like: Model that the function was written for.
+        data: Arrays (N, ...), of which each sample has a row. The model uses the first
+            until ``set_data`` sets another.
     """
-    graph = trace(model)
-    if graph is None:
-        return _TargetedModel(model, target)
-    layer = _TargetLayer(_taking_bare_output(target, like))
+    structure = structure_of_only_output(like)
+    layer = TargetLayer(target, structure, [array[:1] for array in data])
+    targeted = rewritten_model(model, _with_target, _Keyed(_key(layer), layer))
+    return _TargetedModel(model, layer) if targeted is model else targeted
+
+
+@dataclass(frozen=True)
+class _Keyed:
+    """A layer that counts as equal to another with the same key."""
+
+    key: Hashable
+    layer: "TargetLayer" = field(compare=False)
+
+
+def _key(layer: "TargetLayer") -> Hashable:
+    """Return a key, equal for layers that compute the same; unique if that is unknown.
+
+    Each thread sets data of its own, so that it needs a layer of its own.
+    """
+    key = function_key(layer.target) or object()
+    shapes = tuple((tuple(x.shape), x.dtype) for x in layer.data)
+    form = repr(map_structure(lambda symbol: None, layer.structure))
+    return (key, form, shapes, get_ident() if shapes else 0)
+
+
+def _with_target(graph: Graph, keyed: _Keyed) -> Graph:
+    """Return the graph with the layer at its end."""
+    layer = keyed.layer
     symbol = _output_symbol(layer, graph.outputs)
     step = Step(layer, (graph.outputs,), {}, symbol)
-    targeted = Graph(graph.inputs, (*graph.steps, step), symbol)
-    return GraphModel(targeted.pruned(), model.name)
+    return Graph(graph.inputs, (*graph.steps, step), symbol).pruned()
 
 
-def _taking_bare_output(target: Target, like: Model) -> Target:
-    """Return ``target``, but of the bare output if ``like`` nests its only output."""
-    structure = structure_of_only_output(like)
-    if structure is None:
-        return target
-    return lambda output: target(keras.tree.pack_sequence_as(structure, [output]))
-
-
-def _output_symbol(layer: "_TargetLayer", outputs: Any) -> Any:
+def _output_symbol(layer: "TargetLayer", outputs: Any) -> Any:
     try:
         return layer.compute_output_spec(outputs)
     except Exception as error:  # The user's function may raise anything.
+        reason = layer.error or error  # Without Keras' words around it.
+        shapes = ", ".join(shape_text(x.shape) for x in flatten(outputs))
         raise ValueError(
-            "`y` must be a function of the model's outputs to (B,) or (B, units); "
-            f"received one that fails on them: {error}"
-        ) from error
+            f"{type(reason).__name__} in the function given for `y`, which received "
+            f"outputs of shape {shapes}: {reason}\n`y` must be a function of the "
+            "model's outputs to real numbers of shape (B,) or (B, units)."
+        ) from reason
+
+
+def set_data(model: Model, rows: Sequence[np.ndarray]) -> None:
+    """Set the data, one row (1, ...) of each array, that a targeted model uses."""
+    layer = model.layers_used[-1]
+    for variable, row in zip(layer.data, rows, strict=True):
+        variable.assign(row)
 
 
 def output_model(model: Model, output: str | int) -> Model:
@@ -95,39 +140,83 @@ def output_model(model: Model, output: str | int) -> Model:
             "`model` must be Functional, and `output` one of its outputs "
             f"{[*found]}; received {type(model).__name__} and {output!r}."
         )
-    return GraphModel(replace(graph, outputs=found[output]).pruned(), model.name)
+    return rewritten_model(model, _with_one_output, output)
+
+
+def _with_one_output(graph: Graph, output: str | int) -> Graph:
+    return replace(graph, outputs=_outputs_by_name(graph)[output]).pruned()
 
 
 def _outputs_by_name(graph: Graph) -> dict[str | int, Any]:
-    flat = keras.tree.flatten(graph.outputs)
-    found: dict[str | int, Any] = dict(enumerate(flat))
     if isinstance(graph.outputs, dict):
-        return found | graph.outputs
+        return {**dict(enumerate(graph.outputs.values())), **graph.outputs}
+    flat = flatten(graph.outputs)
     producers = [(graph.producer(symbol), symbol) for symbol in flat]
-    return found | {step.operation.name: symbol for step, symbol in producers if step}
+    names = {step.operation.name: symbol for step, symbol in producers if step}
+    return {**dict(enumerate(flat)), **names}
 
 
-class _TargetLayer(keras.layers.Layer):
-    """A layer that calls a function of a model's outputs."""
+def first_output_model(model: Model) -> Model:
+    """Return a model of the first entry of outputs that are a dictionary.
 
-    def __init__(self, target: Target):
-        super().__init__(name="target", autocast=False, trainable=False)
-        self.target = target
+    Keras flattens a dictionary by its sorted keys, whatever comes first in it.
+    """
+    return rewritten_model(model, _with_first_entry)
+
+
+def _with_first_entry(graph: Graph) -> Graph:
+    if not isinstance(graph.outputs, dict):
+        return graph
+    return replace(graph, outputs=first_of(graph.outputs)).pruned()
+
+
+class TargetLayer(keras.layers.Layer):
+    """A layer that calls a function of a model's outputs.
+
+    Attributes:
+        data: One row (1, ...) of data for each further argument of the function.
+        error: What the function raised last, if it did.
+    """
+
+    def __init__(self, target: Target, structure: Any, data: Sequence[np.ndarray]):
+        super().__init__(name="y", autocast=False, trainable=False)
+        self.target, self.structure = target, structure
+        self.error: Exception | None = None
+        self.data = [self._variable(row) for row in data]
+        self.built = True
+
+    def _variable(self, row: np.ndarray) -> keras.Variable:
+        options = {"dtype": row.dtype.name, "trainable": False}
+        return self.add_weight(row.shape, lambda *_, **__: row, **options)
 
     def call(self, outputs: Any) -> Tensor:
         """Return what the function returns, as (B, units)."""
-        units = self.target(outputs)
+        try:
+            return self._units(outputs)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _units(self, outputs: Any) -> Tensor:
+        if self.structure is not None and not keras.tree.is_nested(outputs):
+            outputs = keras.tree.pack_sequence_as(self.structure, [outputs])
+        rows = ops.shape(first_of(outputs))[0]
+        data = [ops.repeat(x.value, rows, axis=0) for x in self.data]
+        units = self.target(outputs, *data)
         if len(getattr(units, "shape", ())) not in (1, 2):
             raise ValueError(f"it returns {units!r}, not a tensor (B,) or (B, units)")
+        if not is_float(units):
+            raise TypeError(f"it returns {dtype_name(units)}, which has no derivative")
         return ops.expand_dims(units, -1) if len(units.shape) == 1 else units
 
 
 class _TargetedModel(keras.Model):
     """A function of the outputs of a model whose layers are not known."""
 
-    def __init__(self, model: Model, target: Target):
-        super().__init__(name=model.name)
-        self.model, self.target = model, _TargetLayer(target)
+    def __init__(self, model: Model, target: TargetLayer):
+        super().__init__(name=getattr(model, "name", None))
+        self.model, self.target = model, target
+        self.layers_used = [target]
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Return what the function returns, as (B, units)."""

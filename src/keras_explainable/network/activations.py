@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_explainable.common.structures import first_of
 from keras_explainable.network.graph import Graph, Step, shallow_copy, symbol_like
 from keras_explainable.network.trace_model import inlined
 
@@ -46,5 +47,5 @@ def with_split_activations(graph: Graph, splits: Callable[[Any], bool]) -> Graph
     flat, steps = inlined(graph), list[Step]()
     for step in flat.steps:
         steps += split_activation(step) if splits(step.operation) else [step]
-    first = keras.tree.flatten(flat.outputs)[0]
+    first = first_of(flat.outputs)
     return replace(flat, steps=tuple(steps), outputs=first).pruned()

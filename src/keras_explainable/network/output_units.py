@@ -5,12 +5,11 @@ from contextvars import ContextVar, copy_context
 from functools import partial, wraps
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import Nested, row_count, take_rows
+from keras_explainable.common.structures import Nested, first_of, row_count, take_rows
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.execution.compilation import accepts_parameter, compiled
 from keras_explainable.network.model_inputs import as_array, dtype_name, shape_text
@@ -57,17 +56,21 @@ def forward(model: Model, inputs: Nested, rows: int) -> Tensor:
 
 
 def _forward(model: Model, inputs: Nested) -> Tensor:
-    return first_output(model(inputs, training=False))
+    return units_of(model(inputs, training=False), inputs)
 
 
-def first_output(outputs: Any) -> Tensor:
+def units_of(outputs: Any, inputs: Nested) -> Tensor:
     """Return the units (B, units): the only or the first output of a model.
 
+    Args:
+        outputs: What the model returned.
+        inputs: What it returned that for, (B, ...). Some operations of TensorFlow lose
+            the number of rows, which is therefore taken from the inputs.
+
     Raises:
-        ValueError: If they have another shape.
+        ValueError: If the output has another shape.
     """
-    if isinstance(outputs, list | tuple | dict) and outputs:
-        outputs = keras.tree.flatten(outputs)[0]
+    outputs = first_of(outputs)
     shape = getattr(outputs, "shape", None)
     if shape is None or len(shape) != 2:
         raise ValueError(
@@ -75,7 +78,7 @@ def first_output(outputs: Any) -> Tensor:
             "its outputs that returns one; received "
             f"{type(outputs).__name__ if shape is None else shape_text(shape)}."
         )
-    return outputs
+    return outputs if shape[0] else ops.reshape(outputs, (row_count(inputs), shape[1]))
 
 
 def maps_of_units(

@@ -69,4 +69,5 @@ def _masked_outputs(model: Model, inputs: Tensor, masks: Tensor) -> Tensor:
     masks = ops.image.resize(
         masks, inputs.shape[1:-1], "bilinear", data_format="channels_last"
     )
-    return output_units.first_output(model(inputs * normalize(masks), training=False))
+    masked = inputs * normalize(masks)
+    return output_units.units_of(model(masked, training=False), masked)

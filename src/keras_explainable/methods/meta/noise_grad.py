@@ -16,6 +16,7 @@ from keras_explainable.common import checks
 from keras_explainable.execution.compilation import call_method, describe, display_name
 from keras_explainable.execution.model_preparation import prepared_model, prepares_model
 from keras_explainable.inspection.logits import rewritten_model
+from keras_explainable.inspection.targets import TargetLayer
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import NO_OFFSETS, Graph, GraphModel
 from keras_explainable.sampling import averaging_loop, noise
@@ -65,7 +66,7 @@ def _weights(layer: keras.Layer) -> list[keras.Variable]:
     """Return the weights that training changes, also those of a frozen layer."""
     names = ("moving_mean", "moving_variance")
     statistics = [getattr(layer, name, None) for name in names]
-    if isinstance(layer, keras.layers.Normalization):
+    if isinstance(layer, keras.layers.Normalization | TargetLayer):
         return []
     return [
         weight

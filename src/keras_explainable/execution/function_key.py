@@ -1,0 +1,91 @@
+"""Recognizing a function that would compute the same again, to compile it only once.
+
+A function of the user's may read variables around it, which may change between two
+calls. Its key therefore holds their values.
+"""
+
+import functools
+import hashlib
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+#: How deep functions and containers may be nested.
+DEPTH = 4
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
+_CONSTANT = (type, ModuleType, BuiltinFunctionType, np.ufunc)
+
+
+class _UnknownValueError(Exception):
+    """Raised for a value whose later changes would not be noticed."""
+
+
+def function_key(function: Any) -> Hashable | None:
+    """Return a key, equal for functions that compute the same at the time of the call.
+
+    None for anything that may change unnoticed, such as a callable object or a function
+    that reads a layer's weights.
+    """
+    try:
+        return _key(function, DEPTH)
+    except _UnknownValueError:
+        return None
+
+
+def _key(value: Any, depth: int) -> Hashable:
+    if isinstance(value, _PLAIN):
+        return type(value), value
+    if isinstance(value, _CONSTANT):
+        return value
+    if depth == 0:
+        raise _UnknownValueError
+    if isinstance(value, functools.partial):
+        return _key((value.func, value.args, value.keywords), depth)
+    if isinstance(value, FunctionType):
+        return _key_of_function(value, depth - 1)
+    if isinstance(value, Mapping):
+        return tuple((name, _key(item, depth - 1)) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return type(value), _keys(value, depth - 1)
+    if isinstance(value, np.ndarray | np.generic) or ops.is_tensor(value):
+        return _key_of_array(value)
+    raise _UnknownValueError
+
+
+def _keys(values: Sequence[Any], depth: int) -> Hashable:
+    return tuple(_key(value, depth) for value in values)
+
+
+def _key_of_function(function: FunctionType, depth: int) -> Hashable:
+    cells = function.__closure__ or ()
+    try:
+        nonlocals = [cell.cell_contents for cell in cells]
+    except ValueError as error:  # A cell that has no value yet.
+        raise _UnknownValueError from error
+    names = {*_names_in(function.__code__)} & function.__globals__.keys()
+    values = {name: function.__globals__[name] for name in sorted(names)}
+    known = values, nonlocals, function.__defaults__, function.__kwdefaults__
+    return function.__code__, _keys(known, depth + 1)
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    """Yield the names that a function reads, also in functions defined within it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
+
+
+def _key_of_array(value: Any) -> Hashable:
+    try:
+        array = ops.convert_to_numpy(value)
+    except Exception as error:  # A symbolic tensor has no values.
+        raise _UnknownValueError from error
+    if array.dtype == object:
+        raise _UnknownValueError
+    digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    return array.shape, array.dtype.name, digest

@@ -1,0 +1,123 @@
+"""Targets that carry data of each image: a mask, a label, a picture, an embedding."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable.common import checks
+from keras_explainable.targets.target import INPUTS, Target
+from keras_explainable.types import Tensor
+
+Loss = str | Callable[[Tensor, Tensor], Tensor]
+
+
+def region(masks: Any, channel: int, *, logits: bool = True) -> Target:
+    """Return the target of a class within a region of each image's segmentation.
+
+        score = sum over the region of f[h, w, channel]
+
+    Args:
+        masks: Weights of the pixels of the output, (N, H, W), such as the pixels that
+            were assigned to the class; or boxes (N, 4) of integers, (top, left, bottom,
+            right) in pixels of the output, without the last row and column.
+        channel: Channel of the outputs (B, H, W, classes).
+        logits: False for probabilities.
+
+    Reference: Vinogradova et al., 2020, https://arxiv.org/abs/2002.11434
+    """
+    checks.integer("channel", channel, 0)
+    if np.ndim(masks) not in (2, 3):
+        raise ValueError(
+            "`masks` must be masks (N, H, W) or boxes (N, 4), one for each image; "
+            f"received shape {np.shape(masks)}."
+        )
+    return Target(partial(_region, channel=channel), masks, logits=logits)
+
+
+def loss(labels: Any, loss: Loss) -> Target:
+    """Return the target of the loss of each image, given its label.
+
+    Args:
+        labels: Labels (N, ...), as for ``model.fit``.
+        loss: Name of a loss of Keras, such as "sparse_categorical_crossentropy", or a
+            function of the labels and the outputs, or a ``keras.losses.Loss``.
+    """
+    return Target(partial(_loss, function=_loss_function(loss)), labels)
+
+
+def reconstruction(loss: Loss = "mean_squared_error") -> Target:
+    """Return the target of how badly each input is reconstructed by an autoencoder.
+
+    The input that the outputs are compared with is constant: derivatives are those by
+    what the network sees.
+
+    Args:
+        loss: As for ``loss``, of the inputs and the outputs.
+    """
+    return Target(partial(_loss, function=_loss_function(loss)), INPUTS)
+
+
+def similarity(other: Any) -> Target:
+    """Return the target of the cosine similarity with another sample's embedding.
+
+    Args:
+        other: Embeddings (N, units), one for each image, or (1, units) for all of one
+            image: outputs of the model for other samples.
+    """
+    return Target(_similarity, other)
+
+
+def _region(outputs: Tensor, masks: Tensor, channel: int) -> Tensor:
+    if len(outputs.shape) != 4 or channel >= outputs.shape[-1]:
+        raise ValueError(
+            "`outputs` must have shape (B, H, W, classes), with more classes than "
+            f"{channel}; received {tuple(outputs.shape)}"
+        )
+    scores = outputs[..., channel]
+    if len(masks.shape) == 2:
+        masks = _inside(masks, *scores.shape[1:])
+    if tuple(masks.shape[1:]) != tuple(scores.shape[1:]):
+        raise ValueError(
+            f"`masks` must have the size of the outputs, {tuple(scores.shape[1:])}; "
+            f"received {tuple(masks.shape[1:])}"
+        )
+    return ops.sum(scores * ops.cast(masks, scores.dtype), axis=(1, 2))
+
+
+def _inside(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Return masks (B, H, W) of boxes (B, 4)."""
+    if boxes.shape[-1] != 4:
+        raise ValueError(
+            "boxes must be (top, left, bottom, right), (N, 4); received shape "
+            f"{tuple(boxes.shape)}"
+        )
+    top, left, bottom, right = (boxes[:, i, None] for i in range(4))
+    row, column = (ops.arange(size, dtype=boxes.dtype) for size in (height, width))
+    rows = ops.logical_and(row >= top, row < bottom)
+    columns = ops.logical_and(column >= left, column < right)
+    return ops.logical_and(rows[:, :, None], columns[:, None, :])
+
+
+def _loss_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
+    found = keras.losses.get(loss)
+    return found.call if isinstance(found, keras.losses.Loss) else found
+
+
+def _loss(
+    outputs: Tensor, labels: Tensor, function: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    values = function(labels, outputs)
+    axes = tuple(range(1, len(values.shape)))
+    return ops.mean(values, axis=axes) if axes else values
+
+
+def _similarity(outputs: Tensor, other: Tensor) -> Tensor:
+    one, another = (
+        x / ops.maximum(ops.norm(x, axis=-1, keepdims=True), 1e-12)
+        for x in (outputs, ops.cast(other, outputs.dtype))
+    )
+    return ops.sum(one * another, axis=-1)

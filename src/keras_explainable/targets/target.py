@@ -1,0 +1,108 @@
+"""The target: a function of a model's outputs, with data of each image."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from keras_explainable.common import checks
+from keras_explainable.types import Model, Tensor
+
+#: Stands for the explained inputs themselves in ``Target.data``.
+INPUTS = object()
+
+
+def _same(model: Model) -> Model:
+    return model
+
+
+class Target:
+    """A score to explain: ``function(outputs, *data)``.
+
+    Args:
+        function: Function of what the model returns, and of an array of data (B, ...)
+            for each further argument. It returns real numbers, (B,) or (B, units), and
+            uses ``keras.ops`` or operations of the backend.
+        *data: Arrays (N, ...) with a row for each of the N images. The row follows its
+            image into batches and noisy copies. Images are then explained one by one.
+        logits: Whether the function is given logits in place of the probabilities of a
+            final softmax or sigmoid.
+        view: Function from the model to the one whose outputs are used.
+
+    Raises:
+        TypeError: If the function cannot be called, or data are not arrays of numbers.
+
+    Example::
+
+        weigh = lambda outputs, weights: keras.ops.sum(outputs * weights, axis=-1)
+        maps = ke.smoothgrad(model, x, ke.targets.Target(weigh, weights))
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Tensor],
+        *data: Any,
+        logits: bool = False,
+        view: Callable[[Model], Model] = _same,
+    ):
+        checks.is_callable("function", function)
+        checks.boolean("logits", logits)
+        self.function, self.logits, self.view = function, logits, view
+        self.data = [*map(_as_data, data)]
+
+    def with_inputs(self, x: Any) -> "Target":
+        """Return the target with the explained inputs where it asks for them."""
+        if not any(part is INPUTS for part in self.data):
+            return self
+        if not hasattr(x, "shape"):
+            raise ValueError(
+                "`x` must be an array (N, ...) for a target of the inputs themselves; "
+                f"received {type(x).__name__}."
+            )
+        data = [x if part is INPUTS else part for part in self.data]
+        return Target(self.function, *data, logits=self.logits, view=self.view)
+
+    def check_rows(self, count: int) -> None:
+        """Raise ValueError unless the data have a row for each of ``count`` images."""
+        for part in self.data:
+            if len(part) != count:
+                raise ValueError(
+                    f"`y` must have one row of data for each of the {count} images; "
+                    f"received {len(part)}."
+                )
+
+    def rows_of(self, position: int) -> list[np.ndarray]:
+        """Return the data of one image, (1, ...) each."""
+        for part in self.data:
+            if position >= len(part):
+                self.check_rows(position + 1)
+        return [part[position : position + 1] for part in self.data]
+
+
+def _as_data(values: Any) -> Any:
+    if values is INPUTS:
+        return values
+    array = np.asarray(values)
+    if array.ndim == 0 or array.dtype.kind not in "fiub":
+        raise TypeError(
+            "`data` must be arrays of numbers with one row for each image; received "
+            f"{values!r:.60}."
+        )
+    if array.dtype.kind == "b":
+        return array
+    return array.astype("float32" if array.dtype.kind == "f" else "int32")
+
+
+def as_target(y: Any, logits: bool | None) -> Target | None:
+    """Return ``y`` as a target if it is one, or a function; else None.
+
+    Args:
+        y: What to explain.
+        logits: Whether the function is given logits; None to let the target say.
+    """
+    target = y if isinstance(y, Target) else None
+    if target is None and callable(y):
+        target = Target(y)
+    if target is None or logits is None:
+        return target
+    return Target(target.function, *target.data, logits=logits, view=target.view)

@@ -1,0 +1,164 @@
+"""A function for `y` is given what the model returns, and its errors are its own."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.small_models import numpy
+
+import keras_explainable as ke
+from keras_explainable.methods.gradient import gradients
+
+
+def body(inputs):
+    h = layers.Conv2D(5, 3, activation="relu")(inputs)
+    return layers.GlobalAveragePooling2D()(h)
+
+
+def softmax(units=4):
+    return layers.Dense(units, activation="softmax")
+
+
+def one():
+    inputs = keras.Input((6, 6, 3))
+    return keras.Model(inputs, softmax()(body(inputs)))
+
+
+def several():
+    inputs = keras.Input((6, 6, 3))
+    h = body(inputs)
+    return keras.Model(inputs, [softmax()(h), layers.Softmax()(softmax()(h))])
+
+
+def dictionary():
+    """Its first output is not the first by the alphabet, nor has it as many units."""
+    inputs = keras.Input((6, 6, 3))
+    h = body(inputs)
+    return keras.Model(inputs, {"z": softmax()(h), "a": softmax(2)(h)})
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.body = dictionary()
+
+    def call(self, inputs):
+        return self.body(inputs)
+
+
+MODELS = [one, several, dictionary, Subclassed]
+FUNCTIONS = {
+    "entropy": lambda o: -ops.sum(first(o) * ops.log(first(o)), axis=-1),
+    "last": lambda o: last(o)[:, 1],
+    "mixed": lambda o: first(o)[:, 0] - last(o)[:, 1],
+    "units": lambda o: first(o)[:, ::2],
+}
+
+
+def first(outputs):
+    return of(outputs, 0, "z")
+
+
+def last(outputs):
+    return of(outputs, -1, "a")
+
+
+def of(outputs, position, key):
+    if isinstance(outputs, dict):
+        return outputs[key]
+    return outputs[position] if isinstance(outputs, list | tuple) else outputs
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(size=(3, 6, 6, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("make", MODELS)
+def test_the_value_explained_is_that_of_the_function(make, name, x):
+    model, function = make(), FUNCTIONS[name]
+    expected = numpy(function(model(x, training=False)))
+    values, maps = ke.explain(gradients, model, x, function, verbose=0)
+    np.testing.assert_allclose(values.reshape(expected.shape), expected, rtol=1e-5)
+    assert np.isfinite(maps).all()
+
+
+def test_logits_of_all_outputs_may_be_asked_for(x):
+    model = several()
+    logits = ke.inspection.logits_model(model)
+    values, _ = ke.explain(
+        gradients, model, x, lambda o: o[1][:, 1], logits=True, verbose=0
+    )
+    inner = keras.Model(model.input, model.layers[-1].input)
+    np.testing.assert_allclose(values[:, 0], numpy(inner(x))[:, 1], rtol=1e-5)
+    units, _ = ke.explain(gradients, model, x, [2] * 3, verbose=0)
+    np.testing.assert_allclose(units[:, 0], numpy(logits(x)[0])[:, 2], rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [dictionary, Subclassed])
+def test_units_are_those_of_the_first_output_of_a_dictionary(make, x):
+    model = make()
+    values, _ = ke.explain(gradients, model, x, [3] * 3, logits=False, verbose=0)
+    expected = numpy(model(x, training=False)["z"])
+    np.testing.assert_allclose(values[:, 0], expected[:, 3], rtol=1e-5)
+    every, _ = ke.explain(gradients, model, x, logits=False, verbose=0)
+    np.testing.assert_allclose(every, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gradcam", "full_gradients"])
+def test_inner_layers_lead_to_the_first_output_of_a_dictionary(name, x):
+    model = dictionary()
+    found, _ = getattr(ke, name)(model, x, [3] * 3, verbose=0)
+    expected = ke.gradients(model, x, [3] * 3, verbose=0)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+LABELS = {
+    "integers": [3, 2, 1],
+    "one-hot": np.eye(4, dtype="float32")[[3, 2, 1]],
+    "numbers": np.float32([0.3, 1.7, 99]),
+}
+
+
+@pytest.mark.parametrize("y", ["predicted", lambda o: o[:, 1]])
+@pytest.mark.parametrize("labels", LABELS)
+def test_labels_of_a_data_set_give_way_to_y(labels, y, x):
+    model, data = one(), [(x[:2], LABELS[labels][:2]), (x[2:], LABELS[labels][2:])]
+    found = ke.explain(gradients, model, iter(data), y, verbose=0)
+    expected = ke.explain(gradients, model, x, y, verbose=0)
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("labels", [np.float32([0.3, 1.7, 9]), np.ones((3, 1), "f")])
+def test_labels_of_a_model_with_one_unit_choose_nothing(labels, x):
+    inputs = keras.Input((6, 6, 3))
+    model = keras.Model(inputs, layers.Dense(1)(body(inputs)))
+    found = ke.explain(gradients, model, iter([(x, labels)]), verbose=0)
+    expected = ke.explain(gradients, model, x, verbose=0)
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-4, atol=1e-6)
+
+
+def failing(outputs):
+    raise KeyError("no such thing")
+
+
+BAD = {
+    "its own error": (
+        failing,
+        r"KeyError in the function given for `y`.*no such thing",
+    ),
+    "shapes": (failing, r"outputs of shape \(any, 4\)"),
+    "integers": (lambda o: ops.argmax(o, axis=-1), "it returns int.*no derivative"),
+    "booleans": (lambda o: o[:, 1] > o[:, 0], "it returns bool.*no derivative"),
+    "nothing": (lambda o: None, r"it returns None, not a tensor \(B,\)"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_the_error_of_the_function_comes_first(case, x):
+    function, message = BAD[case]
+    with pytest.raises(ValueError, match=message) as caught:
+        ke.explain(gradients, one(), x, function, verbose=0)
+    assert "compute_output_spec" not in str(caught.value)
+    assert "`y` must be a function" in str(caught.value)

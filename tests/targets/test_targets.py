@@ -1,0 +1,250 @@
+"""Targets: the value explained is what an independent computation gives."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.small_models import numpy
+
+import keras_explainable as ke
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+
+targets = ke.targets
+COUNT = 5
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(0).normal(size=(COUNT, 6, 6, 3)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return made(lambda h: layers.Dense(4, activation="softmax")(pooled(h)))
+
+
+@pytest.fixture(scope="module")
+def segmentation():
+    return made(lambda h: layers.Conv2D(3, 1, activation="softmax", name="seg")(h))
+
+
+@pytest.fixture(scope="module")
+def autoencoder():
+    return made(lambda h: layers.Conv2D(3, 3, padding="same")(h))
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Outputs in a dictionary whose first key is not the least."""
+    return made(
+        lambda h: {
+            "label": layers.Dense(4, activation="softmax", name="head")(pooled(h)),
+            "age": layers.Dense(2, name="years")(pooled(h)),
+        }
+    )
+
+
+def made(end):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6, 6, 3))
+    convolution = layers.Conv2D(4, 3, padding="same", activation="relu", name="inner")
+    return keras.Model(inputs, end(convolution(inputs)))
+
+
+def pooled(h):
+    return layers.GlobalAveragePooling2D()(h)
+
+
+def explained(model, x, y, **options):
+    return ke.explain(SIGNED_GRADIENTS, model, x, y, verbose=0, **options)
+
+
+def differences(score, x, at, step=1e-2):
+    """Return central differences of ``score(x)`` (N,) by one value of each sample."""
+    moved = []
+    for sign in (1, -1):
+        copy = x.copy()
+        copy[(slice(None), *at)] += sign * step
+        moved.append(score(copy))
+    return (moved[0] - moved[1]) / (2 * step)
+
+
+def check(model, x, y, score):
+    """Check values and derivatives against ``score(x)``, computed by NumPy."""
+    values, maps = explained(model, x, y)
+    np.testing.assert_allclose(values[:, 0], score(x), rtol=1e-4, atol=1e-5)
+    found, expected = maps[:, 2, 3, 1, 0], differences(score, x, (2, 3, 1))
+    np.testing.assert_allclose(found, expected, rtol=0.02, atol=1e-4)
+
+
+def test_a_contrast_and_units_are_of_logits(classifier, x):
+    logits, maps = explained(classifier, x, [[2, 0]] * COUNT)
+    value, found = explained(classifier, x, targets.contrast(2, 0))
+    np.testing.assert_allclose(value[:, 0], logits[:, 0] - logits[:, 1], rtol=1e-4)
+    np.testing.assert_allclose(found[..., 0], maps[..., 0] - maps[..., 1], atol=1e-5)
+    value, found = explained(classifier, x, targets.units(2, 0))
+    np.testing.assert_allclose(value, logits, rtol=1e-5)
+    np.testing.assert_allclose(found, maps, atol=1e-6)
+    value, _ = explained(classifier, x, targets.units(1, logits=False))
+    expected = classifier.predict(x, verbose=0)[:, 1]
+    np.testing.assert_allclose(value[:, 0], expected, rtol=1e-5)
+
+
+def test_the_loss_of_each_image(classifier, x):
+    labels = np.array([3, 0, 2, 1, 1])
+
+    def score(x):
+        chosen = classifier.predict(x, verbose=0)[np.arange(COUNT), labels]
+        return -np.log(chosen)
+
+    name = "sparse_categorical_crossentropy"
+    check(classifier, x, targets.loss(labels, name), score)
+    values, _ = explained(classifier, x, targets.loss(labels, name))
+    one_hot = np.eye(4)[labels]
+    object_ = keras.losses.CategoricalCrossentropy()
+    same, _ = explained(classifier, x, targets.loss(one_hot, object_))
+    np.testing.assert_allclose(same, values, rtol=1e-5)
+
+
+def test_the_reconstruction_error_of_each_image(autoencoder, x):
+    def score(moved):
+        return ((autoencoder.predict(moved, verbose=0) - x) ** 2).mean(axis=(1, 2, 3))
+
+    check(autoencoder, x, targets.reconstruction(), score)
+
+
+def test_a_region_of_each_segmentation(segmentation, x):
+    masks = np.random.default_rng(1).uniform(size=(COUNT, 6, 6)) > 0.5
+    seen = ke.inspection.logits_model(segmentation)
+
+    def score(x):
+        return (numpy(seen(x))[..., 1] * masks).sum(axis=(1, 2))
+
+    check(segmentation, x, targets.region(masks, 1), score)
+    boxes = np.array([[0, 1, 3, 4]] * COUNT)
+    values, _ = explained(segmentation, x, targets.region(boxes, 2, logits=False))
+    expected = segmentation.predict(x, verbose=0)[:, 0:3, 1:4, 2].sum(axis=(1, 2))
+    np.testing.assert_allclose(values[:, 0], expected, rtol=1e-5)
+
+
+def test_the_similarity_with_another_embedding(classifier, x):
+    other = np.random.default_rng(1).normal(size=(COUNT, 4))
+
+    def score(x):
+        outputs = classifier.predict(x, verbose=0)
+        norms = np.linalg.norm(outputs, axis=-1) * np.linalg.norm(other, axis=-1)
+        return (outputs * other).sum(axis=-1) / norms
+
+    check(classifier, x, targets.similarity(other), score)
+
+
+def test_one_of_several_outputs(two, x):
+    outputs = two.predict(x, verbose=0)
+    for name in ("age", 1):
+        values, _ = explained(two, x, targets.output(name))
+        np.testing.assert_allclose(values, outputs["age"], rtol=1e-4, atol=1e-6)
+    values, maps = explained(two, x, targets.output("label", then=targets.units(3)))
+    logits, expected = explained(two, x, [3] * COUNT)
+    np.testing.assert_allclose(values, logits, rtol=1e-5)
+    np.testing.assert_allclose(maps, expected, atol=1e-6)
+    values, _ = explained(two, x, targets.output("label", then=lambda o: o[:, 3]))
+    np.testing.assert_allclose(values[:, 0], outputs["label"][:, 3], rtol=1e-4)
+    labels = targets.loss([1] * COUNT, "sparse_categorical_crossentropy")
+    values, _ = explained(two, x, targets.output("label", then=labels))
+    np.testing.assert_allclose(values[:, 0], -np.log(outputs["label"][:, 1]), rtol=1e-4)
+
+
+def test_a_neuron_and_a_channel_of_a_layer(classifier, x):
+    inner = keras.Model(classifier.input, classifier.get_layer("inner").output)
+    values, maps = explained(classifier, x, targets.neuron("inner", (2, 3, 1)))
+    np.testing.assert_allclose(values[:, 0], numpy(inner(x))[:, 2, 3, 1], atol=1e-5)
+    assert not maps[:, 5].any()  # The kernel does not reach so far.
+    layer = classifier.get_layer("inner")
+    values, _ = explained(classifier, x, targets.neuron(layer, 1))
+    expected = numpy(inner(x))[..., 1].mean(axis=(1, 2))
+    np.testing.assert_allclose(values[:, 0], expected, rtol=1e-4, atol=1e-6)
+
+
+OWN = targets.Target(
+    lambda out, w: ops.sum(out * w, axis=-1), np.eye(4)[[0, 1, 2, 3, 0]]
+)
+METHODS = {
+    "smooth": lambda model, x, y: ke.smoothgrad(
+        model, x, y, repetitions=3, batch_size=2, verbose=0, postprocessing=None
+    ),
+    "integrated": lambda model, x, y: ke.integrated_gradients(
+        model, x, y, n_steps=3, verbose=0, postprocessing=None
+    ),
+    "gradcam": lambda model, x, y: ke.gradcam(
+        model, x, y, layer="inner", verbose=0, postprocessing=None
+    ),
+    "hybrid": lambda model, x, y: ke.smoothgrad(
+        model, x, y, repetitions=4, estimator="hybrid", verbose=0, postprocessing=None
+    ),
+    "occlusion": lambda model, x, y: ke.occlusion(
+        model, x, y, verbose=0, postprocessing=None
+    ),
+    "noise_grad": lambda model, x, y: ke.explain(
+        ke.methods.meta.noise_grad(SIGNED_GRADIENTS, 2, seed=0), model, x, y, verbose=0
+    ),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_rows_of_data_follow_their_image(name, classifier, x):
+    """The data choose a probability, which a function without data can choose, too."""
+    values, maps = METHODS[name](classifier, x, OWN)
+    for unit in range(4):
+        chosen = lambda out, k=unit: out[:, k]  # noqa: E731
+        expected = METHODS[name](classifier, x, chosen)
+        rows = [row for row in range(COUNT) if row % 4 == unit]
+        np.testing.assert_allclose(values[rows], expected[0][rows], rtol=1e-4)
+        np.testing.assert_allclose(maps[rows], expected[1][rows], rtol=1e-3, atol=1e-5)
+
+
+def test_rows_of_data_follow_the_images_of_a_data_set(classifier, x):
+    expected = explained(classifier, x, OWN)
+    found = explained(classifier, iter([x[:3], x[3:]]), OWN)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
+
+
+def test_a_target_of_a_subclassed_model(classifier, x):
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.body = classifier
+
+        def call(self, inputs):
+            return self.body(inputs)
+
+    found = explained(Subclassed(), x, OWN)
+    np.testing.assert_allclose(found[1], explained(classifier, x, OWN)[1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("y", "match"),
+    [
+        (lambda: targets.loss([0, 1], "mse"), "one row of data for each of the 5"),
+        (lambda: targets.loss(["a"] * COUNT, "mse"), "`data` must be arrays"),
+        (lambda: targets.units(), "at least one unit"),
+        (lambda: targets.units(9), "below 4"),
+        (lambda: targets.units(-1), "at least 0"),
+        (lambda: targets.contrast(1, 4), "below 4"),
+        (lambda: targets.region(np.ones((COUNT, 6, 6)), 1), "shape .B, H, W, classes"),
+        (lambda: targets.region(np.ones(COUNT), 1), "masks .N, H, W."),
+        (lambda: targets.neuron("inner", (9, 0, 0)), "position in values"),
+        (lambda: targets.neuron("absent", 0), "named 'absent'"),
+        (lambda: targets.output("absent"), "one of its outputs"),
+        (lambda: targets.Target(3), "`function` must be callable"),
+        (lambda: targets.Target(len, logits="no"), "`logits` must be True or False"),
+    ],
+)
+def test_bad_targets_get_one_clear_error(classifier, x, y, match):
+    with pytest.raises((ValueError, TypeError), match=match):
+        explained(classifier, x, y())
+
+
+def test_the_inputs_themselves_must_be_an_array(autoencoder, x):
+    with pytest.raises(ValueError, match="`x` must be an array"):
+        explained(autoencoder, iter([x]), targets.reconstruction())
