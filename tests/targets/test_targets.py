@@ -47,7 +47,9 @@ def two():
 def made(end):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((6, 6, 3))
-    convolution = layers.Conv2D(4, 3, padding="same", activation="relu", name="inner")
+    convolution = layers.Conv2D(
+        4, 3, padding="same", activation="softplus", name="inner"
+    )
     return keras.Model(inputs, end(convolution(inputs)))
 
 
@@ -140,8 +142,9 @@ def test_the_similarity_with_another_embedding(classifier, x):
 
 def test_one_of_several_outputs(two, x):
     outputs = two.predict(x, verbose=0)
-    for name in ("age", 1):
-        values, _ = explained(two, x, targets.output(name))
+    listed = keras.Model(two.input, [two.output["label"], two.output["age"]])
+    for model, name in ((two, "age"), (listed, 1), (listed, "years")):
+        values, _ = explained(model, x, targets.output(name))
         np.testing.assert_allclose(values, outputs["age"], rtol=1e-4, atol=1e-6)
     values, maps = explained(two, x, targets.output("label", then=targets.units(3)))
     logits, expected = explained(two, x, [3] * COUNT)

@@ -103,6 +103,8 @@ def explain(
     target = as_target(y, logits)
     if target is not None:
         target = target.with_inputs(x)
+        if target.data and hasattr(x, "shape"):
+            target.check_rows(len(x))
     options: dict[str, Any] = {"logits": logits, "lower": lower, "precision": precision}
     network = PreparedNetwork(model, y, target, method, method_params, **options)
     rows = network.required_rows or batch_size

@@ -76,8 +76,8 @@ class PreparedNetwork:
 def _explained_model(model: Model, target: Target | None, logits: bool) -> Model:
     """Return the model of what is explained."""
     if target is None:
-        base = logits_model(model) if logits else runnable_model(model)
-        return first_output_model(base)
+        first = first_output_model(model)
+        return logits_model(first) if logits else runnable_model(first)
     viewed = target.view(model)
     base = (logits_of_all_outputs if target.logits else runnable_model)(viewed)
     return targeted_model(base, target.function, like=viewed, data=target.data)

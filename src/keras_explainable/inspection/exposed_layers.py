@@ -161,7 +161,7 @@ def with_taps(model: Model, inputs: Nested) -> tuple[Run, list[Tensor]]:
         for symbol, tap in zip(symbols, taps, strict=True):  # May be exposed twice.
             by_symbol[id(symbol)] = by_symbol.get(id(symbol), 0) + tap
         outputs, *values = keras.tree.flatten(model.run([inputs], by_symbol))
-        return output_units.units_of(outputs, inputs), values
+        return output_units.as_units(outputs, inputs), values
 
     return run, _zero_taps(model, symbols, inputs)
 

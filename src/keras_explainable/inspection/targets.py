@@ -20,7 +20,11 @@ from keras_explainable.execution.function_key import function_key
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.model_inputs import dtype_name, shape_text
-from keras_explainable.network.trace_model import structure_of_only_output, trace
+from keras_explainable.network.trace_model import (
+    first_key,
+    structure_of_only_output,
+    trace,
+)
 from keras_explainable.types import Model, Tensor
 
 #: Function from the outputs of a model, and maybe data, to (B,) or (B, units).
@@ -123,8 +127,8 @@ def output_model(model: Model, output: str | int) -> Model:
 
     Args:
         model: Functional Keras model, which is only read.
-        output: Key of the output if the outputs are a dictionary, else the name of the
-            layer that computes it; or its position.
+        output: Key of the output if the outputs are a dictionary; else its position, or
+            the name of the layer that computes it.
 
     Raises:
         ValueError: If there is no such output, or the outputs are not known.
@@ -149,7 +153,7 @@ def _with_one_output(graph: Graph, output: str | int) -> Graph:
 
 def _outputs_by_name(graph: Graph) -> dict[str | int, Any]:
     if isinstance(graph.outputs, dict):
-        return {**dict(enumerate(graph.outputs.values())), **graph.outputs}
+        return graph.outputs
     flat = flatten(graph.outputs)
     producers = [(graph.producer(symbol), symbol) for symbol in flat]
     names = {step.operation.name: symbol for step, symbol in producers if step}
@@ -157,17 +161,9 @@ def _outputs_by_name(graph: Graph) -> dict[str | int, Any]:
 
 
 def first_output_model(model: Model) -> Model:
-    """Return a model of the first entry of outputs that are a dictionary.
-
-    Keras flattens a dictionary by its sorted keys, whatever comes first in it.
-    """
-    return rewritten_model(model, _with_first_entry)
-
-
-def _with_first_entry(graph: Graph) -> Graph:
-    if not isinstance(graph.outputs, dict):
-        return graph
-    return replace(graph, outputs=first_of(graph.outputs)).pruned()
+    """Return a model of the first entry, if the outputs are a dictionary."""
+    key = first_key(model)
+    return model if key is None else rewritten_model(model, _with_one_output, key)
 
 
 class TargetLayer(keras.layers.Layer):

@@ -9,7 +9,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.network.graph import Graph, GraphModel, with_offset
-from keras_explainable.network.output_units import units_of
+from keras_explainable.network.output_units import as_units
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model, Tensor
 
@@ -55,7 +55,7 @@ def _values_and_gradients(graph: Graph, inputs: Nested, unit: int) -> tuple[Any,
         by_symbol = dict(zip(zeros, taps, strict=True))
         tapped = [*map(with_offset, flatten(inputs), map(by_symbol.get, keys))]
         packed = keras.tree.pack_sequence_as(graph.inputs, tapped)
-        return units_of(graph.run(packed, by_symbol), inputs), ()
+        return as_units(graph.run(packed, by_symbol), inputs), ()
 
     units, pullback, _ = backend.vjp(outputs, [*zeros.values()])
     chosen = ops.one_hot([unit], units.shape[-1], dtype=units.dtype)

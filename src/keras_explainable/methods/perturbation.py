@@ -144,7 +144,7 @@ def rise(
 
 def _scores(model: Model, inputs: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
     """Return the logits (R, K), and again in the shape of maps (R, 1, ..., K)."""
-    outputs = output_units.units_of(model(inputs, training=False), inputs)
+    outputs = output_units.units_of(model, inputs)
     logits = output_units.gather_units(outputs, indices)
     return logits, _as_maps(logits, map_shape(inputs.shape))
 

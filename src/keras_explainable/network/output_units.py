@@ -13,6 +13,7 @@ from keras_explainable.common.structures import Nested, first_of, row_count, tak
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.execution.compilation import accepts_parameter, compiled
 from keras_explainable.network.model_inputs import as_array, dtype_name, shape_text
+from keras_explainable.network.trace_model import first_key
 from keras_explainable.types import Method, Model, Tensor
 
 
@@ -35,9 +36,11 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
         raise TypeError(f"`y` must be integers; received {dtype_name(indices)}.")
     shape = tuple(indices.shape)
     if len(shape) not in (1, 2) or shape[0] != batch or 0 in shape:
+        repeated = "" if batch == 1 else f" * {batch}"
+        hint = "" if shape else f" Pass a single unit as `[y]{repeated}`."
         raise ValueError(
             f"`y` must have shape (B, K) or (B,) with B = {batch}, one row for "
-            f"each input; received {shape_text(shape)}."
+            f"each input; received {shape_text(shape)}.{hint}"
         )
     _check_range(indices, units)
     tensor = ops.cast(ops.convert_to_tensor(indices), "int32")
@@ -56,19 +59,26 @@ def forward(model: Model, inputs: Nested, rows: int) -> Tensor:
 
 
 def _forward(model: Model, inputs: Nested) -> Tensor:
-    return units_of(model(inputs, training=False), inputs)
+    return units_of(model, inputs)
 
 
-def units_of(outputs: Any, inputs: Nested) -> Tensor:
+def units_of(model: Model, inputs: Nested) -> Tensor:
     """Return the units (B, units): the only or the first output of a model.
-
-    Args:
-        outputs: What the model returned.
-        inputs: What it returned that for, (B, ...). Some operations of TensorFlow lose
-            the number of rows, which is therefore taken from the inputs.
 
     Raises:
         ValueError: If the output has another shape.
+    """
+    outputs = model(inputs, training=False)
+    several = isinstance(outputs, dict) and len(outputs) > 1
+    key = first_key(model) if several else None
+    return as_units(outputs if key is None else outputs[key], inputs)
+
+
+def as_units(outputs: Any, inputs: Nested) -> Tensor:
+    """Return the first of the outputs, checked as in ``units_of``.
+
+    Some operations of TensorFlow lose the number of rows while it is compiling, which
+    is therefore taken from the inputs (B, ...).
     """
     outputs = first_of(outputs)
     shape = getattr(outputs, "shape", None)

@@ -85,6 +85,17 @@ def structure_of_only_output(model: Model) -> Any:
     return structure if keras.tree.is_nested(structure) else None
 
 
+def first_key(model: Model) -> str | None:
+    """Return the key that comes first in outputs that are a dictionary, else None.
+
+    Neither ``model.outputs`` nor, on PyTorch, what the model returns is in this order.
+    """
+    if not isinstance(model, keras.Model) or not _is_functional(model):
+        return None
+    structure = model.compute_output_spec(model.input)
+    return next(iter(structure)) if isinstance(structure, dict) else None
+
+
 def inlined(graph: Graph) -> Graph:
     """Return the graph with nested models replaced by their steps."""
     steps: list[Step] = []

@@ -46,8 +46,8 @@ def output(
     """Return the target of one of several outputs of the model.
 
     Args:
-        name_or_index: Key of the output if the outputs are a dictionary, else the name
-            of the layer that computes it; or its position.
+        name_or_index: Key of the output if the outputs are a dictionary; else its
+            position, or the name of the layer that computes it.
         then: Target or function of that output alone; None for all of its units.
 
     Example::

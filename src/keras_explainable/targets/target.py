@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from keras_explainable.common import checks
 from keras_explainable.types import Model, Tensor
@@ -54,7 +55,7 @@ class Target:
         """Return the target with the explained inputs where it asks for them."""
         if not any(part is INPUTS for part in self.data):
             return self
-        if not hasattr(x, "shape"):
+        if not isinstance(x, np.ndarray) and not ops.is_tensor(x):
             raise ValueError(
                 "`x` must be an array (N, ...) for a target of the inputs themselves; "
                 f"received {type(x).__name__}."

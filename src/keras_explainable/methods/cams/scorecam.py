@@ -69,5 +69,4 @@ def _masked_outputs(model: Model, inputs: Tensor, masks: Tensor) -> Tensor:
     masks = ops.image.resize(
         masks, inputs.shape[1:-1], "bilinear", data_format="channels_last"
     )
-    masked = inputs * normalize(masks)
-    return output_units.units_of(model(masked, training=False), masked)
+    return output_units.units_of(model, inputs * normalize(masks))

@@ -67,7 +67,7 @@ def _maps(
     inputs = as_inputs(model, inputs)
     check_real_inputs(model)
     outputs, pullback, _ = backend.vjp(
-        lambda x: (output_units.units_of(model(x, training=False), x), ()), inputs
+        lambda x: (output_units.units_of(model, x), ()), inputs
     )
     return output_units.maps_of_units(
         outputs, indices, lambda one: map_structure(finish, pullback(one), inputs)
