@@ -100,7 +100,7 @@ def test_logits_of_all_outputs_may_be_asked_for(x):
 def test_units_are_those_of_the_first_output_of_a_dictionary(make, x):
     model = make()
     outputs = model(x, training=False)
-    # What a subclassed model returns is all that is known of it; PyTorch sorts the keys.
+    # Of a subclassed model nothing else is known; on PyTorch Keras sorts the keys.
     key = "z" if make is dictionary else next(iter(outputs))
     expected = numpy(outputs[key])
     values, _ = ke.explain(gradients, model, x, [1] * 3, logits=False, verbose=0)

@@ -6,6 +6,7 @@ functions receive and return tensors or functions of tensors; they know nothing 
 graphs, methods or noise. What the backends have in common is in ``shared``.
 """
 
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -17,8 +18,9 @@ _backend: Any = import_module(f"{__name__}.{keras.backend.backend()}")
 
 #: ``vjp(function, inputs)`` returns the outputs, their pullback to the inputs (a tensor
 #: or a structure of tensors), and the other results, given
-#: ``function(inputs) -> (outputs, others)``.
-vjp = _backend.vjp
+#: ``function(inputs) -> (outputs, others)``. Integers and booleans have no derivatives;
+#: zeros stand for them.
+vjp = partial(shared.vjp_of_floats, _backend.vjp)
 
 #: ``stack_units(function, count)`` calls ``function(k)`` for each unit ``k`` and stacks
 #: the results, tensors or structures of tensors, along a new last axis.

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainable.common.structures import is_float
+
 #: Shapes for which a compiled function is cached; the least recently used goes first.
 CACHED_SHAPES = 32
 
@@ -37,6 +39,29 @@ def state_kept(values: Sequence[tuple[Any, Any]] = ()) -> Iterator[None]:
             yield
     finally:
         _state_is_kept.reset(token)
+
+
+def vjp_of_floats(vjp: Any, function: Callable[[Any], Any], inputs: Any) -> Any:
+    leaves = keras.tree.flatten(inputs)
+    places = [place for place, x in enumerate(leaves) if is_float(x)]
+    if len(places) == len(leaves):
+        return vjp(function, inputs)
+
+    def of_floats(floats: list[Any]) -> Any:
+        given = list(leaves)
+        for place, x in zip(places, floats, strict=True):
+            given[place] = x
+        return function(keras.tree.pack_sequence_as(inputs, given))
+
+    outputs, pull, others = vjp(of_floats, [leaves[place] for place in places])
+
+    def pullback(cotangent: Any) -> Any:
+        gradients = [ops.zeros(x.shape, outputs.dtype) for x in leaves]
+        for place, gradient in zip(places, pull(cotangent), strict=True):
+            gradients[place] = gradient
+        return keras.tree.pack_sequence_as(inputs, gradients)
+
+    return outputs, pullback, others
 
 
 def cache_per_shape(compile_function: Callable[[], Any]) -> Callable[[Any], Any]:

@@ -11,7 +11,7 @@ from keras_explainable import inspection
 from keras_explainable.cli.load_model import LoadedModel
 from keras_explainable.cli.read_images import Floats
 from keras_explainable.network import output_units
-from keras_explainable.network.model_inputs import as_inputs
+from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.report.explanation_records import Prediction
 
 Units = NDArray[np.int64]

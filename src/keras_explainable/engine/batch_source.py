@@ -19,8 +19,8 @@ from keras_explainable.engine import data_iterators
 from keras_explainable.engine.data_iterators import Element, as_numpy
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.network import output_units
+from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import (
-    as_inputs,
     check_inputs,
     for_each_input,
     input_names,

@@ -9,6 +9,7 @@ from keras_explainable.common.structures import map_structure
 from keras_explainable.engine.batch_source import Batch, BatchSource
 from keras_explainable.engine.map_memory import MapMemory
 from keras_explainable.engine.model_checks import check_model
+from keras_explainable.engine.nonfinite_maps import NonFiniteMaps
 from keras_explainable.engine.postprocessing import Finish, Postprocessing
 from keras_explainable.engine.prepared_network import PreparedNetwork
 from keras_explainable.engine.progress_bar import Progress
@@ -122,7 +123,7 @@ def explain(
     if target and source.images is not None:
         target.check_rows(source.images)
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
-    memory, zero_maps = MapMemory(source.images), ZeroMaps()
+    memory, zero_maps, nonfinite = MapMemory(source.images), ZeroMaps(), NonFiniteMaps()
 
     def explained(batch: Batch) -> Result:
         ready, batch = network.ready(batch, rows)
@@ -136,9 +137,10 @@ def explain(
             rows=rows,
             return_stats=return_stats,
         )
-        maps = finish(maps, batch)
+        raw, maps = maps, finish(maps, batch)
         memory.check_all(maps, batch.used)
-        zero_maps.count(maps, batch, ready)
+        zero_maps.count(maps, batch, ready, raw)
+        nonfinite.count([logits, maps], batch, ready)
         return logits, maps, *stats
 
     results = []
@@ -146,6 +148,7 @@ def explain(
         results.append(joined([*map(explained, batches)]))
         progress.finish_step(results[-1])
     zero_maps.warn()
+    nonfinite.warn()
     return _with_fingerprint(joined(results), model)
 
 

@@ -1,12 +1,19 @@
 """Warn about maps that are zero everywhere, and say why."""
 
 import numpy as np
+from keras import ops
 
-from keras_explainable.common.structures import Nested, flatten, take_rows
+from keras_explainable.common.structures import Nested, flatten, is_float, take_rows
 from keras_explainable.common.warnings import warn
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.inspection.vanishing_gradients import UNKNOWN, vanishing_reason
-from keras_explainable.types import Model
+from keras_explainable.types import Model, Tensor
+
+ALL_NEGATIVE = (
+    "all values were negative before `postprocessing`, which keeps positive ones: what "
+    "the map sums up speaks against this unit everywhere. `hirescam` and `layercam` "
+    "weight each position by itself, and `postprocessing=None` keeps negative values"
+)
 
 NOTHING_LEFT = (
     "there are derivatives, but the method or `postprocessing` removed them "
@@ -20,17 +27,27 @@ class ZeroMaps:
     def __init__(self) -> None:
         self.zero, self.maps, self.reason = 0, 0, ""
 
-    def count(self, maps: Nested, batch: Batch, network: Model) -> None:
-        """Count the maps of a batch (NumPy); find the reason for the first zero map."""
-        for number, part in enumerate(flatten(maps)):
-            if part.ndim < 3:
-                continue
+    def count(self, maps: Nested, batch: Batch, network: Model, raw: Nested) -> None:
+        """Count the maps of a batch; find the reason for the first zero map.
+
+        Args:
+            maps: Maps as they are returned (NumPy).
+            batch: Inputs that were explained.
+            network: Network that was run.
+            raw: Maps before postprocessing.
+        """
+        inputs, parts = flatten(batch.inputs), flatten(maps)
+        alike = len(inputs) == len(parts) > 1
+        for number, part in enumerate(parts):
+            if part.ndim < 3 or (alike and not is_float(inputs[number])):
+                continue  # Tokens, categories and masks have no derivatives.
             zero = ~part.any(axis=tuple(range(1, part.ndim - 1)))
             if zero.any() and not self.reason:
                 row, place = np.argwhere(zero)[0]
                 unit = place if batch.indices is None else batch.indices[row, place]
                 one = take_rows(batch.inputs, np.array([row]))
-                self.reason = _reason(network, one, int(unit), number)
+                reason = _one_sided(flatten(raw)[number][row, ..., place])
+                self.reason = reason or _reason(network, one, int(unit), number)
             self.maps += zero.size
             self.zero += int(zero.sum())
 
@@ -41,6 +58,12 @@ class ZeroMaps:
                 f"{self.zero} of {self.maps} maps are zero everywhere. In the first "
                 f"one, {self.reason}."
             )
+
+
+def _one_sided(raw: Tensor) -> str | None:
+    """Return that a map had no positive values, but negative ones, if so."""
+    values = ops.convert_to_numpy(raw)
+    return ALL_NEGATIVE if values.min() < 0 and values.max() <= 0 else None
 
 
 def _reason(model: Model, inputs: Nested, unit: int, number: int) -> str:

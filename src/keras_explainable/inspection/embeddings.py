@@ -10,10 +10,10 @@ import keras
 from keras import ops
 
 from keras_explainable.common.structures import Nested, flatten
-from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network.graph import Graph, Step, ids, symbol_like
-from keras_explainable.network.model_inputs import as_inputs
+from keras_explainable.network.input_kinds import has_layer
+from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.trace_model import inlined, trace
 from keras_explainable.types import Model, Tensor
 
@@ -56,12 +56,11 @@ def embedded_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]]:
 
 
 def check_real_inputs(model: Model) -> None:
-    """Raise ValueError if the model has integer inputs and an embedding for them."""
+    """Raise ValueError if all inputs of a model with an embedding are integers."""
     dtypes = [symbol.dtype for symbol in getattr(model, "inputs", None) or ()]
     integers = [dtype for dtype in dtypes if dtype in ("int32", "int64")]
-    if integers and any(
-        isinstance(layer, keras.layers.Embedding) for layer in layers_reversed(model)
-    ):
+    whole = bool(integers) and len(integers) == len(dtypes)
+    if whole and has_layer(model, keras.layers.Embedding):
         raise ValueError(
             "`model` must have inputs of real numbers for this method; received "
             f"{integers[0]} for an Embedding. `ke.explain` explains the embedding "

@@ -1,4 +1,4 @@
-"""Find the layer at which the gradient of a unit vanishes."""
+"""Find the layer at which the gradient of a unit vanishes, or is not finite."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, is_float
-from keras_explainable.network.graph import Graph, GraphModel, with_offset
+from keras_explainable.inspection.targets import TargetLayer
+from keras_explainable.network.graph import Graph, GraphModel, Step, with_offset
 from keras_explainable.network.output_units import as_units
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model, Tensor
@@ -39,14 +40,60 @@ def vanishing_reason(
         reads = [id(x) for x in step.reads if id(x) in gradients]
         reached = any(gradients[x].any() for x in written if x in gradients)
         if reached and not any(gradients[x].any() for x in reads):
-            name = step.operation.name
-            return f"no gradient gets through {name!r}, {_reason(values, written)}"
+            reason = "which is constant there"
+            if not _is_target(step):
+                reason = _reason(values, written)
+            return f"no gradient gets through {_named(step)}, {reason}"
     gradient = gradients.get(id(flatten(graph.inputs)[position]))
     return None if gradient is not None and gradient.any() else UNKNOWN
 
 
-def _values_and_gradients(graph: Graph, inputs: Nested, unit: int) -> tuple[Any, Any]:
-    """Return all values and the gradients of a unit by them, by the id of a symbol."""
+def nonfinite_reason(model: Model, inputs: Nested) -> str:
+    """Return a clause that says where the first value or derivative is not finite.
+
+    Args:
+        model: Model that was explained.
+        inputs: Inputs of one sample, (1, ...).
+    """
+    graph = model.graph if isinstance(model, GraphModel) else trace(model)
+    if graph is None:
+        return "they arise in a model whose layers are not known"
+    values, gradients = _values_and_gradients(graph, inputs, None)
+    for step in graph.steps:
+        if not _finite(values, flatten(step.outputs)):
+            return f"they arise in the outputs of {_named(step)}"
+    for step in reversed(graph.steps):
+        if not _finite(gradients, step.reads):
+            return (
+                f"they arise in the derivative of {_named(step)}, which is not finite"
+            )
+    return (
+        "the network's derivatives are finite: the method or `postprocessing` divides"
+    )
+
+
+def _finite(arrays: Any, symbols: Any) -> bool:
+    found = [arrays[id(x)] for x in symbols if id(x) in arrays]
+    return all(np.isfinite(ops.convert_to_numpy(x)).all() for x in found)
+
+
+def _named(step: Step) -> str:
+    """Return how to call a step; a function given for ``y`` is no layer."""
+    name = step.operation.name
+    return "the function given for `y`" if _is_target(step) else f"{name!r}"
+
+
+def _is_target(step: Step) -> bool:
+    return isinstance(step.operation, TargetLayer)
+
+
+def _values_and_gradients(
+    graph: Graph, inputs: Nested, unit: int | None
+) -> tuple[Any, Any]:
+    """Return all values and the gradients of a unit by them, by the id of a symbol.
+
+    None takes the sum of all units.
+    """
     values = {key: x for key, x in graph.values(inputs).items() if is_float(x)}
     zeros = {key: ops.zeros_like(x) for key, x in values.items()}
     keys = [id(symbol) for symbol in flatten(graph.inputs)]
@@ -58,7 +105,9 @@ def _values_and_gradients(graph: Graph, inputs: Nested, unit: int) -> tuple[Any,
         return as_units(graph.run(packed, by_symbol), inputs), ()
 
     units, pullback, _ = backend.vjp(outputs, [*zeros.values()])
-    chosen = ops.one_hot([unit], units.shape[-1], dtype=units.dtype)
+    chosen = ops.ones_like(units)
+    if unit is not None:
+        chosen = ops.one_hot([unit], units.shape[-1], dtype=units.dtype)
     gradients = [ops.convert_to_numpy(x) for x in pullback(chosen)]
     return values, dict(zip(zeros, gradients, strict=True))
 

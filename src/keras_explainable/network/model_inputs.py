@@ -10,38 +10,19 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import Nested, flatten, map_structure
-from keras_explainable.types import Model, Tensor
-
-
-def as_inputs(model: Model, inputs: Any) -> Nested:
-    """Return ``inputs`` as float tensors (B, ...) that fit ``model``.
-
-    A model that was never called is built, by calling it on the first row. Several
-    inputs are returned in the structure with which the model was built.
-
-    Raises:
-        ValueError: If they are empty, NaN or infinite, or of the wrong shape.
-        TypeError: If they are not numbers.
-    """
-    tensors = for_each_input(model, _as_input, inputs)
-    _check_lengths(tensors)
-    if not getattr(model, "built", True) and not backend.is_symbolic(
-        flatten(tensors)[0]
-    ):
-        model(map_structure(lambda x: x[:1], tensors), training=False)
-    return tensors
+from keras_explainable.common.structures import Nested, flatten
+from keras_explainable.types import Model
 
 
 def check_inputs(model: Model, inputs: Nested) -> None:
     """Raise as ``as_inputs`` does, without converting arrays to tensors."""
 
     def check(symbol: Any, x: Any) -> None:
-        _check_shape(symbol, x.shape)
+        check_shape(symbol, x.shape)
         check_finite(x)
 
     for_each_input(model, check, inputs)
-    _check_lengths(inputs)
+    check_lengths(inputs)
 
 
 def for_each_input(model: Model, function: Any, inputs: Any) -> Nested:
@@ -140,14 +121,6 @@ def _in_input_order(name: str, symbols: Nested, values: Any) -> list[Any]:
     )
 
 
-def _as_input(symbol: Any, x: Any) -> Tensor:
-    x = as_array("x", x)
-    _check_shape(symbol, tuple(x.shape))
-    x = ops.cast(ops.convert_to_tensor(x), _float_dtype(symbol))
-    check_finite(x)
-    return x
-
-
 def as_array(name: str, x: Any) -> Any:
     """Return a tensor unchanged, anything else as a NumPy array.
 
@@ -175,7 +148,7 @@ def check_finite(x: Any, name: str = "x") -> None:
         raise ValueError(f"`{name}` must be finite; received NaN or infinite values.")
 
 
-def _check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
+def check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
     """Raise ValueError if a batch of this shape does not fit the input."""
     expected = None if symbol is None else tuple(symbol.shape)
     sizes = zip(shape[1:], expected[1:] if expected else (), strict=False)
@@ -192,7 +165,8 @@ def _check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
         )
 
 
-def _check_lengths(inputs: Nested) -> None:
+def check_lengths(inputs: Nested) -> None:
+    """Raise ValueError unless all inputs have the same number of rows."""
     lengths = [x.shape[0] for x in flatten(inputs)]
     if len({*lengths}) > 1:
         raise ValueError(
@@ -213,12 +187,6 @@ def dtype_name(x: Any) -> str:
     return (
         keras.backend.standardize_dtype(x.dtype) if ops.is_tensor(x) else x.dtype.name
     )
-
-
-def _float_dtype(symbol: Any) -> str:
-    """Return the input's dtype, or Keras' default if it is not a float (uint8)."""
-    dtype = keras.backend.standardize_dtype(symbol.dtype) if symbol is not None else ""
-    return dtype if "float" in dtype else keras.config.floatx()
 
 
 def shape_text(shape: Any) -> str:

@@ -18,7 +18,8 @@ from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, map_structure, row_count
 from keras_explainable.execution.compilation import call_method
 from keras_explainable.network import output_units
-from keras_explainable.network.model_inputs import as_inputs, check_single_input
+from keras_explainable.network.input_tensors import as_inputs
+from keras_explainable.network.model_inputs import check_single_input
 from keras_explainable.sampling import noise
 from keras_explainable.sampling.accumulator import Accumulators
 from keras_explainable.sampling.parameters import Sampling
@@ -135,12 +136,14 @@ def noisy_copy_source(
         sampling: Sampling parameters, with a seed.
         sigma: Standard deviations of the noise, as returned by ``Noise.scales``.
     """
+    unmasked = noisy.unmasked(call.model, call.inputs)
+    options: dict[str, Any] = {"pairs": noisy.antithetic, "clip": noisy.clip}
 
     def perturb(copies: Copies) -> tuple[Nested, Any]:
         image = copies.image
         keys = sampling.keys(call.ids[image], copies.draw)
         inputs = noise.noisy_copies(
-            call.inputs, sigma, keys, image, pairs=noisy.antithetic, clip=noisy.clip
+            call.inputs, sigma, keys, image, unmasked=unmasked, **options
         )
         ids = noise.copy_ids(keys, copies.used)
         return noisy.prepared(inputs), np.tile(ids, noisy.copies)

@@ -12,9 +12,10 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common import checks
-from keras_explainable.common.structures import Nested, flatten, map_structure
+from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.execution.compilation import describe
-from keras_explainable.network.model_inputs import map_inputs_with
+from keras_explainable.network.input_kinds import takes_noise, unmasked_steps
+from keras_explainable.network.model_inputs import input_names, map_inputs_with
 from keras_explainable.types import Model, Tensor
 
 #: An amount of noise: a number, one per channel, or either for each input by name.
@@ -83,11 +84,26 @@ class Noise:
         """Return sigma in units of each input, shape (B, 1), or (B, C) by channel.
 
         It is the amount itself, or the level times the ranges ``spans`` (B,) of the
-        inputs.
+        inputs. Inputs that are no quantities have none, unless it is given by name.
         """
         amount = self.amount if self.level is None else self.level
         name = "noise" if self.level is None else "noise_level"
-        return map_inputs_with(model, self._scale, name, amount, inputs, spans)
+        if isinstance(amount, dict):
+            return map_inputs_with(model, self._scale, name, amount, inputs, spans)
+        noisy = takes_noise(model, inputs)
+        if not any(noisy):
+            raise _without_quantities(model)
+        amounts = [amount if each else 0.0 for each in noisy]
+        leaves = map(self._scale, amounts, flatten(inputs), flatten(spans))
+        return keras.tree.pack_sequence_as(inputs, [*leaves])
+
+    def unmasked(self, model: Model, inputs: Nested) -> list[Any]:
+        """Return for each input the steps (B, T) that get noise; None for all."""
+        amount = self.amount if self.level is None else self.level
+        by_name = isinstance(amount, dict)
+        return (
+            [None] * len(flatten(inputs)) if by_name else unmasked_steps(model, inputs)
+        )
 
     def _scale(self, amount: Any, inputs: Tensor, spans: np.ndarray) -> np.ndarray:
         amounts, channels = np.atleast_1d(amount), inputs.shape[-1]
@@ -98,6 +114,15 @@ class Noise:
             )
         units = np.ones(len(spans)) if self.level is None else spans
         return (units[:, None] * amounts).astype("float32")
+
+
+def _without_quantities(model: Model) -> ValueError:
+    names = input_names(model) or ["x"]
+    return ValueError(
+        "`model` must have an input of real numbers to add noise to; received "
+        f"{names}, of tokens, categories, masks or other integers. Sigma given by "
+        f"name, such as noise={{{names[0]!r}: 1}}, adds noise to any numbers."
+    )
 
 
 def random_seed() -> int:
@@ -126,6 +151,8 @@ def copy_ids(keys: np.ndarray, used: np.ndarray) -> np.ndarray:
 def value_ranges(inputs: Tensor) -> np.ndarray:
     """Return the range, maximum - minimum, of each input, shape (B,)."""
     values = ops.convert_to_numpy(inputs).reshape(len(inputs), -1)
+    if values.dtype.kind == "b":
+        return np.zeros(len(values))
     return values.max(axis=1) - values.min(axis=1)
 
 
@@ -153,6 +180,7 @@ def noisy_copies(
     *,
     pairs: bool = False,
     clip: tuple[float, float] | None = None,
+    unmasked: Sequence[Any] | None = None,
 ) -> Nested:
     """Return ``inputs[image] + sigma[image] * eps(keys)``, (R, ...).
 
@@ -163,14 +191,28 @@ def noisy_copies(
         image: Positions of the inputs to copy, shape (R,).
         pairs: Whether to append copies with the opposite noise, (2 R, ...).
         clip: Smallest and largest value to keep.
+        unmasked: For each input the steps (B, T) to add noise to; None for all.
     """
     add_noise, rows = _compiled_noise(pairs, clip), image.astype("int32")
-    numbers = keras.tree.pack_sequence_as(inputs, range(len(flatten(inputs))))
+    leaves = flatten(inputs)
+    masks = unmasked or [None] * len(leaves)
 
-    def noisy(x: Tensor, scale: np.ndarray, number: int) -> Tensor:
-        return add_noise(x, scale[image], keys + np.uint32(number), rows)
+    def noisy(x: Tensor, scale: np.ndarray, mask: Any, number: int) -> Tensor:
+        if not scale.any() and not is_float(x):
+            return ops.take(x, np.tile(rows, 1 + pairs), axis=0)
+        noise = add_noise(x, scale[image], keys + np.uint32(number), rows)
+        return noise if mask is None else _with_masked_steps(noise, x, mask, rows)
 
-    return map_structure(noisy, inputs, sigma, numbers)
+    copies = map(noisy, leaves, flatten(sigma), masks, range(len(leaves)))
+    return keras.tree.pack_sequence_as(inputs, [*copies])
+
+
+def _with_masked_steps(noise: Tensor, x: Tensor, mask: Tensor, image: Any) -> Tensor:
+    """Return noisy copies of ``x`` with its own values where a step is masked."""
+    rows = np.tile(image, len(noise) // len(image))
+    keeps = ops.take(mask, rows, axis=0)
+    keeps = ops.reshape(keeps, (*keeps.shape, *(1,) * (len(x.shape) - 2)))
+    return ops.where(keeps, noise, ops.take(x, rows, axis=0))
 
 
 @lru_cache(32)
@@ -184,6 +226,8 @@ def _add_noise(
     copies = ops.take(inputs, image, axis=0)
     sigma = ops.reshape(sigma, (keys.shape[0], *(1,) * (len(inputs.shape) - 2), -1))
     noise = sigma * backend.normal(keys, tuple(inputs.shape[1:]))
+    if not is_float(inputs):
+        noise = ops.round(noise)
     noise = ops.cast(noise, inputs.dtype)
     halves = [copies + noise, copies - noise] if pairs else [copies + noise]
     noisy = ops.concatenate(halves)

@@ -9,7 +9,7 @@ from keras_explainable import backend
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection import exposed_layers
 from keras_explainable.network import output_units
-from keras_explainable.network.model_inputs import as_inputs
+from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.types import Method, Model, Tensor
 
 Weigh = Callable[[Tensor, Tensor], Tensor]

@@ -21,7 +21,8 @@ from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.graph import Graph, Step
-from keras_explainable.network.model_inputs import as_inputs, check_single_input
+from keras_explainable.network.input_tensors import as_inputs
+from keras_explainable.network.model_inputs import check_single_input
 from keras_explainable.network.operation_kinds import relu_limit
 from keras_explainable.types import Model, Tensor
 

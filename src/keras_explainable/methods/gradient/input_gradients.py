@@ -11,7 +11,7 @@ from keras_explainable import backend, filters
 from keras_explainable.common.structures import Nested, map_structure
 from keras_explainable.inspection.embeddings import check_real_inputs
 from keras_explainable.network import output_units
-from keras_explainable.network.model_inputs import as_inputs
+from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.types import Model, Tensor
 
 

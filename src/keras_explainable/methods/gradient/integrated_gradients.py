@@ -9,11 +9,17 @@ from keras import ops, tree
 
 from keras_explainable import filters
 from keras_explainable.common import checks
-from keras_explainable.common.structures import Nested, map_structure, take_rows
+from keras_explainable.common.structures import (
+    Nested,
+    is_float,
+    map_structure,
+    take_rows,
+)
 from keras_explainable.common.warnings import warn
 from keras_explainable.methods.gradient import input_gradients
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, per_row
 from keras_explainable.network import model_inputs, output_units
+from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.sampling import averaging_loop, noise
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
@@ -65,10 +71,12 @@ def integrated_gradients(
     """
     points, weights = _rule(rule, n_steps)
     baselines = _baselines(baseline, call.model, call.inputs)
-    differences = map_structure(ops.subtract, call.inputs, baselines)
+    differences = map_structure(_difference, call.inputs, baselines)
 
     def perturb(copies: Copies) -> tuple[Nested, Any]:
         def point(start: Tensor, difference: Tensor) -> Tensor:
+            if not is_float(start):
+                return start
             return start + per_row(points[copies.draw], difference) * difference
 
         parts = (take_rows(each, copies.image) for each in (baselines, differences))
@@ -116,7 +124,7 @@ def completeness_gap(
     Raises:
         ValueError: If a parameter does not fit.
     """
-    inputs = model_inputs.as_inputs(model, inputs)
+    inputs = as_inputs(model, inputs)
     outputs = output_units.forward(model, inputs, rows)
     at_baseline = output_units.forward(model, _baselines(baseline, model, inputs), rows)
     indices = output_units.as_indices(indices, *outputs.shape)
@@ -139,8 +147,19 @@ def _baselines(baseline: Baseline, model: Model, inputs: Nested) -> Nested:
     return model_inputs.map_inputs_with(model, _baseline, "baseline", baseline, inputs)
 
 
+def _difference(inputs: Tensor, baseline: Tensor) -> Tensor:
+    if is_float(inputs):
+        return inputs - baseline
+    return ops.zeros(inputs.shape, "float32")
+
+
 def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
-    """Return a baseline for each row of one input (B, H, W, C)."""
+    """Return a baseline for each row of one input (B, H, W, C).
+
+    There is no path to tokens, categories or masks, which stay as they are.
+    """
+    if not is_float(inputs):
+        return inputs
     if isinstance(baseline, str):
         if baseline != "blur":
             raise ValueError(

@@ -1,0 +1,208 @@
+"""Noise goes to quantities only; masks, categories, tokens and masked steps stay."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.small_models import numpy
+
+import keras_explainable as ke
+from keras_explainable.network.input_kinds import choosing_inputs, takes_noise
+from keras_explainable.network.input_tensors import as_inputs
+
+FEW = {"repetitions": 6, "postprocessing": None, "verbose": 0}
+
+
+def masked():
+    """A sequence, and a boolean mask of its steps."""
+    seq = keras.Input((5, 4), name="seq")
+    mask = keras.Input((5,), dtype="bool", name="mask")
+    outputs = layers.Dense(3)(layers.LSTM(3)(seq, mask=mask))
+    return keras.Model([seq, mask], outputs)
+
+
+def categories():
+    numbers = keras.Input((4,), name="numbers")
+    category = keras.Input((2,), dtype="int32", name="category")
+    chosen = layers.Flatten()(ops.one_hot(category, 3))
+    h = layers.Concatenate()([numbers, chosen])
+    h = layers.Dense(6, activation="tanh")(h)
+    return keras.Model([numbers, category], layers.Dense(3)(h))
+
+
+def embedded():
+    """Tokens that two layers read, so that vectors cannot stand in for them."""
+    numbers = keras.Input((4,), name="numbers")
+    tokens = keras.Input((3,), dtype="int32", name="tokens")
+    both = [layers.Embedding(5, 2)(tokens), layers.Embedding(5, 2)(tokens)]
+    h = layers.Flatten()(layers.Concatenate()(both))
+    h = layers.Concatenate()([numbers, h])
+    return keras.Model([numbers, tokens], layers.Dense(3)(h))
+
+
+def bins():
+    """A real number that is only compared with limits."""
+    numbers, age = keras.Input((4,), name="numbers"), keras.Input((1,), name="age")
+    edges = layers.Discretization([0.0, 1.0], output_mode="one_hot")(age)
+    h = layers.Concatenate()([numbers, edges])
+    return keras.Model([numbers, age], layers.Dense(3)(h))
+
+
+def inputs_of(make):
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=(2, 4)).astype("float32")
+    if make is masked:
+        steps = np.array([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0]], bool)
+        return [rng.normal(size=(2, 5, 4)).astype("float32"), steps]
+    if make is bins:
+        return [numbers, np.float32([[-0.5], [1.5]])]
+    return [numbers, rng.integers(0, 3, (2, 2 if make is categories else 3))]
+
+
+MODELS = [masked, categories, embedded, bins]
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_what_only_chooses_stays_as_it_is(make):
+    model, x = make(), inputs_of(make)
+    names = [symbol.name for symbol in model.inputs]
+    level = {names[0]: 0.3, names[1]: 0.0}
+    found = ke.smoothgrad(model, x, [0, 1], noise_level=0.3, **FEW)
+    expected = ke.smoothgrad(model, x, [0, 1], noise_level=level, **FEW)
+    np.testing.assert_allclose(found[0], numpy(model(x))[[0, 1], [0, 1]][:, None], 1e-5)
+    for one, other in zip(found[1], expected[1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+    assert found[1][0].any()
+    assert not found[1][1].any()
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_the_standard_deviations_say_so(make):
+    model, x = make(), inputs_of(make)
+    *_, stats = ke.smoothgrad(model, x, [0, 1], return_stats=True, **FEW)
+    assert (stats[0].sigma > 0).all()
+    assert not stats[1].sigma.any()
+
+
+@pytest.mark.parametrize("make", [masked, categories, embedded])
+def test_integrated_gradients_leave_them_on_the_whole_path(make):
+    model, x = make(), inputs_of(make)
+    method = ke.methods.gradient.integrated_gradients
+    logits, maps = ke.explain(method, model, x, [0, 1], n_steps=64, verbose=0)
+    at_zero = numpy(model([np.zeros_like(x[0]), x[1]]))[[0, 1], [0, 1]]
+    sums = [part.sum(axis=tuple(range(1, part.ndim - 1))) for part in maps]
+    np.testing.assert_allclose(sum(sums)[:, 0], logits[:, 0] - at_zero, atol=1e-3)
+
+
+def test_a_sigma_given_by_name_is_used():
+    model, x = bins(), inputs_of(bins)
+    level = {"numbers": 0.0, "age": 5.0}
+    *_, stats = ke.smoothgrad(model, x, [0, 1], noise=level, return_stats=True, **FEW)
+    assert (stats[1].sigma == 5).all()
+
+
+def pixels(dtype):
+    inputs = keras.Input((4, 4, 3), dtype=dtype)
+    h = layers.Flatten()(layers.Rescaling(1 / 255)(inputs))
+    return keras.Model(inputs, layers.Dense(2)(layers.Dense(4, activation="gelu")(h)))
+
+
+def test_bytes_are_pixels_and_get_noise(rng):
+    x = rng.integers(0, 256, (2, 4, 4, 3), "uint8")
+    found = ke.smoothgrad(pixels("uint8"), x, [0, 1], return_stats=True, **FEW)
+    assert (found[2].sigma > 0).all()
+    assert found[1].any()
+
+
+class Tokens(keras.Model):
+    """A subclassed model of tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = layers.Embedding(9, 4), layers.Dense(2)
+
+    def call(self, inputs):
+        return self.head(ops.mean(self.embedding(inputs), axis=1))
+
+
+class Hiding(keras.Model):
+    """A subclassed model that masks steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.hide, self.body = layers.Masking(), layers.LSTM(3)
+
+    def call(self, inputs):
+        return self.body(self.hide(inputs))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint16"])
+def test_tokens_alone_are_refused(dtype, rng):
+    x = rng.integers(0, 9, (2, 5)).astype(dtype)
+    words = keras.Input((5,), dtype="int32")
+    h = layers.Embedding(9, 4, mask_zero=True)(words)
+    functional = keras.Model(words, layers.Dense(2)(layers.LSTM(3)(h)))
+    for model in (Tokens(), functional):
+        with pytest.raises(ValueError, match=r"`model` must have .*real numbers"):
+            ke.smoothgrad(model, x, [0, 1], **FEW)
+
+
+def test_integers_that_are_counted_are_refused_by_name(rng):
+    model = pixels("int32")
+    x = rng.integers(0, 256, (2, 4, 4, 3))
+    with pytest.raises(ValueError, match="must have an input of real numbers"):
+        ke.smoothgrad(model, x, [0, 1], **FEW)
+    assert ke.gradients(model, x, [0, 1], verbose=0)[1].any()
+
+
+def recurrent(scale):
+    """Steps of zeros are padding, also after a layer that keeps zeros."""
+    h = inputs = keras.Input((6, 4), name="x")
+    h = layers.Rescaling(scale)(h) if scale else h
+    h = layers.Masking(0.0)(h)
+    return keras.Model(inputs, layers.Dense(3)(layers.LSTM(3)(h)))
+
+
+METHODS = {
+    "smoothgrad": ke.smoothgrad,
+    "pairs": lambda *args, **params: ke.smoothgrad(*args, antithetic=True, **params),
+    "vargrad": ke.vargrad,
+    "hybrid": lambda *args, **params: ke.smoothgrad(
+        *args, estimator="hybrid", **params
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The slopes of these")
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("scale", [None, 2.0])
+def test_masked_steps_stay_masked(name, scale, rng):
+    x = rng.normal(size=(2, 6, 4)).astype("float32")
+    x[0, 3:], x[1, 5:] = 0, 0
+    model = recurrent(scale)
+    _, maps = METHODS[name](model, x, [0, 1], noise_level=0.3, **FEW)
+    assert not maps[0, 3:].any()
+    assert not maps[1, 5:].any()
+    assert maps[0, :3].all()
+    short = METHODS[name](model, x, [0, 1], noise={"x": 0.2}, **FEW)[1]
+    assert short[0, 3:].any()
+
+
+def test_steps_that_are_hidden_out_of_sight_are_refused(rng):
+    x = rng.normal(size=(2, 6, 4)).astype("float32")
+    inputs = keras.Input((6, 4))
+    pooled = layers.Masking()(layers.AveragePooling1D(2)(inputs))
+    functional = keras.Model(inputs, layers.Dense(2)(layers.LSTM(2)(pooled)))
+    for model in (Hiding(), functional):
+        with pytest.raises(ValueError, match="hide steps of one of its inputs"):
+            ke.smoothgrad(model, x, [0, 1], **FEW)
+
+
+def test_kinds_of_inputs():
+    found = {make: choosing_inputs(make()) for make in MODELS}
+    assert set(map(tuple, found.values())) == {(False, True)}
+    for dtype, expected in (("uint8", [True]), ("int32", [False]), ("float32", [True])):
+        model = pixels(dtype)
+        tensors = as_inputs(model, np.zeros((1, 4, 4, 3), dtype))
+        assert choosing_inputs(model) == [False]
+        assert takes_noise(model, tensors) == expected
