@@ -69,7 +69,7 @@ def test_a_function_for_y_is_named_as_such(x):
 
 def test_finite_maps_give_no_warning(x):
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         ke.explain(gradients, logarithm(), x, [0] * 6, verbose=0)
 
 

@@ -127,9 +127,7 @@ def test_an_embedding_that_masks_zeros_has_no_derivatives(tokens, name):
     inputs = keras.Input((LENGTH,), dtype="int32")
     x = layers.LSTM(3)(layers.Embedding(WORDS, WIDTH, mask_zero=True)(inputs))
     model = keras.Model(inputs, layers.Dense(4)(x))
-    with pytest.raises(
-        ValueError, match=r"real numbers (for this method.*masks|to add noise to)"
-    ):
+    with pytest.raises(ValueError, match=r"real numbers (for this|to add)"):
         getattr(ke, name)(model, tokens, Y, verbose=0)
     _, maps = ke.occlusion(model, tokens, Y, verbose=0)
     assert maps.shape == (3, LENGTH, 1)

@@ -64,12 +64,8 @@ def nonfinite_reason(model: Model, inputs: Nested) -> str:
             return f"they arise in the outputs of {_named(step)}"
     for step in reversed(graph.steps):
         if not _finite(gradients, step.reads):
-            return (
-                f"they arise in the derivative of {_named(step)}, which is not finite"
-            )
-    return (
-        "the network's derivatives are finite: the method or `postprocessing` divides"
-    )
+            return f"they arise in the derivative of {_named(step)}"
+    return "the network's own derivatives are finite, and the method's result is not"
 
 
 def _finite(arrays: Any, symbols: Any) -> bool:
