@@ -58,13 +58,15 @@ class BatchSource:
         ids: Any = None,
         batch_size: int = 32,
         steps: int | None = None,
+        labelled: bool = True,
     ):
+        """Args: as in ``explain``; and whether a data set's ``y`` are the units."""
         self.model, self.batch_size = model, batch_size
         self.ids = None if ids is None else np.asarray(ids)
         self.images: int | None = None
         if data_iterators.is_stream(x):
             _refuse_targets(y)
-            self._elements, known = self._stream(x)
+            self._elements, known = self._stream(x, labelled)
         else:
             pieces = [self._checked_arrays(*piece) for piece in self._pieces(x, y)]
             slices = [part for piece in pieces for part in self._slices(*piece)]
@@ -87,10 +89,12 @@ class BatchSource:
         if not position:
             raise ValueError("`x` must hold at least one input; received none.")
 
-    def _stream(self, x: Any) -> tuple[Iterator[Element], int | None]:
+    def _stream(self, x: Any, labelled: bool) -> tuple[Iterator[Element], int | None]:
         """Return the batches of a stream and their number; batch single samples."""
         known = data_iterators.length_of(x)
-        first, found = data_iterators.peeked(data_iterators.elements(x))
+        pairs = data_iterators.elements(x)
+        pairs = pairs if labelled else ((each, None) for each, _ in pairs)
+        first, found = data_iterators.peeked(pairs)
         if first is None or not self._is_sample(first[0]):
             return found, known
         size = self.batch_size

@@ -58,7 +58,8 @@ def explain(
             "predicted" the unit with the largest logit, and "top3" those with the
             three largest. Or a function that maps the model's outputs to what is
             explained, of shape (B,) or (B, units), such as
-            ``lambda outputs: outputs[:, 1] - outputs[:, 0]``.
+            ``lambda outputs: outputs[:, 1] - outputs[:, 0]``. With either, the ``y`` of
+            a data set is not used.
         batch_size: The most rows (images x noisy copies) that go through the network
             at once. By default, a number that fits the memory and is close to the
             fastest. It is halved, with a warning, when the device runs out of memory.
@@ -100,9 +101,15 @@ def explain(
     )
     rows = network.required_rows or batch_size
     rows = rows or lowering.suitable_rows(network.lowered)
-    units = None if callable(y) or network.top else y
+    labelled = not (callable(y) or network.top)
     source = BatchSource(
-        network.target_model, x, units, ids=ids, batch_size=rows, steps=steps
+        network.target_model,
+        x,
+        y if labelled else None,
+        ids=ids,
+        batch_size=rows,
+        steps=steps,
+        labelled=labelled,
     )
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
     memory, zero_maps = MapMemory(source.images), ZeroMaps()
