@@ -16,6 +16,14 @@ from keras_explainable.engine.results import Result, joined
 from keras_explainable.engine.run_method import run_method
 from keras_explainable.engine.zero_maps import ZeroMaps
 from keras_explainable.execution.compilation import accepts_parameter, display_name
+from keras_explainable.execution.method_checks import (
+    check_method,
+    check_parameters,
+    keyword_parameters,
+    own_parameters,
+    shortcut,
+    takes_any_parameter,
+)
 from keras_explainable.inspection.model_fingerprint import fingerprint
 from keras_explainable.types import Method, Model
 
@@ -93,6 +101,7 @@ def explain(
         TypeError: If a parameter has the wrong type.
     """
     switches = {"logits": logits, "lower": lower, "return_stats": return_stats}
+    _check_method(method, method_params)
     _check_options(method, batch_size, steps, precision, **switches)
     finish = Finish(postprocessing, resizing)
     check_model(model)
@@ -139,10 +148,18 @@ def explain(
     return _with_fingerprint(joined(results), model)
 
 
+def _check_method(method: Method, params: dict[str, Any]) -> None:
+    check_method(method)
+    if not takes_any_parameter(method):
+        options = keyword_parameters(explain)
+        names = [parameter.name for parameter in own_parameters(method)]
+        own = [name for name in names if name not in (*options, "rows", "progress")]
+        check_parameters(display_name(method), params, own, options)
+
+
 def _check_options(
     method: Method, batch_size: Any, steps: Any, precision: str, **switches: bool
 ) -> None:
-    checks.is_callable("method", method)
     for name, value in switches.items():
         checks.boolean(name, value)
     if batch_size is not None:
@@ -175,6 +192,7 @@ def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
             smooth_explain = ke.partial_explain(smooth(gradients), batch_size=8)
             logits, maps = smooth_explain(model, x, y)
     """
+    check_method(method)
 
     def explain_with(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
         return explain(method, model, x, y, **{**defaults, **params})
@@ -184,7 +202,7 @@ def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
         f"Return ``explain({display_name(method)}, model, x, y, ...)`` with these "
         f"defaults: {', '.join(defaults) or 'none'}.\n\nSee ``explain``."
     )
-    return explain_with
+    return shortcut(explain_with)
 
 
 def _with_fingerprint(result: Result, model: Model) -> Result:

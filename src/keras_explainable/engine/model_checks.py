@@ -5,7 +5,12 @@ from keras_explainable.types import Model
 
 
 def check_model(model: Model) -> None:
-    """Raise ValueError if the model is quantized or has channels first."""
+    """Raise TypeError or ValueError if the model cannot be explained."""
+    if not callable(model):
+        raise TypeError(
+            "`model` must be a Keras model, or a function like one; received "
+            f"{type(model).__name__}."
+        )
     for layer in layers_reversed(model) if hasattr(model, "layers") else ():
         if mode := getattr(layer, "quantization_mode", None):
             raise ValueError(

@@ -10,6 +10,11 @@ from keras_explainable import filters
 from keras_explainable.engine.explain import explain, partial_explain
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess
 from keras_explainable.engine.results import Result
+from keras_explainable.execution.method_checks import (
+    check_parameters,
+    keyword_parameters,
+    shortcut,
+)
 from keras_explainable.methods import cams, gradient, meta, perturbation
 from keras_explainable.methods.gradient.input_gradients import (
     SIGNED_GRADIENTS,
@@ -40,6 +45,7 @@ occlusion = partial_explain(perturbation.occlusion, **_positive)
 rise = partial_explain(perturbation.rise, **_normalize)
 
 
+@shortcut
 def smoothgrad(
     model: Model,
     x: Any,
@@ -78,7 +84,10 @@ def smoothgrad(
 
     Reference: Smilkov et al., 2017, https://arxiv.org/abs/1706.03825
     """
-    names = inspect.signature(meta.smooth).parameters.keys() & params.keys()
+    _, *of_smooth = inspect.signature(meta.smooth).parameters
+    own = list(dict.fromkeys([*keyword_parameters(smoothgrad), *of_smooth]))
+    check_parameters("smoothgrad", params, own, keyword_parameters(explain))
+    names = params.keys() & {*of_smooth}
     sampling = {name: params.pop(name) for name in names}
     if "noise" not in sampling:
         sampling["noise_level"] = noise_level
@@ -101,6 +110,7 @@ def _check_estimated(sampling: dict[str, Any]) -> None:
         )
 
 
+@shortcut
 def smoothgrad_squared(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
     """Return the chosen logits and their SmoothGrad-squared maps.
 
@@ -114,6 +124,7 @@ def smoothgrad_squared(model: Model, x: Any, y: Any = None, **params: Any) -> Re
     return smoothgrad(model, x, y, statistic="square", **params)
 
 
+@shortcut
 def vargrad(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
     """Return the chosen logits and their VarGrad maps.
 

@@ -178,18 +178,24 @@ def check_finite(x: Any, name: str = "x") -> None:
 def _check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
     """Raise ValueError if a batch of this shape does not fit the input."""
     expected = None if symbol is None else tuple(symbol.shape)
-    sizes = zip(shape[1:], expected[1:] if expected else (), strict=False)
-    fits = expected is None or len(shape) == len(expected)
-    if not fits or any(None not in pair and pair[0] != pair[1] for pair in sizes):
+    if expected is not None and not _fits(shape[1:], expected[1:]):
+        single = " Pass a single sample as `x[None]`."
         raise ValueError(
             f"`x` must have shape {shape_text(expected)}, that of the model's input; "
             f"received {shape_text(shape)}."
+            f"{single if _fits(shape, expected[1:]) else ''}"
         )
     if len(shape) < 2 or 0 in shape:
         raise ValueError(
             "`x` must be a batch of at least one non-empty sample, (B, ...); "
             f"received shape {shape_text(shape)}."
         )
+
+
+def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bool:
+    pairs = zip(shape, expected, strict=False)
+    equal = all(None in pair or pair[0] == pair[1] for pair in pairs)
+    return equal and len(shape) == len(expected)
 
 
 def _check_lengths(inputs: Nested) -> None:

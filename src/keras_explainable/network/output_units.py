@@ -39,9 +39,11 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
         hint = f" {_ARGMAX}" if len(shape) == 2 else ""
         raise TypeError(f"`y` must be integers; received {dtype_name(indices)}.{hint}")
     if len(shape) not in (1, 2) or shape[0] != batch or 0 in shape:
+        repeated = "" if batch == 1 else f" * {batch}"
+        hint = "" if shape else f" Pass a single unit as `[y]{repeated}`."
         raise ValueError(
             f"`y` must have shape (B, K) or (B,) with B = {batch}, one row for "
-            f"each input; received {shape_text(shape)}."
+            f"each input; received {shape_text(shape)}.{hint}"
         )
     _check_values(indices, units)
     tensor = ops.cast(ops.convert_to_tensor(indices), "int32")
