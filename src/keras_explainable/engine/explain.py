@@ -108,6 +108,7 @@ def explain(
     network = PreparedNetwork(
         model, y, method, method_params, logits=logits, lower=lower, precision=precision
     )
+    _check_precision(precision, network)
     rows = network.required_rows or batch_size
     rows = rows or lowering.suitable_rows(network.lowered)
     labelled = not (callable(y) or network.top)
@@ -175,6 +176,14 @@ def _check_options(
         raise ValueError(
             "`method` must be one that samples, such as `smooth(...)`, if "
             f"`return_stats` is True; received {display_name(method)!r}."
+        )
+
+
+def _check_precision(precision: str, network: PreparedNetwork) -> None:
+    if precision != "float32" and network.lowered is network.model:
+        raise ValueError(
+            "`precision` must be 'float32' for a model whose layers are not known, as "
+            f"those of a subclassed one; received {precision!r}."
         )
 
 

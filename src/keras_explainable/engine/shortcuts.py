@@ -20,6 +20,8 @@ from keras_explainable.methods.gradient.input_gradients import (
     SIGNED_GRADIENTS,
     reduce_channels,
 )
+from keras_explainable.methods.gradient.smooth_gradients import DEFAULT_LEVEL
+from keras_explainable.sampling.noise import Amount, Default
 from keras_explainable.types import Model, Tensor
 
 _normalize = {"postprocessing": filters.normalize}
@@ -52,7 +54,7 @@ def smoothgrad(
     y: Any = None,
     *,
     repetitions: int = 50,
-    noise_level: float = 0.15,
+    noise_level: Amount = DEFAULT_LEVEL,
     seed: int | None = 0,
     estimator: str = "sampled",
     postprocessing: Postprocessing | None = filters.normalize,
@@ -70,7 +72,8 @@ def smoothgrad(
         x: Images (N, H, W, C), or a data set, as in ``explain``.
         y: Units to explain, (N, K) or (N,). None explains every unit.
         repetitions: Number of noisy copies of each image.
-        noise_level: Sigma, as a fraction of each image's own maximum - minimum.
+        noise_level: Sigma, as a fraction of each image's own maximum - minimum; an
+            alternative to ``noise``, sigma in units of the input.
         seed: Integer >= 0, or None for fresh noise.
         estimator: "sampled"; or "slopes" or "hybrid", which need fewer repetitions, as
             described in ``ke.methods.gradient.smooth_gradients``. Both accept the
@@ -89,7 +92,7 @@ def smoothgrad(
     check_parameters("smoothgrad", params, own, keyword_parameters(explain))
     names = params.keys() & {*of_smooth}
     sampling = {name: params.pop(name) for name in names}
-    if "noise" not in sampling:
+    if "noise" not in sampling or not isinstance(noise_level, Default):
         sampling["noise_level"] = noise_level
     sampling |= {"repetitions": repetitions, "seed": seed}
     params["postprocessing"] = partial(_finish, postprocessing)
