@@ -11,6 +11,7 @@ from keras_explainable.execution.compilation import invalidate
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.network.activations import activation_of, with_activation
+from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.graph import Graph, GraphModel, Step, symbol_like
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
@@ -59,6 +60,7 @@ def rewritten_model(
     same graph.
     """
     if not isinstance(model, keras.Model):
+        check_is_keras_model(model)
         return model
     key = rewrite, args, kind
     make = partial(_trace_and_rewrite, model, *key)

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, map_structure
+from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.types import Model, Tensor
 
 
@@ -22,8 +23,9 @@ def as_inputs(model: Model, inputs: Any) -> Nested:
 
     Raises:
         ValueError: If they are empty, NaN or infinite, or of the wrong shape.
-        TypeError: If they are not numbers.
+        TypeError: If they are not numbers, or ``model`` is not a Keras 3 model.
     """
+    check_is_keras_model(model)
     tensors = for_each_input(model, _as_input, inputs)
     _check_lengths(tensors)
     if not getattr(model, "built", True) and not backend.is_symbolic(
