@@ -19,6 +19,7 @@ from keras_explainable.engine import data_iterators
 from keras_explainable.engine.data_iterators import Element, as_numpy
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.network import output_units
+from keras_explainable.network.dense_arrays import check_dense
 from keras_explainable.network.model_inputs import (
     as_inputs,
     check_inputs,
@@ -64,6 +65,7 @@ class BatchSource:
         self.model, self.batch_size = model, batch_size
         self.ids = None if ids is None else np.asarray(ids)
         self.images: int | None = None
+        check_dense("x", x)
         if data_iterators.is_stream(x):
             _refuse_targets(y)
             self._elements, known = self._stream(x, labelled)
@@ -104,6 +106,7 @@ class BatchSource:
         """Whether ``x`` is a single sample, without a batch axis."""
 
         def lacks_axis(symbol: Any, part: Any) -> bool:
+            check_dense("x", part)
             return symbol is not None and np.ndim(part) == len(symbol.shape) - 1
 
         return all(flatten(for_each_input(self.model, lacks_axis, x)))

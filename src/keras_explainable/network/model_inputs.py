@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, map_structure
+from keras_explainable.network.dense_arrays import check_dense
 from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.types import Model, Tensor
 
@@ -154,8 +155,9 @@ def as_array(name: str, x: Any) -> Any:
     """Return a tensor unchanged, anything else as a NumPy array.
 
     Raises:
-        TypeError: If it does not hold real numbers.
+        TypeError: If it is ragged or sparse, or does not hold real numbers.
     """
+    check_dense(name, x)
     if not ops.is_tensor(x):
         try:
             x = np.asarray(x)
