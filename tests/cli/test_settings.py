@@ -67,6 +67,14 @@ def test_target_units(target, units):
             {"estimator": "slopes", "tolerance": 0.1},
             "--tolerance must be omitted with --estimator slopes, .*; received 0.1.",
         ),
+        (
+            {"method": "vargrad,rise", "estimator": "hybrid"},
+            "--estimator must be omitted without --method smoothgrad; .* hybrid.",
+        ),
+        (
+            {"method": "rise,gradcam", "tolerance": 0.1},
+            "--tolerance must be omitted with --method rise,gradcam, .*; received 0.1.",
+        ),
     ],
 )
 def test_invalid_settings_are_refused(wrong, message):

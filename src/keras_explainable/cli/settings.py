@@ -55,6 +55,7 @@ class Settings:
         self._require(0 <= self.noise_level < math.inf, "noise_level", "0 or more")
         valid_error = self.tolerance is None or 0 <= self.tolerance < math.inf
         self._require(valid_error, "tolerance", "0 or more")
+        self._check_effect()
         self._require(self.seed >= 0, "seed", "0 or more")
         self._require(self.batch_size >= 1, "batch_size", "at least 1")
 
@@ -71,6 +72,15 @@ class Settings:
         allowed = name == "hybrid" or self.tolerance is None
         omitted = f"omitted with --estimator {name}, which does not estimate its error"
         self._require(allowed, "tolerance", omitted)
+
+    def _check_effect(self) -> None:
+        """Raise ValueError if an option has no effect on any of the methods."""
+        averaged = self.estimator == "sampled" or "smoothgrad" in self.methods
+        only = f"omitted without --method smoothgrad; {self.method} does not use it"
+        self._require(averaged, "estimator", only)
+        noisy = self.tolerance is None or self.add_noise
+        only = f"omitted with --method {self.method}, which adds no noise"
+        self._require(noisy, "tolerance", only)
 
     def _require(self, condition: Any, name: str, requirement: str) -> None:
         if not condition:

@@ -19,6 +19,7 @@ from keras_explainable.engine import data_iterators
 from keras_explainable.engine.data_iterators import Element, as_numpy
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.network import output_units
+from keras_explainable.network.dense_arrays import check_dense
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import (
     check_inputs,
@@ -48,8 +49,7 @@ class BatchSource:
     Arrays are checked as a whole before anything is computed. The elements of a data
     set are checked one by one.
 
-    Labels that come with a data set are units to explain, unless ``labels_are_units``
-    is False.
+    Labels that come with a data set are units to explain if it is ``labelled``.
 
     Attributes:
         steps: Number of elements of the data; None if it is not known.
@@ -65,17 +65,18 @@ class BatchSource:
         ids: Any = None,
         batch_size: int = 32,
         steps: int | None = None,
-        labels_are_units: bool = True,
+        labelled: bool = True,
     ):
+        """Args: as in ``explain``; and whether a data set's ``y`` are the units."""
         self.model, self.batch_size = model, batch_size
-        self.labels_are_units = labels_are_units
         self.ids = None if ids is None else np.asarray(ids)
         self.images: int | None = None
+        check_dense("x", x)
         if data_iterators.is_stream(x):
             _refuse_targets(y)
             # There is nothing to choose from one unit: labels are what it predicts.
-            self.labels_are_units &= output_units.count_units(model) != 1
-            self._elements, known = self._stream(x)
+            labelled = labelled and output_units.count_units(model) != 1
+            self._elements, known = self._stream(x, labelled)
         else:
             pieces = [self._checked_arrays(*piece) for piece in self._pieces(x, y)]
             slices = [part for piece in pieces for part in self._slices(*piece)]
@@ -98,10 +99,12 @@ class BatchSource:
         if not position:
             raise ValueError("`x` must hold at least one input; received none.")
 
-    def _stream(self, x: Any) -> tuple[Iterator[Element], int | None]:
+    def _stream(self, x: Any, labelled: bool) -> tuple[Iterator[Element], int | None]:
         """Return the batches of a stream and their number; batch single samples."""
         known = data_iterators.length_of(x)
-        first, found = data_iterators.peeked(data_iterators.elements(x))
+        pairs = data_iterators.elements(x)
+        pairs = pairs if labelled else ((each, None) for each, _ in pairs)
+        first, found = data_iterators.peeked(pairs)
         if first is None or not self._is_sample(first[0]):
             return found, known
         size = self.batch_size
@@ -111,6 +114,7 @@ class BatchSource:
         """Whether ``x`` is a single sample, without a batch axis."""
 
         def lacks_axis(symbol: Any, part: Any) -> bool:
+            check_dense("x", part)
             return symbol is not None and np.ndim(part) == len(symbol.shape) - 1
 
         return all(flatten(for_each_input(self.model, lacks_axis, x)))
@@ -137,8 +141,6 @@ class BatchSource:
     def _checked(self, x: Any, y: Any) -> tuple[Nested, Tensor | None]:
         numpy = for_each_input(self.model, lambda _, part: as_numpy(part), x)
         inputs = as_inputs(self.model, numpy)
-        if not self.labels_are_units:
-            return inputs, None
         return inputs, self._units(y, row_count(inputs))[1]
 
     def _units(self, y: Any, count: int) -> tuple[Any, Tensor | None]:

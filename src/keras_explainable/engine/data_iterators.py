@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common.structures import map_structure
+from keras_explainable.network.dense_arrays import check_dense
 from keras_explainable.network.model_inputs import as_array
 
 #: ``x`` and ``y``, which may be None.
@@ -87,6 +88,7 @@ def numpy_of(x: Any) -> Any:
 
 def as_numpy(x: Any, name: str = "x") -> Any:
     """Return a tensor of any framework, array, image or list as a NumPy array."""
+    check_dense(name, x)
     if ops.is_tensor(x):
         return ops.convert_to_numpy(x)
     if hasattr(x, "detach"):  # A torch tensor under another backend.

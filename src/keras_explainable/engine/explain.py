@@ -17,6 +17,14 @@ from keras_explainable.engine.results import Result, joined
 from keras_explainable.engine.run_method import run_method
 from keras_explainable.engine.zero_maps import ZeroMaps
 from keras_explainable.execution.compilation import accepts_parameter, display_name
+from keras_explainable.execution.method_checks import (
+    check_method,
+    check_parameters,
+    keyword_parameters,
+    own_parameters,
+    shortcut,
+    takes_any_parameter,
+)
 from keras_explainable.inspection.model_fingerprint import fingerprint
 from keras_explainable.targets.target import as_target
 from keras_explainable.types import Method, Model
@@ -98,27 +106,27 @@ def explain(
     switches = {"lower": lower, "return_stats": return_stats}
     if logits is not None:
         checks.boolean("logits", logits)
+    _check_method(method, method_params)
     _check_options(method, batch_size, steps, precision, **switches)
     finish = Finish(postprocessing, resizing)
     check_model(model)
     target = as_target(y, logits)
     if target is not None:
         target = target.with_inputs(x)
-        if target.data and hasattr(x, "shape"):
-            target.check_rows(len(x))
     options: dict[str, Any] = {"logits": logits, "lower": lower, "precision": precision}
     network = PreparedNetwork(model, y, target, method, method_params, **options)
+    _check_precision(precision, network)
     rows = network.required_rows or batch_size
     rows = rows or lowering.suitable_rows(network.lowered)
-    has_units = target is None and not network.top
+    labelled = target is None and not network.top
     source = BatchSource(
         network.target_model,
         x,
-        y if has_units else None,
+        y if labelled else None,
         ids=ids,
         batch_size=1 if target and target.data else rows,
         steps=steps,
-        labels_are_units=has_units,
+        labelled=labelled,
     )
     if target and source.images is not None:
         target.check_rows(source.images)
@@ -152,10 +160,18 @@ def explain(
     return _with_fingerprint(joined(results), model)
 
 
+def _check_method(method: Method, params: dict[str, Any]) -> None:
+    check_method(method)
+    if not takes_any_parameter(method):
+        options = keyword_parameters(explain)
+        names = [parameter.name for parameter in own_parameters(method)]
+        own = [name for name in names if name not in (*options, "rows", "progress")]
+        check_parameters(display_name(method), params, own, options)
+
+
 def _check_options(
     method: Method, batch_size: Any, steps: Any, precision: str, **switches: bool
 ) -> None:
-    checks.is_callable("method", method)
     for name, value in switches.items():
         checks.boolean(name, value)
     if batch_size is not None:
@@ -174,6 +190,14 @@ def _check_options(
         )
 
 
+def _check_precision(precision: str, network: PreparedNetwork) -> None:
+    if precision != "float32" and network.lowered is network.model:
+        raise ValueError(
+            "`precision` must be 'float32' for a model whose layers are not known, as "
+            f"those of a subclassed one; received {precision!r}."
+        )
+
+
 def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
     """Return ``explain`` with its method, and some defaults, already chosen.
 
@@ -188,6 +212,7 @@ def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
             smooth_explain = ke.partial_explain(smooth(gradients), batch_size=8)
             logits, maps = smooth_explain(model, x, y)
     """
+    check_method(method)
 
     def explain_with(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
         return explain(method, model, x, y, **{**defaults, **params})
@@ -197,7 +222,7 @@ def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
         f"Return ``explain({display_name(method)}, model, x, y, ...)`` with these "
         f"defaults: {', '.join(defaults) or 'none'}.\n\nSee ``explain``."
     )
-    return explain_with
+    return shortcut(explain_with)
 
 
 def _with_fingerprint(result: Result, model: Model) -> Result:

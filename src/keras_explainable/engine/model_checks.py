@@ -1,11 +1,18 @@
 """Refuse models that cannot be explained."""
 
 from keras_explainable.inspection.find_layers import layers_reversed
+from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.types import Model
 
 
 def check_model(model: Model) -> None:
-    """Raise ValueError if the model is quantized or has channels first."""
+    """Raise TypeError or ValueError if the model cannot be explained."""
+    if not callable(model):
+        raise TypeError(
+            "`model` must be a Keras model, or a function like one; received "
+            f"{type(model).__name__}."
+        )
+    check_is_keras_model(model)
     for layer in layers_reversed(model) if hasattr(model, "layers") else ():
         if mode := getattr(layer, "quantization_mode", None):
             raise ValueError(

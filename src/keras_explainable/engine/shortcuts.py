@@ -10,11 +10,18 @@ from keras_explainable import filters
 from keras_explainable.engine.explain import explain, partial_explain
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess
 from keras_explainable.engine.results import Result
+from keras_explainable.execution.method_checks import (
+    check_parameters,
+    keyword_parameters,
+    shortcut,
+)
 from keras_explainable.methods import cams, gradient, meta, perturbation
 from keras_explainable.methods.gradient.input_gradients import (
     SIGNED_GRADIENTS,
     reduce_channels,
 )
+from keras_explainable.methods.gradient.smooth_gradients import DEFAULT_LEVEL
+from keras_explainable.sampling.noise import Amount, Default
 from keras_explainable.types import Model, Tensor
 
 _normalize = {"postprocessing": filters.normalize}
@@ -40,13 +47,14 @@ occlusion = partial_explain(perturbation.occlusion, **_positive)
 rise = partial_explain(perturbation.rise, **_normalize)
 
 
+@shortcut
 def smoothgrad(
     model: Model,
     x: Any,
     y: Any = None,
     *,
     repetitions: int = 50,
-    noise_level: float = 0.15,
+    noise_level: Amount = DEFAULT_LEVEL,
     seed: int | None = 0,
     estimator: str = "sampled",
     postprocessing: Postprocessing | None = filters.normalize,
@@ -64,7 +72,8 @@ def smoothgrad(
         x: Images (N, H, W, C), or a data set, as in ``explain``.
         y: Units to explain, (N, K) or (N,). None explains every unit.
         repetitions: Number of noisy copies of each image.
-        noise_level: Sigma, as a fraction of each image's own maximum - minimum.
+        noise_level: Sigma, as a fraction of each image's own maximum - minimum; an
+            alternative to ``noise``, sigma in units of the input.
         seed: Integer >= 0, or None for fresh noise.
         estimator: "sampled"; or "slopes" or "hybrid", which need fewer repetitions, as
             described in ``ke.methods.gradient.smooth_gradients``. Both accept the
@@ -78,9 +87,12 @@ def smoothgrad(
 
     Reference: Smilkov et al., 2017, https://arxiv.org/abs/1706.03825
     """
-    names = inspect.signature(meta.smooth).parameters.keys() & params.keys()
+    _, *of_smooth = inspect.signature(meta.smooth).parameters
+    own = list(dict.fromkeys([*keyword_parameters(smoothgrad), *of_smooth]))
+    check_parameters("smoothgrad", params, own, keyword_parameters(explain))
+    names = params.keys() & {*of_smooth}
     sampling = {name: params.pop(name) for name in names}
-    if "noise" not in sampling:
+    if "noise" not in sampling or not isinstance(noise_level, Default):
         sampling["noise_level"] = noise_level
     sampling |= {"repetitions": repetitions, "seed": seed}
     params["postprocessing"] = partial(_finish, postprocessing)
@@ -101,6 +113,7 @@ def _check_estimated(sampling: dict[str, Any]) -> None:
         )
 
 
+@shortcut
 def smoothgrad_squared(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
     """Return the chosen logits and their SmoothGrad-squared maps.
 
@@ -114,6 +127,7 @@ def smoothgrad_squared(model: Model, x: Any, y: Any = None, **params: Any) -> Re
     return smoothgrad(model, x, y, statistic="square", **params)
 
 
+@shortcut
 def vargrad(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
     """Return the chosen logits and their VarGrad maps.
 

@@ -12,6 +12,7 @@ from keras_explainable.execution.compilation import invalidate
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.network.activations import activation_of, with_activation
+from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.graph import (
     Graph,
     GraphModel,
@@ -71,6 +72,7 @@ def rewritten_model(
     same graph.
     """
     if not isinstance(model, keras.Model):
+        check_is_keras_model(model)
         return model
     key = rewrite, args, kind
     make = partial(_trace_and_rewrite, model, *key)

@@ -10,6 +10,7 @@ from keras_explainable.inspection.logits import model_state
 from keras_explainable.lowering.lowered_layers import LoweredLayer
 from keras_explainable.lowering.rewrite_graph import simplified, with_lowered_layers
 from keras_explainable.lowering.weight_snapshot import Snapshot
+from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.graph import Graph, GraphModel
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
@@ -73,6 +74,7 @@ def lower(model: Model, precision: str = "float32") -> Model:
     """
     checks.one_of("precision", precision, PRECISIONS)
     if not isinstance(model, keras.Model):
+        check_is_keras_model(model)
         return model
     make = partial(_make_copy, model, precision)
     with _cache.lock:

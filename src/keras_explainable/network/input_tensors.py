@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, map_structure
+from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.input_kinds import kept_dtype
 from keras_explainable.network.model_inputs import (
     as_array,
@@ -28,8 +29,9 @@ def as_inputs(model: Model, inputs: Any) -> Nested:
 
     Raises:
         ValueError: If they are empty, NaN or infinite, or of the wrong shape.
-        TypeError: If they are not numbers.
+        TypeError: If they are not numbers, or ``model`` is not a Keras 3 model.
     """
+    check_is_keras_model(model)
     order = flatten(symbolic_inputs(model))
 
     def convert(symbol: Any, x: Any) -> Tensor:

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten
+from keras_explainable.network.dense_arrays import check_dense
 from keras_explainable.types import Model
 
 
@@ -125,8 +126,9 @@ def as_array(name: str, x: Any) -> Any:
     """Return a tensor unchanged, anything else as a NumPy array.
 
     Raises:
-        TypeError: If it does not hold real numbers.
+        TypeError: If it is ragged or sparse, or does not hold real numbers.
     """
+    check_dense(name, x)
     if not ops.is_tensor(x):
         try:
             x = np.asarray(x)
@@ -151,18 +153,24 @@ def check_finite(x: Any, name: str = "x") -> None:
 def check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
     """Raise ValueError if a batch of this shape does not fit the input."""
     expected = None if symbol is None else tuple(symbol.shape)
-    sizes = zip(shape[1:], expected[1:] if expected else (), strict=False)
-    fits = expected is None or len(shape) == len(expected)
-    if not fits or any(None not in pair and pair[0] != pair[1] for pair in sizes):
+    if expected is not None and not _fits(shape[1:], expected[1:]):
+        single = " Pass a single sample as `x[None]`."
         raise ValueError(
             f"`x` must have shape {shape_text(expected)}, that of the model's input; "
             f"received {shape_text(shape)}."
+            f"{single if _fits(shape, expected[1:]) else ''}"
         )
     if len(shape) < 2 or 0 in shape:
         raise ValueError(
             "`x` must be a batch of at least one non-empty sample, (B, ...); "
             f"received shape {shape_text(shape)}."
         )
+
+
+def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bool:
+    pairs = zip(shape, expected, strict=False)
+    equal = all(None in pair or pair[0] == pair[1] for pair in pairs)
+    return equal and len(shape) == len(expected)
 
 
 def check_lengths(inputs: Nested) -> None:

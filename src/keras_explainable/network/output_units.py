@@ -16,6 +16,8 @@ from keras_explainable.network.model_inputs import as_array, dtype_name, shape_t
 from keras_explainable.network.trace_model import first_key
 from keras_explainable.types import Method, Model, Tensor
 
+_ARGMAX = "For one-hot labels, pass `np.argmax(y, axis=-1)`."
+
 
 def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
     """Return ``indices`` as an integer tensor (B, K); None means every unit.
@@ -27,14 +29,15 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
 
     Raises:
         TypeError: If they are not integers.
-        ValueError: If their shape is wrong or a unit does not exist.
+        ValueError: If they are one-hot, their shape is wrong or a unit does not exist.
     """
     if indices is None and units is not None:
         indices = np.tile(np.arange(units), (batch, 1))
     indices = as_array("y", indices)
-    if "int" not in dtype_name(indices):
-        raise TypeError(f"`y` must be integers; received {dtype_name(indices)}.")
     shape = tuple(indices.shape)
+    if "int" not in dtype_name(indices):
+        hint = f" {_ARGMAX}" if len(shape) == 2 else ""
+        raise TypeError(f"`y` must be integers; received {dtype_name(indices)}.{hint}")
     if len(shape) not in (1, 2) or shape[0] != batch or 0 in shape:
         repeated = "" if batch == 1 else f" * {batch}"
         hint = "" if shape else f" Pass a single unit as `[y]{repeated}`."
@@ -42,7 +45,7 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
             f"`y` must have shape (B, K) or (B,) with B = {batch}, one row for "
             f"each input; received {shape_text(shape)}.{hint}"
         )
-    _check_range(indices, units)
+    _check_values(indices, units)
     tensor = ops.cast(ops.convert_to_tensor(indices), "int32")
     return ops.reshape(tensor, (batch, -1))
 
@@ -151,7 +154,7 @@ def count_units(model: Model) -> int | None:
     return outputs[0].shape[-1] if outputs else None
 
 
-def _check_range(indices: Any, units: int | None) -> None:
+def _check_values(indices: Any, units: int | None) -> None:
     if backend.is_symbolic(indices):
         return
     values = ops.convert_to_numpy(indices) if ops.is_tensor(indices) else indices
@@ -162,3 +165,21 @@ def _check_range(indices: Any, units: int | None) -> None:
             f"`y` must be units of the model, at least 0 and below {count}; "
             f"received {low if low < 0 else high}."
         )
+    if _is_one_hot(values, units):
+        raise ValueError(
+            "`y` must be the indices of units; received one-hot rows, which would be "
+            f"read as the units 0 and 1. {_ARGMAX}"
+        )
+
+
+def _is_one_hot(values: np.ndarray, units: int | None) -> bool:
+    """Whether (B, K) are one-hot rows over all units.
+
+    For two units, [0, 1] and [1, 0] are taken for both units, in this order: nobody
+    asks for one unit twice, as longer rows would.
+    """
+    width = values.shape[-1]
+    if values.ndim < 2 or width < 3 or width != (units or width):
+        return False
+    ones, zeros = (values == 1).sum(axis=-1), (values == 0).sum(axis=-1)
+    return bool(((ones == 1) & (zeros == width - 1)).all())

@@ -13,7 +13,10 @@ from keras_explainable.types import Model
 
 
 def trace(model: Model) -> Graph | None:
-    """Return the `Graph` of a Functional or Sequential model; None for any other."""
+    """Return the `Graph` of a Functional or Sequential model; None for any other.
+
+    It is None, too, if Keras cannot tell the shapes within a Sequential model.
+    """
     if isinstance(model, keras.Sequential):
         return _trace_sequential(model)
     if isinstance(model, GraphModel):
@@ -31,12 +34,14 @@ def _is_functional(model: Model) -> bool:
     return isinstance(model, functional) and type(model).call is functional.call
 
 
-def _trace_sequential(model: keras.Sequential) -> Graph:
+def _trace_sequential(model: keras.Sequential) -> Graph | None:
     if not model.built:
         raise ValueError(
             "`model` must be built (give it an `Input` or call it once); "
             f"received {model.name!r}, whose input shape is not known."
         )
+    if getattr(model, "inputs", None) is None:
+        return None
     symbol = model.inputs[0]
     value = keras.KerasTensor(symbol.shape, dtype=symbol.dtype, name=symbol.name)
     inputs, steps = (value,), []

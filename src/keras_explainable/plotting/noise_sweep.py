@@ -39,7 +39,8 @@ def sweep(
         repetitions: Increasing numbers of noisy copies.
         to_file: Path of a picture to write, as in ``ke.utils.visualize``; ``None`` to
             show it.
-        **params: Parameters of ``ke.smoothgrad``, such as ``seed`` or ``statistic``.
+        **params: Parameters of ``ke.smoothgrad``, such as ``seed`` or ``statistic``,
+            but for those of the maps: the maps are drawn as they are in ``Stats``.
 
     Returns:
         ``Stats`` of each panel, in a list per row.
@@ -50,6 +51,7 @@ def sweep(
     Reference: Smilkov et al., 2017, figures 3 and 4, https://arxiv.org/abs/1706.03825
     """
     _check_increasing(repetitions)
+    _check_without_effect(params)
     x, y = np.asarray(image)[None], "predicted" if unit is None else [unit]
     rows = [
         _row(model, x, y, repetitions, noise_level=level, **params)
@@ -85,6 +87,14 @@ def _title(level: float, stats: Stats) -> str:
     error = stats.relative_error.item()
     shown = f"{error:.2f}" if np.isfinite(error) else "unknown"
     return f"noise {level:.0%}, n = {stats.repetitions.item()}, error {shown}"
+
+
+def _check_without_effect(params: dict[str, Any]) -> None:
+    if refused := sorted({"postprocessing", "resizing"} & {*params}):
+        raise ValueError(
+            f"`{refused[0]}` must be omitted, as `Stats` hold the maps before "
+            f"postprocessing; received {params[refused[0]]!r}."
+        )
 
 
 def _check_increasing(repetitions: Sequence[int]) -> None:

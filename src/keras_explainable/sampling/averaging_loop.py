@@ -17,6 +17,7 @@ from keras import ops
 from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, map_structure, row_count
 from keras_explainable.execution.compilation import call_method
+from keras_explainable.execution.method_checks import own_parameters
 from keras_explainable.network import output_units
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
@@ -77,6 +78,7 @@ def looping_method(
     *,
     samples: bool = True,
     several: bool = False,
+    inner: Method | None = None,
 ) -> Method:
     """Return the method that ``function(call, **params)`` computes.
 
@@ -85,6 +87,7 @@ def looping_method(
         prepare: Preprocessing of the inputs for the model.
         samples: Whether the method draws samples, and so has ``Stats`` to return.
         several: Whether the method supports models with several inputs.
+        inner: Method that is called with the ``**params`` of ``function``.
     """
 
     @wraps(function)
@@ -111,6 +114,8 @@ def looping_method(
         return function(call, **params)
 
     signature = _signature(method, function, samples)
+    if inner is not None:
+        signature = _with_parameters_of(inner, signature)
     method.__signature__ = signature  # type: ignore[attr-defined]
     return method
 
@@ -123,6 +128,16 @@ def _signature(
     common = common if samples else common[:-1]  # Without ``return_stats``.
     _, *own = inspect.signature(function).parameters.values()
     return inspect.Signature(sorted([*common, *own], key=lambda param: param.kind))
+
+
+def _with_parameters_of(
+    inner: Method, signature: inspect.Signature
+) -> inspect.Signature:
+    """Return a signature with the parameters of ``inner`` in place of ``**params``."""
+    *known, _ = signature.parameters.values()
+    taken = {*(each.name for each in known), "return_stats"}
+    own = [each for each in own_parameters(inner) if each.name not in taken]
+    return inspect.Signature(sorted([*known, *own], key=lambda param: param.kind))
 
 
 def noisy_copy_source(

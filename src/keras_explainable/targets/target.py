@@ -52,8 +52,15 @@ class Target:
         self.data = [*map(_as_data, data)]
 
     def with_inputs(self, x: Any) -> "Target":
-        """Return the target with the explained inputs where it asks for them."""
+        """Return the target with the explained inputs where it asks for them.
+
+        Raises:
+            ValueError: If ``x`` cannot be had whole, or has another number of rows than
+                the data.
+        """
         if not any(part is INPUTS for part in self.data):
+            if hasattr(x, "shape"):
+                self.check_rows(len(x))
             return self
         if not isinstance(x, np.ndarray) and not ops.is_tensor(x):
             raise ValueError(

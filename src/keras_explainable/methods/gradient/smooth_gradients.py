@@ -12,9 +12,12 @@ from keras_explainable.methods.slopes import linearized_network
 from keras_explainable.methods.slopes.hybrid_estimator import estimate_by_slopes
 from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling import noise as noises
-from keras_explainable.sampling.noise import DEFAULT, Amount, Noise
+from keras_explainable.sampling.noise import DEFAULT, Amount, Default, Noise
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.types import Model, Tensor
+
+#: Sigma as a fraction of each input's range, where none is given.
+DEFAULT_LEVEL = Default(0.15)
 
 #: Ways to estimate the mean gradient under noise.
 ESTIMATORS = ("sampled", "slopes", "hybrid")
@@ -36,7 +39,7 @@ def smooth_gradients(  # noqa: D417
     *,
     repetitions: int = 50,
     noise: Amount | None = None,
-    noise_level: Amount = 0.15,
+    noise_level: Amount = DEFAULT_LEVEL,
     seed: int | None = 0,
     estimator: str = "sampled",
     tolerance: float | None = None,
@@ -53,8 +56,8 @@ def smooth_gradients(  # noqa: D417
         repetitions: Number n of noisy copies of each input; even except for "sampled".
         noise: Standard deviation sigma in units of the input; a number, or one for each
             channel.
-        noise_level: Sigma as a fraction of each input's own maximum - minimum, if no
-            ``noise`` is given.
+        noise_level: Sigma as a fraction of each input's own maximum - minimum; an
+            alternative to ``noise``.
         seed: Integer >= 0, or None for fresh noise.
         estimator: "sampled", the mean of the copies' gradients, which is the usual
             SmoothGrad; "slopes", a single gradient of a network whose nonlinear steps
@@ -78,19 +81,18 @@ def smooth_gradients(  # noqa: D417
         over the values; for "slopes" the error is infinite, as it is not known.
 
     Raises:
-        ValueError: If a parameter is not as described, or the model has several inputs.
+        ValueError: If a parameter is not as described, if both ``noise`` and
+            ``noise_level`` are given, or if the model has several inputs.
 
     Reference: Smilkov et al., 2017, https://arxiv.org/abs/1706.03825
     """
     checks.one_of("estimator", estimator, ESTIMATORS)
-    level = noise_level if noise is None else None
-    amount: Amount = DEFAULT if noise is None else noise
     model, once = _prepare(call.model, {"estimator": estimator}), Once()
     if estimator != "sampled" and (reason := _unknown_slopes(model)):
         warn(f"{reason}; estimator='sampled' is used instead of {estimator!r}.")
         estimator = "sampled"
     in_pairs = estimator != "sampled"
-    noisy = Noise(amount, level, antithetic=in_pairs)
+    noisy = _checked_noise(noise, noise_level, in_pairs)
     _check_sampling(estimator, repetitions, tolerance)
     asked = Sampling(repetitions, seed, tolerance=tolerance, copies=noisy.copies)
     sampling, spans = asked.with_seed(), noises.value_ranges(call.inputs)
@@ -110,6 +112,13 @@ def smooth_gradients(  # noqa: D417
     logits, maps, *stats = averaging_loop.method_result(call, accumulator, facts, sigma)
     maps = input_gradients.reduce_channels(maps, channel_reduction, axis=-2)
     return logits, maps, *stats
+
+
+def _checked_noise(amount: Amount | None, level: Amount, in_pairs: bool) -> Noise:
+    if amount is None:
+        return Noise(DEFAULT, level, antithetic=in_pairs)
+    given = None if isinstance(level, Default) else level
+    return Noise(amount, given, antithetic=in_pairs)
 
 
 def _unknown_slopes(model: Model) -> str:

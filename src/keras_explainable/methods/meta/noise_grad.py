@@ -14,6 +14,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common import checks
 from keras_explainable.execution.compilation import call_method, describe, display_name
+from keras_explainable.execution.method_checks import check_method
 from keras_explainable.execution.model_preparation import prepared_model, prepares_model
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.inspection.targets import TargetLayer
@@ -132,7 +133,7 @@ def noise_grad(
 
     Reference: Bykov et al., 2022, https://arxiv.org/abs/2106.10185
     """
-    checks.is_callable("method", method)
+    check_method(method)
     checks.number("noise_level", noise_level, 0)
     asked = Sampling(repetitions, seed)
 
@@ -156,4 +157,4 @@ def noise_grad(
 
     noisy.__name__ = f"noise_grad({display_name(method)})"
     hook = prepares_model(lambda model, params: _noisy(model, method, params))
-    return hook(averaging_loop.looping_method(noisy, several=True))
+    return hook(averaging_loop.looping_method(noisy, several=True, inner=method))

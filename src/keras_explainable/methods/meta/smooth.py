@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from keras_explainable.common import checks
 from keras_explainable.common.structures import flatten, map_structure
 from keras_explainable.common.warnings import Once
 from keras_explainable.execution.compilation import describe, display_name
+from keras_explainable.execution.method_checks import check_method
 from keras_explainable.execution.model_preparation import prepared_model, prepares_model
 from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling import noise as noises
@@ -81,7 +81,7 @@ def smooth(
         variance: Adebayo et al., 2018, https://arxiv.org/abs/1810.03307;
         squares: Hooker et al., 2019, https://arxiv.org/abs/1806.10758
     """
-    checks.is_callable("method", method)
+    check_method(method)
     noisy = Noise(noise, noise_level, antithetic, preprocess, clip)
     asked = Sampling(repetitions, seed, start, statistic, tolerance, noisy.copies)
     once = Once()
@@ -104,4 +104,8 @@ def smooth(
 
     smoothed.__name__ = f"smooth({display_name(method)})"
     hook = prepares_model(lambda model, params: prepared_model(method, model, params))
-    return hook(averaging_loop.looping_method(smoothed, noisy.prepared, several=True))
+    return hook(
+        averaging_loop.looping_method(
+            smoothed, noisy.prepared, several=True, inner=method
+        )
+    )

@@ -11,6 +11,7 @@ from keras import ops
 from keras_explainable.common import checks
 from keras_explainable.common.interpolation import interpolated
 from keras_explainable.execution.compilation import call_method, display_name
+from keras_explainable.execution.method_checks import check_method
 from keras_explainable.execution.model_preparation import prepared_model, prepares_model
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network.graph import Graph, by_symbol, substituted
@@ -50,7 +51,7 @@ def tta(
         ValueError: If a scale is not above 0, or the model takes only one size.
         TypeError: If ``method`` cannot be called, or a parameter is of another type.
     """
-    checks.is_callable("method", method)
+    check_method(method)
     if not isinstance(scales, list | tuple):
         raise TypeError(f"`scales` must be a list or tuple; received {scales!r}.")
     checks.number_or_numbers("scales", scales, 1e-6)
@@ -76,7 +77,9 @@ def tta(
         return call.logits, total / count
 
     augmented.__name__ = f"tta({display_name(method)})"
-    return prepares_model(prepare)(looping_method(augmented, samples=False))
+    return prepares_model(prepare)(
+        looping_method(augmented, samples=False, inner=method)
+    )
 
 
 def _of_any_size(graph: Graph) -> Graph:

@@ -1,0 +1,103 @@
+"""Checks of a method and of its parameters, before anything is computed."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from inspect import Parameter
+from typing import Any, TypeVar
+
+import keras
+
+from keras_explainable.common import checks
+from keras_explainable.execution.compilation import display_name
+from keras_explainable.types import Method
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def shortcut(function: Function) -> Function:
+    """Mark a function that runs a method over data, and is no method itself."""
+    function.is_shortcut = True  # type: ignore[attr-defined]
+    return function
+
+
+def check_method(method: Any) -> None:
+    """Raise TypeError unless ``method`` can be an explaining method."""
+    checks.is_callable("method", method)
+    name = display_name(method)
+    if isinstance(method, keras.Layer):
+        raise TypeError(
+            "`method` must be a method, given before the model, as in "
+            f"`ke.explain(method, model, x, y)`; received the model {method.name!r}."
+        )
+    if _is_shortcut(method):
+        raise TypeError(
+            "`method` must be a function such as `ke.methods.gradient.gradients` or "
+            f"`ke.methods.meta.smooth(...)`; received the shortcut {name!r}, which is "
+            f"called by itself: write `{name}(model, x, y)`."
+        )
+    if _takes_a_method(method):
+        raise TypeError(
+            f"`method` must be a method; received {name!r}, which takes a method and "
+            f"returns one: write `{name}(gradients)`."
+        )
+
+
+def _is_shortcut(method: Any) -> bool:
+    while isinstance(method, partial):
+        method = method.func
+    return getattr(method, "is_shortcut", None) is True
+
+
+def _takes_a_method(function: Any) -> bool:
+    """Whether the first parameter is a method, as that of ``smooth``."""
+    return next(iter(_parameters(function)), "") == "method"
+
+
+def keyword_parameters(function: Any) -> list[str]:
+    """Return the names of the parameters that are given by keyword only."""
+    every = _parameters(function).values()
+    return [each.name for each in every if each.kind is Parameter.KEYWORD_ONLY]
+
+
+def own_parameters(method: Method) -> list[Parameter]:
+    """Return the parameters of a method that follow model, inputs and indices.
+
+    If it takes others that its signature does not tell, ``**params`` is among them.
+    """
+    by_position = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    every = _parameters(method).values()
+    first = [each.name for each in every if each.kind in by_position][:3]
+    return [
+        each.replace(kind=Parameter.KEYWORD_ONLY) if each.kind in by_position else each
+        for each in every
+        if each.name not in first and each.kind != Parameter.VAR_POSITIONAL
+    ]
+
+
+def check_parameters(
+    function: str, given: Collection[str], own: Sequence[str], of_explain: Sequence[str]
+) -> None:
+    """Raise TypeError if a parameter is not among a function's or ``explain``'s own."""
+    for name in given:
+        if name in own or name in of_explain:
+            continue
+        near = difflib.get_close_matches(name, [*own, *of_explain], 1, 0.8)
+        known = [*filter(None, [", ".join(own)]), "those of `ke.explain`"]
+        listed = f"its parameters are {' and '.join(known)}."
+        hint = f"did you mean `{near[0]}`?" if near else listed
+        raise TypeError(f"`{name}` is not a parameter of {function!r}; {hint}")
+
+
+def takes_any_parameter(method: Method) -> bool:
+    """Whether a method takes parameters that its signature does not tell."""
+    kinds = [each.kind for each in own_parameters(method)]
+    return Parameter.VAR_KEYWORD in kinds
+
+
+def _parameters(function: Any) -> dict[str, Parameter]:
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # Some builtins have no signature.
+        return {"params": Parameter("params", Parameter.VAR_KEYWORD)}

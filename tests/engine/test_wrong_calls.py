@@ -1,0 +1,118 @@
+"""A wrong call is refused before anything runs, with what to write instead."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from support.small_models import images, linear
+
+import keras_explainable as ke
+from keras_explainable.methods import cams
+from keras_explainable.methods.gradient import gradients, smooth_gradients
+from keras_explainable.methods.meta import noise_grad, smooth, tta
+
+X = images(2)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return linear()
+
+
+def explain(method, model, **params):
+    return ke.explain(method, model, X, [0, 1], verbose=0, **params)
+
+
+SHORTCUTS = [ke.smoothgrad, ke.vargrad, ke.gradcam, ke.partial_explain(gradients)]
+USES = [explain, lambda method, _: smooth(method), lambda method, _: tta(method)]
+USES += [lambda method, _: noise_grad(method)]
+USES += [lambda method, _: ke.partial_explain(method)]
+
+
+@pytest.mark.parametrize("shortcut", SHORTCUTS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("use", USES)
+def test_a_shortcut_is_no_method(model, shortcut, use):
+    message = (
+        rf"`method` .*shortcut '{shortcut.__name__}'.* write `{shortcut.__name__}\("
+    )
+    for given in (shortcut, partial(shortcut, verbose=0)):
+        with pytest.raises(TypeError, match=message):
+            use(given, model)
+
+
+@pytest.mark.parametrize("meta", [smooth, tta, noise_grad])
+@pytest.mark.parametrize("use", USES)
+def test_a_meta_method_takes_a_method_first(model, meta, use):
+    for given in (meta, partial(meta)):
+        with pytest.raises(TypeError, match=rf"`{meta.__name__}\(gradients\)`"):
+            use(given, model)
+
+
+def test_the_order_of_the_arguments(model):
+    with pytest.raises(TypeError, match=r"`ke\.explain\(method, model, x, y\)`"):
+        ke.explain(model, gradients, X, [0, 1])
+    for wrong, kind in ((X, "ndarray"), ("model.keras", "str"), (None, "NoneType")):
+        with pytest.raises(TypeError, match=f"`model` must be .* received {kind}"):
+            ke.gradients(wrong, model)
+
+
+FUSION = noise_grad(smooth(gradients, 2), 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "wrong", "function", "hint"),
+    [
+        (ke.smoothgrad, "repetition", "smoothgrad", "did you mean `repetitions`"),
+        (ke.vargrad, "noise_levels", "smoothgrad", "did you mean `noise_level`"),
+        (ke.smoothgrad, "batchsize", "smoothgrad", "did you mean `batch_size`"),
+        (ke.smoothgrad, "channel_reduction", "smoothgrad", "its parameters are"),
+        (ke.gradients, "postprocesing", "gradients", "did you mean `postprocessing`"),
+        (ke.gradients, "repetitions", "gradients", "gradient_filter, channel_red"),
+        (ke.gradcam, "layers", "gradcam", "did you mean `layer`"),
+        (ke.occlusion, "strides", "occlusion", "did you mean `stride`"),
+        (partial(explain, smooth(cams.gradcam)), "Layer", None, "mean `layer`"),
+        (partial(explain, tta(gradients)), "filter", None, "gradient_filter, channel"),
+        (partial(explain, FUSION), "gradients_filter", None, "mean `gradient_filter`"),
+        (partial(explain, smooth(gradients)), "rows", None, "its parameters are"),
+        (
+            partial(explain, partial(smooth_gradients, estimator="slopes")),
+            *("toleranz", "smooth_gradients", "did you mean `tolerance`"),
+        ),
+    ],
+)
+def test_unknown_parameters_are_refused_by_name(model, call, wrong, function, hint):
+    data = () if isinstance(call, partial) else (X, [0, 1])
+    name = f"`{wrong}` is not a parameter of '{function or ''}"
+    with pytest.raises(TypeError, match=f"{name}.*{hint}"):
+        call(model, *data, **{wrong: 3})
+
+
+def test_parameters_that_a_signature_does_not_tell_are_passed_on(model):
+    def untold(*args, **params):
+        return gradients(*args, **params)
+
+    expected = explain(gradients, model, gradient_filter=None)[1]
+    for method in (untold, smooth(untold, 1, 0.0), partial(untold)):
+        found = explain(method, model, gradient_filter=None)[1]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_single_sample_needs_a_batch_axis(model, direct):
+    def call(x):
+        return gradients(model, x) if direct else ke.gradients(model, x, verbose=0)
+
+    with pytest.raises(ValueError, match=r"`x` .*Pass a single sample as `x\[None\]`"):
+        call(X[0])
+    with pytest.raises(ValueError, match=r"received \(2, 4, 4\)\.$"):
+        call(X[..., 0])
+
+
+def test_a_single_unit_needs_an_axis(model):
+    for y in (3, np.int64(3), np.array(3)):
+        with pytest.raises(ValueError, match=r"Pass a single unit as `\[y\]`"):
+            ke.gradients(model, X[:1], y, verbose=0)
+        with pytest.raises(ValueError, match=r"Pass a single unit as `\[y\] \* 2`"):
+            ke.gradients(model, X, y, verbose=0)
+    with pytest.raises(ValueError, match=r"Pass a single unit as `\[y\]`"):
+        gradients(model, X[:1], 3)
