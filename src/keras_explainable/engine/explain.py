@@ -119,7 +119,7 @@ def explain(
             rows=rows,
             return_stats=return_stats,
         )
-        maps = finish(maps, batch)
+        maps = finish(maps, batch, ready)
         memory.check_all(maps, batch.used)
         zero_maps.count(maps, batch, ready)
         return logits, maps, *stats

@@ -11,6 +11,7 @@ from keras.activations import linear
 from keras_explainable.inspection.exposed_layers import exposed_outputs
 from keras_explainable.methods.cams.gradcam import exposed, weighted_by_gradients
 from keras_explainable.network.activations import activation_of
+from keras_explainable.network.graph import Step
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
 from keras_explainable.types import Model, Tensor
 
@@ -33,8 +34,14 @@ def _with_linear_head(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with the input of its global average pooling exposed."""
     model = exposed(model, params)
     graph, _ = exposed_outputs(model)
-    first, layer, *_ = keras.tree.flatten(graph.outputs)
-    head = graph.between(layer, first)
+    first, *exposed_values = keras.tree.flatten(graph.outputs)
+    for value in exposed_values:
+        _check_head(model, graph.between(value, first))
+    return model
+
+
+def _check_head(model: Model, head: tuple[Step, ...]) -> None:
+    """Raise ValueError unless steps are linear, with a global average pooling."""
     nonlinear = [step.operation.name for step in head if not _is_affine(step.operation)]
     pooled = any(isinstance(step.operation, MEANS) for step in head)
     if nonlinear or not pooled:
@@ -44,7 +51,6 @@ def _with_linear_head(model: Model, params: dict[str, Any]) -> Model:
             f"average, for a class activation map (`gradcam` has no such requirement); "
             f"received {model.name!r}, with {reason}."
         )
-    return model
 
 
 def _is_affine(operation: Any) -> bool:

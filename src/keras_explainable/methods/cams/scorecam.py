@@ -9,7 +9,7 @@ from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.execution.compilation import compiled
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.filters import normalize
-from keras_explainable.inspection.exposed_layers import Endpoint
+from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.methods.cams.gradcam import exposed
 from keras_explainable.network import output_units
 from keras_explainable.sampling.averaging_loop import MethodCall, looping_method
