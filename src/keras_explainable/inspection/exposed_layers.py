@@ -18,8 +18,9 @@ from keras_explainable.inspection.find_calls import (
 )
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
-from keras_explainable.network.graph import Graph, GraphModel, ids
+from keras_explainable.network.graph import Graph, GraphModel, Step, ids
 from keras_explainable.network.model_inputs import names_in_order, symbolic_inputs
+from keras_explainable.network.time_distributed import with_layers_on_frames
 from keras_explainable.network.trace_model import inlined_with_calls, trace
 from keras_explainable.types import Model, Tensor
 
@@ -214,7 +215,7 @@ def _with_exposed(
     graph: Graph, arguments: tuple[LayerLink, ...], outputs: tuple[LayerLink, ...]
 ) -> Graph:
     """Return the graph with the last of the calls that each link stands for."""
-    flat, calls = inlined_with_calls(graph)
+    flat, calls = _with_calls(graph)
     found = [
         tensors_of(calls, each)[-1]
         for each in arguments or [last_spatial(calls, flat.inputs)]
@@ -226,7 +227,7 @@ def _with_exposed(
 
 def _with_exposed_calls(graph: Graph, wanted: tuple[LayerLink, ...]) -> Graph:
     """Return the graph with, for each input, the last call whose maps belong to it."""
-    flat, calls = inlined_with_calls(graph)
+    flat, calls = _with_calls(graph)
     flat = replace(flat, outputs=keras.tree.flatten(flat.outputs)[0])
     needed = ids([flat.outputs, *(step.reads for step in flat.pruned().steps)])
     chosen: dict[int, Any] = {}
@@ -236,6 +237,11 @@ def _with_exposed_calls(graph: Graph, wanted: tuple[LayerLink, ...]) -> Graph:
         chosen = {_input_of(flat, tensor): tensor for tensor in found} | chosen
     exposed = [chosen[position] for position in sorted(chosen)]
     return replace(flat, outputs=[flat.outputs, *exposed]).pruned()
+
+
+def _with_calls(graph: Graph) -> tuple[Graph, list[Step]]:
+    """Return the graph without nested models or frames, and all calls of layers."""
+    return with_layers_on_frames(*inlined_with_calls(graph))
 
 
 def _input_of(graph: Graph, tensor: Any) -> int:

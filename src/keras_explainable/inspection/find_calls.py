@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import keras
 
 from keras_explainable.common.structures import flatten
-from keras_explainable.inspection.find_layers import GLOBAL_POOLING
+from keras_explainable.inspection.find_layers import GLOBAL_POOLING, layers_within
 from keras_explainable.network.graph import Step
 
 #: A layer or its name, for its output; {"name": ..., "link": "input"} for its input;
@@ -73,6 +73,13 @@ def _calls_of(calls: list[Step], layer: Any) -> list[Step]:
     name = _name(layer)
     if found := same or [call for call in calls if call.operation.name == name]:
         return found
+    for call in calls:
+        if name in [inner.name for inner in layers_within(call.operation)]:
+            raise ValueError(
+                f"`model` must call the layer {name!r} itself; received one that calls "
+                f"it within {call.operation.name!r} "
+                f"({type(call.operation).__name__}), which may be named instead."
+            )
     names = [*dict.fromkeys(call.operation.name for call in calls)]
     raise ValueError(
         f"`model` must have a layer named {name!r}; received one with {names}."

@@ -13,6 +13,7 @@ from keras_explainable.methods.cams.gradcam import exposed, weighted_by_gradient
 from keras_explainable.network.activations import activation_of
 from keras_explainable.network.graph import Step
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
+from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.types import Model, Tensor
 
 #: Global average pooling layers.
@@ -42,8 +43,9 @@ def _with_linear_head(model: Model, params: dict[str, Any]) -> Model:
 
 def _check_head(model: Model, head: tuple[Step, ...]) -> None:
     """Raise ValueError unless steps are linear, with a global average pooling."""
-    nonlinear = [step.operation.name for step in head if not _is_affine(step.operation)]
-    pooled = any(isinstance(step.operation, MEANS) for step in head)
+    operations = [operation_on_frames(step.operation) for step in head]
+    nonlinear = [each.name for each in operations if not _is_affine(each)]
+    pooled = any(isinstance(each, MEANS) for each in operations)
     if nonlinear or not pooled:
         reason = f"{nonlinear[-1]!r} in between" if nonlinear else "no such pooling"
         raise ValueError(

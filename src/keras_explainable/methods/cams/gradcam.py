@@ -1,8 +1,10 @@
 """Grad-CAM and its variants: a layer's channels, weighted by their gradients."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_explainable import backend
@@ -12,6 +14,11 @@ from keras_explainable.inspection import exposed_layers
 from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_inputs
+from keras_explainable.network.time_distributed import (
+    frame_axes,
+    frames_of_rows,
+    rows_of_frames,
+)
 from keras_explainable.types import Method, Model, Tensor
 
 Weigh = Callable[[Tensor, Tensor], Tensor]
@@ -46,8 +53,10 @@ def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
             lambda taps: run(inputs, taps), zeros
         )
 
+        frames = _frame_axes(model)
+
         def maps(one: Tensor) -> Nested:
-            each = map(weigh, activations, pullback(one))
+            each = map(partial(_weighed, weigh), frames, activations, pullback(one))
             return exposed_layers.by_input(model, [*each])
 
         return output_units.maps_of_units(outputs, indices, maps)
@@ -55,6 +64,21 @@ def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
     for name in ("__name__", "__qualname__", "__doc__"):
         setattr(method, name, getattr(weigh, name))
     return method
+
+
+def _frame_axes(model: Model) -> list[int]:
+    """Return the number of axes of each exposed value that hold frames."""
+    graph, operations = exposed_layers.exposed_outputs(model)
+    symbols = keras.tree.flatten(graph.outputs)[1:]
+    pairs = zip(map(frame_axes, operations), symbols, strict=True)
+    # Frames without spatial axes, (B, T, C), are themselves the positions of a map.
+    return [axes if len(symbol.shape) > axes + 2 else 0 for axes, symbol in pairs]
+
+
+def _weighed(weigh: Weigh, axes: int, activations: Tensor, gradients: Tensor) -> Tensor:
+    """Return maps (B, ...), in which every frame has weights of its own."""
+    frames = rows_of_frames(activations, axes), rows_of_frames(gradients, axes)
+    return frames_of_rows(weigh(*frames), activations, axes)
 
 
 @weighted_by_gradients
@@ -71,7 +95,8 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
         layer: Layer with the output A, by name or as an object, also within nested
             models; {"name": ..., "node": k} is the k-th of its calls. By default, A is
             the input of the global pooling, or the output of the last layer with
-            spatial axes.
+            spatial axes. Layers within a ``TimeDistributed`` have a map for each frame,
+            with weights of its own, (B, T, h, w, K).
 
     Returns:
         ``logits`` (B, K), and signed ``maps`` (B, h, w, K) of the layer's size. Their
