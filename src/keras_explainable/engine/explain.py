@@ -145,7 +145,7 @@ def explain(
             rows=rows,
             return_stats=return_stats,
         )
-        raw, maps = maps, finish(maps, batch)
+        raw, maps = maps, finish(maps, batch, ready)
         memory.check_all(maps, batch.used)
         zero_maps.count(maps, batch, ready, raw)
         nonfinite.count([logits, maps], batch, ready)

@@ -11,8 +11,13 @@ from keras_explainable.common.interpolation import interpolated
 from keras_explainable.common.structures import Nested, flatten, map_structure
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.execution.compilation import accepts_parameter
-from keras_explainable.network.model_inputs import map_shape
-from keras_explainable.types import Tensor
+from keras_explainable.inspection.exposed_layers import inputs_of_exposed, is_exposed
+from keras_explainable.network.model_inputs import (
+    map_shape,
+    names_in_order,
+    symbolic_inputs,
+)
+from keras_explainable.types import Model, Tensor
 
 Postprocessing = Callable[..., Tensor]
 
@@ -27,10 +32,16 @@ class Finish:
             checks.is_callable("postprocessing", postprocessing)
         self.postprocessing, self.resizing = postprocessing, resizing
 
-    def __call__(self, maps: Nested, batch: Batch) -> Nested:
-        """Return the maps of the rows in use, as NumPy arrays."""
+    def __call__(self, maps: Nested, batch: Batch, network: Model) -> Nested:
+        """Return the maps of the rows in use, as NumPy arrays.
+
+        Args:
+            maps: Maps of each input, or of the layers of ``network``.
+            batch: Inputs of ``network``.
+            network: Model that was explained.
+        """
         maps = map_structure(lambda x: postprocess(x, self.postprocessing), maps)
-        maps = sized(maps, self.resizing, batch.inputs)
+        maps = sized(maps, self.resizing, batch.inputs, network)
         return map_structure(lambda x: ops.convert_to_numpy(x)[: batch.used], maps)
 
 
@@ -47,22 +58,38 @@ def postprocess(maps: Tensor, postprocessing: Postprocessing | None) -> Tensor:
     return postprocessing(maps)
 
 
-def sized(maps: Nested, resizing: Any, inputs: Nested) -> Nested:
+def sized(maps: Nested, resizing: Any, inputs: Nested, network: Model) -> Nested:
     """Return maps resized as ``resizing`` says.
 
     Args:
-        maps: Maps of each input, or of all inputs together, (B, *spatial, ..., K).
-        resizing: None, True for the size of the input, or a size. If there are several
-            inputs, maps of a layer get the size of the first input with the same rank.
+        maps: Maps of each input, by name if an input has none; or maps of a layer.
+        resizing: None, True for the size of the input, or a size. Maps of a layer get
+            the size of the input that it belongs to.
         inputs: Inputs (B, *spatial, C).
+        network: Model that was explained.
     """
     if resizing is None or resizing is False:
         return maps
     if keras.tree.is_nested(maps):
-        return map_structure(lambda part, x: sized(part, resizing, x), maps, inputs)
-    alike = [x for x in flatten(inputs) if len(x.shape) == len(maps.shape)]
-    shape = (alike or flatten(inputs))[0].shape
-    return resize(maps, map_shape(shape) if resizing is True else tuple(resizing))
+        flat = flatten(inputs)
+        if len(flatten(maps)) < len(flat):
+            named = zip(names_in_order(symbolic_inputs(network)), flat, strict=True)
+            inputs = {name: x for name, x in named if name in maps}
+        return map_structure(lambda x, like: _sized(x, resizing, like), maps, inputs)
+    return _sized(maps, resizing, input_of_layer(network, inputs))
+
+
+def _sized(maps: Tensor, resizing: Any, like: Tensor) -> Tensor:
+    size = map_shape(like.shape) if resizing is True else tuple(resizing)
+    return resize(maps, size)
+
+
+def input_of_layer(network: Model, inputs: Nested) -> Tensor:
+    """Return the input that the maps of an exposed layer belong to."""
+    first, *others = flatten(inputs)
+    if others and is_exposed(network):
+        return flatten(inputs)[inputs_of_exposed(network)[0]]
+    return first
 
 
 def check_resizing(resizing: Any) -> None:

@@ -1,23 +1,28 @@
 """Models whose inner layers are outputs too, and derivatives by what they output."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, first_of, flatten, row_count
-from keras_explainable.inspection.find_layers import GLOBAL_POOLING
+from keras_explainable.inspection.find_calls import (
+    Endpoint,
+    LayerLink,
+    last_spatial,
+    parse,
+    tensors_of,
+)
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
-from keras_explainable.network.graph import Graph, GraphModel
-from keras_explainable.network.trace_model import inlined, trace
+from keras_explainable.network.graph import Graph, GraphModel, Step, ids
+from keras_explainable.network.model_inputs import names_in_order, symbolic_inputs
+from keras_explainable.network.time_distributed import with_layers_on_frames
+from keras_explainable.network.trace_model import inlined_with_calls, trace
 from keras_explainable.types import Model, Tensor
-
-#: A layer or its name, for its output; {"name": ..., "link": "input"} for its input.
-Endpoint: TypeAlias = str | keras.Layer | Mapping[str, str]
 
 
 def expose(
@@ -30,9 +35,10 @@ def expose(
     Args:
         model: Functional or Sequential Keras model, which is only read.
         arguments: Layers whose output to expose, as objects or by name, also within
-            nested models; {"name": ..., "link": "input"} exposes a layer's input. None
-            exposes the input of the global pooling or else the output of the last layer
-            with spatial output.
+            nested models; {"name": ..., "link": "input"} exposes a layer's input, and
+            {"name": ..., "node": k} the output of its k-th call (0, 1, ... in order of
+            execution; by default the last). None exposes the input of the global
+            pooling or else the output of the last layer with spatial output.
         outputs: Layer whose output comes first, given in the same way. None keeps the
             output of ``model``.
 
@@ -44,7 +50,27 @@ def expose(
         exposed = ke.inspection.expose(model, "conv5_block3_out")
         logits, maps = ke.gradcam(exposed, x, y)
     """
-    exposed = rewritten_model(model, _with_exposed, _parse(arguments), _parse(outputs))
+    return _rewritten(model, _with_exposed, parse(arguments), parse(outputs))
+
+
+def expose_for_each_input(model: Model, layer: Endpoint | None = None) -> Model:
+    """Return a model with outputs ``[output, *values]``: what a layer outputs.
+
+    A layer that is called for several inputs, as in a Siamese network, has a value for
+    each of them; see ``values_by_input``.
+
+    Args:
+        model: Functional or Sequential Keras model, which is only read.
+        layer: Layer as in ``expose``.
+
+    Raises:
+        ValueError: As ``expose`` does.
+    """
+    return _rewritten(model, _with_exposed_calls, parse(layer))
+
+
+def _rewritten(model: Model, rewrite: Callable[..., Graph], *args: Any) -> Model:
+    exposed = rewritten_model(model, rewrite, *args)
     if exposed is model:
         raise ValueError(
             "`model` must be a Functional or Sequential model to expose inner layers; "
@@ -63,7 +89,7 @@ def layer_model(model: Model, layer: Endpoint) -> Model:
     Raises:
         ValueError: If there is no such layer, or the layers of ``model`` are not known.
     """
-    inner = rewritten_model(model, _with_layer_output, *_parse(layer))
+    inner = rewritten_model(model, _with_layer_output, *parse(layer))
     if inner is model:
         raise ValueError(
             "`model` must be Functional or Sequential to explain an inner layer; "
@@ -72,9 +98,9 @@ def layer_model(model: Model, layer: Endpoint) -> Model:
     return inner
 
 
-def _with_layer_output(graph: Graph, layer: "_LayerLink") -> Graph:
-    flat = inlined(graph)
-    return replace(flat, outputs=_symbol(graph, flat, layer)).pruned()
+def _with_layer_output(graph: Graph, layer: LayerLink) -> Graph:
+    flat, calls = _with_calls(graph)
+    return replace(flat, outputs=tensors_of(calls, layer)[-1]).pruned()
 
 
 def endpoints(
@@ -118,6 +144,36 @@ def exposed_outputs(model: Model) -> tuple[Graph, list[Any]]:
     exposed = keras.tree.flatten(graph.outputs)[1:]
     producers = [graph.producer(symbol) for symbol in exposed]
     return graph, [step and step.operation for step in producers]
+
+
+def by_input(model: Model, values: list[Any]) -> Nested:
+    """Return values, one for each exposed layer, by the input that they belong to.
+
+    A layer belongs to the first input that it depends on and that has as many axes.
+
+    Args:
+        model: Model with exposed layers.
+        values: Anything, such as the maps of the layers.
+
+    Returns:
+        The first value of each input, in the structure of the inputs: a dictionary by
+        name if an input has none, and the value itself if only one input has any.
+    """
+    first = dict(zip(reversed(inputs_of_exposed(model)), reversed(values), strict=True))
+    if len(first) == 1:
+        return values[0]
+    symbols = symbolic_inputs(model)
+    if len(first) == len(flatten(symbols)):
+        return keras.tree.pack_sequence_as(symbols, [first[k] for k in sorted(first)])
+    names = names_in_order(symbols)
+    return {names[position]: first[position] for position in sorted(first)}
+
+
+def inputs_of_exposed(model: Model) -> list[int]:
+    """Return the position of the input that each exposed layer belongs to."""
+    graph, _ = exposed_outputs(model)
+    exposed = keras.tree.flatten(graph.outputs)[1:]
+    return [_input_of(graph, tensor) for tensor in exposed]
 
 
 def _own_graph(model: Model) -> Graph | None:
@@ -179,88 +235,45 @@ def _zero_taps(model: GraphModel, symbols: list[Any], inputs: Nested) -> list[Te
     return [ops.zeros(*each) for each in zip(shapes, dtypes, strict=True)]
 
 
-class _LayerLink(NamedTuple):
-    """The output or input of a layer, which may be given by its name."""
-
-    layer: str | keras.Layer
-    link: str = "output"
-
-
-def _parse(wanted: Endpoint | list[Endpoint] | None) -> tuple[_LayerLink, ...]:
-    several = wanted if isinstance(wanted, list | tuple) else [wanted]
-    return tuple(_parse_one(each) for each in several if each is not None)
-
-
-def _parse_one(wanted: Endpoint) -> _LayerLink:
-    found = _LayerLink(wanted) if isinstance(wanted, str | keras.Layer) else None
-    if isinstance(wanted, Mapping) and {*wanted} <= {"name", "link"}:
-        found = _LayerLink(wanted.get("name", ""), wanted.get("link", "output"))
-    if found is None or found.link not in ("input", "output"):
-        raise ValueError(
-            "`arguments` and `outputs` must be layers, their names, or "
-            '{"name": ..., "link": "input" or "output"}; '
-            f"received {wanted!r}."
-        )
-    return found
-
-
 def _with_exposed(
-    graph: Graph, arguments: tuple[_LayerLink, ...], outputs: tuple[_LayerLink, ...]
+    graph: Graph, arguments: tuple[LayerLink, ...], outputs: tuple[LayerLink, ...]
 ) -> Graph:
-    flat = inlined(graph)
-    exposed = [_symbol(graph, flat, each) for each in arguments]
-    first = [_symbol(graph, flat, each) for each in outputs]
+    """Return the graph with the last of the calls that each link stands for."""
+    flat, calls = _with_calls(graph)
+    found = [
+        tensors_of(calls, each)[-1]
+        for each in arguments or [last_spatial(calls, flat.inputs)]
+    ]
+    first = [tensors_of(calls, each)[-1] for each in outputs]
     first = first or [first_of(flat.outputs)]
-    exposed = exposed or [_last_spatial(flat)]
-    return replace(flat, outputs=[*first, *exposed]).pruned()
+    return replace(flat, outputs=[*first, *found]).pruned()
 
 
-def _symbol(graph: Graph, flat: Graph, endpoint: _LayerLink) -> keras.KerasTensor:
-    """Return the tensor of the flat graph that an endpoint stands for."""
-    name = getattr(endpoint.layer, "name", endpoint.layer)
-    operation = _find_operation(graph, name)
-    if operation is None:
-        names = [step.operation.name for step in flat.steps]
-        raise ValueError(
-            f"`model` must have a layer named {name!r}; received one with {names}."
-        )
-    # The flat graph has the steps of a nested model instead of the model.
-    while (inner := _nested_graph(operation)) is not None:
-        last: Any = inner.producer(keras.tree.flatten(inner.outputs)[0])
-        operation = last.operation
-    step = [step for step in flat.steps if step.operation is operation][-1]
-    symbols = step.outputs if endpoint.link == "output" else step.reads
-    return keras.tree.flatten(symbols)[0]
+def _with_exposed_calls(graph: Graph, wanted: tuple[LayerLink, ...]) -> Graph:
+    """Return the graph with, for each input, the last call whose maps belong to it."""
+    flat, calls = _with_calls(graph)
+    flat = replace(flat, outputs=first_of(flat.outputs))
+    needed = ids([flat.outputs, *(step.reads for step in flat.pruned().steps)])
+    chosen: dict[int, Any] = {}
+    for link in wanted or [last_spatial(calls, flat.inputs)]:
+        found = tensors_of(calls, link)
+        found = [tensor for tensor in found if id(tensor) in needed] or found[-1:]
+        chosen = {_input_of(flat, tensor): tensor for tensor in found} | chosen
+    exposed = [chosen[position] for position in sorted(chosen)]
+    return replace(flat, outputs=[flat.outputs, *exposed]).pruned()
 
 
-def _find_operation(graph: Graph, name: Any) -> Any:
-    """Return the last operation with this name, also within nested models."""
-    for step in reversed(graph.steps):
-        if step.operation.name == name:
-            return step.operation
-        inner = _nested_graph(step.operation)
-        if inner and (found := _find_operation(inner, name)) is not None:
-            return found
-    return None
+def _with_calls(graph: Graph) -> tuple[Graph, list[Step]]:
+    """Return the graph without nested models or frames, and all calls of layers."""
+    return with_layers_on_frames(*inlined_with_calls(graph))
 
 
-def _nested_graph(operation: Any) -> Graph | None:
-    return trace(operation) if isinstance(operation, keras.Model) else None
+def _input_of(graph: Graph, tensor: Any) -> int:
+    """Return the position of the input that the maps of a tensor belong to.
 
-
-def _last_spatial(graph: Graph) -> keras.KerasTensor:
-    """Return the input of the last global pooling, or the last spatial output.
-
-    Either has as many axes as the model input with the most axes.
+    It is the first one that the tensor depends on and that has as many axes, if any.
     """
-    rank = max(len(symbol.shape) for symbol in keras.tree.flatten(graph.inputs))
-    poolings = [x for x in graph.steps if isinstance(x.operation, GLOBAL_POOLING)]
-    pooled = [step.reads[0] for step in poolings]
-    written = flatten([step.outputs for step in graph.steps])
-    for symbol in [*reversed(pooled), *reversed(written)]:
-        if len(symbol.shape) == rank > 2 and 1 not in symbol.shape[1:-1]:
-            return symbol
-    raise ValueError(
-        "`model` must have a layer with spatial output, such as (B, H, W, C), which "
-        "`layer=` may name; received one without."
-    )
+    inputs, positions = keras.tree.flatten(graph.inputs), graph.inputs_of(tensor)
+    rank = len(tensor.shape)
+    alike = [at for at in positions if len(inputs[at].shape) == rank]
+    return [*alike, *positions, 0][0]

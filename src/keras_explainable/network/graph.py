@@ -34,6 +34,11 @@ class Step:
         args, kwargs = substituted((self.args, self.kwargs), values)
         return replace(self, args=args, kwargs=kwargs)
 
+    def renamed(self, symbols: Mapping[int, Any]) -> "Step":
+        """Return the step with other symbols for what it reads and writes."""
+        outputs = substituted(self.outputs, symbols)
+        return replace(self.reading(symbols), outputs=outputs)
+
     def run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         """Return the values of the outputs, given those of the tensors it reads."""
         if self._takes_only_tensors:  # Walking structures can outlast a small layer.
@@ -120,6 +125,13 @@ class Graph:
         writers = (step for step in self.steps if id(tensor) in ids(step.outputs))
         return next(writers, None)
 
+    def inputs_of(self, tensor: keras.KerasTensor) -> list[int]:
+        """Return the positions, in a flat list, of inputs that a tensor depends on."""
+        steps = replace(self, outputs=tensor).pruned().steps
+        needed = {id(tensor)}.union(*(ids(step.reads) for step in steps))
+        inputs = keras.tree.flatten(self.inputs)
+        return [k for k, symbol in enumerate(inputs) if id(symbol) in needed]
+
     def between(
         self, start: keras.KerasTensor, end: keras.KerasTensor
     ) -> tuple[Step, ...]:
@@ -144,11 +156,7 @@ class Graph:
         """Return an equal graph, which can be inlined beside this one."""
         symbols = symbols_in([self.inputs, [step.outputs for step in self.steps]])
         new = {id(x): symbol_like(x, x.name) for x in symbols}
-        steps = [
-            replace(step.reading(new), outputs=substituted(step.outputs, new))
-            for step in self.steps
-        ]
-        return self.rewritten(steps, new)
+        return self.rewritten([step.renamed(new) for step in self.steps], new)
 
     def rewritten(self, steps: Iterable[Step], values: Mapping[int, Any]) -> "Graph":
         """Return the graph with other steps and tensors, by the symbol's ``id``."""

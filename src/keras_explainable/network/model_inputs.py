@@ -107,10 +107,15 @@ def map_inputs_with(
     return keras.tree.pack_sequence_as(structures[0], results)
 
 
-def _in_input_order(name: str, symbols: Nested, values: Any) -> list[Any]:
-    names = [getattr(symbol, "name", "x") for symbol in flatten(symbols)]
+def names_in_order(symbols: Nested) -> list[str]:
+    """Return the names of symbolic inputs, in the order in which they are flattened."""
     if isinstance(symbols, dict):
-        names = sorted(symbols)  # The order in which dictionaries are flattened.
+        return sorted(symbols)
+    return [getattr(symbol, "name", "x") for symbol in flatten(symbols)]
+
+
+def _in_input_order(name: str, symbols: Nested, values: Any) -> list[Any]:
+    names = names_in_order(symbols)
     if isinstance(values, dict) and {*values} == {*names}:
         return [values[name] for name in names]
     if isinstance(values, list | tuple) and len(values) == len(names):

@@ -4,11 +4,18 @@ Calling a user's layer on a symbolic tensor would add a node to that layer for g
 Tracing therefore clones the model with a recorder in the place of every layer.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import keras
 
-from keras_explainable.network.graph import Graph, GraphModel, Step, by_symbol
+from keras_explainable.network.graph import (
+    Graph,
+    GraphModel,
+    Step,
+    by_symbol,
+    symbol_like,
+)
 from keras_explainable.types import Model
 
 
@@ -103,20 +110,48 @@ def first_key(model: Model) -> str | None:
 
 def inlined(graph: Graph) -> Graph:
     """Return the graph with nested models replaced by their steps."""
-    steps: list[Step] = []
+    return inlined_with_calls(graph)[0]
+
+
+def inlined_with_calls(graph: Graph) -> tuple[Graph, list[Step]]:
+    """Return the inlined graph, and all calls of operations in order of execution.
+
+    The calls are steps on the tensors of the inlined graph. They include those of
+    nested models, each after the calls of its layers.
+    """
+    steps, calls = list[Step](), list[Step]()
     renamed: dict[int, Any] = {}
     for step in graph.steps:
         step = step.reading(renamed)
-        inner = trace(step.operation) if step.is_plain() else None
+        inner = graph_of(step)
         if inner is None:
             steps.append(step)
-            continue
-        inner = inlined(inner)
-        names = by_symbol(inner.inputs, step.args)
-        inner = inner.rewritten([each.reading(names) for each in inner.steps], names)
-        steps.extend(inner.steps)
-        renamed |= by_symbol(step.outputs, inner.outputs)
-    return graph.rewritten(steps, renamed)
+        else:
+            inner, inner_calls = inlined_with_calls(inner)
+            names = by_symbol(inner.inputs, step.args)
+            inner = inner.rewritten(
+                [each.renamed(names) for each in inner.steps], names
+            )
+            steps += inner.steps
+            calls += [each.renamed(names) for each in inner_calls]
+            renamed |= by_symbol(step.outputs, inner.outputs)
+            step = replace(step, outputs=inner.outputs)
+        calls.append(step)
+    return graph.rewritten(steps, renamed), calls
+
+
+def graph_of(step: Step) -> Graph | None:
+    """Return the graph of a nested model, or of a wrapper that only calls its layer.
+
+    It is None for any other step.
+    """
+    if not step.is_plain():
+        return None
+    if not isinstance(step.operation, keras.layers.SpectralNormalization):
+        return trace(step.operation)
+    symbol, output = symbol_like(step.args[0]), symbol_like(step.outputs)
+    inner = Step(step.operation.layer, (symbol,), {}, output)
+    return Graph((symbol,), (inner,), output)
 
 
 class _Recorder(keras.Operation):

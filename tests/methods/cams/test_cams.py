@@ -7,6 +7,7 @@ from keras import layers
 from support.small_models import numpy, randomize
 
 import keras_explainable as ke
+from keras_explainable.common.interpolation import interpolation_weights
 from keras_explainable.methods.cams import (
     cam,
     gradcam,
@@ -220,3 +221,73 @@ def test_layers_of_any_size():
     for side in (9, 12):
         _, maps = ke.explain(gradcam, model, batch(side), UNITS, verbose=0)
         assert maps.shape == (2, side - 2, side - 2, 2)
+
+
+def of_any_rank(rank, dtype="float32"):
+    """Build a model of signals, images or videos, and its input."""
+    shape = (9, 8, 7)[:rank]
+    convolution = (layers.Conv1D, layers.Conv2D, layers.Conv3D)[rank - 1]
+    pooling = (
+        layers.GlobalAveragePooling1D,
+        layers.GlobalAveragePooling2D,
+        layers.GlobalAveragePooling3D,
+    )[rank - 1]
+    in_dtype = dtype.replace("mixed_float16", "float32")
+    inputs = keras.Input((*shape, 2), dtype=in_dtype)
+    x = convolution(3, 3, strides=2, activation="relu", name="last", dtype=dtype)(
+        inputs
+    )
+    x = layers.Dense(4, name="predictions", dtype=dtype)(pooling(dtype=dtype)(x))
+    model = keras.Model(inputs, x)
+    randomize(model)
+    values = np.random.default_rng(0).normal(size=(2, *shape, 2))
+    return model, values.astype(in_dtype)
+
+
+def enlarged(masks, size):
+    """Return masks (B, ...), interpolated along one axis after another."""
+    for axis, length in enumerate(size, 1):
+        weights = interpolation_weights(length, masks.shape[axis])
+        masks = np.moveaxis(np.tensordot(masks, weights, [[axis], [1]]), -1, axis)
+    return masks
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_score_cam_of_signals_images_and_videos(rank):
+    model, x = of_any_rank(rank)
+    activations = numpy(keras.Model(model.input, model.get_layer("last").output)(x))
+    axes = tuple(range(1, rank + 1))
+    nothing, wanted = numpy(model(np.zeros_like(x))), 0
+    for channel in range(3):
+        masks = enlarged(activations[..., channel], x.shape[1:-1])
+        low, high = (f(masks, axis=axes, keepdims=True) for f in (np.min, np.max))
+        masks = (masks - low) / np.where(high > low, high - low, 1)
+        scores = numpy(model((x * masks[..., None]).astype("float32"))) - nothing
+        chosen = np.take_along_axis(scores, UNITS, 1)
+        chosen = chosen.reshape(2, *(1,) * rank, -1)
+        wanted = wanted + chosen * activations[..., channel, None]
+    _, maps = ke.explain(scorecam, model, x, UNITS, verbose=0)
+    np.testing.assert_allclose(maps, wanted, rtol=1e-3, atol=1e-4)
+    assert ke.scorecam(model, x, UNITS, verbose=0)[1].shape == (*x.shape[:-1], 2)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "mixed_float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("method", ["scorecam", "gradcam"])
+def test_activation_maps_in_every_precision(method, dtype):
+    if dtype == "float64" and keras.backend.backend() == "jax":
+        pytest.skip("JAX has float64 switched off.")
+    model, x = of_any_rank(2)
+    in_dtype, _ = of_any_rank(2, dtype)
+    expected = getattr(ke, method)(model, x, UNITS, verbose=0)[1]
+    maps = getattr(ke, method)(in_dtype, x, UNITS, verbose=0)[1]
+    tolerance = {"bfloat16": 0.1, "float64": 1e-4}.get(dtype, 0.02)
+    np.testing.assert_allclose(maps.astype("float32"), expected, atol=tolerance)
+
+
+def test_score_cam_needs_a_layer_with_the_axes_of_the_input():
+    inputs = keras.Input((6, 6, 2))
+    x = layers.Reshape((36, 2), name="tokens")(inputs)
+    x = layers.GlobalAveragePooling1D()(layers.Conv1D(3, 3)(x))
+    model = keras.Model(inputs, layers.Dense(4)(x))
+    with pytest.raises(ValueError, match=r"`layer` must have an output with the axes"):
+        ke.scorecam(model, np.ones((2, 6, 6, 2)), UNITS, layer="tokens", verbose=0)

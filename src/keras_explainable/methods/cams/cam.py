@@ -11,7 +11,9 @@ from keras.activations import linear
 from keras_explainable.inspection.exposed_layers import exposed_outputs
 from keras_explainable.methods.cams.gradcam import exposed, weighted_by_gradients
 from keras_explainable.network.activations import activation_of
+from keras_explainable.network.graph import Step
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
+from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.types import Model, Tensor
 
 #: Global average pooling layers.
@@ -33,10 +35,17 @@ def _with_linear_head(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with the input of its global average pooling exposed."""
     model = exposed(model, params)
     graph, _ = exposed_outputs(model)
-    first, layer, *_ = keras.tree.flatten(graph.outputs)
-    head = graph.between(layer, first)
-    nonlinear = [step.operation.name for step in head if not _is_affine(step.operation)]
-    pooled = any(isinstance(step.operation, MEANS) for step in head)
+    first, *exposed_values = keras.tree.flatten(graph.outputs)
+    for value in exposed_values:
+        _check_head(model, graph.between(value, first))
+    return model
+
+
+def _check_head(model: Model, head: tuple[Step, ...]) -> None:
+    """Raise ValueError unless steps are linear, with a global average pooling."""
+    operations = [operation_on_frames(step.operation) for step in head]
+    nonlinear = [each.name for each in operations if not _is_affine(each)]
+    pooled = any(isinstance(each, MEANS) for each in operations)
     if nonlinear or not pooled:
         reason = f"{nonlinear[-1]!r} in between" if nonlinear else "no such pooling"
         raise ValueError(
@@ -44,7 +53,6 @@ def _with_linear_head(model: Model, params: dict[str, Any]) -> Model:
             f"average, for a class activation map (`gradcam` has no such requirement); "
             f"received {model.name!r}, with {reason}."
         )
-    return model
 
 
 def _is_affine(operation: Any) -> bool:

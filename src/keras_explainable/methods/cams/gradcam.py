@@ -1,15 +1,24 @@
 """Grad-CAM and its variants: a layer's channels, weighted by their gradients."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_explainable import backend
+from keras_explainable.common.structures import Nested
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection import exposed_layers
+from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.network import output_units
 from keras_explainable.network.input_tensors import as_inputs
+from keras_explainable.network.time_distributed import (
+    frame_axes,
+    frames_of_rows,
+    rows_of_frames,
+)
 from keras_explainable.types import Method, Model, Tensor
 
 Weigh = Callable[[Tensor, Tensor], Tensor]
@@ -20,7 +29,7 @@ def exposed(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with a layer's output exposed; the model itself if it is."""
     if exposed_layers.is_exposed(model):
         return model
-    return exposed_layers.expose(model, params.get("layer"))
+    return exposed_layers.expose_for_each_input(model, params.get("layer"))
 
 
 def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
@@ -35,21 +44,41 @@ def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
         inputs: Tensor,
         indices: Tensor | None = None,
         *,
-        layer: exposed_layers.Endpoint | None = None,
-    ) -> tuple[Tensor, Tensor]:
+        layer: Endpoint | None = None,
+    ) -> tuple[Tensor, Nested]:
         inputs = as_inputs(model, inputs)
         model = prepare(model, {"layer": layer})
         run, zeros = exposed_layers.with_taps(model, inputs)
-        outputs, pullback, (activations, *_) = backend.vjp(
+        outputs, pullback, activations = backend.vjp(
             lambda taps: run(inputs, taps), zeros
         )
-        return output_units.maps_of_units(
-            outputs, indices, lambda one: weigh(activations, pullback(one)[0])
-        )
+
+        frames = _frame_axes(model)
+
+        def maps(one: Tensor) -> Nested:
+            each = map(partial(_weighed, weigh), frames, activations, pullback(one))
+            return exposed_layers.by_input(model, [*each])
+
+        return output_units.maps_of_units(outputs, indices, maps)
 
     for name in ("__name__", "__qualname__", "__doc__"):
         setattr(method, name, getattr(weigh, name))
     return method
+
+
+def _frame_axes(model: Model) -> list[int]:
+    """Return the number of axes of each exposed value that hold frames."""
+    graph, operations = exposed_layers.exposed_outputs(model)
+    symbols = keras.tree.flatten(graph.outputs)[1:]
+    pairs = zip(map(frame_axes, operations), symbols, strict=True)
+    # Frames without spatial axes, (B, T, C), are themselves the positions of a map.
+    return [axes if len(symbol.shape) > axes + 2 else 0 for axes, symbol in pairs]
+
+
+def _weighed(weigh: Weigh, axes: int, activations: Tensor, gradients: Tensor) -> Tensor:
+    """Return maps (B, ...), in which every frame has weights of its own."""
+    frames = rows_of_frames(activations, axes), rows_of_frames(gradients, axes)
+    return frames_of_rows(weigh(*frames), activations, axes)
 
 
 @weighted_by_gradients
@@ -64,12 +93,17 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
         inputs: Images (B, H, W, C).
         indices: Units to explain (B, K), or (B,); None explains every unit.
         layer: Layer with the output A, by name or as an object, also within nested
-            models. By default, A is the input of the global pooling, or the output of
-            the last layer with spatial axes.
+            models; {"name": ..., "node": k} is the k-th of its calls. By default, A is
+            the input of the global pooling, or the output of the last layer with
+            spatial axes. Layers within a ``TimeDistributed`` have a map for each frame,
+            with weights of its own, (B, T, h, w, K).
 
     Returns:
         ``logits`` (B, K), and signed ``maps`` (B, h, w, K) of the layer's size. Their
-        positive parts are the maps of the paper, which ``ke.gradcam`` returns.
+        positive parts are the maps of the paper, which ``ke.gradcam`` returns. If the
+        layer is called for several inputs, as in a Siamese network, there are maps for
+        each of them, in the structure of the inputs; a dictionary by name if an input
+        has none.
 
     Raises:
         ValueError: If the layer does not exist, or inner layers are not known.

@@ -5,13 +5,15 @@ from functools import partial
 import numpy as np
 from keras import ops
 
+from keras_explainable.common.interpolation import interpolated
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.execution.compilation import compiled
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.filters import normalize
-from keras_explainable.inspection.exposed_layers import Endpoint
+from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.methods.cams.gradcam import exposed
 from keras_explainable.network import output_units
+from keras_explainable.network.model_inputs import dtype_name, shape_text
 from keras_explainable.sampling.averaging_loop import MethodCall, looping_method
 from keras_explainable.sampling.noise import PADDING
 from keras_explainable.types import Model, Tensor
@@ -35,24 +37,39 @@ def scorecam(
     """
     model = exposed(call.model, {"layer": layer})
     activations = compiled(_activations, model)(call.inputs)
+    _check_axes(activations, call.inputs)
     zero = output_units.forward(model, ops.zeros_like(call.inputs[:1]), 1)
     weights = _scores(call, model, activations) - ops.convert_to_numpy(zero)[:, None]
     chosen = ops.convert_to_numpy(call.indices)[:, None]
     weights = ops.cast(np.take_along_axis(weights, chosen, axis=-1), activations.dtype)
-    maps = ops.einsum("bhwc,bck->bhwk", activations, weights)
+    positions = ops.reshape(activations, (len(chosen), -1, activations.shape[-1]))
+    maps = ops.matmul(positions, weights)
+    maps = ops.reshape(maps, (*activations.shape[:-1], maps.shape[-1]))
     return output_units.gather_units(call.outputs, call.indices), maps
+
+
+def _check_axes(activations: Tensor, inputs: Tensor) -> None:
+    if len(activations.shape) != len(inputs.shape) or len(inputs.shape) < 3:
+        raise ValueError(
+            "`layer` must have an output with the axes of the input "
+            f"{shape_text(inputs.shape)}, which its channels mask; received one of "
+            f"shape {shape_text(activations.shape)}."
+        )
 
 
 def _scores(call: MethodCall, model: Model, activations: Tensor) -> np.ndarray:
     """Return the outputs (B, C, units) for each input, masked by each channel."""
     live, channels = np.flatnonzero(call.ids != PADDING), activations.shape[-1]
     step, total = compiled(_masked_outputs, model), len(live) * channels
-    scores = np.zeros((len(call.ids), channels, call.outputs.shape[-1]), "float32")
+    units, width = call.outputs.shape[-1], dtype_name(call.outputs)
+    dtype = "float64" if width == "float64" else "float32"
+    scores = np.zeros((len(call.ids), channels, units), dtype)
     # Padded rows count for the size, so that a padded batch compiles nothing new.
     for rows, used in padded_chunks(total, min(call.rows, len(call.ids) * channels)):
         image, channel = live[rows // channels], rows % channels
         masks = ops.take(activations, image.astype("int32"), axis=0)
-        masks = ops.take_along_axis(masks, channel[:, None, None, None], axis=-1)
+        axes = [*range(1, len(masks.shape))]
+        masks = ops.take_along_axis(masks, np.expand_dims(channel, axes), axis=-1)
         inputs = ops.take(call.inputs, image.astype("int32"), axis=0)
         outputs = ops.convert_to_numpy(step(inputs, masks))
         scores[image[used], channel[used]] = outputs[used]
@@ -66,7 +83,7 @@ def _activations(model: Model, inputs: Tensor) -> Tensor:
 
 def _masked_outputs(model: Model, inputs: Tensor, masks: Tensor) -> Tensor:
     """Return the outputs for inputs (R, H, W, C) times enlarged masks (R, h, w, 1)."""
-    masks = ops.image.resize(
-        masks, inputs.shape[1:-1], "bilinear", data_format="channels_last"
+    masks = normalize(
+        interpolated(masks, inputs.shape[1:-1]), axis=range(1, len(masks.shape))
     )
-    return output_units.units_of(model, inputs * normalize(masks))
+    return output_units.units_of(model, inputs * ops.cast(masks, inputs.dtype))
