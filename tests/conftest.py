@@ -12,6 +12,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # Workers share the cores: one thread e
 # Much is compiled and little is computed; what one test compiled serves the others,
 # those of other processes and later runs too.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault(  # For the tests that do optimise: not the slow passes of LLVM.
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true",
+)
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache/jax")
 )

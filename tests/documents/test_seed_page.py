@@ -15,7 +15,11 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the page is for TensorFlow"
 )
 
-REPLACED = {"weights='imagenet'": "weights=None", "SAMPLES = 8": "SAMPLES = 2"}
+REPLACED = {
+    "weights='imagenet'": "weights=None",
+    "SAMPLES = 8": "SAMPLES = 2",
+    "repetitions=20": "repetitions=4",
+}
 
 BUILD_MODEL = """
 import keras, numpy as np
@@ -65,7 +69,8 @@ def test_template(page):
 def test_page(page):
     """All blocks in order; the weights cannot be had without a network.
 
-    With two of the eight images: on a CPU, the convolutions of XLA take minutes.
+    With two of the eight images and four of the twenty repetitions: on a CPU, the
+    convolutions of XLA take minutes.
     """
     code = "\n".join(blocks(page, "jupyter-execute::"))
     assert code.count("\n") > 40

@@ -12,7 +12,7 @@ import keras_explainable as ke
 from keras_explainable.methods import cams, gradient, perturbation
 
 PHOTOS = 2
-SLOW = keras.backend.backend() == "jax"  # In tests, it compiles without optimising.
+SLOW = keras.backend.backend() == "jax"  # Its tests compile with few optimisations.
 METHODS = {
     "cam": cams.cam,
     "gradcam": cams.gradcam,
@@ -105,19 +105,25 @@ def test_a_cam_and_the_bias_add_up_to_the_output(mobilenet):
     np.testing.assert_allclose(logits, expected, rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_methods_find_the_object(shared, name):
-    """More of the evidence for the class lies in the boxes than by chance."""
+@pytest.fixture(scope="module")
+def small_objects(shared):
+    """A network, photos of small objects, their classes and masks of the objects."""
     network = "squeezenet11"
     rows = real_networks.labels(shared)
     rows = sorted(rows, key=lambda row: float(row["box_fraction"]))[:4]
+    masks = np.stack([real_networks.mask(shared, network, row) for row in rows])
     model = real_networks.build_model(shared).build(network)
-    x, y = real_networks.photos(shared, network, rows)
+    return model, *real_networks.photos(shared, network, rows), masks
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_find_the_object(small_objects, name):
+    """More of the evidence for the class lies in the boxes than by chance."""
+    *case, masks = small_objects
     postprocessing = ke.filters.positive_normalize
     _, maps = explained(
-        METHODS[name], model, x, y, postprocessing=postprocessing, resizing=True
+        METHODS[name], *case, postprocessing=postprocessing, resizing=True
     )
-    masks = np.stack([real_networks.mask(shared, network, row) for row in rows])
     inside = (maps * masks).sum(axis=(1, 2)) / maps.sum(axis=(1, 2))
     gain = inside / masks.mean(axis=(1, 2))
     assert np.median(gain) > 1.4, gain
