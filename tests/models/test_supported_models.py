@@ -12,9 +12,12 @@ from support.supported_models import BY_FUNCTION, METHODS, NOTES, REFUSED, table
 import keras_explainable as ke
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 
-#: Models without finite differences: tokens cannot be perturbed, and the differences of
-#: an untrained MobileNet are about 1e-19.
-NOT_BY_DIFFERENCES = {"tokens", "transfer_learning"}
+#: Models without finite differences: tokens and masked steps cannot be perturbed, the
+#: differences of an untrained MobileNet are about 1e-19, and calls of a network with a
+#: state are not of the same function.
+NOT_BY_DIFFERENCES = {
+    "tokens", "transfer_learning", "masked_steps", "stateful", "monte_carlo_dropout"
+}  # fmt: skip
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Layer .* does not have a `quantize`"  # Keras warns and goes on.
@@ -42,7 +45,8 @@ def shape_of_maps(x):
 def shapes_of_maps(x, method):
     """Return the shape of the maps of each input; for a layer, of the largest input."""
     shapes = keras.tree.map_structure(shape_of_maps, x)
-    if method == "gradcam" and keras.tree.is_nested(x):
+    one_map = method == "gradcam" and keras.tree.is_nested(x)
+    if one_map and len({each.ndim for each in keras.tree.flatten(x)}) > 1:
         return max(map(shape_of_maps, keras.tree.flatten(x)), key=len)
     return shapes
 

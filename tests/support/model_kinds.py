@@ -267,6 +267,79 @@ def named_inputs():
 
 
 @kind
+def augmentation_inside():
+    inputs = keras.Input((10, 12, 3))
+    random = [layers.RandomRotation(0.2), layers.RandomContrast(0.5)]
+    x = convolved(keras.Sequential(random)(inputs))
+    return classified(inputs, x), values(10, 12, 3)
+
+
+@kind
+def masked_steps():
+    inputs = keras.Input((12, 3))
+    x = layers.LSTM(4, return_sequences=True)(layers.Masking()(inputs))
+    x, steps = layers.GlobalAveragePooling1D()(x), values(12, 3)
+    steps[:, 9:] = 0
+    return classified(inputs, x), steps
+
+
+@kind
+def mask_input():
+    steps = keras.Input((12, 3), name="steps")
+    mask = keras.Input((12,), dtype="bool", name="mask")
+    x = layers.LSTM(4)(layers.Conv1D(4, 3, padding="same")(steps), mask=mask)
+    return classified([steps, mask], x), [values(12, 3), values(12) > -1]
+
+
+@kind
+def siamese():
+    tower = keras.Sequential(
+        [keras.Input((10, 12, 3)), layers.Conv2D(4, 3), layers.GlobalMaxPooling2D()]
+    )
+    one, other = (keras.Input((10, 12, 3), name=name) for name in ("one", "other"))
+    x = layers.Subtract()([tower(one), tower(other)])
+    return classified([one, other], x), [values(10, 12, 3), values(10, 12, 3) + 1]
+
+
+@kind
+def stateful():
+    inputs = keras.Input(batch_shape=(3, 12, 3))
+    x = layers.LSTM(4, stateful=True, return_sequences=True)(inputs)
+    return classified(inputs, layers.GlobalAveragePooling1D()(x)), values(12, 3)
+
+
+class MonteCarloDropout(layers.Dropout):
+    """Dropout that stays on, to see how sure the model is."""
+
+    def call(self, inputs, training=False):
+        return super().call(inputs, training=True)
+
+
+@kind
+def monte_carlo_dropout():
+    inputs = keras.Input((10, 12, 3))
+    x = MonteCarloDropout(0.2, seed=0)(convolved(inputs))
+    return classified(inputs, x), values(10, 12, 3)
+
+
+@kind
+def fixed_batch():
+    inputs = keras.Input(batch_shape=(2, 10, 12, 3))
+    x = ops.reshape(layers.Conv2D(4, 3, activation="tanh")(inputs), (2, 8 * 10 * 4))
+    return classified(inputs, x), values(10, 12, 3)
+
+
+@kind
+def wrapped():
+    frame = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()]
+    )
+    inputs = keras.Input((4, 8, 8, 3))
+    x = layers.Bidirectional(layers.LSTM(3))(layers.TimeDistributed(frame)(inputs))
+    return classified(inputs, x), values(4, 8, 8, 3)
+
+
+@kind
 def channels_first():
     inputs = keras.Input((3, 10, 12))
     x = layers.Conv2D(4, 3, data_format="channels_first")(inputs)
@@ -297,3 +370,13 @@ def _in_policy(name):
 for name in ("mixed_float16", "mixed_bfloat16", "float64"):
     if (name, keras.backend.backend()) != ("float64", "jax"):  # Off by JAX's default.
         KINDS[name] = _in_policy(name)
+
+
+if keras.backend.backend() == "tensorflow":
+
+    @kind
+    def distributed():
+        import tensorflow as tf
+
+        with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+            return functional()

@@ -21,6 +21,8 @@ SINGLE = ("full_gradients", "occlusion", "rise")
 #: Kinds of models that methods refuse, with a pattern of the message.
 REFUSED = {
     "two_inputs": (SINGLE, "`model` must have one input"),
+    "mask_input": (SINGLE, "`model` must have one input"),
+    "siamese": (SINGLE, "`model` must have one input"),
     "named_inputs": (("gradcam", *SINGLE), "one input|spatial"),
     "channels_first": (ALL, "`model` must have the channels on its last axis"),
     "quantized": (ALL, "`model` must not be quantized"),
@@ -40,6 +42,7 @@ BY_FUNCTION = ("segmentation", "detection")
 NOTES = {
     **dict.fromkeys(BY_FUNCTION, "with a function for `y`"),
     "float64": "not on JAX, which has it switched off",
+    "distributed": "TensorFlow only",
 }
 
 
