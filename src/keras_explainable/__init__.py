@@ -99,7 +99,7 @@ _DEFINED_IN = {
     "partial_explain": "engine.explain",
 }
 
-installation.check()
+installation.prepare()
 
 
 def __getattr__(name: str) -> Any:

@@ -91,6 +91,83 @@ def test_without_a_backend_one_sentence_names_the_packages():
     assert 'pip install "keras-explainable[tensorflow]"' in message
 
 
+#: Makes the packages in ``hidden`` look as if they were not installed.
+HIDE = """
+import sys
+
+class Finder:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def find_spec(self, name, *args):
+        hides = name.partition(".")[0] in hidden
+        return None if hides else self.finder.find_spec(name, *args)
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+sys.meta_path[:] = map(Finder, sys.meta_path)
+"""
+
+
+def run_without(*packages, code, argv=("python",), **environment):
+    """Run code where packages are not installed and no backend is chosen."""
+    hide = f"hidden = {list(packages)}\n{HIDE}\nsys.argv = {list(argv)}\n"
+    return run(hide + code, **{"KERAS_BACKEND": "", **environment})
+
+
+BACKENDS = ("tensorflow", "jax", "torch")
+SHOW = "import keras_explainable, os; print(os.environ['KERAS_BACKEND'])"
+
+
+@pytest.mark.parametrize("only", BACKENDS)
+@pytest.mark.parametrize("settings", [None, '{"backend": "tensorflow"}'])
+def test_the_only_backend_installed_is_used(only, settings, tmp_path):
+    """Keras itself names TensorFlow in its settings file, whatever is installed."""
+    if settings:
+        (tmp_path / "keras.json").write_text(settings, encoding="utf-8")
+    hidden = {*BACKENDS} - {only}
+    result = run_without(*hidden, code=SHOW, KERAS_HOME=str(tmp_path))
+    assert result.stdout.split() == [only], result.stderr
+
+
+def test_keras_runs_on_the_only_backend_installed(tmp_path):
+    code = "import keras_explainable as ke; ke.Stats; import keras\n"
+    code += "print(keras.backend.backend())"
+    hidden = ("tensorflow", "torch")
+    result = run_without(*hidden, code=code, KERAS_HOME=str(tmp_path))
+    assert result.stdout.split() == ["jax"], result.stderr
+
+
+def test_a_choice_is_kept(tmp_path):
+    """Two backends are the user's choice, and so is one that is named."""
+    result = run_without("tensorflow", code=SHOW, KERAS_HOME=str(tmp_path))
+    assert "KERAS_BACKEND=jax or KERAS_BACKEND=torch" in result.stderr
+    hidden, home = ("tensorflow", "torch"), {"KERAS_HOME": str(tmp_path)}
+    result = run_without(*hidden, code=SHOW, KERAS_BACKEND="torch", **home)
+    assert "KERAS_BACKEND=jax (chosen: torch; missing: torch)" in result.stderr
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}', encoding="utf-8")
+    result = run_without(*hidden, code=SHOW, **home)
+    assert "KERAS_BACKEND=jax (chosen: torch; missing: torch)" in result.stderr
+    result = run_without(code=SHOW, KERAS_HOME=str(tmp_path))
+    assert result.stdout.strip() == ""  # The settings file decides.
+
+
+def test_the_help_is_shown_without_a_backend(tmp_path):
+    hidden = ("keras", *BACKENDS)
+    code = "from keras_explainable.cli import main; main()"
+    home = {"KERAS_HOME": str(tmp_path)}
+    for options in (["--help"], ["explain", "--help"], ["--version"]):
+        argv = ["/usr/bin/keras-explainable", *options]
+        result = run_without(*hidden, code=code, argv=argv, **home)
+        assert result.returncode == 0, result.stderr
+        assert "keras-explainable" in result.stdout
+    argv = ["/usr/bin/keras-explainable", "explain"]
+    result = run_without(*hidden, code=code, argv=argv, **home)
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: keras_explainable needs Keras with a")
+
+
 def test_other_backends_are_refused():
     result = run("import keras_explainable", KERAS_BACKEND="numpy")
     message = result.stderr.strip().splitlines()[-1]

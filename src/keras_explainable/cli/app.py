@@ -9,6 +9,7 @@ import typer
 from keras_explainable import __version__
 from keras_explainable.cli import console
 from keras_explainable.cli.settings import Settings
+from keras_explainable.common import installation
 
 app = typer.Typer(
     name="keras-explainable",
@@ -143,6 +144,7 @@ def explain(
             seed,
             batch_size,
         )
+        installation.check()
         # Imported after the options are checked: this may take seconds.
         from keras_explainable.cli import run
 
