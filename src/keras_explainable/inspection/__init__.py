@@ -2,12 +2,14 @@
 
 A function here takes a model, which is only read, and returns its layers, their biases,
 or another model that shares its layers and weights: of the logits, of inner layers, of
-one output, of a function of the outputs, or behind the embedding of tokens. The package
-knows models as graphs (``network``) and caches what it builds (``execution``). It must
-not know the explanation methods, sampling, or the lowered copy.
+one output, of a function of the outputs, behind the embedding of tokens, or of inputs
+with channels last. The package knows models as graphs (``network``) and caches what it
+builds (``execution``). It must not know the explanation methods, sampling, or the
+lowered copy.
 """
 
 from keras_explainable.inspection.biases import biases, layers_with_biases
+from keras_explainable.inspection.channels import channels_last_model
 from keras_explainable.inspection.embeddings import embedded_model
 from keras_explainable.inspection.exposed_layers import endpoints, expose
 from keras_explainable.inspection.find_layers import (
@@ -22,6 +24,7 @@ from keras_explainable.network.output_units import gather_units
 
 __all__ = [
     "biases",
+    "channels_last_model",
     "embedded_model",
     "endpoints",
     "expose",

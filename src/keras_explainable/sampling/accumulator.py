@@ -59,7 +59,13 @@ class Accumulators:
         return next(filter(None, warnings), None)
 
     def stats(self, sigma: Nested, ids: Any, facts: dict[str, Any]) -> Nested:
-        """Return the final ``Stats`` of each input's maps."""
+        """Return the final ``Stats`` of each input's maps.
+
+        Maps of a layer, which may depend on any input, have the noise of all inputs.
+        """
+        if len(flatten(self.parts)) < len(flatten(sigma)):
+            all_inputs = np.concatenate(flatten(sigma), axis=1)
+            sigma = map_structure(lambda _: all_inputs, self.parts)
         return map_structure(
             lambda part, scale: part.stats(scale, ids, facts), self.parts, sigma
         )

@@ -26,7 +26,7 @@ class Stats:
         counts: Number of maps in the state, shape (N,): repetitions, or pairs of them.
         draws: Repetitions of each image as half-open intervals, shape (runs, N, 2).
         sigma: Standard deviation of the noise in units of the input, shape (N, 1), or
-            (N, C) for each channel.
+            (N, C) for each channel. Maps of a layer have that of all inputs.
         flips: Number of noisy copies with another predicted class, shape (N,).
         drifts: Sum of the logits' changes under the noise, shape (N, K).
         repetitions: Number of noisy copies of each image, shape (N,).

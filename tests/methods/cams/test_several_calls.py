@@ -177,3 +177,15 @@ def test_inputs_that_share_an_embedding_have_maps_of_their_own(rng):
     for part, t in zip(maps, (4, 6), strict=True):
         assert part.shape == (2, t, 2)
         np.testing.assert_allclose(part.sum(axis=1), logits, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", ["last", {"name": "last", "node": 1}])
+def test_smoothed_maps_have_stats_whatever_their_structure(layer, rng):
+    model, x = shared(row=True), pictures(rng)
+    x.append(rng.normal(size=(2, 2)).astype("float32"))
+    method = ke.methods.meta.smooth(gradcam, 4, noise_level=0.1)
+    options = {"layer": layer, "return_stats": True, "verbose": 0}
+    _, maps, stats = ke.explain(method, model, x, **options)
+    for part, stat in zip(*map(keras.tree.flatten, (maps, stats)), strict=True):
+        np.testing.assert_allclose(stat.maps, part, atol=1e-6)
+        assert stat.sigma.shape == (2, 3)
