@@ -12,7 +12,7 @@ from keras_explainable.network.channels_last import (
     orders_to_channels_last,
     with_channels_last,
 )
-from keras_explainable.network.model_inputs import as_inputs
+from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
 
