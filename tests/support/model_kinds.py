@@ -330,6 +330,13 @@ def fixed_batch():
 
 
 @kind
+def permuted_in_front():
+    inputs = keras.Input((3, 10, 12))
+    x = layers.Rescaling(2.0)(layers.Permute((2, 3, 1))(inputs))
+    return classified(inputs, convolved(x)), values(3, 10, 12)
+
+
+@kind
 def wrapped():
     frame = keras.Sequential(
         [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()]

@@ -6,7 +6,12 @@ from typing import Any
 from keras_explainable import lowering
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.execution.model_preparation import prepared_model
-from keras_explainable.inspection import embedded_model, logits_model, runnable_model
+from keras_explainable.inspection import (
+    channels_last_model,
+    embedded_model,
+    logits_model,
+    runnable_model,
+)
 from keras_explainable.inspection.logits import logits_of_all_outputs
 from keras_explainable.inspection.targets import (
     first_output_model,
@@ -25,7 +30,8 @@ class PreparedNetwork:
 
     Attributes:
         target_model: Takes the user's inputs and returns what is explained.
-        model: The same as the method wants it; it takes vectors in place of tokens.
+        model: The same as the method wants it; it takes vectors in place of tokens, and
+            images with the channels last.
         lowered: A faster copy of ``model``, used once both agree on a batch.
         required_rows: Number of rows that the model needs; None for any number.
         target: What to explain if it is a function.
@@ -47,7 +53,8 @@ class PreparedNetwork:
         self.target = target
         self.target_model = _explained_model(model, target, logits is not False)
         self.top = top_count(y)
-        embedded, self._look_up = embedded_model(self.target_model)
+        moved, self._move = channels_last_model(self.target_model)
+        embedded, self._look_up = embedded_model(moved)
         self.model = prepared_model(method, embedded, dict(params))
         self.lowered = lowering.lower(self.model, precision) if lower else self.model
         self.required_rows = getattr(self.model, "required_rows", None)
@@ -62,7 +69,8 @@ class PreparedNetwork:
         """
         if self.target and self.target.data:
             set_data(self.target_model, self.target.rows_of(batch.position))
-        inputs, indices = self._look_up(batch.inputs), batch.indices
+        inputs = self._look_up(self._move(batch.inputs))
+        indices = batch.indices
         if self._verified is None:
             self._verified = lowering.checked_copy(
                 self.lowered, self.model, inputs, rows
