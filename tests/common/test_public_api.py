@@ -51,6 +51,7 @@ def test_public_names():
         "smoothgrad",
         "smoothgrad_squared",
         "sweep",
+        "targets",
         "utils",
         "vargrad",
     ]
