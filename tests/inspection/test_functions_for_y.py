@@ -165,3 +165,16 @@ def test_the_error_of_the_function_comes_first(case, x):
         ke.explain(gradients, one(), x, function, verbose=0)
     assert "compute_output_spec" not in str(caught.value)
     assert "`y` must be a function" in str(caught.value)
+
+
+def test_a_function_that_fails_on_a_batch_is_told_of_data(x):
+    def failing(outputs):
+        if outputs.shape[0] == len(x):
+            raise KeyError("only with values")
+        return outputs[:, 0]
+
+    expected = r"KeyError in the function given for `y`, .*\(3, 4\): only with values"
+    with pytest.raises(ValueError, match=expected) as caught:
+        ke.explain(gradients, one(), x, failing, verbose=0)
+    assert "ke.targets.Target(function, data)" in str(caught.value)
+    assert "TargetLayer" not in str(caught.value)

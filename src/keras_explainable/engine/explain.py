@@ -152,9 +152,10 @@ def explain(
         return logits, maps, *stats
 
     results = []
-    for batches in progress.steps(source):
-        results.append(joined([*map(explained, batches)]))
-        progress.finish_step(results[-1])
+    with network.errors():
+        for batches in progress.steps(source):
+            results.append(joined([*map(explained, batches)]))
+            progress.finish_step(results[-1])
     zero_maps.warn()
     nonfinite.warn()
     return _with_fingerprint(joined(results), model)

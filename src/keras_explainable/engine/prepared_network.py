@@ -1,6 +1,7 @@
 """The network that runs in place of the user's model."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from keras_explainable import lowering
@@ -15,7 +16,9 @@ from keras_explainable.inspection import (
 from keras_explainable.inspection.logits import logits_of_all_outputs
 from keras_explainable.inspection.targets import (
     first_output_model,
+    own_errors,
     set_data,
+    target_layer,
     targeted_model,
     top_count,
     top_units,
@@ -59,6 +62,15 @@ class PreparedNetwork:
         self.lowered = lowering.lower(self.model, precision) if lower else self.model
         self.required_rows = getattr(self.model, "required_rows", None)
         self._verified: Model = None  # Known from the first batch on.
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Return a context in which errors of the user's function for ``y`` stand out.
+
+        They are raised as its own, not as those of a layer.
+        """
+        if self.target is None:
+            return nullcontext()
+        return own_errors(target_layer(self.target_model))
 
     def ready(self, batch: Batch, rows: int) -> tuple[Model, Batch]:
         """Return the network to run, and the batch in the form that it takes.

@@ -1,7 +1,8 @@
 """Models of what to explain: one output, a function of the outputs, the top units."""
 
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import get_ident
 from typing import Any
@@ -103,22 +104,40 @@ def _with_target(graph: Graph, keyed: _Keyed) -> Graph:
 
 
 def _output_symbol(layer: "TargetLayer", outputs: Any) -> Any:
-    try:
+    with own_errors(layer):
         return layer.compute_output_spec(outputs)
+
+
+@contextmanager
+def own_errors(layer: "TargetLayer") -> Iterator[None]:
+    """Raise the error of a target's function without Keras' words around it."""
+    try:
+        yield
     except Exception as error:  # The user's function may raise anything.
-        reason = layer.error or error  # Without Keras' words around it.
-        shapes = ", ".join(shape_text(x.shape) for x in flatten(outputs))
+        reason = layer.error
+        if reason is None or _text(reason) not in str(error):
+            raise
         raise ValueError(
             f"{type(reason).__name__} in the function given for `y`, which received "
-            f"outputs of shape {shapes}: {reason}\n`y` must be a function of the "
-            "model's outputs to real numbers of shape (B,) or (B, units)."
+            f"outputs of shape {layer.shapes}: {_text(reason)}\n`y` must be a function of the "
+            "model's outputs to real numbers of shape (B,) or (B, units). Data of each "
+            "image belong to `ke.targets.Target(function, data)`."
         ) from reason
+
+
+def _text(error: Exception) -> str:
+    return str(error.args[0]) if error.args else str(error)
+
+
+def target_layer(model: Model) -> "TargetLayer":
+    """Return the layer at the end of a targeted model."""
+    layer: TargetLayer = model.layers_used[-1]
+    return layer
 
 
 def set_data(model: Model, rows: Sequence[np.ndarray]) -> None:
     """Set the data, one row (1, ...) of each array, that a targeted model uses."""
-    layer = model.layers_used[-1]
-    for variable, row in zip(layer.data, rows, strict=True):
+    for variable, row in zip(target_layer(model).data, rows, strict=True):
         variable.assign(row)
 
 
@@ -172,12 +191,14 @@ class TargetLayer(keras.layers.Layer):
     Attributes:
         data: One row (1, ...) of data for each further argument of the function.
         error: What the function raised last, if it did.
+        shapes: The shapes of the outputs that it was given then, as text.
     """
 
     def __init__(self, target: Target, structure: Any, data: Sequence[np.ndarray]):
         super().__init__(name="y", autocast=False, trainable=False)
         self.target, self.structure = target, structure
         self.error: Exception | None = None
+        self.shapes = ""
         self.data = [self._variable(row) for row in data]
         self.built = True
 
@@ -191,6 +212,7 @@ class TargetLayer(keras.layers.Layer):
             return self._units(outputs)
         except Exception as error:
             self.error = error
+            self.shapes = ", ".join(shape_text(x.shape) for x in flatten(outputs))
             raise
 
     def _units(self, outputs: Any) -> Tensor:
