@@ -104,13 +104,22 @@ def _with_target(graph: Graph, keyed: _Keyed) -> Graph:
 
 
 def _output_symbol(layer: "TargetLayer", outputs: Any) -> Any:
-    with own_errors(layer):
+    with own_errors(layer, _shapes(outputs)):  # While tracing, sizes may be made up.
         return layer.compute_output_spec(outputs)
 
 
+def _shapes(outputs: Any) -> str:
+    return ", ".join(shape_text(x.shape) for x in flatten(outputs))
+
+
 @contextmanager
-def own_errors(layer: "TargetLayer") -> Iterator[None]:
-    """Raise the error of a target's function without Keras' words around it."""
+def own_errors(layer: "TargetLayer", shapes: str | None = None) -> Iterator[None]:
+    """Raise the error of a target's function without Keras' words around it.
+
+    Args:
+        layer: Layer that calls the function.
+        shapes: Shapes of the outputs, as text; None for those that it was given last.
+    """
     try:
         yield
     except Exception as error:  # The user's function may raise anything.
@@ -119,9 +128,10 @@ def own_errors(layer: "TargetLayer") -> Iterator[None]:
             raise
         raise ValueError(
             f"{type(reason).__name__} in the function given for `y`, which received "
-            f"outputs of shape {layer.shapes}: {_text(reason)}\n`y` must be a function of the "
-            "model's outputs to real numbers of shape (B,) or (B, units). Data of each "
-            "image belong to `ke.targets.Target(function, data)`."
+            f"outputs of shape {shapes or layer.shapes}: {_text(reason)}\n"
+            "`y` must be a function of the model's outputs to real numbers of shape (B,) "
+            "or (B, units). Data of each image belong to "
+            "`ke.targets.Target(function, data)`."
         ) from reason
 
 
@@ -212,7 +222,7 @@ class TargetLayer(keras.layers.Layer):
             return self._units(outputs)
         except Exception as error:
             self.error = error
-            self.shapes = ", ".join(shape_text(x.shape) for x in flatten(outputs))
+            self.shapes = _shapes(outputs)
             raise
 
     def _units(self, outputs: Any) -> Tensor:
