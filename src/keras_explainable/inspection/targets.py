@@ -129,8 +129,8 @@ def own_errors(layer: "TargetLayer", shapes: str | None = None) -> Iterator[None
         raise ValueError(
             f"{type(reason).__name__} in the function given for `y`, which received "
             f"outputs of shape {shapes or layer.shapes}: {_text(reason)}\n"
-            "`y` must be a function of the model's outputs to real numbers of shape (B,) "
-            "or (B, units). Data of each image belong to "
+            "`y` must be a function of the model's outputs to real numbers (B,) or "
+            "(B, units). Data of each image belong to "
             "`ke.targets.Target(function, data)`."
         ) from reason
 
