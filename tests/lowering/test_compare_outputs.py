@@ -139,4 +139,19 @@ def test_half_precision_passes_the_check(model, x):
 
 def test_outputs_that_are_not_finite(model, x):
     model.get_layer("norm").beta.assign(np.full(4, np.inf))
-    ke.explain(SIGNED, model, x, [0, 1, 2], verbose=0)
+    with pytest.warns(UserWarning, match="NaN or infinite") as caught:
+        ke.explain(SIGNED, model, x, [0, 1, 2], verbose=0)
+    assert len(caught) == 1  # None about the copy, whose outputs are the same.
+
+
+def test_a_network_that_is_no_function_is_recognised(x):
+    """Two runs differ by themselves, for which the copy is not blamed."""
+    draws = np.random.default_rng(0)
+    inputs = keras.Input((8, 8, 3))
+    noisy = layers.Lambda(
+        lambda h: h + draws.normal(), output_shape=(8, 8, 3), name="drawing"
+    )
+    h = layers.Conv2D(4, 3)(noisy(inputs))
+    model = keras.Model(inputs, layers.Dense(5)(layers.GlobalAveragePooling2D()(h)))
+    with pytest.warns(UserWarning, match="Two runs of .* differ: .*layer 'drawing'"):
+        explain(model, x)

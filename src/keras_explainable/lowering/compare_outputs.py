@@ -68,7 +68,19 @@ def _tolerance(lowered: LoweredModel, outputs: Tensor) -> float:
 
 
 def _warn(lowered: LoweredModel, inputs: Tensor) -> None:
-    name, error = _first_difference(lowered, inputs)
+    """Warn that the copy is not used, and name the first layer that differs."""
+    original = lowered.original
+    expected, again = original.values(inputs), original.values(inputs)
+    found = _first_difference(lowered, again, expected)
+    if found is not None:
+        warn(
+            f"Two runs of {lowered.name!r} on the same input differ: the output of "
+            f"layer {found[0]!r} by {found[1]:.2g}, as it draws random numbers or keeps "
+            "a state. Each map is that of one run of the model itself."
+        )
+        return
+    found = _first_difference(lowered, lowered.graph.values(inputs), expected)
+    name, error = found or (lowered.graph.steps[-1].operation.name, 0.0)
     warn(
         f"The lowered copy of {lowered.name!r} does not compute what the model does: "
         f"the output of layer {name!r} has a relative error of {error:.2g}. The model "
@@ -76,14 +88,14 @@ def _warn(lowered: LoweredModel, inputs: Tensor) -> None:
     )
 
 
-def _first_difference(lowered: LoweredModel, inputs: Tensor) -> tuple[str, float]:
-    """Return the name of the first layer that differs, and its relative error."""
-    expected = lowered.original.values(inputs)
-    found = lowered.graph.values(inputs)
+def _first_difference(
+    lowered: LoweredModel, found: dict[int, Tensor], expected: dict[int, Tensor]
+) -> tuple[str, float] | None:
+    """Return the name of the first layer whose output differs, and its error."""
     for step in lowered.graph.steps:
         for symbol in keras.tree.flatten(step.outputs):
             value = expected[id(symbol)]
             error = difference(found[id(symbol)], value)
             if error > _tolerance(lowered, value):
                 return step.operation.name, error
-    return lowered.graph.steps[-1].operation.name, error
+    return None
