@@ -75,7 +75,7 @@ def _warn(lowered: LoweredModel, inputs: Tensor) -> None:
     if found is not None:
         warn(
             f"Two runs of {lowered.name!r} on the same input differ: the output of "
-            f"layer {found[0]!r} by {found[1]:.2g}, as it draws random numbers or keeps "
+            f"layer {found[0]!r} by {found[1]:.2g}, as it draws random numbers or has "
             "a state. Each map is that of one run of the model itself."
         )
         return
