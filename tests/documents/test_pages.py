@@ -106,7 +106,9 @@ def of_label_and_mask():
     image = keras.Input((8, 8, 3))
     mask = keras.layers.Conv2D(1, 3, padding="same")(image)
     label = keras.layers.Dense(2)(keras.layers.Flatten()(mask))
-    return keras.Model(image, {"label": label, "mask": mask})
+    picture = keras.layers.Conv2D(3, 1)(mask)
+    outputs = {"label": label, "mask": mask, "picture": picture}
+    return keras.Model(image, outputs)
 
 
 def blocks(name):
@@ -128,13 +130,24 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
 
 def test_code_of_explaining_a_model_of_ones_own_runs():
     images, labels = (part[:2] for part in ke.demo.load_samples()[:2])
-    *simple, functions, several, _ = blocks("explaining_your_model.md")
+    *simple, targets, functions, several, _ = blocks("explaining_your_model.md")
     assert len(simple) == 2
+    model, small = ke.demo.load_model(), of_label_and_mask()
     for code in simple:
-        run(code, model=ke.demo.load_model(), x=images, y=labels)
-    contrast, region = functions.splitlines()
-    run(contrast, model=ke.demo.load_model(), x=images)
-    run(region, model=of_label_and_mask(), x=images[:, :8, :8])
+        run(code, model=model, x=images, y=labels)
+    names = {
+        "with_names": small,
+        "segmentation": keras.Model(small.input, small.output["mask"]),
+        "autoencoder": keras.Model(small.input, small.output["picture"]),
+        "masks": np.ones((2, 8, 8), bool),
+        "other_embeddings": model.predict(images, verbose=0),
+        "weights": np.ones((2, 1)),
+        "weighted_sum": lambda outputs, weights: (outputs * weights)[:, 0],
+        "labels": labels,
+    }
+    for line in [*targets.splitlines(), *functions.splitlines()]:
+        x = images if "(model" in line else images[:, :8, :8]
+        run(line, model=model, x=x, **names)
     ages = np.ones((2, 1), "float32")
     run(
         several, model=of_image_and_age(), images=images[:, :8, :8], ages=ages, y=[0, 1]

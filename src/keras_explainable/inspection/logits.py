@@ -58,12 +58,16 @@ def logits_of_all_outputs(model: Model) -> Model:
 # Functions compiled for a model that has changed since still have its old structure.
 _models = ModelCache(capacity=32, outdated=invalidate)
 
+#: Models that end in a function of the user's, which may be another for each call.
+targeted_models = ModelCache(capacity=4, outdated=invalidate)
+
 
 def rewritten_model(
     model: Model,
     rewrite: Callable[..., Graph],
     *args: Hashable,
     kind: type[GraphModel] = GraphModel,
+    cache: ModelCache = _models,
 ) -> Model:
     """Return the model of ``rewrite(graph, *args)``, cached while ``model`` lives.
 
@@ -76,7 +80,7 @@ def rewritten_model(
         return model
     key = rewrite, args, kind
     make = partial(_trace_and_rewrite, model, *key)
-    return _models.get(model, key, make, model_state(model)) or model
+    return cache.get(model, key, make, model_state(model)) or model
 
 
 def model_state(model: Model) -> list[Any]:

@@ -18,7 +18,7 @@ from keras_explainable.common.structures import (
     map_structure,
 )
 from keras_explainable.execution.function_key import function_key
-from keras_explainable.inspection.logits import rewritten_model
+from keras_explainable.inspection.logits import rewritten_model, targeted_models
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.model_inputs import dtype_name, shape_text
 from keras_explainable.network.trace_model import (
@@ -72,7 +72,8 @@ def targeted_model(
     """
     structure = structure_of_only_output(like)
     layer = TargetLayer(target, structure, [array[:1] for array in data])
-    targeted = rewritten_model(model, _with_target, _Keyed(_key(layer), layer))
+    keyed = _Keyed(_key(layer), layer)
+    targeted = rewritten_model(model, _with_target, keyed, cache=targeted_models)
     return _TargetedModel(model, layer) if targeted is model else targeted
 
 
