@@ -89,13 +89,7 @@ def layer_model(model: Model, layer: Endpoint) -> Model:
     Raises:
         ValueError: If there is no such layer, or the layers of ``model`` are not known.
     """
-    inner = rewritten_model(model, _with_layer_output, *parse(layer))
-    if inner is model:
-        raise ValueError(
-            "`model` must be Functional or Sequential to explain an inner layer; "
-            f"received {type(model).__name__}."
-        )
-    return inner
+    return _rewritten(model, _with_layer_output, *parse(layer))
 
 
 def _with_layer_output(graph: Graph, layer: LayerLink) -> Graph:

@@ -12,6 +12,7 @@ from keras_explainable.execution.compilation import invalidate
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.network.activations import activation_of, with_activation
+from keras_explainable.network.fixed_batch import required_rows
 from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.graph import (
     Graph,
@@ -103,9 +104,10 @@ def _trace_and_rewrite(
     if graph is None:
         return None
     rewritten = rewrite(graph, *args)
-    new = kind(rewritten, model.name)
-    as_it_is = rewritten is graph and new.required_rows is None
-    return None if as_it_is and not _has_nested_input(model) else new
+    suits = required_rows(graph.inputs, graph.steps) is None
+    if rewritten is graph and suits and not _has_nested_input(model):
+        return None
+    return kind(rewritten, model.name)
 
 
 def _has_nested_input(model: Model) -> bool:
