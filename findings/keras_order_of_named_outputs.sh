@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
-# Which output is the first of a model whose outputs are a dictionary depends on the
-# backend and on how it is asked.
+# Which output of a model with named outputs is the first depends on how it is asked.
 #
-# Keras 3.15.1. The outputs are given as {"z": ..., "a": ...}. Calling the model returns
-# the keys in this order with JAX 0.10.2, and sorted ("a" first) with PyTorch 2.13.0.
-# `predict` sorts them with JAX as well. `model.outputs` and `output_names` are in sorted
-# order with both, and `compute_output_spec` and the configuration in the order given.
-# A program that takes "the first output" therefore reads another one after a change of
-# the backend. Seen on Linux, Python 3.11.
+# Keras 3.15.1 with JAX 0.10.2 and PyTorch 2.13.0. The outputs are given as {"z": ...,
+# "a": ...}. Calling the model and `compute_output_spec` return the keys in this order,
+# and so does the configuration. `predict` sorts them, "a" first, and `model.outputs` is
+# in sorted order, too. A program that takes "the first output" from two of these places
+# mixes two outputs up. Seen on Linux, Python 3.11.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
