@@ -10,6 +10,8 @@ import keras_explainable as ke
 from keras_explainable.execution.function_key import function_key
 from keras_explainable.methods.gradient import gradients
 
+pytestmark = pytest.mark.one_backend  # No tensor is computed differently.
+
 UNIT = 1
 
 

@@ -169,6 +169,7 @@ def made(name):
     return kind(**ARGUMENTS.get(name, lambda: {n: VALUES[n] for n in needed})())
 
 
+@pytest.mark.filterwarnings("ignore:[\\s\\S]*dtype int64")  # Of MixUp on JAX.
 @pytest.mark.parametrize("name", aware_layers())
 def test_each_layer_of_keras(name):
     symbol = keras.Input(SHAPES.get(name, (8, 8, 3)))
