@@ -11,8 +11,6 @@ from support.small_models import images, linear
 import keras_explainable as ke
 from keras_explainable.methods import cams, gradient, meta, perturbation
 
-pytestmark = pytest.mark.one_backend  # No tensor is computed differently.
-
 X, Y = images(2), [0, 1]
 
 
