@@ -13,9 +13,13 @@ from typing import Any
 import keras
 
 from keras_explainable import backend
+from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.network.fixed_batch import required_rows, run_in_batches
 from keras_explainable.network.model_inputs import in_model_structure
 from keras_explainable.types import Tensor
+
+#: Modules of layers that show by their arguments whether they act in training.
+_KNOWN = ("keras.", "keras_explainable.lowering.")
 
 NO_OFFSETS: Mapping[int, Tensor] = MappingProxyType({})
 
@@ -56,7 +60,13 @@ class Step:
 
     @functools.cached_property
     def _mode(self) -> dict[str, bool]:
-        return {"training": False} if isinstance(self.operation, keras.Layer) else {}
+        layer = self.operation
+        if not isinstance(layer, keras.Layer):
+            return {}
+        # Any argument by name makes a small layer of Keras' slower by half.
+        known = type(layer).__module__.startswith(_KNOWN)
+        unaware = known and not accepts_parameter(layer.call, "training")
+        return {} if unaware else {"training": False}
 
     @functools.cached_property
     def _takes_only_tensors(self) -> bool:

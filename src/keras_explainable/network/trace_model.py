@@ -98,11 +98,11 @@ def structure_of_only_output(model: Model) -> Any:
 
 
 def first_key(model: Model) -> str | None:
-    """Return the key that comes first in outputs that are a dictionary, else None.
+    """Return the key that comes first in a dictionary of several outputs, else None.
 
     Neither ``model.outputs`` nor, on PyTorch, what the model returns is in this order.
     """
-    if not isinstance(model, keras.Model) or not _is_functional(model):
+    if len(getattr(model, "outputs", None) or ()) < 2 or not _is_functional(model):
         return None
     structure = model.compute_output_spec(model.input)
     return next(iter(structure)) if isinstance(structure, dict) else None
