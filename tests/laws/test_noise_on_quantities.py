@@ -125,6 +125,28 @@ class Tokens(keras.Model):
         return self.head(ops.mean(self.embedding(inputs), axis=1))
 
 
+class Positions(layers.Layer):
+    """A layer of the user's that holds the embedding."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = {
+            "tokens": layers.Embedding(9, 4),
+            "places": layers.Embedding(5, 4),
+        }
+
+    def call(self, inputs):
+        return self.parts["tokens"](inputs) + self.parts["places"](ops.arange(5))
+
+
+class TokensInALayer(Tokens):
+    """A subclassed model whose embedding is in a layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = Positions()
+
+
 class Hiding(keras.Model):
     """A subclassed model that masks steps."""
 
@@ -142,7 +164,7 @@ def test_tokens_alone_are_refused(dtype, rng):
     words = keras.Input((5,), dtype="int32")
     h = layers.Embedding(9, 4, mask_zero=True)(words)
     functional = keras.Model(words, layers.Dense(2)(layers.LSTM(3)(h)))
-    for model in (Tokens(), functional):
+    for model in (Tokens(), TokensInALayer(), functional):
         with pytest.raises(ValueError, match=r"`model` must have .*real numbers"):
             ke.smoothgrad(model, x, [0, 1], **FEW)
 

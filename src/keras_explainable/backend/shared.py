@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -19,26 +18,20 @@ CACHED_SHAPES = 32
 UNROLLED_UNITS = 8
 
 
-_state_is_kept = ContextVar("_state_is_kept", default=False)
-
-
 @contextmanager
 def state_kept(values: Sequence[tuple[Any, Any]] = ()) -> Iterator[None]:
     """Drop what a network writes to its variables, such as seeds and recurrent states.
 
     Args:
-        values: Pairs of a variable and the value to read in its place. Without any, a
-            scope within another one does nothing, as it would hide the other's values.
+        values: Pairs of a variable and the value to read in its place. Within another
+            such scope, variables without one keep the value that they have there.
     """
-    if _state_is_kept.get() and not values:
+    scope = keras.StatelessScope(values)
+    with scope:
+        if scope.original_scope is not None:
+            outer = scope.original_scope.state_mapping
+            scope.state_mapping = outer | scope.state_mapping
         yield
-        return
-    token = _state_is_kept.set(True)
-    try:
-        with keras.StatelessScope(values):
-            yield
-    finally:
-        _state_is_kept.reset(token)
 
 
 def vjp_of_floats(vjp: Any, function: Callable[[Any], Any], inputs: Any) -> Any:

@@ -49,8 +49,8 @@ class LoadedModel:
     @functools.cached_property
     def hash(self) -> str:
         """Return a hash of the network's layers and weights."""
-        from keras_explainable.inspection.find_layers import layers_reversed
         from keras_explainable.inspection.model_fingerprint import fingerprint
+        from keras_explainable.network.layers_of_model import layers_reversed
 
         # Not `to_json`, which imports TensorFlow if it is installed, on any backend.
         layers = map(_layer_description, layers_reversed(self.model))

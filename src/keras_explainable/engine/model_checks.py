@@ -1,7 +1,7 @@
 """Refuse models that cannot be explained."""
 
-from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.network.foreign_models import check_is_keras_model
+from keras_explainable.network.layers_of_model import layers_reversed
 from keras_explainable.types import Model
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_explainable.inspection.find_layers import layers_reversed
+from keras_explainable.network.layers_of_model import layers_reversed
 from keras_explainable.network.operation_kinds import LINEAR, batchnorm_arrays
 from keras_explainable.types import Model
 

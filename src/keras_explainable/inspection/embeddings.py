@@ -12,8 +12,8 @@ from keras import ops
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network.graph import Graph, Step, ids, symbol_like
-from keras_explainable.network.input_kinds import has_layer
 from keras_explainable.network.input_tensors import as_inputs
+from keras_explainable.network.layers_of_model import has_layer
 from keras_explainable.network.trace_model import inlined, trace
 from keras_explainable.types import Model, Tensor
 

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, TypeAlias
 import keras
 
 from keras_explainable.common.structures import flatten
-from keras_explainable.inspection.find_layers import GLOBAL_POOLING, layers_within
+from keras_explainable.inspection.find_layers import GLOBAL_POOLING
 from keras_explainable.network.graph import Step
+from keras_explainable.network.layers_of_model import layers_within
 
 #: A layer or its name, for its output; {"name": ..., "link": "input"} for its input;
 #: {"name": ..., "node": k} for its k-th call.

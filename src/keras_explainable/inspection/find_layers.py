@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 
+from keras_explainable.network.layers_of_model import layers_reversed
 from keras_explainable.types import Model
 
 #: Layers that take the mean or the maximum over all spatial positions.
@@ -12,9 +13,6 @@ GLOBAL_POOLING = tuple(
     for kind in ("Average", "Max")
     for rank in (1, 2, 3)
 )
-
-#: Attributes in which wrappers, such as TimeDistributed, keep their layers.
-WRAPPED = ("backward_layer", "forward_layer", "layer")
 
 
 def get_nested_layer(model: Model, name: str) -> keras.Layer:
@@ -87,24 +85,3 @@ def get_global_pooling_layer(model: Model, name: str | None = None) -> keras.Lay
     return find_layer_with(
         model, lambda layer: isinstance(layer, GLOBAL_POOLING), "of global pooling"
     )
-
-
-def layers_reversed(model: Model) -> list[keras.Layer]:
-    """Return all layers, last first, with nested models replaced by their layers.
-
-    A wrapper, such as ``TimeDistributed``, comes before the layers that it wraps. A
-    layer that several models share is listed once.
-    """
-    found: dict[int, keras.Layer] = {}
-    for layer in reversed(model.layers):
-        found |= {id(each): each for each in layers_within(layer)}
-    return [*found.values()]
-
-
-def layers_within(layer: keras.Layer) -> list[keras.Layer]:
-    """Return the layers of a model, or a layer and those it wraps, last first."""
-    if hasattr(layer, "layers"):
-        return layers_reversed(layer)
-    wrapped = [getattr(layer, name, None) for name in WRAPPED]
-    inner = [each for each in wrapped if isinstance(each, keras.Layer)]
-    return [layer, *(x for each in inner for x in layers_within(each))]

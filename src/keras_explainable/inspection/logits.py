@@ -10,7 +10,6 @@ import keras
 from keras_explainable.common.structures import first_of
 from keras_explainable.execution.compilation import invalidate
 from keras_explainable.execution.model_cache import ModelCache
-from keras_explainable.inspection.find_layers import layers_reversed
 from keras_explainable.network.activations import activation_of, with_activation
 from keras_explainable.network.fixed_batch import required_rows
 from keras_explainable.network.foreign_models import check_is_keras_model
@@ -21,6 +20,7 @@ from keras_explainable.network.graph import (
     substituted,
     symbol_like,
 )
+from keras_explainable.network.layers_of_model import model_state
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
 
@@ -82,15 +82,6 @@ def rewritten_model(
     key = rewrite, args, kind
     make = partial(_trace_and_rewrite, model, *key)
     return cache.get(model, key, make, model_state(model)) or model
-
-
-def model_state(model: Model) -> list[Any]:
-    """Return the activations and variable ids, on which copies of the model depend.
-
-    Activations may be replaced at any time, variables by ``enable_lora`` for example.
-    """
-    activations = [activation_of(layer) for layer in layers_reversed(model)]
-    return [*activations, *map(id, model.variables)]
 
 
 def _trace_and_rewrite(

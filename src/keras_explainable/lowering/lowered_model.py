@@ -6,12 +6,12 @@ import keras
 
 from keras_explainable.common import checks
 from keras_explainable.execution.model_cache import ModelCache
-from keras_explainable.inspection.logits import model_state
 from keras_explainable.lowering.lowered_layers import LoweredLayer
 from keras_explainable.lowering.rewrite_graph import simplified, with_lowered_layers
 from keras_explainable.lowering.weight_snapshot import Snapshot
 from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.graph import Graph, GraphModel
+from keras_explainable.network.layers_of_model import model_state
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
 

@@ -3,7 +3,7 @@
 A quantity has derivatives and may be given noise. What only chooses keeps its dtype.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.network.graph import Graph, GraphModel, Step, ids, symbols_in
+from keras_explainable.network.layers_of_model import has_layer, model_state
 from keras_explainable.network.trace_model import inlined, trace
 from keras_explainable.types import Model, Tensor
 
@@ -48,7 +49,8 @@ def choosing_inputs(model: Model) -> list[bool] | None:
     comparison. A layer that is not Keras' own may do anything with integers, so that
     those count as choosing, too.
     """
-    return _cache.get(model, "choosing", lambda: _choosing_inputs(model))
+    state = model_state(model)
+    return _cache.get(model, "choosing", lambda: _choosing_inputs(model), state)
 
 
 def _choosing_inputs(model: Model) -> list[bool] | None:
@@ -94,17 +96,6 @@ def _chooses(operation: Any, whole: bool) -> bool:
         return type(operation).__name__ in CHOOSING_OPERATIONS
     own = type(operation).__module__.split(".")[0] not in ("keras", "keras_explainable")
     return whole and (own or isinstance(operation, layers.Lambda))
-
-
-def has_layer(model: Model, kinds: Any) -> bool:
-    """Return whether any layer, also within others, is of one of the kinds."""
-    return any(isinstance(layer, kinds) for layer in _all_layers(model))
-
-
-def _all_layers(model: Model) -> Iterator[Any]:
-    for layer in getattr(model, "layers", ()):
-        yield layer
-        yield from _all_layers(layer)
 
 
 def kept_dtype(model: Model, number: int, symbol: Any, x: Any) -> str | None:

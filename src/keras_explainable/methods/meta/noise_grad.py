@@ -54,9 +54,7 @@ class NoisyWeights(GraphModel):
     def run(self, inputs: Any, offsets: Mapping[int, Tensor] = NO_OFFSETS) -> Any:
         """Return the outputs; see ``Graph.run``."""
         noisy = [*map(self._noisy_value, range(len(self.noisy)))]
-        # An inner scope hides the values of the outer one, which are not constants.
-        others = [(each, each.value) for each in self.variables]
-        with keras.StatelessScope([*others, *noisy]):
+        with backend.state_kept(noisy):
             return super().run(inputs, offsets)
 
     def _noisy_value(self, index: int) -> tuple[keras.Variable, Tensor]:
