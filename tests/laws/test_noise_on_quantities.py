@@ -135,6 +135,10 @@ class Positions(layers.Layer):
             "places": layers.Embedding(5, 4),
         }
 
+    def build(self, shape):
+        for embedding in self.parts.values():
+            embedding.build(shape)
+
     def call(self, inputs):
         return self.parts["tokens"](inputs) + self.parts["places"](ops.arange(5))
 
