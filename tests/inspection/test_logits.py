@@ -63,6 +63,31 @@ def test_sequential(end, x):
     assert not np.allclose(logits.sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_wrapped_end(depth, x):
+    end = layers.Dense(4, "softmax", name="last")
+    for _ in range(depth):
+        end = layers.SpectralNormalization(end)
+    body = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input((12, 12, 3)), *body, end])
+    logits = outputs(logits_model(model), x)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities, outputs(model, x), rtol=1e-4, atol=1e-6)
+    assert not np.allclose(logits.sum(axis=1), 1)
+
+
+def test_an_end_for_each_step(rng):
+    end = layers.TimeDistributed(layers.Dense(4, "softmax"))
+    model = keras.Sequential(
+        [keras.Input((5, 3)), layers.LSTM(3, return_sequences=True), end]
+    )
+    x = rng.normal(size=(2, 5, 3)).astype("float32")
+    kernel, bias = end.get_weights()
+    expected = outputs(keras.Model(model.inputs, end.input), x) @ kernel + bias
+    logits = outputs(logits_model(model), x)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_convolutional_head_with_reshape_between(x):
     """The MobileNets end like this: convolution, reshape, softmax."""
     inputs = keras.Input((12, 12, 3))

@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from keras_explainable.network.layers_of_model import layers_reversed
 from keras_explainable.network.operation_kinds import LINEAR, batchnorm_arrays
+from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.types import Model
 
 
@@ -32,6 +33,7 @@ def layers_with_biases(
 
 def has_bias(layer: Any) -> bool:
     """Return whether a layer adds a term that does not depend on its input."""
+    layer = operation_on_frames(layer)
     if isinstance(layer, layers.BatchNormalization):
         return True
     if isinstance(layer, layers.LayerNormalization):
@@ -56,6 +58,7 @@ def biases(model_or_layers: Model | Iterable[keras.Layer]) -> list[np.ndarray]:
 
 
 def _bias(layer: keras.Layer) -> np.ndarray:
+    layer = operation_on_frames(layer)
     if isinstance(layer, layers.BatchNormalization):
         return batchnorm_arrays(layer)[1]
     is_norm = isinstance(layer, layers.LayerNormalization)

@@ -1,6 +1,7 @@
 """Models whose inner layers are outputs too, and derivatives by what they output."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -249,12 +250,27 @@ def _with_exposed_calls(graph: Graph, wanted: tuple[LayerLink, ...]) -> Graph:
     flat = replace(flat, outputs=first_of(flat.outputs))
     needed = ids([flat.outputs, *(step.reads for step in flat.pruned().steps)])
     chosen: dict[int, Any] = {}
-    for link in wanted or [last_spatial(calls, flat.inputs)]:
+    for link in wanted or _last_spatial_of_each(flat, calls):
         found = tensors_of(calls, link)
         found = [tensor for tensor in found if id(tensor) in needed] or found[-1:]
         chosen = {_input_of(flat, tensor): tensor for tensor in found} | chosen
     exposed = [chosen[position] for position in sorted(chosen)]
     return replace(flat, outputs=[flat.outputs, *exposed]).pruned()
+
+
+def _last_spatial_of_each(graph: Graph, calls: list[Step]) -> list[LayerLink]:
+    """Return the last spatial layer, and those of inputs on which it does not depend.
+
+    Two towers of layers of their own, for example, have one layer each.
+    """
+    links = [last_spatial(calls, graph.inputs)]
+    known = {at for x in tensors_of(calls, links[0]) for at in graph.inputs_of(x)}
+    for position in {*graph.inputs_of(graph.outputs)} - known:
+        own = [x for x in calls if position in graph.inputs_of(flatten(x.outputs)[0])]
+        shown = [x for x in own if not known & {*graph.inputs_of(x.reads[0])}]
+        with suppress(ValueError):  # An input without spatial axes, such as a table.
+            links.append(last_spatial(shown, graph.inputs))
+    return links
 
 
 def _with_calls(graph: Graph) -> tuple[Graph, list[Step]]:

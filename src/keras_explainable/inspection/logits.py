@@ -153,6 +153,9 @@ def _is_probability_layer(operation: Any) -> bool:
 def _logits_operation(operation: Any) -> Any:
     if isinstance(operation, keras.Model):
         return logits_model(operation)
+    if isinstance(operation, keras.layers.SpectralNormalization):
+        inner = _logits_operation(operation.layer)
+        return operation if inner is operation.layer else inner
     if _activation_name(operation) in PROBABILITIES:
         return with_activation(operation, keras.activations.linear)
     return operation

@@ -8,18 +8,25 @@ import keras
 
 from keras_explainable.common.structures import first_of
 from keras_explainable.network.graph import Graph, Step, shallow_copy, symbol_like
+from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
 from keras_explainable.network.trace_model import inlined
 
 
 def activation_of(operation: Any) -> Any:
-    """Return the activation at the end of a layer; None if it has none."""
-    return getattr(operation, "activation", None)
+    """Return the activation at the end of a layer, also on frames; None without one."""
+    return getattr(operation_on_frames(operation), "activation", None)
 
 
 def with_activation(layer: keras.Layer, activation: Any) -> keras.Layer:
     """Return a shallow copy of the layer with another activation at its end."""
+    if isinstance(layer, PerFrame):
+        inner = with_activation(layer.step.operation, activation)
+        return PerFrame(replace(layer.step, operation=inner))
     copy = shallow_copy(layer)
-    copy.__dict__["activation"] = activation
+    if isinstance(layer, keras.layers.TimeDistributed):
+        copy.__dict__["layer"] = with_activation(layer.layer, activation)
+    else:
+        copy.__dict__["activation"] = activation
     return copy
 
 

@@ -24,14 +24,14 @@ class PerFrame(keras.Layer):
         """Args: step on tensors (B, ...)."""
         super().__init__(name=step.operation.name, autocast=False)
         self.layer = step.operation  # Keras tracks its weights.
-        self._step = step
+        self.step = step
         self.built = True
 
     def call(self, *tensors: Tensor) -> Any:
         """Return the outputs (B, T, ...) of the step for the tensors that it reads."""
         frames = [rows_of_frames(x, 1) for x in tensors]
-        values = dict(zip(map(id, self._step.reads), frames, strict=True))
-        outputs = substituted(self._step.outputs, self._step.run(values))
+        values = dict(zip(map(id, self.step.reads), frames, strict=True))
+        outputs = substituted(self.step.outputs, self.step.run(values))
         return map_structure(lambda x: frames_of_rows(x, tensors[0], 1), outputs)
 
 

@@ -65,6 +65,20 @@ def test_maps_are_those_of_a_model_that_does_not_share_the_layer(method, layer, 
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("row", [False, True])
+def test_towers_of_layers_of_their_own_have_a_map_each(row, rng):
+    model, x = (
+        siamese(tower("one", "left"), tower("other", "right"), row=row),
+        pictures(rng),
+    )
+    x += [rng.normal(size=(2, 2)).astype("float32")] if row else []
+    maps = ke.explain(gradcam, model, x, verbose=0)[1]
+    pairs = zip(("left", "right"), keras.tree.flatten(maps), strict=True)
+    for name, found in pairs:
+        _, expected = ke.explain(gradcam, model, x, layer=name, verbose=0)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("structure", [list, dict])
 def test_each_map_has_the_size_of_its_own_input(structure, rng):
     model, (a, b) = shared(structure=structure), pictures(rng)

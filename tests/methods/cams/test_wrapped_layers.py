@@ -8,6 +8,7 @@ from support.small_models import numpy, randomize
 
 import keras_explainable as ke
 from keras_explainable.methods.cams import cam, gradcam, hirescam
+from keras_explainable.methods.gradient import full_gradients, guided_gradients
 
 BATCH, FRAMES, SIDE = 2, 3, 8
 
@@ -154,3 +155,44 @@ def test_spectral_normalization_is_the_layer_that_it_wraps(rng):
     full = ke.methods.gradient.full_gradients
     logits, maps = ke.explain(full, model, x, psi=None, verbose=0)
     np.testing.assert_allclose(maps.sum(axis=(1, 2)), logits, rtol=1e-3, atol=1e-4)
+
+
+def rectified():
+    """A model of a frame with ReLUs of all forms."""
+    body = [
+        keras.Input((SIDE, SIDE, 3)),
+        layers.Conv2D(4, 3, activation="relu"),
+        layers.BatchNormalization(),
+        layers.ReLU(6),
+        layers.Conv2D(4, 3),
+        layers.Activation("relu"),
+        layers.GlobalAveragePooling2D(),
+    ]
+    return keras.Sequential(body)
+
+
+@pytest.fixture
+def rectified_video():
+    inputs = keras.Input((FRAMES, SIDE, SIDE, 3))
+    x = layers.TimeDistributed(layers.Conv2D(3, 1, activation="relu"))(inputs)
+    x = layers.TimeDistributed(rectified(), name="wrapper")(x)
+    x = layers.Dense(2, use_bias=False)(layers.GlobalAveragePooling1D()(x))
+    model = keras.Model(inputs, x)
+    randomize(model)
+    return model
+
+
+def test_relus_on_frames_are_guided(rectified_video, video):
+    model, one = rectified_video, keras.Input((SIDE, SIDE, 3))
+    x = inside(model)(model.layers[1].layer(one))
+    of_one = keras.Model(one, model.layers[-1](x))
+    _, maps = ke.explain(guided_gradients, model, video, verbose=0)
+    for t in range(FRAMES):
+        _, expected = ke.explain(guided_gradients, of_one, video[:, t], verbose=0)
+        np.testing.assert_allclose(maps[:, t], expected / FRAMES, rtol=1e-3, atol=1e-6)
+
+
+def test_full_gradients_with_biases_on_frames_add_up(rectified_video, video):
+    options = {"psi": None, "verbose": 0}
+    logits, maps = ke.explain(full_gradients, rectified_video, video, **options)
+    np.testing.assert_allclose(maps.sum((1, 2, 3)), logits, rtol=1e-3, atol=1e-5)

@@ -24,6 +24,11 @@ from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
 from keras_explainable.network.operation_kinds import relu_limit
+from keras_explainable.network.time_distributed import (
+    operation_on_frames,
+    with_layers_on_frames,
+)
+from keras_explainable.network.trace_model import inlined_with_calls
 from keras_explainable.types import Model, Tensor
 
 
@@ -182,7 +187,8 @@ def _expose_biased(graph: Graph) -> Graph:
     After the graph's own output come the outputs of layers with a bias, before their
     activations; then the inputs of activations with a bias; and then their outputs.
     """
-    flat = with_split_activations(graph, has_bias)
+    frames, _ = with_layers_on_frames(*inlined_with_calls(graph))
+    flat = with_split_activations(frames, has_bias)
     biased = [step.outputs for step in flat.steps if has_bias(step.operation)]
     ends = _ends(_nonlinear_steps(flat.steps))
     return replace(flat, outputs=[flat.outputs, *biased, *ends])
@@ -210,6 +216,7 @@ def _are_exposed(nonlinear: list[Step], graph: Graph) -> bool:
 
 def _is_nonlinear(operation: Any) -> bool:
     """Whether it is elementwise and has a bias a(z) - a'(z) z, unlike a ReLU."""
+    operation = operation_on_frames(operation)
     if isinstance(operation, layers.Rescaling | layers.Normalization):
         return True
     if isinstance(operation, layers.ReLU):

@@ -15,7 +15,11 @@ from keras_explainable.methods.gradient.input_gradients import gradients
 from keras_explainable.network.activations import activation_of, with_activation
 from keras_explainable.network.graph import Graph, GraphModel, Step
 from keras_explainable.network.operation_kinds import relu_limit
-from keras_explainable.network.trace_model import inlined
+from keras_explainable.network.time_distributed import (
+    operation_on_frames,
+    with_layers_on_frames,
+)
+from keras_explainable.network.trace_model import inlined_with_calls
 from keras_explainable.types import Model, Tensor
 
 
@@ -94,20 +98,20 @@ def guided_gradients(
 
 def _is_guided(step: Step) -> bool:
     guided = [guided_relu(limit) for limit in (6.0, math.inf)]
-    function = getattr(step.operation, "activation", None)
-    return isinstance(step.operation, GuidedReLU) or function in guided
+    is_relu = isinstance(step.operation, GuidedReLU)
+    return is_relu or activation_of(step.operation) in guided
 
 
 def _replace_relus(graph: Graph) -> Graph:
     """Return the graph with guided ReLUs; the graph itself if it has no ReLUs."""
-    flat = inlined(graph)
+    flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
     steps = tuple(map(_replace_relu, flat.steps))
     changed = any(a is not b for a, b in zip(steps, flat.steps, strict=True))
     return replace(flat, steps=steps) if changed else graph
 
 
 def _replace_relu(step: Step) -> Step:
-    operation = step.operation
+    operation = operation_on_frames(step.operation)
     limit = _final_relu_limit(operation)
     if limit is None:
         return step
@@ -115,7 +119,8 @@ def _replace_relu(step: Step) -> Step:
     if is_activation or not hasattr(operation, "activation"):
         layer = GuidedReLU(limit, name=getattr(operation, "name", None))
         return Step(layer, step.args[:1], {}, step.outputs)
-    return replace(step, operation=with_activation(operation, guided_relu(limit)))
+    guided = with_activation(step.operation, guided_relu(limit))
+    return replace(step, operation=guided)
 
 
 def _final_relu_limit(operation: Any) -> float | None:
