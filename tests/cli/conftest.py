@@ -69,11 +69,15 @@ def command(capsys):
 
 @pytest.fixture
 def explain(command, model_file, here):
-    """Explain with the small network, into the folder ``out``."""
+    """Explain with the small network, into the folder ``out``.
+
+    Methods without noise take no repetitions (None).
+    """
 
     def run(*arguments, repetitions=2):
-        few = ("--repetitions", repetitions, "--model", model_file, "--out", "out")
-        return command("explain", *few, *arguments)
+        few = () if repetitions is None else ("--repetitions", repetitions)
+        given = (*few, "--model", model_file, "--out", "out")
+        return command("explain", *given, *arguments)
 
     return run
 

@@ -11,17 +11,20 @@ def test_maps_equal_those_of_the_library(
     method, explain, picture, model_file, maps, manifest
 ):
     names = [picture("a.png", 1), picture("b.png", 2)]
-    options = ("--method", method, "--noise-level", 0.2, "--seed", 5)
-    assert explain(*names, *options, "--target", "top3", repetitions=3)[0] == 0
+    params, few = {}, None
+    options = ["--method", method, "--target", "top3"]
+    if method == "smoothgrad":
+        few = 3
+        options += ["--noise-level", 0.2, "--seed", 5]
+    assert explain(*names, *options, repetitions=few)[0] == 0
     entries = manifest()["images"]
     x = np.stack([read_images.read(name, (12, 12)) for name in names]).astype("float32")
     y = np.array([entry["explained"] for entry in entries])
     assert y.shape == (2, 3)
     model = keras.models.load_model(model_file)
-    noise = {"repetitions": 3, "noise_level": 0.2, "seed": 5}
-    params = {}
     if method == "smoothgrad":
-        params = noise | {"ids": [entry["maps"][0]["noise"]["id"] for entry in entries]}
+        ids = [entry["maps"][0]["noise"]["id"] for entry in entries]
+        params = {"repetitions": few, "noise_level": 0.2, "seed": 5, "ids": ids}
     _, expected = getattr(ke, method)(model, x, y, verbose=0, **params)
     np.testing.assert_allclose(maps()["a"], expected[0], atol=1e-4)
     np.testing.assert_allclose(maps()["b"], expected[1], atol=1e-4)

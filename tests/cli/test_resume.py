@@ -119,10 +119,7 @@ def test_damaged_results_are_computed_again(explain, pictures, stopped, here, da
     [
         (("--seed", 5), "seed"),
         (("--target", "top2"), "target"),
-        (
-            ("--method", "gradients"),
-            "estimator, methods, noise_level, repetitions, seed",
-        ),
+        (("--method", "smoothgrad,gradients"), "methods"),
     ],
 )
 def test_other_settings_are_refused(

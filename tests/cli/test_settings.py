@@ -72,6 +72,18 @@ def test_target_units(target, units):
             "--estimator must be omitted without --method smoothgrad; .* hybrid.",
         ),
         (
+            {"method": "gradients", "repetitions": 20},
+            "--repetitions must be omitted with --method gradients, .*; received 20.",
+        ),
+        (
+            {"method": "gradcam", "noise_level": 0.2},
+            "--noise-level must be omitted with --method gradcam, .*; received 0.2.",
+        ),
+        (
+            {"method": "gradcam,occlusion", "seed": 3},
+            "--seed must be omitted with --method gradcam,occlusion, .*; received 3.",
+        ),
+        (
             {"method": "rise,gradcam", "tolerance": 0.1},
             "--tolerance must be omitted with --method rise,gradcam, .*; received 0.1.",
         ),

@@ -362,6 +362,13 @@ def quantized():
     return model, values(9)
 
 
+@kind
+def legacy():
+    """A stand-in for a model of Keras 2, which is known by where its class is from."""
+    base = type("Model", (), {"__module__": "tf_keras.src.engine.training"})
+    return type("Legacy", (base,), {"__call__": lambda self, x: x})(), values(9)
+
+
 def _in_policy(name):
     def build():
         before = keras.config.dtype_policy()

@@ -25,6 +25,7 @@ REFUSED = {
     "siamese": (SINGLE, "`model` must have one input"),
     "named_inputs": (("gradcam", *SINGLE), "one input|spatial"),
     "channels_first": (ALL, "`model` must have the channels on its last axis"),
+    "legacy": (ALL, "`model` must be a Keras 3 model; .* of tf_keras"),
     "quantized": (ALL, "`model` must not be quantized"),
     "segmentation": (ALL, "`y` be a function of its outputs"),
     "detection": (ALL, "`y` be a function of its outputs"),
@@ -43,6 +44,7 @@ NOTES = {
     **dict.fromkeys(BY_FUNCTION, "with a function for `y`"),
     "float64": "not on JAX, which has it switched off",
     "distributed": "TensorFlow only",
+    "legacy": "Keras 2",
 }
 
 

@@ -78,9 +78,10 @@ class Settings:
         averaged = self.estimator == "sampled" or "smoothgrad" in self.methods
         only = f"omitted without --method smoothgrad; {self.method} does not use it"
         self._require(averaged, "estimator", only)
-        noisy = self.tolerance is None or self.add_noise
         only = f"omitted with --method {self.method}, which adds no noise"
-        self._require(noisy, "tolerance", only)
+        for name in ("repetitions", "noise_level", "tolerance", "seed"):
+            is_default = getattr(self, name) == getattr(type(self), name)
+            self._require(is_default or self.add_noise, name, only)
 
     def _require(self, condition: Any, name: str, requirement: str) -> None:
         if not condition:
