@@ -26,6 +26,7 @@ from keras_explainable.execution.method_checks import (
     takes_any_parameter,
 )
 from keras_explainable.inspection.model_fingerprint import fingerprint
+from keras_explainable.network.corrected_derivatives import DERIVATIVES
 from keras_explainable.targets.target import as_target
 from keras_explainable.types import Method, Model
 
@@ -46,6 +47,7 @@ def explain(
     logits: bool | None = None,
     lower: bool = True,
     precision: str = "float32",
+    derivatives: str = "corrected",
     return_stats: bool = False,
     **method_params: Any,
 ) -> Result:
@@ -89,6 +91,9 @@ def explain(
             by ``ke.lowering.lower``.
         precision: "float32", or "bfloat16" for all layers but the last. Noise, sums
             and logits stay in float32.
+        derivatives: "corrected" replaces derivatives of a framework that are wrong, or
+            differ between backends where there are none (docs/derivatives.md);
+            "framework" leaves them as they are.
         return_stats: Whether to return ``Stats``, the uncertainty of the maps, as a
             third value. For methods that sample, such as ``smooth(...)``.
         **method_params: Parameters of ``method``.
@@ -108,12 +113,14 @@ def explain(
         checks.boolean("logits", logits)
     _check_method(method, method_params)
     _check_options(method, batch_size, steps, precision, **switches)
+    checks.one_of("derivatives", derivatives, DERIVATIVES)
     finish = Finish(postprocessing, resizing)
     check_model(model)
     target = as_target(y, logits)
     if target is not None:
         target = target.with_inputs(x)
     options: dict[str, Any] = {"logits": logits, "lower": lower, "precision": precision}
+    options["derivatives"] = derivatives
     network = PreparedNetwork(model, y, target, method, method_params, **options)
     _check_precision(precision, network)
     rows = network.required_rows or batch_size

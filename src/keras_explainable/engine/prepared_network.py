@@ -13,7 +13,7 @@ from keras_explainable.inspection import (
     logits_model,
     runnable_model,
 )
-from keras_explainable.inspection.logits import logits_of_all_outputs
+from keras_explainable.inspection.logits import logits_of_all_outputs, rewritten_model
 from keras_explainable.inspection.targets import (
     first_output_model,
     own_errors,
@@ -24,6 +24,9 @@ from keras_explainable.inspection.targets import (
     top_units,
 )
 from keras_explainable.network import output_units
+from keras_explainable.network.corrected_derivatives import (
+    with_framework_derivatives,
+)
 from keras_explainable.targets.target import Target
 from keras_explainable.types import Method, Model
 
@@ -52,8 +55,11 @@ class PreparedNetwork:
         logits: bool | None,
         lower: bool,
         precision: str,
+        derivatives: str,
     ):
         self.target = target
+        if derivatives == "framework":
+            model = rewritten_model(model, with_framework_derivatives)
         self.target_model = _explained_model(model, target, logits is not False)
         self.top = top_count(y)
         moved, self._move = channels_last_model(self.target_model)

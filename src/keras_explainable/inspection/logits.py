@@ -11,6 +11,9 @@ from keras_explainable.common.structures import first_of
 from keras_explainable.execution.compilation import invalidate
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.network.activations import activation_of, with_activation
+from keras_explainable.network.corrected_derivatives import (
+    with_corrected_derivatives,
+)
 from keras_explainable.network.fixed_batch import required_rows
 from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.graph import (
@@ -94,7 +97,7 @@ def _trace_and_rewrite(
     graph = trace(model)
     if graph is None:
         return None
-    rewritten = rewrite(graph, *args)
+    rewritten = with_corrected_derivatives(rewrite(graph, *args))
     suits = required_rows(graph.inputs, graph.steps) is None
     if rewritten is graph and suits and not _has_nested_input(model):
         return None
@@ -140,7 +143,7 @@ def _logits(step: Step | None, output: Any) -> tuple[Any, Step | None]:
     if operation is step.operation:
         return output, None
     tensor = symbol_like(output)
-    return tensor, replace(step, operation=operation, outputs=tensor)
+    return tensor, Step(operation, step.args, step.kwargs, tensor)
 
 
 def _is_probability_layer(operation: Any) -> bool:

@@ -101,7 +101,8 @@ def _with_target(graph: Graph, keyed: _Keyed) -> Graph:
     layer = keyed.layer
     symbol = _output_symbol(layer, graph.outputs)
     step = Step(layer, (graph.outputs,), {}, symbol)
-    return Graph(graph.inputs, (*graph.steps, step), symbol).pruned()
+    steps = (*graph.steps, step)
+    return replace(graph, steps=steps, outputs=symbol).pruned()
 
 
 def _output_symbol(layer: "TargetLayer", outputs: Any) -> Any:

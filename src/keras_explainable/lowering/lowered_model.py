@@ -9,6 +9,9 @@ from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.lowering.lowered_layers import LoweredLayer
 from keras_explainable.lowering.rewrite_graph import simplified, with_lowered_layers
 from keras_explainable.lowering.weight_snapshot import Snapshot
+from keras_explainable.network.corrected_derivatives import (
+    with_corrected_derivatives,
+)
 from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.graph import Graph, GraphModel
 from keras_explainable.network.layers_of_model import model_state
@@ -29,7 +32,7 @@ class LoweredModel(GraphModel):
     """
 
     def __init__(self, graph: Graph, name: str, precision: str):
-        original = simplified(graph)
+        original = with_corrected_derivatives(simplified(graph))
         super().__init__(with_lowered_layers(original, precision), name)
         self.original, self.precision = original, precision
         self.agrees: bool | None = None

@@ -44,6 +44,8 @@ def with_lowered_layers(graph: Graph, precision: str) -> Graph:
     copies: dict[Any, Any] = {}
 
     def with_copy(step: Step) -> Step:
+        if step.implementation is not None:
+            return step
         is_head = id(_first_output(step)) in outputs
         dtype = "float32" if is_head else precision
         shapes = tuple(tensor.shape for tensor in step.reads)

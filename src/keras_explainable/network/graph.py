@@ -26,12 +26,16 @@ NO_OFFSETS: Mapping[int, Tensor] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Step:
-    """One call of an operation; symbolic tensors name what it reads and writes."""
+    """One call of an operation; symbolic tensors name what it reads and writes.
+
+    An ``implementation`` with the same arguments is called in place of the operation.
+    """
 
     operation: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     outputs: Any
+    implementation: Any = None
 
     def reading(self, values: Mapping[int, Any]) -> "Step":
         """Return the step reading the given values instead of tensors, by symbol id."""
@@ -47,7 +51,7 @@ class Step:
         """Return the values of the outputs, given those of the tensors it reads."""
         if self._takes_only_tensors:  # Walking structures can outlast a small layer.
             args = (values.get(id(symbol), symbol) for symbol in self.args)
-            return by_symbol(self.outputs, self.operation(*args, **self._mode))
+            return by_symbol(self.outputs, self._called(*args, **self._mode))
         return by_symbol(self.outputs, self.reading(values).call())
 
     def call(self) -> Any:
@@ -56,11 +60,15 @@ class Step:
         Like every layer of ``model(x, training=False)``, it is told that this is not
         training, for which some layers act by default.
         """
-        return self.operation(*self.args, **self.kwargs, **self._mode)
+        return self._called(*self.args, **self.kwargs, **self._mode)
+
+    @property
+    def _called(self) -> Any:
+        return self.implementation or self.operation
 
     @functools.cached_property
     def _mode(self) -> dict[str, bool]:
-        layer = self.operation
+        layer = self._called
         if not isinstance(layer, keras.Layer):
             return {}
         # Any argument by name makes a small layer of Keras' slower by half.
@@ -91,11 +99,13 @@ class Graph:
     """Steps in order of execution, from ``inputs`` to ``outputs``.
 
     A single input is in a tuple; several inputs have the model's own structure.
+    Derivatives are corrected where the graph is run, unless they are "framework".
     """
 
     inputs: Any
     steps: tuple[Step, ...]
     outputs: Any
+    derivatives: str = "corrected"
 
     def run(self, inputs: Any, offsets: Mapping[int, Tensor] = NO_OFFSETS) -> Any:
         """Return the outputs.
@@ -171,7 +181,7 @@ class Graph:
     def rewritten(self, steps: Iterable[Step], values: Mapping[int, Any]) -> "Graph":
         """Return the graph with other steps and tensors, by the symbol's ``id``."""
         inputs, outputs = substituted((self.inputs, self.outputs), values)
-        return Graph(inputs, tuple(steps), outputs)
+        return replace(self, inputs=inputs, steps=tuple(steps), outputs=outputs)
 
 
 def unread_after(reads: Sequence[set[int]], outputs: set[int]) -> list[set[int]]:

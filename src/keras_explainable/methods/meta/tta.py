@@ -97,7 +97,8 @@ def _of_any_size(graph: Graph) -> Graph:
         _check_channels(new.operation, outputs)
         steps.append(replace(new, outputs=outputs))
         values |= by_symbol(step.outputs, outputs)
-    return Graph((start,), tuple(steps), substituted(flat.outputs, values))
+    outputs = substituted(flat.outputs, values)
+    return replace(flat, inputs=(start,), steps=tuple(steps), outputs=outputs)
 
 
 def _check_channels(operation: Any, outputs: Any) -> None:
