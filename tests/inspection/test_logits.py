@@ -88,6 +88,70 @@ def test_an_end_for_each_step(rng):
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
 
 
+class Gate(layers.Layer):
+    """A layer with an activation that it does not end in."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.activation = layers.Dense(4), keras.activations.sigmoid
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, x):
+        return x * self.activation(self.inner(x))
+
+
+class Scaled(layers.Dense):
+    def call(self, inputs, training=None):
+        return 3 * super().call(inputs, training=training)
+
+
+class Softmax(layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+def sigmoid(x):
+    return 1 + 99 * keras.activations.sigmoid(x)
+
+
+@pytest.mark.parametrize(
+    "end", [Gate(), Scaled(4, "softmax"), Softmax(), layers.Activation(sigmoid)]
+)
+def test_what_only_looks_like_probabilities_stays(end, x):
+    body = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input((12, 12, 3)), *body, end])
+    assert logits_model(model) is model
+
+
+@pytest.mark.parametrize(
+    "last", [layers.Activation("linear", dtype="float32"), layers.Dropout(0.5)]
+)
+def test_layers_that_do_nothing_after_the_probabilities(last, x):
+    model = keras.Sequential([*network("softmax").layers, last])
+    model(x)
+    logits = outputs(logits_model(model), x)
+    np.testing.assert_allclose(logits, expected_logits(model, x), rtol=1e-4, atol=1e-5)
+
+
+class Tripling(keras.Sequential):
+    def call(self, inputs, training=None, mask=None):
+        return super().call(3 * inputs, training=training)
+
+
+def test_a_sequential_subclass_is_called_in_its_own_way(x):
+    body = [layers.Conv2D(4, 3, activation="relu"), layers.GlobalAveragePooling2D()]
+    model = Tripling([keras.Input((12, 12, 3)), *body])
+    assert logits_model(model) is model
+    inputs = keras.Input((12, 12, 3))
+    outer = keras.Model(inputs, layers.Dense(2, "softmax", name="last")(model(inputs)))
+    logits = outputs(logits_model(outer), x)
+    expected = outputs(outer, x)
+    found = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 def test_convolutional_head_with_reshape_between(x):
     """The MobileNets end like this: convolution, reshape, softmax."""
     inputs = keras.Input((12, 12, 3))

@@ -79,13 +79,25 @@ def test_maps_have_the_structure_of_the_inputs(model, x):
 
 def test_inputs_by_name_and_in_order_are_equal(model, x):
     by_names = ke.gradients(model, x, Y, verbose=0)
+    order = [symbol.name for symbol in model.inputs]
     if isinstance(model.input, dict):
-        order = sorted(x)
-    else:
-        order = [symbol.name for symbol in model.inputs]
+        with pytest.raises(ValueError, match="a dictionary by name; received list"):
+            ke.gradients(model, [x[name] for name in order], Y, verbose=0)
+        return
     in_order = ke.gradients(model, [x[name] for name in order], Y, verbose=0)
     for one, other in zip(*map(keras.tree.flatten, (by_names, in_order)), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_only_input_may_be_in_a_list_as_for_predict(rng):
+    inputs = keras.Input((4,))
+    model = keras.Model([inputs], layers.Dense(2)(inputs))
+    x = rng.normal(size=(3, 4)).astype("float32")
+    expected = ke.gradients(model, x, verbose=0)
+    for one, other in zip(ke.gradients(model, [x], verbose=0), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    rows = ke.gradients(model, [*x], verbose=0)[1]
+    np.testing.assert_array_equal(rows, expected[1])
 
 
 def test_a_rewritten_model_takes_inputs_by_name(model, x):

@@ -212,6 +212,14 @@ def test_rows_of_data_follow_the_images_of_a_data_set(classifier, x):
     np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_part_of_the_images_with_data_of_all(listed, classifier, x):
+    expected = explained(classifier, x, OWN)
+    images = [*x] if listed else x
+    found = explained(classifier, images, OWN, steps=2, batch_size=1)
+    np.testing.assert_allclose(found[0], expected[0][:2], rtol=1e-5)
+
+
 def test_a_target_of_a_subclassed_model(classifier, x):
     class Subclassed(keras.Model):
         def __init__(self):

@@ -64,8 +64,9 @@ def explain(
         x: Inputs, of shape (N, H, W, C): an array, list or tensor; a list of images of
             different sizes; or a ``tf.data.Dataset``, ``keras.utils.PyDataset``, torch
             ``DataLoader`` or generator that yields ``x`` or ``(x, y)``, in batches or
-            one by one. For a model with several inputs, a dictionary by input name or
-            a list. Tokens for an ``Embedding`` are replaced by their vectors.
+            one by one. For a model with several inputs, a dictionary by input name, or
+            a list if the model takes one. Tokens for an ``Embedding`` are replaced by
+            their vectors.
         y: Units to explain, of shape (N, K) or (N,). None explains every unit,
             "predicted" the unit with the largest logit, and "top3" those with the
             three largest. Or a target: one of ``ke.targets``, or a function that maps
@@ -135,7 +136,7 @@ def explain(
         steps=steps,
         labelled=labelled,
     )
-    if target and source.images is not None:
+    if target and source.images is not None and steps is None:
         target.check_rows(source.images)
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
     memory, zero_maps, nonfinite = MapMemory(source.images), ZeroMaps(), NonFiniteMaps()

@@ -4,6 +4,7 @@ import functools
 import inspect
 import weakref
 from collections.abc import Callable, Hashable, Mapping
+from types import FunctionType
 from typing import Any
 
 from keras import ops
@@ -11,11 +12,14 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, map_structure
 from keras_explainable.common.warnings import warn
+from keras_explainable.execution.function_key import function_key
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.execution.out_of_memory import retry_with_fewer_rows
 from keras_explainable.types import Method, Model, Tensor
 
 _cache = ModelCache(capacity=16)
+
+_OWN = __name__.partition(".")[0]
 
 
 def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
@@ -137,10 +141,15 @@ def _checked(results: Any, method: Method, count: int) -> tuple[Tensor, ...]:
 
 
 def _cache_key(value: Any) -> Hashable:
-    """Return a hashable key, equal for equal partials of one function."""
+    """Return a hashable key, equal for equal partials of one function.
+
+    A user's function may read variables around it, which are part of its key.
+    """
     if isinstance(value, functools.partial):
         params = tuple((k, _cache_key(v)) for k, v in sorted(value.keywords.items()))
         return _cache_key(value.func), tuple(map(_cache_key, value.args)), params
+    if isinstance(value, FunctionType) and not value.__module__.startswith(_OWN):
+        return type(value), function_key(value) or value
     try:
         hash(value)
     except TypeError:

@@ -17,7 +17,13 @@ from keras import ops
 DEPTH = 4
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
-_CONSTANT = (type, ModuleType, BuiltinFunctionType, np.ufunc)
+_CONSTANT = (BuiltinFunctionType, np.ufunc)
+
+#: Packages whose modules and classes do not change. A user's may hold settings.
+_PACKAGES = {
+    "builtins", "jax", "keras", "keras_explainable", "math", "numpy", "tensorflow",
+    "torch",
+}  # fmt: skip
 
 
 class _UnknownValueError(Exception):
@@ -39,7 +45,7 @@ def function_key(function: Any) -> Hashable | None:
 def _key(value: Any, depth: int) -> Hashable:
     if isinstance(value, _PLAIN):
         return type(value), value
-    if isinstance(value, _CONSTANT):
+    if isinstance(value, _CONSTANT) or _is_of_package(value):
         return value
     if depth == 0:
         raise _UnknownValueError
@@ -54,6 +60,13 @@ def _key(value: Any, depth: int) -> Hashable:
     if isinstance(value, np.ndarray | np.generic) or ops.is_tensor(value):
         return _key_of_array(value)
     raise _UnknownValueError
+
+
+def _is_of_package(value: Any) -> bool:
+    if not isinstance(value, type | ModuleType):
+        return False
+    name = value.__module__ if isinstance(value, type) else value.__name__
+    return name.split(".")[0] in _PACKAGES
 
 
 def _keys(values: Sequence[Any], depth: int) -> Hashable:

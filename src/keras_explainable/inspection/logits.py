@@ -24,6 +24,8 @@ from keras_explainable.network.graph import (
     symbol_like,
 )
 from keras_explainable.network.layers_of_model import model_state
+from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
+from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
 
@@ -124,7 +126,7 @@ def _with_logits_of(graph: Graph, outputs: Sequence[Any]) -> Graph:
     graph = _with_resolved_activations(graph)
     steps, logits = list(graph.steps), dict[int, Any]()
     for output in outputs:
-        logits[id(output)], step = _logits(graph.producer(output), output)
+        logits[id(output)], step = _logits(graph, output)
         steps += [step] if step else []
     if all(id(logits[id(output)]) == id(output) for output in outputs):
         return graph
@@ -133,10 +135,14 @@ def _with_logits_of(graph: Graph, outputs: Sequence[Any]) -> Graph:
     ).pruned()
 
 
-def _logits(step: Step | None, output: Any) -> tuple[Any, Step | None]:
+def _logits(graph: Graph, output: Any) -> tuple[Any, Step | None]:
     """Return the logits of ``output``, and the step that computes them if it is new."""
+    step = graph.producer(output)
     if step is None or keras.tree.flatten(step.outputs) != [output]:
         return output, None
+    if _is_identity(step):
+        logits, new = _logits(graph, step.reads[0])
+        return (output, None) if logits is step.reads[0] else (logits, new)
     if _is_probability_layer(step.operation):
         return keras.tree.flatten(step.args)[0], None
     operation = _logits_operation(step.operation)
@@ -148,9 +154,26 @@ def _logits(step: Step | None, output: Any) -> tuple[Any, Step | None]:
 
 def _is_probability_layer(operation: Any) -> bool:
     """Return whether it is a softmax or sigmoid layer, or one of ``keras.ops``."""
-    if isinstance(operation, keras.layers.Activation):
-        return _activation_name(operation) in PROBABILITIES
-    return type(operation).__name__.lower() in PROBABILITIES
+    is_activation = type(operation) is keras.layers.Activation
+    return _is_probability(operation.activation if is_activation else type(operation))
+
+
+def _is_probability(function: Any) -> bool:
+    """Return whether it is the softmax or sigmoid of Keras or a backend.
+
+    A user's function or class of that name may do something else.
+    """
+    known = function if hasattr(function, "__name__") else type(function)
+    package = str(getattr(known, "__module__", "")).partition(".")[0]
+    name = str(known.__name__).lower()
+    return name in PROBABILITIES and package in ("keras", "tensorflow", "jax", "torch")
+
+
+def _is_identity(step: Step) -> bool:
+    operation = step.operation
+    linear = activation_of(operation) in (None, keras.activations.linear)
+    is_linear = type(operation) is keras.layers.Activation and linear
+    return (is_linear or type(operation) in IDENTITIES) and step.is_plain()
 
 
 def _logits_operation(operation: Any) -> Any:
@@ -159,9 +182,16 @@ def _logits_operation(operation: Any) -> Any:
     if isinstance(operation, keras.layers.SpectralNormalization):
         inner = _logits_operation(operation.layer)
         return operation if inner is operation.layer else inner
-    if _activation_name(operation) in PROBABILITIES:
+    if _ends_in_activation(operation) and _is_probability(activation_of(operation)):
         return with_activation(operation, keras.activations.linear)
     return operation
+
+
+def _ends_in_activation(operation: Any) -> bool:
+    """Return whether it is a layer of Keras' that ends in its ``activation``."""
+    layer = operation_on_frames(operation)
+    kinds = (*LINEAR, keras.layers.EinsumDense)
+    return any(isinstance(layer, k) and type(layer).call is k.call for k in kinds)
 
 
 def _with_resolved_activations(graph: Graph) -> Graph:
@@ -176,8 +206,3 @@ def _resolve(step: Step) -> Step:
         return step
     function = keras.activations.get(name)
     return replace(step, operation=with_activation(step.operation, function))
-
-
-def _activation_name(operation: Any) -> str:
-    activation = activation_of(operation)
-    return str(getattr(activation, "__name__", type(activation).__name__)).lower()

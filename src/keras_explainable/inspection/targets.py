@@ -230,11 +230,17 @@ class TargetLayer(keras.layers.Layer):
     def _units(self, outputs: Any) -> Tensor:
         if self.structure is not None and not keras.tree.is_nested(outputs):
             outputs = keras.tree.pack_sequence_as(self.structure, [outputs])
-        rows = ops.shape(first_of(outputs))[0]
-        data = [ops.repeat(x.value, rows, axis=0) for x in self.data]
+        first = first_of(outputs)
+        rows, count = first.shape[0], ops.shape(first)[0]
+        data = [ops.repeat(x.value, count, axis=0) for x in self.data]
         units = self.target(outputs, *data)
         if len(getattr(units, "shape", ())) not in (1, 2):
             raise ValueError(f"it returns {units!r}, not a tensor (B,) or (B, units)")
+        if None not in (rows, units.shape[0]) and rows != units.shape[0]:
+            shape = shape_text(units.shape)
+            raise ValueError(
+                f"it returns {shape}, not one row for each of {rows} samples"
+            )
         if not is_float(units):
             raise TypeError(f"it returns {dtype_name(units)}, which has no derivative")
         return ops.expand_dims(units, -1) if len(units.shape) == 1 else units

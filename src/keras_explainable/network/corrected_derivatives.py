@@ -143,9 +143,9 @@ def _triple(size: Any) -> tuple[int, ...]:
 
 
 def _top_k(operation: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Of equal values, the first are the largest."""
+    """Of equal values, the first have the derivative. Indices are the framework's."""
     order = ops.argsort(-x, axis=-1)[..., : operation.k]
-    return ops.take_along_axis(x, order, axis=-1), ops.cast(order, "int32")
+    return ops.take_along_axis(x, order, axis=-1), operation(x)[1]
 
 
 _ALL = ("tensorflow", "jax", "torch")

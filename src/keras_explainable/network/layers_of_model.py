@@ -8,6 +8,11 @@ import keras
 from keras_explainable.network.activations import activation_of
 from keras_explainable.types import Model
 
+#: Attributes with numbers that layers compute with.
+NUMBERS = (
+    "alpha", "epsilon", "max_value", "negative_slope", "offset", "scale", "threshold",
+)  # fmt: skip
+
 #: Attributes in which wrappers, such as TimeDistributed, keep their layers.
 WRAPPED = ("backward_layer", "forward_layer", "layer")
 
@@ -34,17 +39,37 @@ def layers_within(layer: keras.Layer) -> list[keras.Layer]:
 
 
 def model_state(model: Model) -> list[Any]:
-    """Return the activations and variable ids, on which copies of the model depend.
+    """Return what copies of the model depend on, and what may be changed at any time.
 
-    Activations may be replaced at any time, variables by ``enable_lora`` for example.
+    These are the layers (``Sequential.pop``), their activations, the numbers that they
+    compute with, and the variables (``enable_lora``).
     """
-    activations = [activation_of(layer) for layer in layers_reversed(model)]
-    return [*activations, *map(id, model.variables)]
+    layers = layers_reversed(model)
+    state = [(id(layer), activation_of(layer), *_numbers(layer)) for layer in layers]
+    return [*state, *map(id, model.variables)]
+
+
+def _numbers(layer: keras.Layer) -> list[Any]:
+    found = [getattr(layer, name, None) for name in NUMBERS]
+    return [x if isinstance(x, float | int) else id(x) for x in found]
 
 
 def has_layer(model: Model, kinds: Any) -> bool:
     """Return whether any layer, however deep in others, is of one of the kinds."""
     return any(isinstance(layer, kinds) for layer in _held(model, set()))
+
+
+def trained_weights(layers: list[keras.Layer]) -> list[keras.Variable]:
+    """Return the weights of layers that training changes, also if they are frozen.
+
+    Statistics, such as those of batch normalization, and states are none of them.
+    """
+    seen: set[int] = set()
+    held = [each for layer in layers for each in (layer, *_held(layer, seen))]
+    # Public properties do not tell a frozen weight from a statistic.
+    lists = [getattr(layer, "_trainable_variables", ()) for layer in held]
+    weights = {id(x): x for each in lists for x in each if "float" in x.dtype}
+    return [*weights.values()]
 
 
 def _held(holder: Any, seen: set[int]) -> Iterator[Any]:

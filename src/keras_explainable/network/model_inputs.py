@@ -32,8 +32,8 @@ def for_each_input(model: Model, function: Any, inputs: Any) -> Nested:
     Args:
         model: Keras model, or a callable like one.
         function: Function of the symbolic input (None if unknown) and the given input.
-        inputs: For a model with several inputs, a dictionary by name or a list in
-            order; else the single input.
+        inputs: For a model with several inputs, a dictionary by name, or a list in
+            order if the model has one; else the single input.
 
     Raises:
         ValueError: If the inputs do not match those of the model.
@@ -42,9 +42,17 @@ def for_each_input(model: Model, function: Any, inputs: Any) -> Nested:
     if symbols is None and isinstance(inputs, dict):
         return {name: function(None, x) for name, x in inputs.items()}
     if not keras.tree.is_nested(symbols) and not isinstance(inputs, dict):
-        return function(symbols, inputs)
+        return function(symbols, _without_list(model, symbols, inputs))
     pairs = zip(flatten(symbols), _in_input_order("x", symbols, inputs), strict=True)
     return keras.tree.pack_sequence_as(symbols, [function(*pair) for pair in pairs])
+
+
+def _without_list(model: Model, symbol: Any, inputs: Any) -> Any:
+    """Return the only input, also from a list, which ``Model([x], ...)`` takes."""
+    listed = isinstance(inputs, list | tuple) and len(inputs) == 1
+    if not listed or not keras.tree.is_nested(getattr(model, "input", None)):
+        return inputs
+    return inputs[0] if np.ndim(inputs[0]) == len(symbol.shape) else inputs
 
 
 def symbolic_inputs(model: Model) -> Nested:
@@ -118,12 +126,15 @@ def _in_input_order(name: str, symbols: Nested, values: Any) -> list[Any]:
     names = names_in_order(symbols)
     if isinstance(values, dict) and {*values} == {*names}:
         return [values[name] for name in names]
-    if isinstance(values, list | tuple) and len(values) == len(names):
+    by_name_only = isinstance(symbols, dict)  # A dictionary has no order to rely on.
+    is_list = isinstance(values, list | tuple) and not by_name_only
+    if is_list and len(values) == len(names):
         return list(values)
     received = sorted(values) if isinstance(values, dict) else type(values).__name__
+    ways = "in a dictionary by name" if by_name_only else "by name or in a list"
     raise ValueError(
-        f"`{name}` must have a value for each of the model's inputs {names}, by name "
-        f"or in a list; received {received}."
+        f"`{name}` must have a value for each of the model's inputs {names}, {ways}; "
+        f"received {received}."
     )
 
 

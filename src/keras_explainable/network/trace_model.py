@@ -22,9 +22,10 @@ from keras_explainable.types import Model
 def trace(model: Model) -> Graph | None:
     """Return the `Graph` of a Functional or Sequential model; None for any other.
 
-    It is None, too, if Keras cannot tell the shapes within a Sequential model.
+    It is None, too, for a subclass that is called in another way, and if Keras cannot
+    tell the shapes within a Sequential model.
     """
-    if isinstance(model, keras.Sequential):
+    if _is_called_as(model, keras.Sequential):
         return _trace_sequential(model)
     if isinstance(model, GraphModel):
         plain = type(model).run is GraphModel.run
@@ -37,8 +38,13 @@ def trace(model: Model) -> Graph | None:
 def _is_functional(model: Model) -> bool:
     """Return whether calling the model does no more than run its graph."""
     symbol = keras.Input(())
-    functional = type(keras.Model(symbol, symbol))
-    return isinstance(model, functional) and type(model).call is functional.call
+    return _is_called_as(model, type(keras.Model(symbol, symbol)))
+
+
+def _is_called_as(layer: Any, kind: Any) -> bool:
+    """Return whether a layer is of a kind, and called as layers of this kind are."""
+    own = isinstance(layer, kind) and type(layer).call is kind.call
+    return own and type(layer).__call__ is kind.__call__
 
 
 def _trace_sequential(model: keras.Sequential) -> Graph | None:
@@ -147,7 +153,7 @@ def graph_of(step: Step) -> Graph | None:
     """
     if not step.is_plain():
         return None
-    if not isinstance(step.operation, keras.layers.SpectralNormalization):
+    if not _is_called_as(step.operation, keras.layers.SpectralNormalization):
         return trace(step.operation)
     symbol, output = symbol_like(step.args[0]), symbol_like(step.outputs)
     inner = Step(step.operation.layer, (symbol,), {}, output)

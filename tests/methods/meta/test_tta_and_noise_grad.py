@@ -12,6 +12,7 @@ import keras_explainable as ke
 from keras_explainable.methods import cams
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.meta import noise_grad, smooth, tta
+from keras_explainable.network.layers_of_model import trained_weights
 
 SIGNED = partial(gradients, gradient_filter=None, channel_reduction=None)
 X, UNITS = images(), some_units()
@@ -144,6 +145,19 @@ def test_batch_norm_statistics_have_no_noise():
     assert np.isfinite(maps_of(noise_grad(gradients, 20, 2.0, seed=0), model, x)).all()
 
 
+def test_only_what_training_changes_has_noise():
+    frozen = layers.Dense(2)
+    frozen.trainable = False
+    normalized = [layers.BatchNormalization(), layers.Normalization(mean=0, variance=1)]
+    nested = keras.Sequential([keras.Input((3, 2)), *normalized])
+    on_frames = layers.TimeDistributed(layers.BatchNormalization())
+    end = layers.SpectralNormalization(frozen)
+    model = keras.Sequential([keras.Input((3, 2)), nested, on_frames, end])
+    model(np.zeros((1, 3, 2)))
+    found = [weight.name for weight in trained_weights([model])]
+    assert sorted(found) == ["beta", "beta", "bias", "gamma", "gamma", "kernel"]
+
+
 def test_fusion_grad_has_both_noises():
     model = linear()
     method = noise_grad(smooth(SIGNED, 2, 0.1, seed=0), 3, 0.2, seed=1)
@@ -175,5 +189,8 @@ def test_noise_on_weights_needs_a_model_with_known_layers():
         def call(self, x):
             return keras.ops.mean(x, axis=(1, 2))
 
-    with pytest.raises(ValueError, match="Functional or Sequential for noise"):
+    with pytest.raises(ValueError, match="weights, for noise on these; received Own"):
         noise_grad(gradients, 2)(Own(), X, [[0]] * len(X))
+    bare = keras.Sequential([keras.Input((4, 4, 3)), layers.GlobalAveragePooling2D()])
+    with pytest.raises(ValueError, match="received Sequential without any"):
+        noise_grad(gradients, 2)(bare, X, [[0]] * len(X))

@@ -34,7 +34,8 @@ def gradients(
         model: Keras model with outputs (B, units). Its own outputs are explained: for
             logits use ``ke.explain``, or pass ``ke.inspection.logits_model(model)``.
         inputs: Inputs (B, H, W, C) of any real dtype: NumPy, lists, or backend tensors.
-            A model with several inputs takes a dictionary by name, or a list.
+            A model with several inputs takes a dictionary by name, or a list if
+            it was built with one.
         indices: Units to explain (B, K), or (B,) read as (B, 1); None explains every
             unit.
         gradient_filter: Function applied elementwise to the gradient, or None.

@@ -17,9 +17,9 @@ from keras_explainable.execution.compilation import call_method, describe, displ
 from keras_explainable.execution.method_checks import check_method
 from keras_explainable.execution.model_preparation import prepared_model, prepares_model
 from keras_explainable.inspection.logits import rewritten_model
-from keras_explainable.inspection.targets import TargetLayer
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import NO_OFFSETS, Graph, GraphModel
+from keras_explainable.network.layers_of_model import trained_weights
 from keras_explainable.sampling import averaging_loop, noise
 from keras_explainable.sampling.accumulator import Accumulators
 from keras_explainable.sampling.parameters import Sampling
@@ -32,7 +32,7 @@ class NoisyWeights(GraphModel):
 
     def __init__(self, graph: Graph, name: str):
         super().__init__(graph, name)
-        self.noisy = [v for layer in self.layers_used for v in _weights(layer)]
+        self.noisy = trained_weights(self.layers_used)
         # As variables, they can change without compiling again.
         options = {"trainable": False, "initializer": "zeros"}
         self.sigma = keras.Variable(shape=(), dtype="float32", **options)
@@ -64,19 +64,6 @@ class NoisyWeights(GraphModel):
         return weight, weight.value * factor
 
 
-def _weights(layer: keras.Layer) -> list[keras.Variable]:
-    """Return the weights that training changes, also those of a frozen layer."""
-    names = ("moving_mean", "moving_variance")
-    statistics = [getattr(layer, name, None) for name in names]
-    if isinstance(layer, keras.layers.Normalization | TargetLayer):
-        return []
-    return [
-        weight
-        for weight in layer.weights
-        if "float" in weight.dtype and not any(weight is each for each in statistics)
-    ]
-
-
 def _noisy(model: Model, method: Method, params: dict[str, Any]) -> Model:
     """Return the model that ``method`` requires, with noisy weights.
 
@@ -88,10 +75,11 @@ def _noisy(model: Model, method: Method, params: dict[str, Any]) -> Model:
     model = prepared_model(method, model, params)
     # One model for each thread, as its variables hold the current draw.
     noisy = rewritten_model(model, _for_thread, get_ident(), kind=NoisyWeights)
-    if noisy is model:
+    if noisy is model or not noisy.noisy:
+        lacks = "" if noisy is model else " without any"
         raise ValueError(
-            "`model` must be Functional or Sequential for noise on its weights; "
-            f"received {type(model).__name__}."
+            "`model` must be Functional or Sequential, and have weights, for noise on "
+            f"these; received {type(model).__name__}{lacks}."
         )
     noisy.sigma.assign(0)  # Ctrl-C may have interrupted this after the last draw.
     return noisy
