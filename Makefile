@@ -10,8 +10,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/installed-demo
 	$(BIN)/keras-explainable explain --out demo-output
 
-# What does the same on every backend is tested on TensorFlow only.
+# What does the same on every backend is tested on TensorFlow only; what rewritten graphs
+# compute, on PyTorch, too.
 ONE := $(if $(filter jax torch,$(KERAS_BACKEND)), and not one_backend)
+ONE += $(if $(filter jax,$(KERAS_BACKEND)), and not not_on_jax)
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not cross_backend$(ONE)"

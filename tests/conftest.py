@@ -40,10 +40,29 @@ EACH_BACKEND = (
     "test_keras_runs_on_the_only_backend_installed",
 )
 
+#: Folders and files marked `not_on_jax`: what a rewritten graph computes, in Keras'
+#: operations only. JAX compiles the many networks slowly, and TensorFlow and PyTorch
+#: show the same.
+NOT_ON_JAX = (
+    "engine/test_batch_source.py",
+    "engine/test_zero_maps.py",
+    "inspection/",
+    "lowering/test_compare_outputs.py",
+    "methods/cams/test_several_calls.py",
+    "methods/cams/test_wrapped_layers.py",
+    "methods/slopes/test_nonlinearities.py",
+    "methods/slopes/test_relu_before_pooling.py",
+    "network/test_graph.py",
+    "realdata/test_methods.py",
+)
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        path = item.path.relative_to(Path(__file__).parent)
+        folder = path.parts[0]
+        if path.as_posix().startswith(NOT_ON_JAX):
+            item.add_marker(pytest.mark.not_on_jax)
         if folder in ONE_BACKEND and not {item.path.name, item.name} & {*EACH_BACKEND}:
             item.add_marker(pytest.mark.one_backend)
 

@@ -148,7 +148,7 @@ def _cache_key(value: Any) -> Hashable:
     if isinstance(value, functools.partial):
         params = tuple((k, _cache_key(v)) for k, v in sorted(value.keywords.items()))
         return _cache_key(value.func), tuple(map(_cache_key, value.args)), params
-    if isinstance(value, FunctionType) and not value.__module__.startswith(_OWN):
+    if isinstance(value, FunctionType) and not str(value.__module__).startswith(_OWN):
         return type(value), function_key(value) or value
     try:
         hash(value)
