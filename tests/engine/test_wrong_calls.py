@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 from support.small_models import images, linear
@@ -40,6 +41,20 @@ def test_a_shortcut_is_no_method(model, shortcut, use):
     for given in (shortcut, partial(shortcut, verbose=0)):
         with pytest.raises(TypeError, match=message):
             use(given, model)
+
+
+def test_a_class_is_no_model():
+    with pytest.raises(
+        TypeError, match=r"the class Sequential, of which `Sequential\("
+    ):
+        ke.gradients(keras.Sequential, X)
+
+
+@pytest.mark.parametrize("function", [ke.targets.reconstruction, ke.targets.loss])
+def test_a_function_that_makes_a_target_is_called(model, function):
+    message = rf"Write `ke\.targets\.{function.__name__}\("
+    with pytest.raises(TypeError, match=message):
+        ke.gradients(model, X, function)
 
 
 @pytest.mark.parametrize("meta", [smooth, tta, noise_grad])

@@ -7,6 +7,11 @@ from keras_explainable.types import Model
 
 def check_model(model: Model) -> None:
     """Raise TypeError or ValueError if the model cannot be explained."""
+    if isinstance(model, type):
+        raise TypeError(
+            f"`model` must be a model; received the class {model.__name__}, of which "
+            f"`{model.__name__}(...)` makes one."
+        )
     if not callable(model):
         raise TypeError(
             "`model` must be a Keras model, or a function like one; received "

@@ -9,6 +9,8 @@ from keras import ops
 from keras_explainable.common import checks
 from keras_explainable.types import Model, Tensor
 
+_PACKAGE = __name__.rpartition(".")[0]
+
 #: Stands for the explained inputs themselves in ``Target.data``.
 INPUTS = object()
 
@@ -107,7 +109,16 @@ def as_target(y: Any, logits: bool | None) -> Target | None:
     Args:
         y: What to explain.
         logits: Whether the function is given logits; None to let the target say.
+
+    Raises:
+        TypeError: If ``y`` is a function of ``ke.targets`` that was not called.
     """
+    ours = str(getattr(y, "__module__", "")).startswith(_PACKAGE)
+    if ours and not isinstance(y, Target):
+        raise TypeError(
+            f"`y` must be a target; received the function that makes one. Write "
+            f"`ke.targets.{y.__name__}(...)`."
+        )
     target = y if isinstance(y, Target) else None
     if target is None and callable(y):
         target = Target(y)
