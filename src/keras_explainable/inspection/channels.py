@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network.channels_last import (
+    in_order,
     orders_to_channels_last,
     with_channels_last,
 )
@@ -21,9 +21,9 @@ def channels_last_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]
     """Return a model of inputs with channels last, and a function that moves them.
 
     Methods take the last axis of an input for its channels. A model may instead take
-    images (C, H, W) and permute them before its first convolution or pooling
-    (``Permute``, ``ops.transpose``, ``ops.moveaxis``). The maps of the new model have
-    the shape (H, W).
+    images (C, H, W) and permute them before anything else reads them (``Permute``,
+    ``ops.transpose``, ``ops.moveaxis``), or images (H, W) and append an axis of 1. The
+    maps of the new model have the shape (H, W).
 
     Args:
         model: Keras model, which is only read. It is returned as it is if its inputs
@@ -47,7 +47,7 @@ def channels_last_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]
     def move(inputs: Nested) -> Nested:
         inputs = as_inputs(model, inputs)
         pairs = zip(flatten(inputs), orders, strict=True)
-        parts = [x if order is None else ops.transpose(x, order) for x, order in pairs]
+        parts = [x if order is None else in_order(x, order) for x, order in pairs]
         return keras.tree.pack_sequence_as(inputs, parts)
 
     return moved, move
