@@ -44,7 +44,12 @@ def model_state(model: Model) -> list[Any]:
 
 def has_layer(model: Model, kinds: Any) -> bool:
     """Return whether any layer, however deep in others, is of one of the kinds."""
-    return any(isinstance(layer, kinds) for layer in _held(model, set()))
+    return any(isinstance(layer, kinds) for layer in held_layers(model))
+
+
+def held_layers(model: Model) -> list[keras.Layer]:
+    """Return all layers, also those that layers of the user's hold."""
+    return [*_held(model, set())]
 
 
 def _held(holder: Any, seen: set[int]) -> Iterator[Any]:
