@@ -75,7 +75,8 @@ def _channel_axis(readings: list[tuple[Order, Any]], rank: int) -> int:
         rank - 1 if rank == 3 and _mixes(operation) else order[-1]
         for order, operation in readings
     }
-    first = range(1, max(rank - 2, 2))  # That of (C, T), (C, H, W) or (T, C, H, W).
+    # That of (C, T), of (C, H, W), or of frames (T, C, H, W).
+    first = range(1, min(max(rank - 2, 2), rank - 1))
     return last.pop() if len(last) == 1 and last <= {*first} else rank - 1
 
 
