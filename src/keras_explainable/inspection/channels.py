@@ -1,12 +1,12 @@
 """Models whose inputs have the channels on their last axis."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.inspection.logits import rewritten_model
+from keras_explainable.network.channel_axes import Order
 from keras_explainable.network.channels_last import (
     in_order,
     orders_to_channels_last,
@@ -39,8 +39,7 @@ def channels_last_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]
         logits, maps = ke.methods.gradient.gradients(moved, move(images))
     """
     moved = rewritten_model(model, with_channels_last)
-    graph: Any = None if moved is model else trace(model)
-    orders = [] if graph is None else orders_to_channels_last(graph)
+    orders = [] if moved is model else input_orders(model)  # Tracing takes time.
     if not any(orders):
         return model, lambda inputs: inputs
 
@@ -51,3 +50,11 @@ def channels_last_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]
         return keras.tree.pack_sequence_as(inputs, parts)
 
     return moved, move
+
+
+def input_orders(model: Model) -> list[Order | None]:
+    """Return the order of axes with channels last of each input; None if it has it."""
+    graph = trace(model) if isinstance(model, keras.Model) else None
+    if graph is None:
+        return [None] * len(getattr(model, "inputs", None) or [None])
+    return orders_to_channels_last(graph)
