@@ -201,6 +201,7 @@ def test_a_second_reader_in_the_original_order_has_the_channels():
         lambda x: ops.expand_dims(x, -1),
         lambda x: ops.expand_dims(layers.Rescaling(0.5)(x), -1),
         lambda x: (x / 255)[..., None],
+        lambda x: x[:, :, :, None],
         lambda x: ops.expand_dims(layers.Permute((2, 1))(x), -1),
     ],
 )
@@ -211,3 +212,10 @@ def test_images_without_channels_get_an_axis_for_them(start, size, rng):
     assert moved.inputs[0].shape == (None, *size, 1)
     np.testing.assert_allclose(numpy(moved(move(x))), numpy(model(x)), atol=1e-5)
     assert ke.gradients(model, x, verbose=0)[1].shape == (2, 9, 12, 3)
+
+
+def test_an_index_that_also_crops_is_no_appended_axis(rng):
+    model = network(lambda x: x[:, 2:, :, None], (None, None))
+    x = rng.normal(size=(2, 9, 12)).astype("float32")
+    moved, move = channels_last_model(model)
+    np.testing.assert_allclose(numpy(moved(move(x))), numpy(model(x)), atol=1e-5)

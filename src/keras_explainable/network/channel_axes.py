@@ -130,6 +130,14 @@ def _takes_channels_last(operation: Any) -> bool:
     return is_model or isinstance(of_frame, SPATIAL)
 
 
+def _takes_all(step: Step) -> bool:
+    """Return whether a step does not choose elements or their order by an index."""
+    if type(step.operation).__name__ != "GetItem":
+        return True
+    key = step.args[1] if isinstance(step.args[1], tuple) else step.args[1:]
+    return all(each in (None, ..., slice(None)) for each in key)
+
+
 def transposition(step: Step) -> Order | None:
     """Return the axes in their new order, if the step only permutes or appends."""
     operation, shape = step.operation, tuple(step.reads[0].shape)
@@ -137,7 +145,7 @@ def transposition(step: Step) -> Order | None:
         return 0, *operation.dims
     kind = type(operation).__name__
     if kind in APPENDING and tuple(step.outputs.shape) == (*shape, 1):
-        return tuple(range(len(shape) + 1))
+        return tuple(range(len(shape) + 1)) if _takes_all(step) else None
     if kind not in TRANSPOSING:
         return None
     function, names = TRANSPOSING[kind]
