@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from keras import layers
 from support.small_models import images, linear
 
 import keras_explainable as ke
@@ -63,6 +64,22 @@ def test_a_meta_method_takes_a_method_first(model, meta, use):
     for given in (meta, partial(meta)):
         with pytest.raises(TypeError, match=rf"`{meta.__name__}\(gradients\)`"):
             use(given, model)
+
+
+def test_channels_first_within_a_layer_of_the_users():
+    class Block(keras.Layer):
+        def __init__(self):
+            super().__init__()
+            self.parts = [layers.ReLU(), layers.MaxPooling2D(name="first")]
+            self.parts[1].data_format = "channels_first"
+
+        def call(self, x):
+            return self.parts[0](x)
+
+    inputs = keras.Input((3, 4, 4))
+    model = keras.Model(inputs, layers.Flatten()(Block()(inputs)))
+    with pytest.raises(ValueError, match=r"channels on its last axis.*'first'"):
+        ke.gradients(model, np.ones((1, 3, 4, 4)), verbose=0)
 
 
 def test_the_order_of_the_arguments(model):

@@ -16,7 +16,20 @@ PERMUTING = {
     "transpose": lambda x: ops.transpose(x, (0, 2, 3, 1)),
     "moveaxis": lambda x: ops.moveaxis(x, 1, -1),
     "swapaxes": lambda x: ops.swapaxes(ops.swapaxes(x, 1, 2), 2, 3),
+    "einsum": lambda x: ops.einsum("nchw->nhwc", x),
     "nested": keras.Sequential([keras.Input(SHAPE), layers.Permute((2, 3, 1))]),
+}
+
+READERS = {
+    "padding": layers.ZeroPadding2D(1),
+    "resizing": layers.Resizing(6, 6),
+    "cropping": layers.CenterCrop(5, 5),
+    "operation": lambda x: ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))),
+    "dense": layers.Dense(3),
+    "einsum": layers.EinsumDense("bhwc,cd->bhwd", output_shape=(9, 12, 4)),
+    "twice": lambda x: layers.Add()([x, x]),
+    "convolution of ops": lambda x: ops.conv(x, np.ones((3, 3, 3, 4), "float32")),
+    "block": lambda x: Holder(layers.Conv2D(4, 3))(x),
 }
 
 METHODS = {
@@ -31,6 +44,20 @@ METHODS = {
     "occlusion": {},
     "rise": {"repetitions": 2, "seed": 0},
 }
+
+
+class Holder(layers.Layer):
+    """A layer of the user's, which holds another."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.inner = layer
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, x):
+        return self.inner(x)
 
 
 def network(start, shape=SHAPE):
@@ -125,7 +152,6 @@ def test_only_inputs_with_their_channels_elsewhere_are_moved(rng):
         (lambda x: x, (9, 12, 3)),
         (layers.Permute((2, 1, 3)), (12, 9, 3)),
         (layers.Reshape((9, 12, 3)), (324,)),
-        (lambda x: layers.Reshape((9, 12, 1))(layers.Permute((2, 1))(x)), (12, 9)),
     ],
 )
 def test_other_models_are_returned_as_they_are(start, shape):
@@ -133,3 +159,63 @@ def test_other_models_are_returned_as_they_are(start, shape):
     same, move = channels_last_model(model)
     assert same is model
     assert move(shape) is shape
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_whatever_reads_a_transposed_input_has_its_channels_last(reader, x):
+    model = network(lambda x: READERS[reader](PERMUTING["layer"](x)))
+    moved, move = channels_last_model(model)
+    assert moved.inputs[0].shape == (None, 9, 12, 3)
+    np.testing.assert_allclose(numpy(moved(move(x))), numpy(model(x)), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "start", [layers.LSTM(3), lambda x: ops.max(layers.ZeroPadding1D(1)(x), 1)]
+)
+def test_readers_of_a_transposed_signal(start):
+    inputs = keras.Input((2, 8))
+    model = keras.Model(inputs, layers.Dense(2)(start(layers.Permute((2, 1))(inputs))))
+    assert channels_last_model(model)[0].inputs[0].shape == (None, 8, 2)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_tokens_that_are_mixed_stay(normalize):
+    inputs = keras.Input((8, 2))
+    x = layers.LayerNormalization()(inputs) if normalize else inputs
+    x = layers.Permute((2, 1))(layers.Dense(5)(layers.Permute((2, 1))(x)))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+    assert channels_last_model(model)[0] is model
+
+
+def test_a_second_reader_in_the_original_order_has_the_channels():
+    inputs = keras.Input((8, 2))
+    both = [layers.LSTM(3)(layers.Permute((2, 1))(inputs)), layers.LSTM(3)(inputs)]
+    model = keras.Model(inputs, layers.Dense(2)(layers.Concatenate()(both)))
+    assert channels_last_model(model)[0] is model
+
+
+@pytest.mark.parametrize("size", [(9, 12), (None, None)])
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda x: ops.expand_dims(x, -1),
+        lambda x: ops.expand_dims(layers.Rescaling(0.5)(x), -1),
+        lambda x: (x / 255)[..., None],
+        lambda x: x[:, :, :, None],
+        lambda x: ops.expand_dims(layers.Permute((2, 1))(x), -1),
+    ],
+)
+def test_images_without_channels_get_an_axis_for_them(start, size, rng):
+    model = network(start, size)
+    x = rng.normal(size=(2, 9, 12)).astype("float32")
+    moved, move = channels_last_model(model)
+    assert moved.inputs[0].shape == (None, *size, 1)
+    np.testing.assert_allclose(numpy(moved(move(x))), numpy(model(x)), atol=1e-5)
+    assert ke.gradients(model, x, verbose=0)[1].shape == (2, 9, 12, 3)
+
+
+def test_an_index_that_also_crops_is_no_appended_axis(rng):
+    model = network(lambda x: x[:, 2:, :, None], (None, None))
+    x = rng.normal(size=(2, 9, 12)).astype("float32")
+    moved, move = channels_last_model(model)
+    np.testing.assert_allclose(numpy(moved(move(x))), numpy(model(x)), atol=1e-5)

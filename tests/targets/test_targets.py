@@ -115,6 +115,20 @@ def test_the_reconstruction_error_of_each_image(autoencoder, x):
     check(autoencoder, x, targets.reconstruction(), score)
 
 
+def test_the_reconstruction_error_of_preprocessed_images(autoencoder, x):
+    scores = ke.smoothgrad(
+        autoencoder,
+        x,
+        targets.reconstruction(),
+        preprocess=lambda x: x * 2 - 1,
+        repetitions=1,
+        verbose=0,
+    )[0]
+    seen = x * 2 - 1
+    expected = np.mean((numpy(autoencoder(seen)) - seen) ** 2, axis=(1, 2, 3))
+    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-4)
+
+
 def test_a_region_of_each_segmentation(segmentation, x):
     masks = np.random.default_rng(1).uniform(size=(COUNT, 6, 6)) > 0.5
     seen = ke.inspection.logits_model(segmentation)

@@ -25,6 +25,7 @@ from keras_explainable.execution.method_checks import (
     shortcut,
     takes_any_parameter,
 )
+from keras_explainable.execution.model_preparation import preprocessing_of
 from keras_explainable.inspection.model_fingerprint import fingerprint
 from keras_explainable.network.corrected_derivatives import DERIVATIVES
 from keras_explainable.targets.target import as_target
@@ -119,7 +120,7 @@ def explain(
     check_model(model)
     target = as_target(y, logits)
     if target is not None:
-        target = target.with_inputs(x)
+        target = target.with_inputs(x, preprocessing_of(method))
     options: dict[str, Any] = {"logits": logits, "lower": lower, "precision": precision}
     options["derivatives"] = derivatives
     network = PreparedNetwork(model, y, target, method, method_params, **options)
@@ -144,15 +145,16 @@ def explain(
     def explained(batch: Batch) -> Result:
         ready, batch = network.ready(batch, rows)
         memory.check_batch(batch, ready)
-        logits, maps, *stats = run_method(
-            method,
-            method_params,
-            ready,
-            batch,
-            progress.of_batch(batch.used),
-            rows=rows,
-            return_stats=return_stats,
-        )
+        with network.in_user_form():
+            logits, maps, *stats = run_method(
+                method,
+                method_params,
+                ready,
+                batch,
+                progress.of_batch(batch.used),
+                rows=rows,
+                return_stats=return_stats,
+            )
         raw, maps = maps, finish(maps, batch, ready)
         memory.check_all(maps, batch.used)
         zero_maps.count(maps, batch, ready, raw)

@@ -1,7 +1,7 @@
 """Refuse models that cannot be explained."""
 
 from keras_explainable.network.foreign_models import check_is_keras_model
-from keras_explainable.network.layers_of_model import layers_reversed
+from keras_explainable.network.layers_of_model import held_layers
 from keras_explainable.types import Model
 
 
@@ -18,7 +18,7 @@ def check_model(model: Model) -> None:
             f"{type(model).__name__}."
         )
     check_is_keras_model(model)
-    for layer in layers_reversed(model) if hasattr(model, "layers") else ():
+    for layer in held_layers(model) if hasattr(model, "layers") else ():
         if mode := getattr(layer, "quantization_mode", None):
             raise ValueError(
                 "`model` must not be quantized: integers have no derivatives; received "

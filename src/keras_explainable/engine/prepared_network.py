@@ -4,15 +4,22 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import keras
+
 from keras_explainable import lowering
+from keras_explainable.common.structures import Nested
 from keras_explainable.engine.batch_source import Batch
-from keras_explainable.execution.model_preparation import prepared_model
+from keras_explainable.execution.model_preparation import (
+    prepared_model,
+    preprocessing_of,
+)
 from keras_explainable.inspection import (
     channels_last_model,
     embedded_model,
     logits_model,
     runnable_model,
 )
+from keras_explainable.inspection.channels import input_orders
 from keras_explainable.inspection.logits import logits_of_all_outputs, rewritten_model
 from keras_explainable.inspection.targets import (
     first_output_model,
@@ -27,6 +34,7 @@ from keras_explainable.network import output_units
 from keras_explainable.network.corrected_derivatives import (
     with_framework_derivatives,
 )
+from keras_explainable.network.user_form import UserForm, in_user_form
 from keras_explainable.targets.target import Target
 from keras_explainable.types import Method, Model
 
@@ -64,6 +72,8 @@ class PreparedNetwork:
         self.top = top_count(y)
         moved, self._move = channels_last_model(self.target_model)
         embedded, self._look_up = embedded_model(moved)
+        self._form = _user_form(self.target_model, moved, embedded)
+        self._preprocess = preprocessing_of(method)
         self.model = prepared_model(method, embedded, dict(params))
         self.lowered = lowering.lower(self.model, precision) if lower else self.model
         self.required_rows = getattr(self.model, "required_rows", None)
@@ -77,6 +87,10 @@ class PreparedNetwork:
         if self.target is None:
             return nullcontext()
         return own_errors(target_layer(self.target_model))
+
+    def in_user_form(self) -> AbstractContextManager[None]:
+        """Return a context in which the method's parameters are in the user's form."""
+        return nullcontext() if self._form is None else in_user_form(self._form)
 
     def ready(self, batch: Batch, rows: int) -> tuple[Model, Batch]:
         """Return the network to run, and the batch in the form that it takes.
@@ -94,9 +108,25 @@ class PreparedNetwork:
                 self.lowered, self.model, inputs, rows
             )
         if self.top:
-            outputs = output_units.forward(self._verified, inputs, rows)
+            seen = self._seen(inputs)
+            outputs = output_units.forward(self._verified, seen, rows)
             indices = top_units(outputs, self.top)
         return self._verified, batch._replace(inputs=inputs, indices=indices)
+
+    def _seen(self, inputs: Nested) -> Nested:
+        """Return the network's inputs as it sees them, after the preprocessing."""
+        if self._preprocess is None:
+            return inputs
+        with self.in_user_form():
+            return self._preprocess(inputs)
+
+
+def _user_form(model: Model, moved: Model, embedded: Model) -> UserForm | None:
+    """Return the form of the inputs of ``model``; None if ``embedded`` takes them."""
+    if embedded is model:
+        return None
+    shapes = tuple(tuple(x.shape) for x in keras.tree.flatten(model.input))
+    return UserForm(shapes, tuple(input_orders(model)), embedded is not moved)
 
 
 def _explained_model(model: Model, target: Target | None, logits: bool) -> Model:

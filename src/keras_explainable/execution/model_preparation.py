@@ -1,4 +1,4 @@
-"""Replacing a model by the rewritten one that a method needs."""
+"""What a method does to a model and its inputs before it explains them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -30,3 +30,11 @@ def prepared_model(method: Method, model: Model, params: dict[str, Any]) -> Mode
         inner, params = inner.func, inner.keywords | params
     hook: Hook | None = getattr(inner, "prepare", None)
     return model if hook is None else hook(model, params)
+
+
+def preprocessing_of(method: Method | None) -> Callable[[Any], Any] | None:
+    """Return the function from a method's inputs to what the model sees, if any."""
+    inner: Any = method
+    while isinstance(inner, partial):
+        inner = inner.func
+    return getattr(inner, "preprocess", None)

@@ -19,6 +19,7 @@ from keras_explainable.common.structures import take_rows
 from keras_explainable.inspection.embeddings import check_real_inputs
 from keras_explainable.network import output_units
 from keras_explainable.network.model_inputs import as_array, check_finite, map_shape
+from keras_explainable.network.user_form import moved_array
 from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
@@ -185,7 +186,7 @@ def _segments(length: int, size: int, step: int) -> np.ndarray:
 
 
 def _as_fill(fill: Any, inputs: Tensor) -> Tensor:
-    given = as_array("fill", fill)
+    given = moved_array("fill", as_array("fill", fill))
     shape = tuple(inputs.shape[1:])
     if tuple(given.shape) not in ((), shape[-1:], shape):
         raise ValueError(

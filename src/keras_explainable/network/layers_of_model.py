@@ -56,7 +56,12 @@ def _numbers(layer: keras.Layer) -> list[Any]:
 
 def has_layer(model: Model, kinds: Any) -> bool:
     """Return whether any layer, however deep in others, is of one of the kinds."""
-    return any(isinstance(layer, kinds) for layer in _held(model, set()))
+    return any(isinstance(layer, kinds) for layer in held_layers(model))
+
+
+def held_layers(model: Model) -> list[keras.Layer]:
+    """Return all layers, also those that layers of the user's hold."""
+    return [*_held(model, set())]
 
 
 def trained_weights(layers: list[keras.Layer]) -> list[keras.Variable]:

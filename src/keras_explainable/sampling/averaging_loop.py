@@ -8,7 +8,7 @@ twice and memory does not grow with their number.
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import wraps
+from functools import reduce, wraps
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, map_structure, row_count
 from keras_explainable.execution.compilation import call_method
 from keras_explainable.execution.method_checks import own_parameters
+from keras_explainable.execution.model_preparation import preprocessing_of
 from keras_explainable.network import output_units
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
@@ -68,13 +69,9 @@ def _no_progress(done: int, total: int) -> None:
     """Do nothing."""
 
 
-def _same(inputs: Nested) -> Nested:
-    return inputs
-
-
 def looping_method(
     function: Callable[..., tuple[Any, ...]],
-    prepare: Callable[[Nested], Nested] = _same,
+    prepare: Callable[[Nested], Nested] | None = None,
     *,
     samples: bool = True,
     several: bool = False,
@@ -89,6 +86,10 @@ def looping_method(
         several: Whether the method supports models with several inputs.
         inner: Method that is called with the ``**params`` of ``function``.
     """
+    functions = [*filter(None, [prepare, preprocessing_of(inner)])]
+
+    def preprocess(inputs: Nested) -> Nested:
+        return reduce(lambda x, function: function(x), functions, inputs)
 
     @wraps(function)
     def method(
@@ -106,7 +107,7 @@ def looping_method(
         if not several:
             check_single_input(model, inputs)
         ids = checks.image_ids(ids, row_count(inputs), low=noise.PADDING)
-        outputs = output_units.forward(model, prepare(inputs), rows)
+        outputs = output_units.forward(model, preprocess(inputs), rows)
         indices = output_units.as_indices(indices, len(ids), outputs.shape[-1])
         call = MethodCall(
             model, inputs, outputs, indices, ids, rows, progress, return_stats
@@ -117,6 +118,7 @@ def looping_method(
     if inner is not None:
         signature = _with_parameters_of(inner, signature)
     method.__signature__ = signature  # type: ignore[attr-defined]
+    method.preprocess = preprocess if functions else None  # type: ignore[attr-defined]
     return method
 
 

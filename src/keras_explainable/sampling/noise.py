@@ -16,6 +16,7 @@ from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.execution.compilation import describe
 from keras_explainable.network.input_kinds import takes_noise, unmasked_steps
 from keras_explainable.network.model_inputs import input_names, map_inputs_with
+from keras_explainable.network.user_form import preprocessed
 from keras_explainable.types import Model, Tensor
 
 #: An amount of noise: a number, one per channel, or either for each input by name.
@@ -78,7 +79,9 @@ class Noise:
 
     def prepared(self, inputs: Nested) -> Nested:
         """Return ``inputs`` as the model receives them, preprocessed."""
-        return inputs if self.preprocess is None else self.preprocess(inputs)
+        if self.preprocess is None:
+            return inputs
+        return preprocessed(self.preprocess, inputs)
 
     def scales(self, model: Model, inputs: Nested, spans: Nested) -> Nested:
         """Return sigma in units of each input, shape (B, 1), or (B, C) by channel.

@@ -53,7 +53,7 @@ def reconstruction(loss: Loss = "mean_squared_error") -> Target:
     """Return the target of how badly each input is reconstructed by an autoencoder.
 
     The input that the outputs are compared with is constant: derivatives are those by
-    what the network sees.
+    what the network sees. With ``preprocess`` of ``smooth``, it is preprocessed, too.
 
     Args:
         loss: As for ``loss``, of the inputs and the outputs.

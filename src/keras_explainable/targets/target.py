@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -53,8 +54,14 @@ class Target:
         self.function, self.logits, self.view = function, logits, view
         self.data = [*map(_as_data, data)]
 
-    def with_inputs(self, x: Any) -> "Target":
+    def with_inputs(
+        self, x: Any, preprocess: Callable[[Tensor], Tensor] | None = None
+    ) -> "Target":
         """Return the target with the explained inputs where it asks for them.
+
+        Args:
+            x: The inputs that are explained.
+            preprocess: Function from them to what the model sees.
 
         Raises:
             ValueError: If ``x`` cannot be had whole, or has another number of rows than
@@ -69,7 +76,8 @@ class Target:
                 "`x` must be an array (N, ...) for a target of the inputs themselves; "
                 f"received {type(x).__name__}."
             )
-        data = [x if part is INPUTS else part for part in self.data]
+        seen = x if preprocess is None else _preprocessed(x, preprocess)
+        data = [seen if part is INPUTS else part for part in self.data]
         return Target(self.function, *data, logits=self.logits, view=self.view)
 
     def check_rows(self, count: int) -> None:
@@ -87,6 +95,13 @@ class Target:
             if position >= len(part):
                 self.check_rows(position + 1)
         return [part[position : position + 1] for part in self.data]
+
+
+def _preprocessed(x: Any, preprocess: Callable[[Tensor], Tensor]) -> np.ndarray:
+    """Return preprocessed images, one by one, as all may not fit the device."""
+    images = (ops.convert_to_tensor(x[at : at + 1]) for at in range(len(x)))
+    floats = (ops.cast(image, keras.config.floatx()) for image in images)
+    return np.concatenate([ops.convert_to_numpy(preprocess(x)) for x in floats])
 
 
 def _as_data(values: Any) -> Any:

@@ -9,6 +9,7 @@ from keras_explainable.common.structures import take_rows
 from keras_explainable.execution.compilation import describe
 from keras_explainable.methods.gradient import input_gradients
 from keras_explainable.network.model_inputs import as_array, check_finite
+from keras_explainable.network.user_form import moved_array
 from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
@@ -76,7 +77,8 @@ def expected_gradients(
 
 
 def _as_data(data: Any, inputs: Tensor) -> Tensor:
-    data = ops.cast(ops.convert_to_tensor(as_array("data", data)), inputs.dtype)
+    data = moved_array("data", as_array("data", data), rows=True)
+    data = ops.cast(ops.convert_to_tensor(data), inputs.dtype)
     if tuple(data.shape[1:]) != tuple(inputs.shape[1:]) or not len(data):
         raise ValueError(
             f"`data` must have shape (M, ...) with images of {tuple(inputs.shape[1:])};"

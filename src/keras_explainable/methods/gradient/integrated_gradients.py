@@ -20,6 +20,7 @@ from keras_explainable.methods.gradient import input_gradients
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, per_row
 from keras_explainable.network import model_inputs, output_units
 from keras_explainable.network.input_tensors import as_inputs
+from keras_explainable.network.user_form import moved_array
 from keras_explainable.sampling import averaging_loop, noise
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
@@ -144,7 +145,10 @@ def _rule(rule: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _baselines(baseline: Baseline, model: Model, inputs: Nested) -> Nested:
     """Return a baseline for each row of each input, in the shape of the inputs."""
-    return model_inputs.map_inputs_with(model, _baseline, "baseline", baseline, inputs)
+    numbers = tree.pack_sequence_as(inputs, [*range(len(tree.flatten(inputs)))])
+    return model_inputs.map_inputs_with(
+        model, _baseline, "baseline", baseline, inputs, numbers
+    )
 
 
 def _difference(inputs: Tensor, baseline: Tensor) -> Tensor:
@@ -153,8 +157,8 @@ def _difference(inputs: Tensor, baseline: Tensor) -> Tensor:
     return ops.zeros(inputs.shape, "float32")
 
 
-def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
-    """Return a baseline for each row of one input (B, H, W, C).
+def _baseline(baseline: Baseline, inputs: Tensor, number: int) -> Tensor:
+    """Return a baseline for each row of one input (B, H, W, C), the one of a number.
 
     There is no path to tokens, categories or masks, which stay as they are.
     """
@@ -167,6 +171,7 @@ def _baseline(baseline: Baseline, inputs: Tensor) -> Tensor:
             )
         return filters.blur(inputs, min(inputs.shape[1:-1]) / 10)
     given, shape = model_inputs.as_array("baseline", baseline), tuple(inputs.shape[1:])
+    given = moved_array("baseline", given, number)
     if tuple(given.shape) not in ((), shape):
         raise ValueError(
             f"`baseline` must be a number or have the inputs' shape {shape}; received "

@@ -106,6 +106,6 @@ def smooth(
     hook = prepares_model(lambda model, params: prepared_model(method, model, params))
     return hook(
         averaging_loop.looping_method(
-            smoothed, noisy.prepared, several=True, inner=method
+            smoothed, preprocess and noisy.prepared, several=True, inner=method
         )
     )

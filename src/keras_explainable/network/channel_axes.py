@@ -1,0 +1,161 @@
+"""The axes of a model's inputs that hold the channels, told by what reads them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_explainable.common.structures import flatten
+from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.operation_kinds import LINEAR
+from keras_explainable.network.time_distributed import operation_on_frames
+from keras_explainable.network.trace_model import inlined
+
+#: Layers that take the last axis for channels, and all others for positions.
+SPATIAL = (
+    *(kind for kind in LINEAR if kind is not layers.Dense),
+    *(
+        getattr(layers, f"{kind}Pooling{rank}D")
+        for kind in ("Average", "Max", "GlobalAverage", "GlobalMax")
+        for rank in (1, 2, 3)
+    ),
+    *(getattr(layers, f"ConvLSTM{rank}D") for rank in (1, 2, 3)),
+)
+
+#: Layers that scale every value; weights differ along their ``axis``.
+NORMALIZING = (
+    layers.BatchNormalization,
+    layers.GroupNormalization,
+    layers.LayerNormalization,
+    layers.Normalization,
+)
+
+#: Layers that mix the values along the last axis, which may be tokens.
+MIXING = (layers.Dense, layers.EinsumDense)
+
+#: The attributes of transposing operations of ``keras.ops``, as arguments of NumPy's.
+TRANSPOSING: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+    "Transpose": (np.transpose, ("axes",)),
+    "Moveaxis": (np.moveaxis, ("source", "destination")),
+    "Swapaxes": (np.swapaxes, ("axis1", "axis2")),
+    "Einsum": (lambda x, subscripts: np.einsum(subscripts, x), ("subscripts",)),
+}
+
+#: Operations that may append an axis of 1, also the layer of the same name.
+APPENDING = ("ExpandDims", "GetItem", "Reshape")
+
+#: For each axis of a tensor, the axis of the input that it was. The axis after the
+#: input's last one is new, of length 1.
+Order = tuple[int, ...]
+
+
+def channel_axes(graph: Graph) -> list[int]:
+    """Return the axis of the channels of each input, in a flat list.
+
+    Permutations and elementwise steps are followed from the input to its readers. The
+    first convolution or pooling among them tells the channels: its last axis. Without
+    one, the channels are on the first axis if that is last for every reader, and else
+    on the last.
+    """
+    readings = _readings(graph)
+    return [
+        _channel_axis([each for at, each in readings if at == position], len(x.shape))
+        for position, x in enumerate(flatten(graph.inputs))
+    ]
+
+
+def _channel_axis(readings: list[tuple[Order, Any]], rank: int) -> int:
+    for order, operation in readings:
+        if _takes_channels_last(operation) and order[-1] <= rank:
+            return order[-1] if rank > 2 else 1  # Tables (B, features) stay.
+    # A dense layer on transposed (B, T, C) mixes the tokens, as in an MLP-Mixer.
+    last = {
+        rank - 1 if rank == 3 and _mixes(operation) else order[-1]
+        for order, operation in readings
+    }
+    # That of (C, T), of (C, H, W), or of frames (T, C, H, W).
+    first = range(1, min(max(rank - 2, 2), rank - 1))
+    return last.pop() if len(last) == 1 and last <= {*first} else rank - 1
+
+
+def _readings(graph: Graph) -> list[tuple[int, tuple[Order, Any]]]:
+    """Return what reads each input: its number, and the order of axes and operation."""
+    orders: dict[int, tuple[int, Order]] = {
+        id(x): (at, tuple(range(len(x.shape))))
+        for at, x in enumerate(flatten(graph.inputs))
+    }
+    readings = []
+    for step in inlined(graph).steps:
+        known = [orders[id(x)] for x in step.reads if id(x) in orders]
+        for position, order in known:
+            axes = transposition(step) if len(step.reads) == 1 else None
+            if axes is not None:
+                extended = *order, len(order)
+                order = tuple(extended[axis] for axis in axes)
+            keeps = axes is not None or _keeps_positions(step)
+            if keeps:
+                orders[id(step.outputs)] = position, order
+            if not keeps or _normalizes_last_axis(step):
+                readings.append((position, (order, step.operation)))
+    return readings
+
+
+def _mixes(operation: Any) -> bool:
+    return isinstance(operation_on_frames(operation), MIXING)
+
+
+def _keeps_positions(step: Step) -> bool:
+    """Return whether a step has no weights, or one for each value, and keeps shapes."""
+    read, operation = step.reads[0], step.operation
+    if len(step.reads) > 1 or getattr(step.outputs, "shape", None) != read.shape:
+        return False
+    if isinstance(operation, (*NORMALIZING, layers.PReLU)):
+        return True
+    has_weights = bool(getattr(operation, "weights", None))
+    return not (has_weights or _takes_channels_last(operation))
+
+
+def _normalizes_last_axis(step: Step) -> bool:
+    if not isinstance(step.operation, NORMALIZING):
+        return False
+    rank, axes = len(step.reads[0].shape), flatten(step.operation.axis)
+    return any(axis in (-1, rank - 1) for axis in axes)
+
+
+def _takes_channels_last(operation: Any) -> bool:
+    of_frame = operation_on_frames(operation)
+    is_model = of_frame is not operation and isinstance(of_frame, keras.Model)
+    return is_model or isinstance(of_frame, SPATIAL)
+
+
+def _takes_all(step: Step) -> bool:
+    """Return whether a step does not choose elements or their order by an index."""
+    if type(step.operation).__name__ != "GetItem":
+        return True
+    key = step.args[1] if isinstance(step.args[1], tuple) else step.args[1:]
+    return all(each in (None, ..., slice(None)) for each in key)
+
+
+def transposition(step: Step) -> Order | None:
+    """Return the axes in their new order, if the step only permutes or appends."""
+    operation, shape = step.operation, tuple(step.reads[0].shape)
+    if isinstance(operation, layers.Permute):
+        return 0, *operation.dims
+    kind = type(operation).__name__
+    if kind in APPENDING and tuple(step.outputs.shape) == (*shape, 1):
+        return tuple(range(len(shape) + 1)) if _takes_all(step) else None
+    if kind not in TRANSPOSING:
+        return None
+    function, names = TRANSPOSING[kind]
+    if not all(hasattr(operation, name) for name in names):
+        return None
+    # An array whose axes can be told from each other by their lengths.
+    axes = np.zeros(range(1, len(shape) + 1))
+    try:
+        order = function(axes, *(getattr(operation, name) for name in names)).shape
+    except ValueError:  # An einsum of several tensors, or of a diagonal.
+        return None
+    is_order = len(order) == len(shape) and order[0] == 1
+    return tuple(length - 1 for length in order) if is_order else None
