@@ -90,7 +90,7 @@ class PreparedNetwork:
 
     def in_user_form(self) -> AbstractContextManager[None]:
         """Return a context in which the method's parameters are in the user's form."""
-        return nullcontext() if self._form is None else in_user_form(self._form)
+        return in_user_form(self._form)
 
     def ready(self, batch: Batch, rows: int) -> tuple[Model, Batch]:
         """Return the network to run, and the batch in the form that it takes.

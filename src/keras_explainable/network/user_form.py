@@ -37,8 +37,11 @@ _form: ContextVar[UserForm | None] = ContextVar("user_form", default=None)
 
 
 @contextmanager
-def in_user_form(form: UserForm) -> Iterator[None]:
-    """Return a context in which what the user gave a method is in a form."""
+def in_user_form(form: UserForm | None) -> Iterator[None]:
+    """Return a context in which what the user gave a method is in a form.
+
+    None stands for the form of the network that runs.
+    """
     token = _form.set(form)
     try:
         yield
