@@ -50,7 +50,8 @@ def model_state(model: Model) -> list[Any]:
 
 
 def _numbers(layer: keras.Layer) -> list[Any]:
-    found = [getattr(layer, name, None) for name in NUMBERS]
+    attributes = vars(layer)  # PyTorch looks long for attributes that are missing.
+    found = [attributes[name] for name in NUMBERS if name in attributes]
     return [x if isinstance(x, float | int) else id(x) for x in found]
 
 
@@ -78,10 +79,10 @@ def trained_weights(layers: list[keras.Layer]) -> list[keras.Variable]:
 
 
 def _held(holder: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield the layers among an object's attributes, and those that they hold."""
-    attributes = getattr(holder, "__dict__", {})  # A model's own hold its graph, too.
-    for value in keras.tree.flatten(getattr(holder, "layers", attributes)):
-        if isinstance(value, keras.Layer) and id(value) not in seen:
-            seen.add(id(value))
-            yield value
-            yield from _held(value, seen)
+    """Yield the layers that a layer or model holds, and those that these hold."""
+    # What Keras tracks; the public ``layers`` of models lacks what other layers hold.
+    for layer in getattr(holder, "_layers", ()):
+        if id(layer) not in seen:
+            seen.add(id(layer))
+            yield layer
+            yield from _held(layer, seen)
