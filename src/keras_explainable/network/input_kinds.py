@@ -4,19 +4,17 @@ A quantity has derivatives and may be given noise. What only chooses keeps its d
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import layers
 
-from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.network.graph import Graph, GraphModel, Step, ids, symbols_in
 from keras_explainable.network.layers_of_model import has_layer, model_state
 from keras_explainable.network.trace_model import inlined, trace
-from keras_explainable.types import Model, Tensor
+from keras_explainable.types import Model
 
 #: Layers whose outputs jump where their inputs change.
 CHOOSING_LAYERS = (
@@ -54,14 +52,14 @@ def choosing_inputs(model: Model) -> list[bool] | None:
 
 
 def _choosing_inputs(model: Model) -> list[bool] | None:
-    graph = _graph(model)
+    graph = graph_of_layers(model)
     if graph is None:
         return None
     graph = inlined(graph)
     return [not _has_derivative(graph, x) for x in flatten(graph.inputs)]
 
 
-def _graph(model: Model) -> Graph | None:
+def graph_of_layers(model: Model) -> Graph | None:
     """Return the graph of the user's layers, also for a lowered copy."""
     if isinstance(model, GraphModel):
         return getattr(model, "original", model.graph)
@@ -133,52 +131,3 @@ def takes_noise(model: Model, inputs: Nested) -> list[bool]:
         and (symbol is None or is_float(symbol) or symbol.dtype == "uint8")
         for number, (x, symbol) in enumerate(zip(leaves, symbols, strict=True))
     ]
-
-
-def unmasked_steps(model: Model, inputs: Nested) -> list[Tensor | None]:
-    """Return for each input (B, T, ...) which steps no ``Masking`` layer hides, (B, T).
-
-    None for inputs of which no layer hides steps.
-
-    Raises:
-        ValueError: If it is not known whose steps such a layer hides.
-    """
-    leaves = flatten(inputs)
-    masks: list[Tensor | None] = [None] * len(leaves)
-    if not has_layer(model, layers.Masking):
-        return masks
-    graph = _graph(model)
-    if graph is None:
-        raise _unknown_steps(model.name)
-    flat = inlined(graph)
-    for step in flat.steps:
-        if isinstance(step.operation, layers.Masking):
-            number, mask = _mask_by(step, flat, leaves)
-            known = masks[number]
-            masks[number] = mask if known is None else ops.logical_and(known, mask)
-    return masks
-
-
-def _mask_by(step: Step, graph: Graph, leaves: list[Tensor]) -> tuple[int, Tensor]:
-    """Return the position of the input whose steps a layer hides, and (B, T)."""
-    [read] = step.reads
-    sources = [
-        number
-        for number, symbol in enumerate(flatten(graph.inputs))
-        if symbol is read or graph.between(symbol, read)
-    ]
-    inputs = keras.tree.pack_sequence_as(graph.inputs, leaves)
-    with backend.state_kept():
-        values = replace(graph, outputs=read).pruned().run(inputs)
-    if len(sources) != 1 or values.shape[:2] != leaves[sources[0]].shape[:2]:
-        raise _unknown_steps(step.operation.name)
-    differs = ops.not_equal(values, step.operation.mask_value)
-    return sources[0], ops.any(differs, axis=-1)
-
-
-def _unknown_steps(name: str) -> ValueError:
-    return ValueError(
-        "`model` must hide steps of one of its inputs by `Masking`, so that these get "
-        f"no noise; received {name!r}, of which that is not known. Sigma given by the "
-        "input's name, such as noise={'x': 0.1}, adds noise to all steps."
-    )
