@@ -162,12 +162,87 @@ def test_tokens_alone_are_refused(dtype, rng):
             ke.smoothgrad(model, x, [0, 1], **FEW)
 
 
-def test_integers_that_are_counted_are_refused_by_name(rng):
-    model = pixels("int32")
-    x = rng.integers(0, 256, (2, 4, 4, 3))
-    with pytest.raises(ValueError, match="must have an input of real numbers"):
-        ke.smoothgrad(model, x, [0, 1], **FEW)
-    assert ke.gradients(model, x, [0, 1], verbose=0)[1].any()
+@pytest.mark.parametrize("dtype", ["int16", "int32"])
+def test_integers_that_the_layers_count_get_noise(dtype, rng):
+    """As numbers with fractions, which the noise has."""
+    x = rng.integers(0, 256, (2, 4, 4, 3)).astype(dtype)
+    params = {"seed": 0, "return_stats": True, **FEW}
+    models = pixels(dtype), pixels("float32")
+    models[1].set_weights(models[0].get_weights())
+    one, other = (ke.smoothgrad(each, x, [0, 1], **params) for each in models)
+    np.testing.assert_allclose(one[2].sigma, other[2].sigma)
+    np.testing.assert_allclose(one[1], other[1], rtol=1e-4, atol=1e-7)
+    assert (one[2].sigma > 0).all()
+
+
+class Positions(layers.Layer):
+    """Adds the embedding of each position to the step there."""
+
+    def __init__(self):
+        super().__init__()
+        self.position = layers.Embedding(5, 4)
+        self.position.build(())
+
+    def call(self, inputs):
+        return inputs + self.position(ops.arange(5))
+
+
+def float_tokens(kind):
+    """Tokens in an input of floats, next to numbers."""
+    numbers = keras.Input((4,), name="numbers")
+    if kind == "frames":
+        tokens = keras.Input((5, 2), name="tokens")
+        h = layers.TimeDistributed(layers.Embedding(9, 4))(tokens)
+    else:
+        tokens = keras.Input((5,), name="tokens")
+        h = Tokenwise()(tokens)
+    h = layers.Concatenate()([numbers, layers.Flatten()(h)])
+    return keras.Model([numbers, tokens], layers.Dense(2)(h))
+
+
+@pytest.mark.parametrize("kind", ["frames", "own"])
+def test_tokens_as_floats_get_no_noise(kind, rng):
+    model = float_tokens(kind)
+    tokens = rng.integers(0, 9, (2, 5, 2) if kind == "frames" else (2, 5))
+    x = [rng.normal(size=(2, 4)).astype("float32"), tokens.astype("float32")]
+    assert choosing_inputs(model) == [False, True]
+    *_, stats = ke.smoothgrad(model, x, [0, 1], return_stats=True, **FEW)
+    assert (stats[0].sigma > 0).all()
+    assert not stats[1].sigma.any()
+
+
+def test_a_layer_that_embeds_positions_reads_quantities(rng):
+    inputs = keras.Input((5, 4))
+    h = layers.GlobalAveragePooling1D()(Positions()(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(h))
+    assert choosing_inputs(model) == [False]
+    x = rng.normal(size=(2, 5, 4)).astype("float32")
+    assert ke.smoothgrad(model, x, [0, 1], **FEW)[1].all()
+
+
+class Both(keras.Model):
+    """A subclassed model of tokens and numbers, in a dictionary."""
+
+    def __init__(self, embedding):
+        super().__init__()
+        self.embedding, self.head = embedding, layers.Dense(2)
+
+    def call(self, inputs):
+        h = ops.mean(self.embedding(inputs["tokens"]), axis=1)
+        return self.head(ops.concatenate([h, inputs["numbers"]], axis=-1))
+
+
+@pytest.mark.parametrize("make", [lambda: layers.Embedding(9, 4), Tokenwise])
+def test_tokens_in_a_dictionary_get_no_noise(make, rng):
+    x = {
+        "tokens": rng.integers(0, 9, (2, 5)),
+        "numbers": rng.normal(size=(2, 4)).astype("float32"),
+    }
+    model = Both(make())
+    model(x)
+    *_, stats = ke.smoothgrad(model, x, [0, 1], return_stats=True, **FEW)
+    assert (stats["numbers"].sigma > 0).all()
+    assert not stats["tokens"].sigma.any()
 
 
 def recurrent(scale):
@@ -216,7 +291,7 @@ def test_steps_that_are_hidden_out_of_sight_are_refused(rng):
 def test_kinds_of_inputs():
     found = {make: choosing_inputs(make()) for make in MODELS}
     assert set(map(tuple, found.values())) == {(False, True)}
-    for dtype, expected in (("uint8", [True]), ("int32", [False]), ("float32", [True])):
+    for dtype, expected in (("uint8", [True]), ("int32", [True]), ("float32", [True])):
         model = pixels(dtype)
         tensors = as_inputs(model, np.zeros((1, 4, 4, 3), dtype))
         assert choosing_inputs(model) == [False]

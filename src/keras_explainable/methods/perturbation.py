@@ -18,6 +18,11 @@ from keras_explainable.common import checks
 from keras_explainable.common.structures import take_rows
 from keras_explainable.inspection.embeddings import check_real_inputs
 from keras_explainable.network import output_units
+from keras_explainable.network.masked_steps import (
+    known_unmasked_steps,
+    maps_where_shown,
+    where_shown,
+)
 from keras_explainable.network.model_inputs import as_array, check_finite, map_shape
 from keras_explainable.network.user_form import moved_array
 from keras_explainable.sampling import averaging_loop
@@ -64,16 +69,19 @@ def occlusion(
     windows = _windows(shape, eighth if size is None else size, stride)
     scale = len(windows) / windows.sum(axis=0)
     fill, logits = _as_fill(fill, call.inputs), call.logits
+    [shown] = known_unmasked_steps(call.model, call.inputs)
 
     def perturb(copies: Copies) -> tuple[Tensor, Any]:
         masks = _as_inputs(windows[copies.draw], call.inputs)
+        masks = where_shown(shown, masks, ops.zeros_like(masks), copies.image)
         inputs = take_rows(call.inputs, copies.image)
         return inputs + masks * (fill - inputs), None
 
     def counted(scores: Tensor, copies: Copies) -> Tensor:
         clean = take_rows(logits, copies.image)
         weights = ops.cast(windows[copies.draw] * scale, scores.dtype)[..., None]
-        return weights * (_as_maps(clean, shape) - scores)
+        maps = weights * (_as_maps(clean, shape) - scores)
+        return maps_where_shown(shown, maps, copies.image)
 
     accumulator = averaging_loop.average_over_copies(
         call, _scores, perturb, Sampling(len(windows)), counted=counted
@@ -124,6 +132,7 @@ def rise(
     check_real_inputs(call.model)
     sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
     shape = map_shape(call.inputs.shape)
+    [shown] = known_unmasked_steps(call.model, call.inputs)
 
     def masks(copies: Copies) -> Tensor:
         keys = sampling.keys(call.ids[copies.image], copies.draw)
@@ -131,10 +140,13 @@ def rise(
 
     def perturb(copies: Copies) -> tuple[Tensor, Any]:
         inputs = take_rows(call.inputs, copies.image)
-        return inputs * _as_inputs(masks(copies), inputs), None
+        factor = _as_inputs(masks(copies), inputs)
+        factor = where_shown(shown, factor, ops.ones_like(factor), copies.image)
+        return inputs * factor, None
 
     def counted(scores: Tensor, copies: Copies) -> Tensor:
-        return ops.cast(masks(copies)[..., None], scores.dtype) * scores / probability
+        maps = ops.cast(masks(copies)[..., None], scores.dtype) * scores / probability
+        return maps_where_shown(shown, maps, copies.image)
 
     accumulator = averaging_loop.average_over_copies(
         call, _scores, perturb, sampling, counted=counted

@@ -4,10 +4,11 @@ A quantity has derivatives and may be given noise. What only chooses keeps its d
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from keras_explainable import backend
@@ -15,8 +16,12 @@ from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.network.graph import Graph, GraphModel, Step, ids, symbols_in
 from keras_explainable.network.layers_of_model import has_layer, model_state
-from keras_explainable.network.trace_model import inlined, trace
-from keras_explainable.types import Model, Tensor
+from keras_explainable.network.time_distributed import (
+    operation_on_frames,
+    with_layers_on_frames,
+)
+from keras_explainable.network.trace_model import inlined_with_calls, trace
+from keras_explainable.types import Model
 
 #: Layers whose outputs jump where their inputs change.
 CHOOSING_LAYERS = (
@@ -39,7 +44,7 @@ CHOOSING_OPERATIONS = {
 #: Operations that look rows up: what comes after their first argument only chooses.
 LOOK_UPS = {"Take", "TakeAlongAxis"}
 
-_cache = ModelCache(capacity=1)
+_cache = ModelCache(capacity=32)
 
 
 def choosing_inputs(model: Model) -> list[bool] | None:
@@ -49,19 +54,26 @@ def choosing_inputs(model: Model) -> list[bool] | None:
     comparison. A layer that is not Keras' own may do anything with integers, so that
     those count as choosing, too.
     """
-    state = model_state(model)
-    return _cache.get(model, "choosing", lambda: _choosing_inputs(model), state)
+    numbers = range(len(flatten(getattr(model, "inputs", None) or ())))
+    known = [only_chooses(model, number) for number in numbers]
+    return None if None in known or not known else [*map(bool, known)]
 
 
-def _choosing_inputs(model: Model) -> list[bool] | None:
-    graph = _graph(model)
+def only_chooses(model: Model, number: int) -> bool | None:
+    """Return whether one input only chooses; see ``choosing_inputs``."""
+    make = partial(_only_chooses, model, number)
+    return _cache.get(model, number, make, model_state(model))
+
+
+def _only_chooses(model: Model, number: int) -> bool | None:
+    graph = graph_of_layers(model)
     if graph is None:
         return None
-    graph = inlined(graph)
-    return [not _has_derivative(graph, x) for x in flatten(graph.inputs)]
+    flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
+    return not _has_derivative(flat, flatten(flat.inputs)[number])
 
 
-def _graph(model: Model) -> Graph | None:
+def graph_of_layers(model: Model) -> Graph | None:
     """Return the graph of the user's layers, also for a lowered copy."""
     if isinstance(model, GraphModel):
         return getattr(model, "original", model.graph)
@@ -74,6 +86,8 @@ def _has_derivative(graph: Graph, symbol: Any) -> bool:
     for step in graph.steps:
         read = [x for x in _quantities(step) if id(x) in reached]
         if not read or _chooses(step.operation, whole):
+            continue
+        if is_float(symbol) and _ignores_fractions(step, read):
             continue
         written = flatten(step.outputs)
         jumps = any(map(is_float, read)) and not any(map(is_float, written))
@@ -90,12 +104,41 @@ def _quantities(step: Step) -> Sequence[Any]:
 
 
 def _chooses(operation: Any, whole: bool) -> bool:
+    operation = operation_on_frames(operation)
     if isinstance(operation, CHOOSING_LAYERS):
         return True
     if not isinstance(operation, keras.Layer):
         return type(operation).__name__ in CHOOSING_OPERATIONS
     own = type(operation).__module__.split(".")[0] not in ("keras", "keras_explainable")
     return whole and (own or isinstance(operation, layers.Lambda))
+
+
+def _ignores_fractions(step: Step, read: Sequence[Any]) -> bool:
+    """Return whether a layer that holds a choosing one takes fractions for 0.
+
+    So does one that casts to integers. If it cannot be tried, that counts as choosing.
+    """
+    layer = operation_on_frames(step.operation)
+    if not isinstance(layer, keras.Layer) or not has_layer(layer, CHOOSING_LAYERS):
+        return False
+    rng = np.random.default_rng(0)
+    zeros = {id(x): np.zeros(_shape(x)) for x in step.reads}
+    fractions = zeros | {id(x): rng.uniform(0.1, 0.4, _shape(x)) for x in read}
+    try:
+        one, other = (_outputs(step, values) for values in (zeros, fractions))
+    except Exception:
+        return True
+    return all(map(np.array_equal, one, other))
+
+
+def _shape(symbol: Any) -> tuple[int, ...]:
+    return symbol.shape[0] or 1, *(size or 8 for size in symbol.shape[1:])
+
+
+def _outputs(step: Step, values: dict[int, Any]) -> list[Any]:
+    tensors = {id(x): ops.cast(values[id(x)], x.dtype) for x in step.reads}
+    with backend.state_kept():
+        return [*map(ops.convert_to_numpy, flatten([*step.run(tensors).values()]))]
 
 
 def kept_dtype(model: Model, number: int, symbol: Any, x: Any) -> str | None:
@@ -114,71 +157,24 @@ def kept_dtype(model: Model, number: int, symbol: Any, x: Any) -> str | None:
         return "int32" if whole else "bool" if dtype == "bool" else None
     if is_float(symbol) or not isinstance(model, keras.Model):
         return None
-    kinds = choosing_inputs(model)
     dtype = keras.backend.standardize_dtype(symbol.dtype)
-    return dtype if kinds and kinds[number] else None
+    return dtype if only_chooses(model, number) else None
 
 
 def takes_noise(model: Model, inputs: Nested) -> list[bool]:
     """Return for each input whether it is a quantity, which may be given noise.
 
-    Integers are none, but for uint8, which stands for pixels.
+    The graph of the layers shows that. Where it is not known, integers are none, but
+    for uint8, which stands for pixels.
     """
     leaves = flatten(inputs)
     kinds = choosing_inputs(model) if isinstance(model, keras.Model) else None
     symbols = getattr(model, "inputs", None) or [None] * len(leaves)
     return [
-        is_float(x)
-        and not (kinds and kinds[number])
-        and (symbol is None or is_float(symbol) or symbol.dtype == "uint8")
+        is_float(x) and (not kinds[number] if kinds else _may_be_quantity(symbol))
         for number, (x, symbol) in enumerate(zip(leaves, symbols, strict=True))
     ]
 
 
-def unmasked_steps(model: Model, inputs: Nested) -> list[Tensor | None]:
-    """Return for each input (B, T, ...) which steps no ``Masking`` layer hides, (B, T).
-
-    None for inputs of which no layer hides steps.
-
-    Raises:
-        ValueError: If it is not known whose steps such a layer hides.
-    """
-    leaves = flatten(inputs)
-    masks: list[Tensor | None] = [None] * len(leaves)
-    if not has_layer(model, layers.Masking):
-        return masks
-    graph = _graph(model)
-    if graph is None:
-        raise _unknown_steps(model.name)
-    flat = inlined(graph)
-    for step in flat.steps:
-        if isinstance(step.operation, layers.Masking):
-            number, mask = _mask_by(step, flat, leaves)
-            known = masks[number]
-            masks[number] = mask if known is None else ops.logical_and(known, mask)
-    return masks
-
-
-def _mask_by(step: Step, graph: Graph, leaves: list[Tensor]) -> tuple[int, Tensor]:
-    """Return the position of the input whose steps a layer hides, and (B, T)."""
-    [read] = step.reads
-    sources = [
-        number
-        for number, symbol in enumerate(flatten(graph.inputs))
-        if symbol is read or graph.between(symbol, read)
-    ]
-    inputs = keras.tree.pack_sequence_as(graph.inputs, leaves)
-    with backend.state_kept():
-        values = replace(graph, outputs=read).pruned().run(inputs)
-    if len(sources) != 1 or values.shape[:2] != leaves[sources[0]].shape[:2]:
-        raise _unknown_steps(step.operation.name)
-    differs = ops.not_equal(values, step.operation.mask_value)
-    return sources[0], ops.any(differs, axis=-1)
-
-
-def _unknown_steps(name: str) -> ValueError:
-    return ValueError(
-        "`model` must hide steps of one of its inputs by `Masking`, so that these get "
-        f"no noise; received {name!r}, of which that is not known. Sigma given by the "
-        "input's name, such as noise={'x': 0.1}, adds noise to all steps."
-    )
+def _may_be_quantity(symbol: Any) -> bool:
+    return symbol is None or is_float(symbol) or bool(symbol.dtype == "uint8")

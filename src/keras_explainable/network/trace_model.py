@@ -48,6 +48,11 @@ def _is_called_as(layer: Any, kind: Any) -> bool:
 
 
 def _trace_sequential(model: keras.Sequential) -> Graph | None:
+    """Return the graph of the Functional model that Keras makes of a Sequential one.
+
+    The masks of its layers are tensors of that graph. A list of the layers would leave
+    them to attributes of values, which are lost where a value is replaced.
+    """
     if not model.built:
         raise ValueError(
             "`model` must be built (give it an `Input` or call it once); "
@@ -55,14 +60,7 @@ def _trace_sequential(model: keras.Sequential) -> Graph | None:
         )
     if getattr(model, "inputs", None) is None:
         return None
-    symbol = model.inputs[0]
-    value = keras.KerasTensor(symbol.shape, dtype=symbol.dtype, name=symbol.name)
-    inputs, steps = (value,), []
-    for layer in model.layers:
-        output = layer.compute_output_spec(value)
-        steps.append(Step(layer, (value,), {}, output))
-        value = output
-    return Graph(inputs, tuple(steps), value)
+    return _trace_functional(model)
 
 
 def _trace_functional(model: Model) -> Graph:

@@ -14,7 +14,12 @@ from keras_explainable import backend
 from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.execution.compilation import describe
-from keras_explainable.network.input_kinds import takes_noise, unmasked_steps
+from keras_explainable.network.input_kinds import takes_noise
+from keras_explainable.network.masked_steps import (
+    known_unmasked_steps,
+    unmasked_steps,
+    where_shown,
+)
 from keras_explainable.network.model_inputs import input_names, map_inputs_with
 from keras_explainable.network.user_form import preprocessed
 from keras_explainable.types import Model, Tensor
@@ -101,12 +106,17 @@ class Noise:
         return keras.tree.pack_sequence_as(inputs, [*leaves])
 
     def unmasked(self, model: Model, inputs: Nested) -> list[Any]:
-        """Return for each input the steps (B, T) that get noise; None for all."""
+        """Return for each input the steps (B, T, 1, ...) that get noise; None: all."""
         amount = self.amount if self.level is None else self.level
-        by_name = isinstance(amount, dict)
-        return (
-            [None] * len(flatten(inputs)) if by_name else unmasked_steps(model, inputs)
-        )
+        if isinstance(amount, dict):
+            return [None] * len(flatten(inputs))
+        return unmasked_steps(model, inputs, self.prepared(inputs))
+
+    def spans(self, model: Model, inputs: Nested) -> Nested:
+        """Return the range (B,) of each input, of which hidden steps are no part."""
+        shown = known_unmasked_steps(model, inputs, self.prepared(inputs))
+        ranges = map(value_ranges, flatten(inputs), shown)
+        return keras.tree.pack_sequence_as(inputs, [*ranges])
 
     def _scale(self, amount: Any, inputs: Tensor, spans: np.ndarray) -> np.ndarray:
         amounts, channels = np.atleast_1d(amount), inputs.shape[-1]
@@ -151,12 +161,23 @@ def copy_ids(keys: np.ndarray, used: np.ndarray) -> np.ndarray:
     return np.where(used, ids, PADDING)
 
 
-def value_ranges(inputs: Tensor) -> np.ndarray:
-    """Return the range, maximum - minimum, of each input, shape (B,)."""
-    values = ops.convert_to_numpy(inputs).reshape(len(inputs), -1)
+def value_ranges(inputs: Tensor, shown: Tensor | None = None) -> np.ndarray:
+    """Return the range, maximum - minimum, of the shown steps of each input, (B,)."""
+    values = ops.convert_to_numpy(inputs)
     if values.dtype.kind == "b":
         return np.zeros(len(values))
+    if shown is not None:
+        values = _without_hidden(values, ops.convert_to_numpy(shown))
+    values = values.reshape(len(values), -1)
     return values.max(axis=1) - values.min(axis=1)
+
+
+def _without_hidden(values: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Return flat values with one that is shown in the place of hidden ones."""
+    shown = np.broadcast_to(shown, values.shape).reshape(len(values), -1)
+    values = values.reshape(len(values), -1)
+    first = np.take_along_axis(values, shown.argmax(axis=1)[:, None], axis=1)
+    return np.where(shown, values, first)
 
 
 def negligible_noise_warning(sigma: np.ndarray, spans: np.ndarray) -> str | None:
@@ -194,7 +215,7 @@ def noisy_copies(
         image: Positions of the inputs to copy, shape (R,).
         pairs: Whether to append copies with the opposite noise, (2 R, ...).
         clip: Smallest and largest value to keep.
-        unmasked: For each input the steps (B, T) to add noise to; None for all.
+        unmasked: For each input the steps (B, T, 1, ...) to add noise to; None for all.
     """
     add_noise, rows = _compiled_noise(pairs, clip), image.astype("int32")
     leaves = flatten(inputs)
@@ -204,18 +225,13 @@ def noisy_copies(
         if not scale.any() and not is_float(x):
             return ops.take(x, np.tile(rows, 1 + pairs), axis=0)
         noise = add_noise(x, scale[image], keys + np.uint32(number), rows)
-        return noise if mask is None else _with_masked_steps(noise, x, mask, rows)
+        if mask is None:
+            return noise
+        copied = np.tile(rows, 1 + pairs)
+        return where_shown(mask, noise, ops.take(x, copied, axis=0), copied)
 
     copies = map(noisy, leaves, flatten(sigma), masks, range(len(leaves)))
     return keras.tree.pack_sequence_as(inputs, [*copies])
-
-
-def _with_masked_steps(noise: Tensor, x: Tensor, mask: Tensor, image: Any) -> Tensor:
-    """Return noisy copies of ``x`` with its own values where a step is masked."""
-    rows = np.tile(image, len(noise) // len(image))
-    keeps = ops.take(mask, rows, axis=0)
-    keeps = ops.reshape(keeps, (*keeps.shape, *(1,) * (len(x.shape) - 2)))
-    return ops.where(keeps, noise, ops.take(x, rows, axis=0))
 
 
 @lru_cache(32)

@@ -1,6 +1,5 @@
 """The original class activation map, for heads that are linear after global pooling."""
 
-import math
 from functools import partial
 from typing import Any
 
@@ -9,7 +8,11 @@ from keras import layers, ops
 from keras.activations import linear
 
 from keras_explainable.inspection.exposed_layers import exposed_outputs
-from keras_explainable.methods.cams.gradcam import exposed, weighted_by_gradients
+from keras_explainable.methods.cams.gradcam import (
+    exposed,
+    spatial_axes,
+    weighted_by_gradients,
+)
 from keras_explainable.network.activations import activation_of
 from keras_explainable.network.graph import Step
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
@@ -67,8 +70,9 @@ def cam(activations: Tensor, gradients: Tensor) -> Tensor:
         maps = sum_c w_c A_c
 
     w are the weights of the unit in the dense layer after a global average pooling of
-    A, without its bias. They are computed as derivatives, n df/dA with n positions, so
-    that layers in between may be linear, or do nothing at inference.
+    A, without its bias. They are computed as derivatives, n df/dA with n positions that
+    count for the average, so that layers in between may be linear, or do nothing at
+    inference. Steps that a mask hides from the pooling do not count: their maps are 0.
 
     Arguments and results are those of ``gradcam``.
 
@@ -77,5 +81,8 @@ def cam(activations: Tensor, gradients: Tensor) -> Tensor:
 
     Reference: Zhou et al., 2016, https://arxiv.org/abs/1512.04150
     """
-    size = math.prod(gradients.shape[1:-1])
+    counts = ops.any(gradients != 0, axis=-1, keepdims=True)
+    size = ops.sum(
+        ops.cast(counts, gradients.dtype), axis=spatial_axes(gradients), keepdims=True
+    )
     return ops.sum(size * gradients * activations, axis=-1)

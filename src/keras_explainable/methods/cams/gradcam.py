@@ -12,6 +12,10 @@ from keras_explainable.common.structures import Nested
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection import exposed_layers
 from keras_explainable.inspection.find_calls import Endpoint
+from keras_explainable.methods.cams.shown_positions import (
+    maps_at_shown,
+    shown_positions,
+)
 from keras_explainable.network import output_units
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.time_distributed import (
@@ -53,10 +57,11 @@ def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
             lambda taps: run(inputs, taps), zeros
         )
 
-        frames = _frame_axes(model)
+        frames, shown = _frame_axes(model), shown_positions(model, inputs)
 
         def maps(one: Tensor) -> Nested:
             each = map(partial(_weighed, weigh), frames, activations, pullback(one))
+            each = map(maps_at_shown, shown, each)
             return exposed_layers.by_input(model, [*each])
 
         return output_units.maps_of_units(outputs, indices, maps)
@@ -103,7 +108,7 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
         positive parts are the maps of the paper, which ``ke.gradcam`` returns. If the
         layer is called for several inputs, as in a Siamese network, there are maps for
         each of them, in the structure of the inputs; a dictionary by name if an input
-        has none.
+        has none. Positions that a mask hides have maps of 0.
 
     Raises:
         ValueError: If the layer does not exist, or inner layers are not known.

@@ -12,7 +12,12 @@ from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.filters import normalize
 from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.methods.cams.gradcam import exposed
+from keras_explainable.methods.cams.shown_positions import (
+    maps_at_shown,
+    shown_positions,
+)
 from keras_explainable.network import output_units
+from keras_explainable.network.masked_steps import known_unmasked_steps, where_shown
 from keras_explainable.network.model_inputs import dtype_name, shape_text
 from keras_explainable.sampling.averaging_loop import MethodCall, looping_method
 from keras_explainable.sampling.noise import PADDING
@@ -38,14 +43,25 @@ def scorecam(
     model = exposed(call.model, {"layer": layer})
     activations = compiled(_activations, model)(call.inputs)
     _check_axes(activations, call.inputs)
-    zero = output_units.forward(model, ops.zeros_like(call.inputs[:1]), 1)
+    zero = _scores_of_nothing(call, model)
     weights = _scores(call, model, activations) - ops.convert_to_numpy(zero)[:, None]
     chosen = ops.convert_to_numpy(call.indices)[:, None]
     weights = ops.cast(np.take_along_axis(weights, chosen, axis=-1), activations.dtype)
     positions = ops.reshape(activations, (len(chosen), -1, activations.shape[-1]))
     maps = ops.matmul(positions, weights)
     maps = ops.reshape(maps, (*activations.shape[:-1], maps.shape[-1]))
+    [shown] = shown_positions(model, call.inputs)
+    maps = maps_at_shown(shown, maps)
     return output_units.gather_units(call.outputs, call.indices), maps
+
+
+def _scores_of_nothing(call: MethodCall, model: Model) -> Tensor:
+    """Return the outputs for zeros, (1, units), or (B, units) if steps are hidden."""
+    [shown] = known_unmasked_steps(model, call.inputs)
+    if shown is None:
+        return output_units.forward(model, ops.zeros_like(call.inputs[:1]), 1)
+    zeros = where_shown(shown, ops.zeros_like(call.inputs), call.inputs)
+    return output_units.forward(model, zeros, call.rows)
 
 
 def _check_axes(activations: Tensor, inputs: Tensor) -> None:
@@ -86,4 +102,7 @@ def _masked_outputs(model: Model, inputs: Tensor, masks: Tensor) -> Tensor:
     masks = normalize(
         interpolated(masks, inputs.shape[1:-1]), axis=range(1, len(masks.shape))
     )
-    return output_units.units_of(model, inputs * ops.cast(masks, inputs.dtype))
+    [shown] = known_unmasked_steps(model, inputs)
+    masks = ops.cast(masks, inputs.dtype)
+    masks = where_shown(shown, masks, ops.ones_like(masks))
+    return output_units.units_of(model, inputs * masks)

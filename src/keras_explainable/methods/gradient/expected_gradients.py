@@ -8,6 +8,7 @@ from keras import ops
 from keras_explainable.common.structures import take_rows
 from keras_explainable.execution.compilation import describe
 from keras_explainable.methods.gradient import input_gradients
+from keras_explainable.network.masked_steps import known_unmasked_steps, where_shown
 from keras_explainable.network.model_inputs import as_array, check_finite
 from keras_explainable.network.user_form import moved_array
 from keras_explainable.sampling import averaging_loop
@@ -52,13 +53,16 @@ def expected_gradients(
     """
     data = _as_data(data, call.inputs)
     sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
+    [shown] = known_unmasked_steps(call.model, call.inputs)
 
     def drawn(copies: Copies) -> tuple[Tensor, Tensor]:
         """Return the baselines, and fractions of the paths from them to the inputs."""
         keys = sampling.keys(call.ids[copies.image], copies.draw)
         chosen = keys[:, 0].astype("int64") * len(data) >> 32
         fraction = input_gradients.per_row(keys[:, 1] / 2**32, call.inputs)
-        return ops.take(data, chosen, axis=0), fraction
+        baselines, rows = ops.take(data, chosen, axis=0), copies.image
+        inputs = take_rows(call.inputs, rows)
+        return where_shown(shown, baselines, inputs, rows), fraction
 
     def perturb(copies: Copies) -> tuple[Tensor, Any]:
         start, fraction = drawn(copies)

@@ -11,6 +11,7 @@ from keras_explainable import filters
 from keras_explainable.common import checks
 from keras_explainable.common.structures import (
     Nested,
+    flatten,
     is_float,
     map_structure,
     take_rows,
@@ -20,6 +21,7 @@ from keras_explainable.methods.gradient import input_gradients
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, per_row
 from keras_explainable.network import model_inputs, output_units
 from keras_explainable.network.input_tensors import as_inputs
+from keras_explainable.network.masked_steps import known_unmasked_steps, where_shown
 from keras_explainable.network.user_form import moved_array
 from keras_explainable.sampling import averaging_loop, noise
 from keras_explainable.sampling.parameters import Sampling
@@ -145,10 +147,13 @@ def _rule(rule: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _baselines(baseline: Baseline, model: Model, inputs: Nested) -> Nested:
     """Return a baseline for each row of each input, in the shape of the inputs."""
-    numbers = tree.pack_sequence_as(inputs, [*range(len(tree.flatten(inputs)))])
-    return model_inputs.map_inputs_with(
+    numbers = tree.pack_sequence_as(inputs, [*range(len(flatten(inputs)))])
+    found = model_inputs.map_inputs_with(
         model, _baseline, "baseline", baseline, inputs, numbers
     )
+    # A step that is hidden stays so on the whole path.
+    parts = known_unmasked_steps(model, inputs), flatten(found), flatten(inputs)
+    return tree.pack_sequence_as(found, [*map(where_shown, *parts)])
 
 
 def _difference(inputs: Tensor, baseline: Tensor) -> Tensor:

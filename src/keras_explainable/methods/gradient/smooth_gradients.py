@@ -95,7 +95,7 @@ def smooth_gradients(  # noqa: D417
     noisy = _checked_noise(noise, noise_level, in_pairs)
     _check_sampling(estimator, repetitions, tolerance)
     asked = Sampling(repetitions, seed, tolerance=tolerance, copies=noisy.copies)
-    sampling, spans = asked.with_seed(), noises.value_ranges(call.inputs)
+    sampling, spans = asked.with_seed(), noisy.spans(call.model, call.inputs)
     sigma = noisy.scales(call.model, call.inputs, spans)
     once.warn("noise", noises.negligible_noise_warning(sigma, spans))
     call = replace(call, model=model)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from keras_explainable.common.structures import flatten, map_structure
+from keras_explainable.common.structures import flatten
 from keras_explainable.common.warnings import Once
 from keras_explainable.execution.compilation import describe, display_name
 from keras_explainable.execution.method_checks import check_method
@@ -88,7 +88,7 @@ def smooth(
 
     def smoothed(call: averaging_loop.MethodCall, **params: Any) -> tuple[Any, ...]:
         sampling = asked.with_seed()
-        spans = map_structure(noises.value_ranges, call.inputs)
+        spans = noisy.spans(call.model, call.inputs)
         sigma = noisy.scales(call.model, call.inputs, spans)
         for pair in zip(flatten(sigma), flatten(spans), strict=True):
             once.warn("noise", noises.negligible_noise_warning(*pair))

@@ -24,6 +24,7 @@ from keras_explainable.methods.slopes.relu_before_pooling import relus_before
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.graph import Graph, GraphModel, Step, by_symbol
+from keras_explainable.network.input_kinds import CHOOSING_LAYERS
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
 from keras_explainable.types import Model, Tensor
 
@@ -123,6 +124,8 @@ def approximated_steps(model: GraphModel) -> list[str]:
 
 
 def _has_derivative(step: Step) -> bool:
+    if isinstance(step.operation, CHOOSING_LAYERS):
+        return False
     written = keras.tree.flatten(step.outputs)
     return all(any(is_float(x) for x in each) for each in (step.reads, written))
 

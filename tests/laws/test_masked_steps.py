@@ -1,0 +1,208 @@
+"""Steps that a model hides by a mask stay hidden, whatever reads or replaces values."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from support.small_models import numpy
+
+import keras_explainable as ke
+
+
+def body(first):
+    """A list of layers that shows by its output whether the mask was kept."""
+    hidden = layers.Dense(4, activation="relu", bias_initializer="ones")
+    return [first, hidden, layers.GlobalAveragePooling1D(), layers.Dense(2)]
+
+
+def sequential():
+    return keras.Sequential([keras.Input((6, 3)), *body(layers.Masking())])
+
+
+def without_input():
+    model = keras.Sequential(body(layers.Masking()))
+    model.build((None, 6, 3))
+    return model
+
+
+def nested():
+    inputs = keras.Input((6, 3))
+    return keras.Model(inputs, layers.Dense(2)(sequential()(inputs)))
+
+
+def on_frames():
+    inputs = keras.Input((2, 6, 3))
+    h = layers.TimeDistributed(sequential())(inputs)
+    return keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(h)))
+
+
+def padded(rng, *shape):
+    x = rng.normal(size=(*shape, 6, 3)).astype("float32")
+    x[..., 3:, :] = 0
+    return x
+
+
+@pytest.mark.parametrize("make", [sequential, without_input, nested, on_frames])
+def test_masks_are_kept_where_values_are_tapped(make, rng):
+    model, x = make(), padded(rng, *((2, 2) if make is on_frames else (2,)))
+    expected = numpy(model(x))
+    for method in (ke.gradcam, ke.cam, ke.full_gradients):
+        found = method(model, x, verbose=0)[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_masks_of_tokens_are_kept():
+    first = layers.Embedding(5, 3, mask_zero=True)
+    model = keras.Sequential([keras.Input((6,), dtype="int32"), *body(first)])
+    x = np.int32([[1, 2, 3, 0, 0, 0], [4, 2, 0, 0, 0, 0]])
+    layer = model.layers[1].name
+    found = ke.gradcam(model, x, layer=layer, verbose=0)[0]
+    np.testing.assert_allclose(found, numpy(model(x)), rtol=1e-4, atol=1e-5)
+
+
+FEW = {"repetitions": 6, "postprocessing": None, "verbose": 0}
+PADDING = -999.0
+
+
+def padded_by_value(**options):
+    """A recurrent network whose padding is far from all values."""
+    inputs = keras.Input((6, 3), name="x")
+    h = layers.LSTM(3, **options)(layers.Masking(PADDING)(inputs))
+    h = layers.GlobalAveragePooling1D()(h) if options else h
+    return keras.Model(inputs, layers.Dense(2)(h))
+
+
+def padded_with(value, rng):
+    x = rng.normal(size=(2, 6, 3)).astype("float32")
+    x[0, 3:], x[1, 5:] = value, value
+    return x
+
+
+def ranges(x, shown):
+    return np.float32([np.ptp(each[:n]) for each, n in zip(x, shown, strict=True)])
+
+
+def test_hidden_steps_do_not_count_for_the_range(rng):
+    x, model = padded_with(PADDING, rng), padded_by_value()
+    expected = 0.15 * ranges(x, (3, 5))
+    for level in (0.15, {"x": 0.15}):
+        params = {"noise_level": level, "return_stats": True, **FEW}
+        *_, stats = ke.smoothgrad(model, x, [0, 1], **params)
+        np.testing.assert_allclose(stats.sigma[:, 0], expected, rtol=1e-5)
+
+
+def expected_gradients(model, x, y, **params):
+    method = ke.methods.gradient.expected_gradients
+    return ke.explain(method, model, x, y, data=np.ones_like(x), **params)
+
+
+METHODS = {
+    "smooth": (ke.smoothgrad, FEW),
+    "integrated": (
+        lambda *args, **params: ke.explain(
+            ke.methods.gradient.integrated_gradients, *args, **params
+        ),
+        {"n_steps": 32},
+    ),
+    "expected": (expected_gradients, {"repetitions": 6}),
+    "occlusion": (
+        lambda *args, **params: ke.explain(
+            ke.methods.perturbation.occlusion, *args, size=2, **params
+        ),
+        {},
+    ),
+    "rise": (
+        lambda *args, **params: ke.explain(
+            ke.methods.perturbation.rise, *args, **params
+        ),
+        {"repetitions": 64},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("value", [PADDING, 0.0])
+def test_steps_that_are_hidden_have_maps_of_zero(name, value, rng):
+    method, params = METHODS[name]
+    inputs = keras.Input((6, 3), name="x")
+    h = layers.LSTM(3)(layers.Masking(value)(inputs))
+    model, x = keras.Model(inputs, layers.Dense(2)(h)), padded_with(value, rng)
+    _, maps = method(model, x, [0, 1], **{"verbose": 0, **params})
+    assert not maps[0, 3:].any()
+    assert not maps[1, 5:].any()
+    assert maps[0, :3].all()
+    assert np.abs(maps).max() < 50
+
+
+def test_integrated_gradients_add_up_when_steps_are_hidden(rng):
+    x, model = padded_with(PADDING, rng), padded_by_value()
+    method = ke.methods.gradient.integrated_gradients
+    logits, maps = ke.explain(method, model, x, [0, 1], n_steps=64, verbose=0)
+    baseline = np.where(x == PADDING, x, 0)
+    at_baseline = numpy(model(baseline))[[0, 1], [0, 1]]
+    np.testing.assert_allclose(
+        maps.sum(axis=1)[:, 0], logits[:, 0] - at_baseline, atol=1e-3
+    )
+
+
+def test_masks_are_those_of_preprocessed_inputs(rng):
+    inputs = keras.Input((6, 3), name="x")
+    h = layers.LSTM(3)(layers.Masking(-1.0)(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(h))
+    x = rng.uniform(50, 255, (2, 6, 3)).astype("float32")
+    x[0, 3:], x[1, 5:] = 0, 0
+    method = ke.methods.meta.smooth(
+        ke.methods.gradient.gradients, 6, preprocess=lambda t: t / 127.5 - 1,
+        noise_level=0.2,
+    )  # fmt: skip
+    *_, maps, stats = ke.explain(method, model, x, [0, 1], return_stats=True, verbose=0)
+    assert not maps[0, 3:].any()
+    assert maps[0, :3].any()
+    np.testing.assert_allclose(stats.sigma[:, 0], 0.2 * ranges(x, (3, 5)), rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+@pytest.mark.parametrize("shape", [(4,), (6, 3), (4, 3, 2)])
+def test_masking_works_on_inputs_of_any_rank(shape, rng):
+    inputs = keras.Input(shape)
+    h = layers.Flatten()(layers.Masking()(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Dense(4, "gelu")(h)))
+    x = rng.normal(size=(2, *shape)).astype("float32")
+    x[0] = 0
+    _, maps = ke.smoothgrad(model, x, [0, 1], noise={inputs.name: 0.1}, **FEW)
+    assert maps[0].any()
+    x[1, ..., :] = 1
+    _, maps = ke.smoothgrad(model, x, [0, 1], noise=0.1, **FEW)
+    assert not maps[0].any()
+    assert maps[1].any()
+
+
+def test_masks_on_frames_are_known(rng):
+    inputs = keras.Input((2, 6, 3))
+    inner = keras.Sequential([keras.Input((6, 3)), layers.Masking(), layers.LSTM(3)])
+    h = layers.Flatten()(layers.TimeDistributed(inner)(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(h))
+    _, maps = ke.smoothgrad(model, padded(rng, 2, 2), [0, 1], **FEW)
+    assert not maps[:, :, 3:].any()
+    assert maps[:, :, :3].all()
+
+
+class Hiding(layers.Layer):
+    """A layer of the user's that masks steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.hide, self.body = layers.Masking(), layers.LSTM(3)
+
+    def build(self, shape):
+        self.body.build(shape)
+
+    def call(self, inputs):
+        return self.body(self.hide(inputs))
+
+
+def test_masks_within_layers_of_the_users_are_refused(rng):
+    inputs = keras.Input((6, 3))
+    model = keras.Model(inputs, layers.Dense(2)(Hiding()(inputs)))
+    with pytest.raises(ValueError, match="hide steps of one of its inputs"):
+        ke.smoothgrad(model, padded(rng, 2), [0, 1], **FEW)
