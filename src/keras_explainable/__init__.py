@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         targets,
         utils,
     )
+    from keras_explainable.engine.check_gradients import check_gradients
     from keras_explainable.engine.explain import explain, partial_explain
     from keras_explainable.engine.shortcuts import (
         cam,
@@ -53,6 +54,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Stats",
     "cam",
+    "check_gradients",
     "demo",
     "expected_gradients",
     "explain",
@@ -93,6 +95,7 @@ _MODULES = (
 )
 
 _DEFINED_IN = {
+    "check_gradients": "engine.check_gradients",
     "Stats": "sampling.stats",
     "sweep": "plotting.noise_sweep",
     "explain": "engine.explain",

@@ -29,6 +29,7 @@ def test_public_names():
     assert sorted(ke.__all__) == [
         "Stats",
         "cam",
+        "check_gradients",
         "demo",
         "expected_gradients",
         "explain",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_explainable as ke
-from keras_explainable.execution.function_key import function_key
+from keras_explainable.execution.function_key import function_key, plain_variables
 from keras_explainable.methods.gradient import gradients
 
 pytestmark = pytest.mark.one_backend  # No tensor is computed differently.
@@ -105,3 +105,20 @@ def test_a_change_of_what_the_function_reads_takes_effect(traced, monkeypatch):
         for function in (of_global, lambda o: o[:, units[0]]):
             values, _ = ke.explain(gradients, model, x, function, verbose=0)
             np.testing.assert_allclose(values[:, 0], outputs[:, unit], rtol=1e-5)
+
+
+def test_the_numbers_that_a_function_reads():
+    scale, seen, count = 2.0, [], 0
+
+    def counted(x):
+        nonlocal count
+        count += 1
+        seen.append(x)
+        return scale * UNIT * x
+
+    before = plain_variables(counted)
+    assert dict(before) == {"UNIT": (int, 1), "scale": (float, 2.0)}
+    counted(1)
+    assert plain_variables(counted) == before
+    scale = 3.0
+    assert plain_variables(counted) != before

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import keras
-
 from keras_explainable import lowering
-from keras_explainable.common.structures import Nested
+from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.execution.model_preparation import (
     prepared_model,
@@ -34,6 +32,7 @@ from keras_explainable.network import output_units
 from keras_explainable.network.corrected_derivatives import (
     with_framework_derivatives,
 )
+from keras_explainable.network.model_inputs import symbolic_inputs
 from keras_explainable.network.user_form import UserForm, in_user_form
 from keras_explainable.targets.target import Target
 from keras_explainable.types import Method, Model
@@ -125,7 +124,7 @@ def _user_form(model: Model, moved: Model, embedded: Model) -> UserForm | None:
     """Return the form of the inputs of ``model``; None if ``embedded`` takes them."""
     if embedded is model:
         return None
-    shapes = tuple(tuple(x.shape) for x in keras.tree.flatten(model.input))
+    shapes = tuple(tuple(x.shape) for x in flatten(symbolic_inputs(model)))
     return UserForm(shapes, tuple(input_orders(model)), embedded is not moved)
 
 

@@ -12,7 +12,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, map_structure
 from keras_explainable.common.warnings import warn
-from keras_explainable.execution.function_key import function_key
+from keras_explainable.execution.function_key import plain_variables
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.execution.out_of_memory import retry_with_fewer_rows
 from keras_explainable.types import Method, Model, Tensor
@@ -143,13 +143,13 @@ def _checked(results: Any, method: Method, count: int) -> tuple[Tensor, ...]:
 def _cache_key(value: Any) -> Hashable:
     """Return a hashable key, equal for equal partials of one function.
 
-    A user's function may read variables around it, which are part of its key.
+    A user's function may read numbers around it, which are part of its key.
     """
     if isinstance(value, functools.partial):
         params = tuple((k, _cache_key(v)) for k, v in sorted(value.keywords.items()))
         return _cache_key(value.func), tuple(map(_cache_key, value.args)), params
     if isinstance(value, FunctionType) and not str(value.__module__).startswith(_OWN):
-        return type(value), function_key(value) or value
+        return value, plain_variables(value)
     try:
         hash(value)
     except TypeError:

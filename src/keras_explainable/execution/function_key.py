@@ -4,9 +4,11 @@ A function of the user's may read variables around it, which may change between 
 calls. Its key therefore holds their values.
 """
 
+import dis
 import functools
 import hashlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -26,6 +28,10 @@ _PACKAGES = {
 }  # fmt: skip
 
 
+#: Names of the instructions that set a variable around a function.
+_STORING = ("STORE_DEREF", "STORE_GLOBAL")
+
+
 class _UnknownValueError(Exception):
     """Raised for a value whose later changes would not be noticed."""
 
@@ -40,6 +46,24 @@ def function_key(function: Any) -> Hashable | None:
         return _key(function, DEPTH)
     except _UnknownValueError:
         return None
+
+
+def plain_variables(function: FunctionType) -> Hashable:
+    """Return the numbers and texts around a function that it reads, by name.
+
+    Those that it sets itself are left out: a function that counts its calls would have
+    another key each time.
+    """
+    code, cells = function.__code__, function.__closure__ or ()
+    stored = {x.argval for x in dis.get_instructions(code) if x.opname in _STORING}
+    names = {*_names_in(code)} & function.__globals__.keys()
+    known = {name: function.__globals__[name] for name in names}
+    for name, cell in zip(code.co_freevars, cells, strict=True):
+        with suppress(ValueError):  # A cell that has no value yet.
+            known[name] = cell.cell_contents
+    read = {name: x for name, x in known.items() if name not in stored}
+    plain = [(name, _key(x, 0)) for name, x in read.items() if isinstance(x, _PLAIN)]
+    return tuple(sorted(plain, key=lambda pair: pair[0]))
 
 
 def _key(value: Any, depth: int) -> Hashable:

@@ -221,7 +221,7 @@ def _corrected(step: Step) -> Step:
         return step
     implementation: Any = partial(rule, step.operation)
     if getattr(step.operation, "supports_masking", False):
-        implementation = _MaskPassing(implementation)
+        implementation = MaskPassing(implementation)
     return replace(step, implementation=implementation)
 
 
@@ -230,7 +230,7 @@ def _run(graph: Graph, *args: Any, **options: None) -> Any:
     return graph.run(args)
 
 
-class _MaskPassing(layers.Layer):
+class MaskPassing(layers.Layer):
     """A function of a tensor that may carry a mask."""
 
     def __init__(self, function: Callable[..., Any]):
@@ -238,6 +238,7 @@ class _MaskPassing(layers.Layer):
         self.function, self.supports_masking, self.built = function, True, True
 
     def call(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return what the function returns. Keras passes the mask on."""
         return self.function(x)
 
 

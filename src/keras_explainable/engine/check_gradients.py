@@ -1,0 +1,122 @@
+"""``check_gradients``: whether derivatives are what they should be at some inputs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_explainable.common import checks, table_format
+from keras_explainable.engine.batch_source import BatchSource
+from keras_explainable.engine.directional_derivatives import METHOD, Comparison, Probe
+from keras_explainable.engine.model_checks import check_model
+from keras_explainable.engine.prepared_network import PreparedNetwork
+from keras_explainable.network.corrected_derivatives import DERIVATIVES
+from keras_explainable.targets.target import as_target
+from keras_explainable.types import Model
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What ``ke.check_gradients`` found. Notebooks and ``print`` show it as a table.
+
+    Attributes:
+        comparisons: One for each input and direction.
+    """
+
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no derivative differs, and the network is not stochastic."""
+        return all(x.verdict in ("agrees", "unclear") for x in self.comparisons)
+
+    def __str__(self) -> str:
+        caption, columns = self._table
+        return table_format.text(caption, columns) if columns["image"] else caption
+
+    def _repr_html_(self) -> str:
+        return table_format.html(*self._table)
+
+    @property
+    def _table(self) -> tuple[str, dict[str, list[Any]]]:
+        shown = [x for x in self.comparisons if x.verdict != "agrees"]
+        rows = [(x, fault) for x in shown for fault in x.faults or (None,)]
+        agree = len(self.comparisons) - len(shown)
+        caption = f"{agree} of {len(self.comparisons)} derivatives agree"
+        return caption, {
+            "image": [x.image for x, _ in rows],
+            "derivative": [x.derivative for x, _ in rows],
+            "difference": [x.difference for x, _ in rows],
+            "error": [x.error for x, _ in rows],
+            "verdict": [x.verdict for x, _ in rows],
+            "operation": [
+                "" if fault is None else fault.operation for _, fault in rows
+            ],
+            "has": ["" if fault is None else fault.kind for _, fault in rows],
+        }
+
+
+def check_gradients(
+    model: Model,
+    x: Any,
+    y: Any = None,
+    *,
+    directions: int = 2,
+    seed: int = 0,
+    logits: bool | None = None,
+    derivatives: str = "corrected",
+) -> GradientCheck:
+    """Return whether derivatives agree with finite differences, and what differs.
+
+    A map is only as true as the derivatives that it is made of. For each input, the
+    derivative of the score along random directions is compared with how the score
+    changes. Where they differ, the operations in between are compared in the same way.
+    These may have a wrong derivative, none (``ops.stop_gradient``, rounding), one
+    without a change (straight-through estimators), or a kink or tie at this input.
+
+    Args:
+        model: Keras model. Operations are named if it is Functional or Sequential.
+        x: Inputs, as for ``ke.explain``.
+        y: What is explained, as for ``ke.explain``. The score is a random mixture of
+            the units of each input.
+        directions: Number of random directions for each input.
+        seed: Integer >= 0, of the directions and mixtures.
+        logits: As for ``ke.explain``.
+        derivatives: As for ``ke.explain``.
+
+    Returns:
+        A ``GradientCheck`` with a ``Comparison`` for each input and direction; ``ok``
+        says whether all is well.
+
+    Raises:
+        ValueError: If ``x``, ``y`` or a parameter is invalid.
+
+    Example::
+
+        print(ke.check_gradients(model, x[:4], y[:4]))
+    """
+    checks.integer("directions", directions, 1)
+    checks.integer("seed", seed, 0)
+    checks.one_of("derivatives", derivatives, DERIVATIVES)
+    check_model(model)
+    target = as_target(y, logits)
+    if target is not None:
+        target = target.with_inputs(x)
+    options: dict[str, Any] = {"logits": logits, "derivatives": derivatives}
+    options |= {"lower": False, "precision": "float32"}
+    network = PreparedNetwork(model, y, target, METHOD, {}, **options)
+    labelled = target is None and not network.top
+    source = BatchSource(
+        network.target_model,
+        x,
+        y if labelled else None,
+        batch_size=1,
+        labelled=labelled,
+    )
+    rng = np.random.default_rng(seed)
+    found: list[Comparison] = []
+    with network.errors():
+        for batch in (each for batches in source for each in batches):
+            ready, one = network.ready(batch, network.required_rows or 1)
+            found += Probe(ready, one).comparisons(directions, rng)
+    return GradientCheck(tuple(found))

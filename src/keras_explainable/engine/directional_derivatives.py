@@ -1,0 +1,162 @@
+"""Derivatives of a score along random directions, beside its finite differences."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable.common.finite_differences import (
+    Differences,
+    central_differences,
+)
+from keras_explainable.common.structures import Nested, flatten
+from keras_explainable.engine.batch_source import Batch
+from keras_explainable.engine.faulty_steps import Fault, faulty_steps
+from keras_explainable.execution.compilation import call_method
+from keras_explainable.methods.gradient import gradients
+from keras_explainable.network import output_units
+from keras_explainable.network.input_kinds import takes_noise
+from keras_explainable.network.masked_steps import known_unmasked_steps, where_shown
+from keras_explainable.types import Model
+
+#: Returns the derivatives by every value of the inputs, with their signs.
+METHOD = partial(gradients, gradient_filter=None, channel_reduction=None)
+
+#: Disagreement that counts, relative to the size of a derivative along a direction.
+TOLERANCE = 0.02
+
+#: Number of its error bars that a difference must be away, and the largest error bar,
+#: relative to the size of a derivative, with which anything can be said.
+BARS, LARGEST_BAR = 3, 0.3
+
+
+class Comparison(NamedTuple):
+    """A derivative along a random direction, and the finite difference.
+
+    Attributes:
+        image: Position of the input.
+        derivative: Derivative of the score, by the framework.
+        difference: Finite difference of the score.
+        error: Error of the difference.
+        verdict: "agrees", "differs", "unclear" (the error is too large to tell) or
+            "stochastic" (two runs of the network differ).
+        faults: The operations to which a disagreement is due, the worst first.
+    """
+
+    image: int
+    derivative: float
+    difference: float
+    error: float
+    verdict: str
+    faults: tuple[Fault, ...] = ()
+
+
+class Probe:
+    """One input of a network, at which derivatives are compared."""
+
+    def __init__(self, model: Model, batch: Batch):
+        """Args: network that runs; a batch of one input, and its units."""
+        self.model, self.batch = model, batch
+        self.inputs = flatten(batch.inputs)
+        _, self.maps = call_method(METHOD, model, batch.inputs, batch.indices, {})
+        self.outputs = self._outputs(batch.inputs)
+        indices = batch.indices
+        every = np.arange(self.outputs.shape[1])
+        self.units = every if indices is None else ops.convert_to_numpy(indices)[0]
+
+    def comparisons(self, count: int, rng: np.random.Generator) -> Iterator[Comparison]:
+        """Yield comparisons along random directions, for random mixtures of units."""
+        if not np.array_equal(self.outputs, self._outputs(self.batch.inputs)):
+            yield Comparison(self.batch.position, np.nan, np.nan, np.nan, "stochastic")
+            return
+        for _ in range(count):
+            mixture = rng.normal(size=len(self.units))
+            yield self._comparison(self._direction(rng), mixture)
+
+    def _comparison(self, direction: list[Any], mixture: np.ndarray) -> Comparison:
+        weights = np.zeros_like(self.outputs)
+        np.add.at(weights[0], self.units, mixture)
+
+        def score(step: float) -> float:
+            return float((weights * self._outputs(self._moved(direction, step))).sum())
+
+        products = _products(flatten(self.maps), direction, mixture)
+        derivative = float(sum(product.sum() for product in products))
+        found = central_differences(score, float(np.abs(weights * self.outputs).sum()))
+        best, error = found.best()
+        typical = max(_norm(products), abs(found.values[best]))
+        verdict, faults = _verdict(derivative, found, typical), list[Fault]()
+        if verdict == "differs":
+            # The smaller the step, the fewer kinks there are in between.
+            best = _usable(found, typical)[-1]
+            step = float(found.steps[best])
+            ends = [self._moved(direction, sign * step) for sign in (1, -1)]
+            faults = faulty_steps(self.model, self.batch.inputs, ends, step, weights)
+        numbers = derivative, float(found.values[best]), error
+        return Comparison(self.batch.position, *numbers, verdict, tuple(faults))
+
+    def _outputs(self, inputs: Nested) -> np.ndarray:
+        return _numpy(output_units.forward(self.model, inputs, 1))
+
+    def _moved(self, direction: list[Any], step: float) -> Nested:
+        pairs = zip(self.inputs, direction, strict=True)
+        parts = [x if v is None else x + ops.cast(step * v, x.dtype) for x, v in pairs]
+        return keras.tree.pack_sequence_as(self.batch.inputs, parts)
+
+    def _direction(self, rng: np.random.Generator) -> list[Any]:
+        """Return a direction for each input, of its size; None if it is no quantity."""
+        shown = known_unmasked_steps(self.model, self.batch.inputs)
+        noisy = takes_noise(self.model, self.batch.inputs)
+        found = list[Any]()
+        for x, moves, mask in zip(self.inputs, noisy, shown, strict=True):
+            scale = np.sqrt(np.mean(np.square(_numpy(x)))) or 1.0
+            drawn = scale * rng.normal(size=x.shape).astype("float32")
+            hidden = where_shown(mask, ops.convert_to_tensor(drawn), 0.0)
+            found.append(ops.convert_to_numpy(hidden) if moves else None)
+        return found
+
+
+def _numpy(x: Any) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(ops.cast(x, "float32")), "float64")
+
+
+def _verdict(derivative: float, found: Differences, typical: float) -> str:
+    """Return "agrees", "differs" or "unclear".
+
+    A derivative differs if it does so at the best step and at all smaller ones that
+    rounding leaves usable: a kink nearby is passed by large steps only.
+    """
+    best, error = found.best()
+    allowed = TOLERANCE * typical + BARS * found.rounding
+    away = np.abs(derivative - found.values)
+    if away[best] <= allowed[best] + BARS * error:
+        return "unclear" if error > LARGEST_BAR * typical > 0 else "agrees"
+    usable = _usable(found, typical)
+    return "differs" if (away[usable] > allowed[usable]).all() else "agrees"
+
+
+def _usable(found: Differences, typical: float) -> np.ndarray:
+    """Return the positions of the best step and of smaller ones that round little."""
+    best, _ = found.best()
+    little = found.rounding <= max(TOLERANCE * typical, found.rounding[best])
+    return np.flatnonzero(little & (np.arange(len(little)) >= best))
+
+
+def _products(
+    maps: list[Any], direction: list[np.ndarray | None], weights: np.ndarray
+) -> list[np.ndarray]:
+    pairs = zip(maps, direction, strict=True)
+    return [
+        np.asarray(ops.convert_to_numpy(ops.cast(m, "float32")), "float64")
+        @ weights
+        * v
+        for m, v in pairs
+        if v is not None
+    ]
+
+
+def _norm(products: list[np.ndarray]) -> float:
+    return float(np.sqrt(sum(np.square(x).sum() for x in products)))

@@ -1,0 +1,168 @@
+"""Each planted fault is found and named; sound networks pass."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_explainable as ke
+
+
+class Doubled(layers.Layer):
+    """A layer whose derivative is twice the true one."""
+
+    def call(self, inputs):
+        @ops.custom_gradient
+        def function(x):
+            def gradient(*args, upstream=None):
+                (upstream,) = (upstream,) if upstream is not None else args
+                return 2 * upstream * (1 - ops.square(ops.tanh(x)))
+
+            return ops.tanh(x), gradient
+
+        return function(inputs)
+
+
+class Stopped(layers.Layer):
+    def call(self, inputs):
+        return ops.stop_gradient(inputs)
+
+
+class StraightThrough(layers.Layer):
+    def call(self, inputs):
+        return inputs + ops.stop_gradient(ops.round(inputs) - inputs)
+
+
+def network(*between, activation="tanh"):
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, activation=activation)(x)
+    for layer in between:
+        x = layer(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(x))
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(size=(2, 8, 8, 3)).astype("float32")
+
+
+FAULTS = {
+    "doubled": (Doubled, "a wrong derivative"),
+    "stopped": (Stopped, "no derivative, though its values change"),
+    "straight": (StraightThrough, "a derivative, though its values do not change"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_named(fault, x):
+    kind, has = FAULTS[fault]
+    model = network(layers.Activation("softplus"), kind(name="planted"))
+    found = ke.check_gradients(model, x, [0, 1])
+    assert not found.ok
+    # A derivative may be small by chance.
+    worst = [each.faults[0] for each in found.comparisons if each.faults]
+    assert len(worst) >= 2
+    assert {each.operation for each in worst} == {f"planted ({kind.__name__})"}
+    assert {each.kind for each in worst} == {has}
+    for shown in (str(found), found._repr_html_()):
+        assert "of 4 derivatives agree" in shown
+        assert has in shown
+
+
+def test_a_kink_at_the_input_is_named():
+    inputs = keras.Input((4, 4, 1))
+    x = layers.Flatten()(layers.ReLU(name="kinked")(inputs))
+    found = ke.check_gradients(
+        keras.Model(inputs, layers.Dense(2)(x)), np.zeros((1, 4, 4, 1))
+    )
+    faults = {each.faults[0] for each in found.comparisons if each.faults}
+    assert {each.operation for each in faults} == {"kinked (ReLU)"}
+    assert {each.kind for each in faults} == {"a kink or tie at the input"}
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "gelu"])
+@pytest.mark.parametrize("y", [None, "predicted", [[0, 2], [1, 1]]])
+def test_a_sound_network_passes(activation, y, x):
+    found = ke.check_gradients(network(activation=activation), x, y)
+    assert found.ok
+    assert str(found) == "4 of 4 derivatives agree"
+    for each in found.comparisons:
+        np.testing.assert_allclose(each.derivative, each.difference, atol=2e-2)
+
+
+def test_the_derivative_is_that_along_a_direction(x):
+    """Of a linear network, the finite difference is exact."""
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(inputs)))
+    for each in ke.check_gradients(model, x, directions=3).comparisons:
+        assert each.error < 0.05 * abs(each.difference) + 0.01
+        np.testing.assert_allclose(each.derivative, each.difference, rtol=1e-2)
+
+
+def test_the_bundled_network_passes():
+    samples = ke.demo.load_samples()
+    model = ke.demo.load_model()
+    assert ke.check_gradients(model, samples.images[:2], samples.labels[:2]).ok
+
+
+def test_a_subclassed_model_is_checked_as_a_whole(x):
+    class Own(keras.Model):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+    assert ke.check_gradients(Own(network()), x, [0, 1]).ok
+    found = ke.check_gradients(Own(network(Stopped())), x, [0, 1])
+    assert not found.ok
+    assert found.comparisons[0].faults[0].kind == "inner operations are not known"
+
+
+def test_inputs_in_other_forms(rng):
+    """Tokens by their vectors, several inputs, hidden steps, and targets."""
+    tokens = keras.Sequential(
+        [keras.Input((5,), dtype="int32"), layers.Embedding(9, 4), layers.LSTM(3)]
+    )
+    assert ke.check_gradients(tokens, rng.integers(0, 9, (2, 5))).ok
+    one, other = keras.Input((3,), name="one"), keras.Input((4,), name="other")
+    both = layers.Dense(3, activation="tanh")(layers.Concatenate()([one, other]))
+    x = {"one": rng.normal(size=(2, 3)), "other": rng.normal(size=(2, 4))}
+    model = keras.Model({"one": one, "other": other}, both)
+    assert ke.check_gradients(model, x, lambda outputs: outputs[:, 0]).ok
+    steps = rng.normal(size=(2, 5, 3)).astype("float32")
+    steps[:, 3:] = 0
+    masked = keras.Sequential([keras.Input((5, 3)), layers.Masking(), layers.LSTM(3)])
+    assert ke.check_gradients(masked, steps).ok
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="right elsewhere")
+def test_a_wrong_derivative_of_the_framework_is_found(rng):
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, ops.cumprod(inputs, axis=1))
+    x = np.float32([[2, 0, 3]])
+    assert ke.check_gradients(model, x).ok
+    found = ke.check_gradients(model, x, derivatives="framework")
+    assert "Cumprod" in str(found)
+
+
+def test_the_same_seed_gives_the_same_check(x):
+    model = network()
+    one, other = (ke.check_gradients(model, x, seed=3) for _ in range(2))
+    assert one.comparisons == other.comparisons
+    assert one.comparisons != ke.check_gradients(model, x, seed=4).comparisons
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"directions": 0}, "`directions` must be at least 1"),
+        ({"seed": -1}, "`seed` must be at least 0"),
+        ({"derivatives": "own"}, "`derivatives` must be one of"),
+    ],
+)
+def test_bad_parameters(x, options, message):
+    with pytest.raises(ValueError, match=message):
+        ke.check_gradients(network(), x, **options)
