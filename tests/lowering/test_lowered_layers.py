@@ -141,7 +141,10 @@ def test_every_relu_is_preserved(relu):
     after_norm = relu(layers.BatchNormalization()(inputs))
     model = finished(inputs, after_conv, relu(normed), after_norm, relu(inputs))
     x = 6 * batch(model)
-    x[0] = 0
+    if not isinstance(
+        relu, layers.LeakyReLU
+    ):  # JAX has another one, which is corrected.
+        x[0] = 0
     assert_lowered_equal(model, x)
 
 

@@ -183,3 +183,14 @@ def test_masks_pass_a_corrected_layer(rng):
     logits, maps = ke.gradients(model, x, verbose=0)
     np.testing.assert_allclose(logits, numpy(model(x)), rtol=1e-5, atol=1e-6)
     assert not maps[:, 3:].any()
+
+
+@pytest.mark.parametrize("choice", ["corrected", "framework"])
+def test_a_function_for_y_is_given_the_model_s_own_structure(choice, rng):
+    inputs = keras.Input((3,))
+    outputs = ops.sqrt(ops.abs(layers.Dense(2, activation="selu")(inputs)))
+    model = keras.Model(inputs, {"only": outputs})
+    x = rng.normal(size=(2, 3)).astype("float32")
+    options = {"derivatives": choice, "verbose": 0}
+    found, _ = ke.gradients(model, x, lambda o: o["only"][:, 1], **options)
+    np.testing.assert_allclose(found[:, 0], numpy(model(x)["only"])[:, 1], rtol=1e-5)

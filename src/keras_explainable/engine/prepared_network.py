@@ -30,6 +30,7 @@ from keras_explainable.inspection.targets import (
 )
 from keras_explainable.network import output_units
 from keras_explainable.network.corrected_derivatives import (
+    with_corrected_derivatives,
     with_framework_derivatives,
 )
 from keras_explainable.network.model_inputs import symbolic_inputs
@@ -65,9 +66,9 @@ class PreparedNetwork:
         derivatives: str,
     ):
         self.target = target
-        if derivatives == "framework":
-            model = rewritten_model(model, with_framework_derivatives)
-        self.target_model = _explained_model(model, target, logits is not False)
+        self.target_model = _explained_model(
+            model, target, logits is not False, derivatives
+        )
         self.top = top_count(y)
         moved, self._move = channels_last_model(self.target_model)
         embedded, self._look_up = embedded_model(moved)
@@ -128,11 +129,17 @@ def _user_form(model: Model, moved: Model, embedded: Model) -> UserForm | None:
     return UserForm(shapes, tuple(input_orders(model)), embedded is not moved)
 
 
-def _explained_model(model: Model, target: Target | None, logits: bool) -> Model:
+def _explained_model(
+    model: Model, target: Target | None, logits: bool, derivatives: str
+) -> Model:
     """Return the model of what is explained."""
+    own = derivatives == "framework"
+    choice = with_framework_derivatives if own else with_corrected_derivatives
     if target is None:
         first = first_output_model(model)
-        return logits_model(first) if logits else runnable_model(first)
+        base = logits_model(first) if logits else runnable_model(first)
+        return rewritten_model(base, choice)
     viewed = target.view(model)
     base = (logits_of_all_outputs if target.logits else runnable_model)(viewed)
+    base = rewritten_model(base, choice)
     return targeted_model(base, target.function, like=viewed, data=target.data)

@@ -99,7 +99,9 @@ def _trace_and_rewrite(
     graph = trace(model)
     if graph is None:
         return None
-    rewritten = with_corrected_derivatives(rewrite(graph, *args))
+    rewritten = rewrite(graph, *args)
+    if rewritten is not graph:
+        rewritten = with_corrected_derivatives(rewritten)
     suits = required_rows(graph.inputs, graph.steps) is None
     if rewritten is graph and suits and not _has_nested_input(model):
         return None

@@ -195,8 +195,9 @@ def with_corrected_derivatives(graph: Graph) -> Graph:
 
 
 def with_framework_derivatives(graph: Graph) -> Graph:
-    """Return the graph, of which all that is made from it is not corrected, either."""
-    return replace(graph, derivatives="framework")
+    """Return the graph without corrections, like all that is made from it."""
+    steps = tuple(replace(step, implementation=None) for step in graph.steps)
+    return replace(graph, steps=steps, derivatives="framework")
 
 
 def _ends_in_corrected(step: Step) -> bool:
