@@ -14,7 +14,7 @@ from keras_explainable.common.finite_differences import (
 )
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.engine.batch_source import Batch
-from keras_explainable.engine.faulty_steps import Fault, faulty_steps
+from keras_explainable.engine.faulty_steps import Fault, as_float64, faulty_steps
 from keras_explainable.execution.compilation import call_method
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.network import output_units
@@ -99,7 +99,7 @@ class Probe:
         return Comparison(self.batch.position, *numbers, verdict, tuple(faults))
 
     def _outputs(self, inputs: Nested) -> np.ndarray:
-        return _numpy(output_units.forward(self.model, inputs, 1))
+        return as_float64(output_units.forward(self.model, inputs, 1))
 
     def _moved(self, direction: list[Any], step: float) -> Nested:
         pairs = zip(self.inputs, direction, strict=True)
@@ -112,15 +112,11 @@ class Probe:
         noisy = takes_noise(self.model, self.batch.inputs)
         found = list[Any]()
         for x, moves, mask in zip(self.inputs, noisy, shown, strict=True):
-            scale = np.sqrt(np.mean(np.square(_numpy(x)))) or 1.0
+            scale = np.sqrt(np.mean(np.square(as_float64(x)))) or 1.0
             drawn = scale * rng.normal(size=x.shape).astype("float32")
             hidden = where_shown(mask, ops.convert_to_tensor(drawn), 0.0)
             found.append(ops.convert_to_numpy(hidden) if moves else None)
         return found
-
-
-def _numpy(x: Any) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(ops.cast(x, "float32")), "float64")
 
 
 def _verdict(derivative: float, found: Differences, typical: float) -> str:
@@ -149,13 +145,7 @@ def _products(
     maps: list[Any], direction: list[np.ndarray | None], weights: np.ndarray
 ) -> list[np.ndarray]:
     pairs = zip(maps, direction, strict=True)
-    return [
-        np.asarray(ops.convert_to_numpy(ops.cast(m, "float32")), "float64")
-        @ weights
-        * v
-        for m, v in pairs
-        if v is not None
-    ]
+    return [as_float64(m) @ weights * v for m, v in pairs if v is not None]
 
 
 def _norm(products: list[np.ndarray]) -> float:

@@ -50,10 +50,11 @@ def faulty_steps(
     graph = _flat_graph(model)
     if graph is None:
         return [Fault(type(model).__name__, "inner operations are not known", 0, 0)]
-    at, ahead, behind = (_values(graph, x) for x in (inputs, *ends))
+    tensors, *moved = (graph.values([x]) for x in (inputs, *ends))
+    at, ahead, behind = map(_floats, (tensors, *moved))
     importance = _importance(graph, inputs, at, weights)
     change = {key: (ahead[key] - behind[key]) / (2 * step) for key in at}
-    tensors, found = graph.values([inputs]), []
+    found = []
     for each in graph.steps:
         written = [x for x in flatten(each.outputs) if id(x) in importance]
         if written:
@@ -71,12 +72,12 @@ def _flat_graph(model: Model) -> Graph | None:
     return None if graph is None else with_corrected_derivatives(inlined(graph))
 
 
-def _values(graph: Graph, inputs: Nested) -> Values:
-    values = graph.values([inputs])
-    return {key: _numpy(x) for key, x in values.items() if is_float(x)}
+def _floats(values: dict[int, Any]) -> Values:
+    return {key: as_float64(x) for key, x in values.items() if is_float(x)}
 
 
-def _numpy(x: Tensor) -> np.ndarray:
+def as_float64(x: Tensor) -> np.ndarray:
+    """Return a tensor as an array in float64."""
     return np.asarray(ops.convert_to_numpy(ops.cast(x, "float32")), "float64")
 
 
@@ -91,7 +92,7 @@ def _importance(graph: Graph, inputs: Nested, at: Values, weights: Any) -> Value
 
     outputs, pullback, _ = backend.vjp(run, taps)
     found = pullback(ops.cast(weights, outputs.dtype))
-    return {id(x): _numpy(w) for x, w in zip(written, found, strict=True)}
+    return {id(x): as_float64(w) for x, w in zip(written, found, strict=True)}
 
 
 def _derivative(
@@ -113,7 +114,9 @@ def _derivative(
 
     outputs, pullback, _ = backend.vjp(score, [*reads.values()])
     found = pullback(ops.ones_like(outputs))
-    products = [_numpy(g) * change[key] for key, g in zip(reads, found, strict=True)]
+    products = [
+        as_float64(g) * change[key] for key, g in zip(reads, found, strict=True)
+    ]
     return float(sum(product.sum() for product in products))
 
 
@@ -136,8 +139,8 @@ def _sides(
 
 
 def _fault(step: Step, derivative: float, sides: np.ndarray) -> Fault:
-    difference, bend, size = (float(x) for x in sides)
-    if bend > KINK * size:
+    difference, curvature, size = (float(x) for x in sides)
+    if curvature > KINK * size:
         kind = "a kink or tie at the input"
     elif abs(derivative) <= NO_CHANGE * size:
         kind = "no derivative, though its values change"

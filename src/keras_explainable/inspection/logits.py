@@ -10,7 +10,11 @@ import keras
 from keras_explainable.common.structures import first_of
 from keras_explainable.execution.compilation import invalidate
 from keras_explainable.execution.model_cache import ModelCache
-from keras_explainable.network.activations import activation_of, with_activation
+from keras_explainable.network.activations import (
+    activation_of,
+    is_identity,
+    with_activation,
+)
 from keras_explainable.network.corrected_derivatives import (
     with_corrected_derivatives,
 )
@@ -24,7 +28,7 @@ from keras_explainable.network.graph import (
     symbol_like,
 )
 from keras_explainable.network.layers_of_model import model_state
-from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
+from keras_explainable.network.operation_kinds import LINEAR
 from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
@@ -142,7 +146,7 @@ def _logits(graph: Graph, output: Any) -> tuple[Any, Step | None]:
     step = graph.producer(output)
     if step is None or keras.tree.flatten(step.outputs) != [output]:
         return output, None
-    if _is_identity(step):
+    if is_identity(step):
         logits, new = _logits(graph, step.reads[0])
         return (output, None) if logits is step.reads[0] else (logits, new)
     if _is_probability_layer(step.operation):
@@ -169,13 +173,6 @@ def _is_probability(function: Any) -> bool:
     package = str(getattr(known, "__module__", "")).partition(".")[0]
     name = str(known.__name__).lower()
     return name in PROBABILITIES and package in ("keras", "tensorflow", "jax", "torch")
-
-
-def _is_identity(step: Step) -> bool:
-    operation = step.operation
-    linear = activation_of(operation) in (None, keras.activations.linear)
-    is_linear = type(operation) is keras.layers.Activation and linear
-    return (is_linear or type(operation) in IDENTITIES) and step.is_plain()
 
 
 def _logits_operation(operation: Any) -> Any:

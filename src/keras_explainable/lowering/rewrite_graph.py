@@ -12,6 +12,7 @@ from keras_explainable.lowering import lowered_layers
 from keras_explainable.lowering.fold_batchnorm import Linear, Norm
 from keras_explainable.lowering.space_to_depth import SpaceToDepth, suits_space_to_depth
 from keras_explainable.network import operation_kinds as kinds
+from keras_explainable.network.activations import is_identity
 from keras_explainable.network.graph import Graph, Step, by_symbol, ids, shallow_copy
 from keras_explainable.network.trace_model import inlined
 
@@ -23,7 +24,7 @@ def simplified(graph: Graph) -> Graph:
     replaced: dict[int, Any] = {}
     for step in graph.steps:
         step = step.reading(replaced)
-        if _is_identity(step):
+        if is_identity(step):
             replaced |= by_symbol(step.outputs, step.args[0])
         else:
             steps.append(step)
@@ -124,12 +125,6 @@ def _is_known(layer: Any) -> bool:
     full = layer.compute_dtype == layer.variable_dtype in ("float32", "float64")
     array = not getattr(layer, "lora_enabled", False) and not layer.quantization_mode
     return full and array and getattr(layer, "data_format", "") != "channels_first"
-
-
-def _is_identity(step: Step) -> bool:
-    layer = step.operation
-    linear = type(layer) is layers.Activation and _is_linear(layer)
-    return (type(layer) in kinds.IDENTITIES or linear) and step.is_plain()
 
 
 def _is_linear(layer: Any) -> bool:

@@ -8,6 +8,7 @@ import keras
 
 from keras_explainable.common.structures import first_of
 from keras_explainable.network.graph import Graph, Step, shallow_copy, symbol_like
+from keras_explainable.network.operation_kinds import IDENTITIES
 from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
 from keras_explainable.network.trace_model import inlined
 
@@ -28,6 +29,14 @@ def with_activation(layer: keras.Layer, activation: Any) -> keras.Layer:
     else:
         copy.__dict__["activation"] = activation
     return copy
+
+
+def is_identity(step: Step) -> bool:
+    """Return whether a step does nothing at inference."""
+    kind = type(step.operation)
+    linear = activation_of(step.operation) in (None, keras.activations.linear)
+    does_nothing = kind in IDENTITIES or (kind is keras.layers.Activation and linear)
+    return does_nothing and step.is_plain()
 
 
 def split_activation(step: Step) -> list[Step]:

@@ -62,7 +62,7 @@ class Step:
         """
         return self._called(*self.args, **self.kwargs, **self._mode)
 
-    @property
+    @functools.cached_property
     def _called(self) -> Any:
         return self.implementation or self.operation
 

@@ -3,6 +3,7 @@
 Changing the values of such a step would show it to the model.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +28,7 @@ class UnknownStepsError(ValueError):
 
 
 def unmasked_steps(
-    model: Model, inputs: Nested, seen: Nested | None = None
+    model: Model, inputs: Nested, prepare: Callable[[Nested], Nested] | None = None
 ) -> list[Tensor | None]:
     """Return for each input (B, T, ...) which steps no layer hides, (B, T, 1, ...).
 
@@ -36,7 +37,7 @@ def unmasked_steps(
     Args:
         model: Model.
         inputs: Inputs, of which steps may be hidden.
-        seen: What the model receives for them; None for the inputs themselves.
+        prepare: Function from them to what the model receives; None if that is them.
 
     Raises:
         UnknownStepsError: If it is not known whose steps a layer hides.
@@ -49,19 +50,20 @@ def unmasked_steps(
     if graph is None:
         raise _unknown_steps(model.name)
     flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
+    seen = inputs if prepare is None else prepare(inputs)
     for step in _masking_steps(flat):
-        number, mask = _mask_by(step, flat, leaves, inputs if seen is None else seen)
+        number, mask = _mask_by(step, flat, leaves, seen)
         known = masks[number]
         masks[number] = mask if known is None else ops.logical_and(known, mask)
     return masks
 
 
 def known_unmasked_steps(
-    model: Model, inputs: Nested, seen: Nested | None = None
+    model: Model, inputs: Nested, prepare: Callable[[Nested], Nested] | None = None
 ) -> list[Tensor | None]:
     """Return the same as ``unmasked_steps``; None for all if that is not known."""
     try:
-        return unmasked_steps(model, inputs, seen)
+        return unmasked_steps(model, inputs, prepare)
     except UnknownStepsError:
         return [None] * len(flatten(inputs))
 

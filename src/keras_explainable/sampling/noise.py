@@ -110,11 +110,11 @@ class Noise:
         amount = self.amount if self.level is None else self.level
         if isinstance(amount, dict):
             return [None] * len(flatten(inputs))
-        return unmasked_steps(model, inputs, self.prepared(inputs))
+        return unmasked_steps(model, inputs, self.prepared)
 
     def spans(self, model: Model, inputs: Nested) -> Nested:
         """Return the range (B,) of each input, of which hidden steps are no part."""
-        shown = known_unmasked_steps(model, inputs, self.prepared(inputs))
+        shown = known_unmasked_steps(model, inputs, self.prepared)
         ranges = map(value_ranges, flatten(inputs), shown)
         return keras.tree.pack_sequence_as(inputs, [*ranges])
 
