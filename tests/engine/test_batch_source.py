@@ -203,6 +203,31 @@ def test_images_of_different_sizes(of_any_size, rng, batch_size):
     assert resized.shape == (6, 5, 6, 1)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_single_samples_of_different_sizes(of_any_size, rng, known):
+    sizes = [4, 4, 6, 5, 5, 5]
+    samples = [rng.uniform(size=(n, n, 3)).astype("float32") for n in sizes]
+    data = Samples(samples) if known else (each for each in samples)
+    _, maps = ke.explain(SIGNED_GRADIENTS, of_any_size, data, batch_size=2, verbose=0)
+    assert [each.shape[0] for each in maps] == sizes
+    for image, found in zip(samples, maps, strict=True):
+        _, one = ke.explain(SIGNED_GRADIENTS, of_any_size, image[None], verbose=0)
+        np.testing.assert_allclose(found, one[0], rtol=1e-4, atol=1e-6)
+
+
+class Samples:
+    """A data set of known length that yields single samples."""
+
+    def __init__(self, samples):
+        self.samples = samples
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __iter__(self):
+        return iter(self.samples)
+
+
 def test_images_of_different_sizes_are_checked_first(of_any_size, rng):
     x = [rng.normal(size=(9, 8, 3)), rng.normal(size=(7, 12, 3))]
     never = pytest.fail

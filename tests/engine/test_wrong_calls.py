@@ -150,3 +150,9 @@ def test_a_single_unit_needs_an_axis(model):
             ke.gradients(model, X, y, verbose=0)
     with pytest.raises(ValueError, match=r"Pass a single unit as `\[y\]`"):
         gradients(model, X[:1], 3)
+
+
+@pytest.mark.parametrize("name", ["vargrad", "smoothgrad_squared"])
+def test_a_shortcut_that_has_its_statistic(model, name):
+    with pytest.raises(TypeError, match=f"`statistic` must not be given to {name!r}"):
+        getattr(ke, name)(model, images(), statistic="mean")

@@ -1,5 +1,8 @@
 """What was made for a model, or compiled for a function, follows their changes."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -86,3 +89,57 @@ def test_a_filter_reads_variables_around_it(x):
         found = ke.explain(gradients, model, x, gradient_filter=scaled, verbose=0)[1]
         maps.append(found)
     np.testing.assert_allclose(maps[1], 10 * maps[0], rtol=1e-5)
+
+
+class Scaled(keras.Model):
+    def __init__(self, counts):
+        super().__init__()
+        self.body, self._scale, self.counts, self.calls = sequential(), 1.0, counts, 0
+
+    def call(self, inputs):
+        self.counts.append(inputs.shape)
+        self.calls += 1
+        return self._scale * self.body(inputs)
+
+
+def squared(outputs):
+    return ops.sum(ops.square(outputs), axis=-1)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("y", [None, squared])
+def test_settings_of_the_users_own_layers(wrapped, y, x):
+    scaled = Scaled([])
+    model = within(scaled) if wrapped else scaled
+    scaled(x)
+    once, maps = ke.gradients(model, x, y, postprocessing=None, verbose=0)
+    scaled._scale = 2.0
+    twice, more = ke.gradients(model, x, y, postprocessing=None, verbose=0)
+    factor = 2 if y is None else 4
+    np.testing.assert_allclose(twice, factor * once, rtol=1e-4)
+    np.testing.assert_allclose(more, factor * maps, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="nothing is compiled")
+def test_subclassed_models_are_compiled_once_for_a_function(x):
+    model = Scaled([])
+    model(x)
+    ke.gradients(model, x, squared, verbose=0)
+    before = len(model.counts)
+    ke.gradients(model, x, squared, verbose=0)
+    assert len(model.counts) == before
+
+
+def test_a_model_of_a_target_keeps_its_model(x):
+    targeted = ke.inspection.target_model(Scaled([]), squared)
+    gc.collect()
+    assert ke.gradients(targeted, x, verbose=0)[0].shape == (2, 1)
+
+
+def test_a_subclassed_model_is_freed(x):
+    model = Scaled([])
+    ke.gradients(model, x, squared, verbose=0)
+    reference = weakref.ref(model)
+    del model
+    gc.collect()
+    assert reference() is None

@@ -151,3 +151,16 @@ def test_a_model_that_was_never_called_is_built(rng):
         first, _ = explain("gradients", model, x)
         expected = numpy(model(x, training=False))[[0, 1], [0, 1]]
         np.testing.assert_allclose(numpy(first)[:, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's modules")
+def test_modules_stay_in_training_mode(rng):
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Dropout())
+    wrapper = layers.TorchModuleWrapper(module, output_shape=(None, 3))
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, wrapper(inputs))
+    module.train()
+    module[1].eval()
+    ke.gradients(model, rng.uniform(size=(2, 4)).astype("float32"), verbose=0)
+    assert [each.training for each in module.modules()] == [True, True, False]

@@ -25,6 +25,7 @@ from keras_explainable.network.model_inputs import (
     check_inputs,
     for_each_input,
     input_names,
+    symbolic_inputs,
 )
 from keras_explainable.sampling.noise import PADDING
 from keras_explainable.types import Model, Tensor
@@ -107,8 +108,11 @@ class BatchSource:
         first, found = data_iterators.peeked(pairs)
         if first is None or not self._is_sample(first[0]):
             return found, known
-        size = self.batch_size
-        return data_iterators.batched(found, size), known and -(-known // size)
+        size, batches = self.batch_size, known and -(-known // self.batch_size)
+        symbols = flatten(symbolic_inputs(self.model))
+        if any(x is None or None in x.shape[1:] for x in symbols):
+            batches = None  # Each batch has samples of one size.
+        return data_iterators.batched(found, size), batches
 
     def _is_sample(self, x: Any) -> bool:
         """Whether ``x`` is a single sample, without a batch axis."""

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_explainable.common.structures import map_structure
+from keras_explainable.common.structures import flatten, map_structure
 from keras_explainable.network.dense_arrays import check_dense
 from keras_explainable.network.model_inputs import as_array
 
@@ -65,12 +65,17 @@ def length_of(x: Any) -> int | None:
 
 
 def batched(samples: Iterable[Element], size: int) -> Iterator[Element]:
-    """Yield single samples (x, y) as batches of at most ``size`` samples."""
-    samples = iter(samples)
-    while chunk := list(itertools.islice(samples, size)):
-        xs, ys = zip(*chunk, strict=True)
-        stacked = map_structure(lambda *rows: np.stack(rows), *map(numpy_of, xs))
-        yield stacked, None if ys[0] is None else np.stack([*map(as_numpy, ys)])
+    """Yield single samples (x, y) as batches of at most ``size`` of the same shape."""
+    arrays = ((numpy_of(x), None if y is None else as_numpy(y, "y")) for x, y in samples)
+    for _, alike in itertools.groupby(arrays, _shapes):
+        while chunk := list(itertools.islice(alike, size)):
+            xs, ys = zip(*chunk, strict=True)
+            stacked = map_structure(lambda *rows: np.stack(rows), *xs)
+            yield stacked, None if ys[0] is None else np.stack(ys)
+
+
+def _shapes(sample: Element) -> list[tuple[int, ...]]:
+    return [np.shape(part) for part in flatten(sample[0])]
 
 
 def peeked(found: Iterator[Any]) -> tuple[Any, Iterator[Any]]:
@@ -80,7 +85,7 @@ def peeked(found: Iterator[Any]) -> tuple[Any, Iterator[Any]]:
 
 
 def numpy_of(x: Any) -> Any:
-    """Return an input, or each input of a dictionary, as a NumPy array."""
+    """Return an input, or each input of a dictionary or tuple, as a NumPy array."""
     if isinstance(x, dict):
         return {name: as_numpy(part) for name, part in x.items()}
     return as_numpy(x)

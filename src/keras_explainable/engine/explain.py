@@ -28,6 +28,7 @@ from keras_explainable.execution.method_checks import (
 from keras_explainable.execution.model_preparation import preprocessing_of
 from keras_explainable.inspection.model_fingerprint import fingerprint
 from keras_explainable.network.corrected_derivatives import DERIVATIVES
+from keras_explainable.network.torch_modules import modes_kept
 from keras_explainable.targets.target import as_target
 from keras_explainable.types import Method, Model
 
@@ -162,7 +163,7 @@ def explain(
         return logits, maps, *stats
 
     results = []
-    with network.errors():
+    with network.errors(), modes_kept(model):
         for batches in progress.steps(source):
             results.append(joined([*map(explained, batches)]))
             progress.finish_step(results[-1])

@@ -124,6 +124,7 @@ def smoothgrad_squared(model: Model, x: Any, y: Any = None, **params: Any) -> Re
 
     Reference: Hooker et al., 2019, https://arxiv.org/abs/1806.10758
     """
+    _check_statistic("smoothgrad_squared", params)
     return smoothgrad(model, x, y, statistic="square", **params)
 
 
@@ -138,7 +139,16 @@ def vargrad(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
 
     Reference: Adebayo et al., 2018, https://arxiv.org/abs/1810.03307
     """
+    _check_statistic("vargrad", params)
     return smoothgrad(model, x, y, statistic="variance", **params)
+
+
+def _check_statistic(function: str, params: dict[str, Any]) -> None:
+    if "statistic" in params:
+        raise TypeError(
+            f"`statistic` must not be given to {function!r}, which chooses it: call "
+            f"`smoothgrad`; received {params['statistic']!r}."
+        )
 
 
 def _finish(postprocessing: Postprocessing | None, maps: Tensor) -> Tensor:

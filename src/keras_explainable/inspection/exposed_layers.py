@@ -67,11 +67,25 @@ def expose_for_each_input(model: Model, layer: Endpoint | None = None) -> Model:
     Raises:
         ValueError: As ``expose`` does.
     """
-    return _rewritten(model, _with_exposed_calls, parse(layer))
+    return _rewritten(model, _with_exposed_calls, parse(layer), kind=ExposedModel)
 
 
-def _rewritten(model: Model, rewrite: Callable[..., Graph], *args: Any) -> Model:
-    exposed = rewritten_model(model, rewrite, *args)
+def exposes_for_each_input(model: Model) -> bool:
+    """Return whether ``expose_for_each_input`` made the model, or that of a copy."""
+    return isinstance(model, ExposedModel) or hasattr(model, "original")
+
+
+class ExposedModel(GraphModel):
+    """A model from ``expose_for_each_input``."""
+
+
+def _rewritten(
+    model: Model,
+    rewrite: Callable[..., Graph],
+    *args: Any,
+    kind: type[GraphModel] = GraphModel,
+) -> Model:
+    exposed = rewritten_model(model, rewrite, *args, kind=kind)
     if exposed is model:
         raise ValueError(
             "`model` must be a Functional or Sequential model to expose inner layers; "

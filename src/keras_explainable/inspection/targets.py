@@ -1,9 +1,11 @@
 """Models of what to explain: one output, a function of the outputs, the top units."""
 
 import re
+import weakref
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import get_ident
 from typing import Any
 
@@ -20,6 +22,7 @@ from keras_explainable.common.structures import (
 from keras_explainable.execution.function_key import function_key
 from keras_explainable.inspection.logits import rewritten_model, targeted_models
 from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.layers_of_model import model_state
 from keras_explainable.network.model_inputs import dtype_name, shape_text
 from keras_explainable.network.trace_model import (
     first_key,
@@ -52,7 +55,9 @@ def target_model(model: Model, target: Target) -> Model:
         cat = lambda outputs: keras.ops.mean(outputs[..., 3], axis=(1, 2))
         maps = ke.explain(method, ke.inspection.target_model(model, cat), x)
     """
-    return targeted_model(model, target, like=model)
+    keyed = _keyed(target, model)
+    targeted = _targeted(model, keyed)
+    return _TargetedModel(lambda: model, keyed.layer) if targeted is model else targeted
 
 
 def targeted_model(
@@ -70,11 +75,19 @@ def targeted_model(
         data: Arrays (N, ...), of which each sample has a row. The model uses the first
             until ``set_data`` sets another.
     """
-    structure = structure_of_only_output(like)
-    layer = TargetLayer(target, structure, [array[:1] for array in data])
-    keyed = _Keyed(_key(layer), layer)
-    targeted = rewritten_model(model, _with_target, keyed, cache=targeted_models)
-    return _TargetedModel(model, layer) if targeted is model else targeted
+    keyed = _keyed(target, like, data)
+    targeted = _targeted(model, keyed)
+    if targeted is not model:
+        return targeted
+    if not isinstance(model, keras.Model):
+        return _TargetedModel(lambda: model, keyed.layer)
+    # Made once, too, by a reference, as the cache must not hold the model.
+    make = partial(_TargetedModel, weakref.ref(model), keyed.layer)
+    return targeted_models.get(model, keyed, make, model_state(model))
+
+
+def _targeted(model: Model, keyed: "_Keyed") -> Model:
+    return rewritten_model(model, _with_target, keyed, cache=targeted_models)
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,12 @@ class _Keyed:
 
     key: Hashable
     layer: "TargetLayer" = field(compare=False)
+
+
+def _keyed(target: Target, like: Model, data: Sequence[np.ndarray] = ()) -> _Keyed:
+    structure = structure_of_only_output(like)
+    layer = TargetLayer(target, structure, [array[:1] for array in data])
+    return _Keyed(_key(layer), layer)
 
 
 def _key(layer: "TargetLayer") -> Hashable:
@@ -249,14 +268,20 @@ class TargetLayer(keras.layers.Layer):
 class _TargetedModel(keras.Model):
     """A function of the outputs of a model whose layers are not known."""
 
-    def __init__(self, model: Model, target: TargetLayer):
-        super().__init__(name=getattr(model, "name", None))
-        self.model, self.target = model, target
-        self.layers_used = [target]
+    def __init__(self, model: Callable[[], Model], target: TargetLayer):
+        super().__init__(name=getattr(model(), "name", None))
+        self.model = model
+        self.layers_used = [*getattr(model(), "layers", ()), target]
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The variables of the model, also those that no layer of its holds."""
+        own = {id(x): x for x in getattr(self.model(), "variables", ())}
+        return [*(own | {id(x): x for x in super().variables}).values()]
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Return what the function returns, as (B, units)."""
-        return self.target(self.model(inputs, training=training))
+        return target_layer(self)(self.model()(inputs, training=training))
 
 
 def top_count(y: Any) -> int:

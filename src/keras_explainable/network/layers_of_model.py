@@ -1,6 +1,9 @@
 """The layers of a model, also those that others hold, and what copies depend on."""
 
+import dis
 from collections.abc import Iterator
+from functools import cache
+from types import CodeType
 from typing import Any
 
 import keras
@@ -12,6 +15,9 @@ from keras_explainable.types import Model
 NUMBERS = (
     "alpha", "epsilon", "max_value", "negative_slope", "offset", "scale", "threshold",
 )  # fmt: skip
+
+#: Kinds of attributes of the user's own layers that are settings.
+PLAIN = (bool, int, float, str, tuple, type(None))
 
 #: Attributes in which wrappers, such as TimeDistributed, keep their layers.
 WRAPPED = ("backward_layer", "forward_layer", "layer")
@@ -42,11 +48,41 @@ def model_state(model: Model) -> list[Any]:
     """Return what copies of the model depend on, and what may be changed at any time.
 
     These are the layers (``Sequential.pop``), their activations, the numbers that they
-    compute with, and the variables (``enable_lora``).
+    compute with, the settings of the user's own layers, and the variables
+    (``enable_lora``).
     """
     layers = layers_reversed(model)
     state = [(id(layer), activation_of(layer), *_numbers(layer)) for layer in layers]
-    return [*state, *map(id, model.variables)]
+    own = [_settings(layer) for layer in (model, *held_layers(model))]
+    return [*state, *filter(None, own), *map(id, model.variables)]
+
+
+def _settings(layer: keras.Layer) -> dict[str, Any]:
+    """Return the numbers, texts and switches of a layer that is not Keras' own.
+
+    Those that its ``call`` sets itself, such as a counter, are left out.
+    """
+    if type(layer).__module__.partition(".")[0] in ("keras", "keras_explainable"):
+        return {}
+    hidden = _names_of_keras() | _names_set(getattr(type(layer).call, "__code__", None))
+    return {
+        name: value
+        for name, value in vars(layer).items()
+        if name not in hidden and isinstance(value, PLAIN)
+    }
+
+
+@cache
+def _names_of_keras() -> frozenset[str]:
+    """Return the names of the attributes that every layer or model has."""
+    return frozenset({*vars(keras.Layer()), *vars(keras.Model())})
+
+
+@cache
+def _names_set(code: CodeType | None) -> frozenset[str]:
+    """Return the names of the attributes that a function sets."""
+    found = dis.get_instructions(code) if code else ()
+    return frozenset(x.argval for x in found if x.opname == "STORE_ATTR")
 
 
 def _numbers(layer: keras.Layer) -> list[Any]:

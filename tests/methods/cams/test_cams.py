@@ -154,6 +154,19 @@ def test_models_exposed_by_hand():
         np.testing.assert_allclose(maps, expected_maps, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("method", [gradcam, ke.methods.cams.scorecam])
+def test_a_layer_that_is_named_replaces_an_exposed_one(method):
+    model = network()
+    exposed = ke.inspection.expose(model, "first")
+    expected = ke.explain(method, model, batch(), UNITS, layer="last", verbose=0)
+    for lower in (True, False):
+        options = {"layer": "last", "lower": lower, "verbose": 0}
+        _, maps = ke.explain(method, exposed, batch(), UNITS, **options)
+        np.testing.assert_allclose(maps, expected[1], rtol=1e-3, atol=1e-4)
+    found, same = (method(x, batch(), UNITS, layer="last") for x in (exposed, model))
+    np.testing.assert_allclose(numpy(found[1]), numpy(same[1]), rtol=1e-3, atol=1e-4)
+
+
 def test_score_cam_by_its_definition():
     model = network()
     activations, _ = parts(model)

@@ -30,10 +30,15 @@ Prepare = Callable[[Model, dict[str, Any]], Model]
 
 
 def exposed(model: Model, params: dict[str, Any]) -> Model:
-    """Return the model with a layer's output exposed; the model itself if it is."""
-    if exposed_layers.is_exposed(model):
+    """Return the model with a layer's output exposed; the model itself if it is.
+
+    A layer that is given replaces those that the user has exposed.
+    """
+    layer = params.get("layer")
+    ready = layer is None or exposed_layers.exposes_for_each_input(model)
+    if ready and exposed_layers.is_exposed(model):
         return model
-    return exposed_layers.expose_for_each_input(model, params.get("layer"))
+    return exposed_layers.expose_for_each_input(model, layer)
 
 
 def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
