@@ -7,10 +7,12 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from support.model_kinds import KINDS
 from support.small_models import numpy
 
 import keras_explainable as ke
 from keras_explainable.methods.gradient import gradients
+from keras_explainable.network.layers_of_model import model_state
 
 
 @pytest.fixture
@@ -49,17 +51,68 @@ def test_layers_are_replaced(nested, x):
     np.testing.assert_allclose(logits, numpy(model(x)), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("layer", "name"),
-    [(layers.BatchNormalization(), "epsilon"), (layers.LeakyReLU(), "negative_slope")],
-)
-def test_numbers_are_changed(layer, name, x):
-    model = keras.Sequential([keras.Input((8, 8, 1)), layer, *sequential().layers])
-    ke.gradients(model, x - 0.5, verbose=0)
-    setattr(layer, name, 3.0)
+class Block(layers.Layer):
+    """A layer that holds another."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+class Times(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.factors = [1.0]
+
+    def call(self, inputs):
+        return self.factors[0] * inputs
+
+
+def half(x):
+    return x / 2
+
+
+CHANGES = {
+    "epsilon": (layers.BatchNormalization, "epsilon", 3.0),
+    "negative_slope": (layers.LeakyReLU, "negative_slope", 3.0),
+    "factors": (Times, "factors", [3.0]),
+    "function": (lambda: layers.Lambda(ops.sin), "function", half),
+    "padding": (lambda: layers.Conv2D(1, 3), "padding", "same"),
+    "strides": (lambda: layers.MaxPooling2D(2), "strides", (1, 1)),
+    "activation": (lambda: layers.Dense(1), "activation", half),
+}
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("case", CHANGES)
+def test_settings_are_changed(case, held, x):
+    make, name, value = CHANGES[case]
+    layer = make()
+    first = Block(layer) if held else layer
+    inputs = keras.Input((8, 8, 1))
+    outputs = layers.GlobalAveragePooling2D()(first(inputs))
+    model = keras.Model(inputs, outputs)
+    before, _ = ke.gradients(model, x - 0.5, verbose=0)
+    setattr(layer, name, value)
     logits, _ = ke.gradients(model, x - 0.5, verbose=0)
+    assert not np.allclose(logits, before, rtol=1e-3)
     expected = numpy(model(ops.convert_to_tensor(x - 0.5)))
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_call_changes_no_setting(kind):
+    if kind in ("legacy", "quantized", "distributed", "fixed_batch"):
+        pytest.skip("is not called, or only elsewhere, or with other rows")
+    model, x = KINDS[kind]()
+    x = keras.tree.map_structure(ops.convert_to_tensor, x)
+    model(x, training=False)
+    before = model_state(model)
+    model(x, training=False)
+    assert model_state(model) == before
 
 
 class Settings:
@@ -86,6 +139,23 @@ def test_a_filter_reads_variables_around_it(x):
         return scale * ops.absolute(gradient)
 
     for scale in (1.0, 10.0):  # noqa: B007 - the function reads it.
+        found = ke.explain(gradients, model, x, gradient_filter=scaled, verbose=0)[1]
+        maps.append(found)
+    np.testing.assert_allclose(maps[1], 10 * maps[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.array, ops.convert_to_tensor])
+def test_a_filter_reads_an_array_around_it(x, kind):
+    model, factors, maps = sequential(), kind([1.0, 2.0]), []
+
+    def scaled(gradient):
+        return factors[0] * ops.absolute(gradient)
+
+    for number in (1.0, 10.0):
+        if kind is ops.convert_to_tensor:
+            factors = kind([number, 2.0])
+        else:
+            factors[0] = number
         found = ke.explain(gradients, model, x, gradient_filter=scaled, verbose=0)[1]
         maps.append(found)
     np.testing.assert_allclose(maps[1], 10 * maps[0], rtol=1e-5)

@@ -66,7 +66,9 @@ def length_of(x: Any) -> int | None:
 
 def batched(samples: Iterable[Element], size: int) -> Iterator[Element]:
     """Yield single samples (x, y) as batches of at most ``size`` of the same shape."""
-    arrays = ((numpy_of(x), None if y is None else as_numpy(y, "y")) for x, y in samples)
+    arrays = (
+        (numpy_of(x), None if y is None else as_numpy(y, "y")) for x, y in samples
+    )
     for _, alike in itertools.groupby(arrays, _shapes):
         while chunk := list(itertools.islice(alike, size)):
             xs, ys = zip(*chunk, strict=True)

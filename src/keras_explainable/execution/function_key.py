@@ -19,6 +19,7 @@ from keras import ops
 DEPTH = 4
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
+_VALUES = (*_PLAIN, np.ndarray, np.generic, tuple)
 _CONSTANT = (BuiltinFunctionType, np.ufunc)
 
 #: Packages whose modules and classes do not change. A user's may hold settings.
@@ -49,7 +50,7 @@ def function_key(function: Any) -> Hashable | None:
 
 
 def plain_variables(function: FunctionType) -> Hashable:
-    """Return the numbers and texts around a function that it reads, by name.
+    """Return numbers, texts and arrays around a function that it reads, by name.
 
     Those that it sets itself are left out: a function that counts its calls would have
     another key each time.
@@ -62,8 +63,12 @@ def plain_variables(function: FunctionType) -> Hashable:
         with suppress(ValueError):  # A cell that has no value yet.
             known[name] = cell.cell_contents
     read = {name: x for name, x in known.items() if name not in stored}
-    plain = [(name, _key(x, 0)) for name, x in read.items() if isinstance(x, _PLAIN)]
-    return tuple(sorted(plain, key=lambda pair: pair[0]))
+    found = {}
+    for name, value in sorted(read.items()):
+        if isinstance(value, _VALUES) or ops.is_tensor(value):
+            with suppress(_UnknownValueError):
+                found[name] = _key(value, 2)
+    return tuple(found.items())
 
 
 def _key(value: Any, depth: int) -> Hashable:

@@ -3,21 +3,14 @@
 import dis
 from collections.abc import Iterator
 from functools import cache
-from types import CodeType
 from typing import Any
 
 import keras
 
-from keras_explainable.network.activations import activation_of
 from keras_explainable.types import Model
 
-#: Attributes with numbers that layers compute with.
-NUMBERS = (
-    "alpha", "epsilon", "max_value", "negative_slope", "offset", "scale", "threshold",
-)  # fmt: skip
-
-#: Kinds of attributes of the user's own layers that are settings.
-PLAIN = (bool, int, float, str, tuple, type(None))
+#: Attributes that are compared by value; others, by identity.
+PLAIN = (bool, int, float, str, type(None))
 
 #: Attributes in which wrappers, such as TimeDistributed, keep their layers.
 WRAPPED = ("backward_layer", "forward_layer", "layer")
@@ -47,48 +40,30 @@ def layers_within(layer: keras.Layer) -> list[keras.Layer]:
 def model_state(model: Model) -> list[Any]:
     """Return what copies of the model depend on, and what may be changed at any time.
 
-    These are the layers (``Sequential.pop``), their activations, the numbers that they
-    compute with, the settings of the user's own layers, and the variables
-    (``enable_lora``).
+    These are the layers (``Sequential.pop``), also those that layers of the user's
+    hold, and their attributes: settings, activations, functions and variables
+    (``enable_lora``). The values of variables, which copies share, are none of them.
     """
-    layers = layers_reversed(model)
-    state = [(id(layer), activation_of(layer), *_numbers(layer)) for layer in layers]
-    own = [_settings(layer) for layer in (model, *held_layers(model))]
-    return [*state, *filter(None, own), *map(id, model.variables)]
+    layers = (model, *held_layers(model))
+    return [(id(layer), *_attributes(layer)) for layer in layers]
 
 
-def _settings(layer: keras.Layer) -> dict[str, Any]:
-    """Return the numbers, texts and switches of a layer that is not Keras' own.
-
-    Those that its ``call`` sets itself, such as a counter, are left out.
-    """
-    if type(layer).__module__.partition(".")[0] in ("keras", "keras_explainable"):
-        return {}
-    hidden = _names_of_keras() | _names_set(getattr(type(layer).call, "__code__", None))
-    return {
-        name: value
-        for name, value in vars(layer).items()
-        if name not in hidden and isinstance(value, PLAIN)
-    }
+def _attributes(layer: keras.Layer) -> list[Any]:
+    hidden = _hidden(type(layer))
+    attributes = [x for name, x in vars(layer).items() if name not in hidden]
+    return [x if isinstance(x, PLAIN) else id(x) for x in attributes]
 
 
 @cache
-def _names_of_keras() -> frozenset[str]:
-    """Return the names of the attributes that every layer or model has."""
-    return frozenset({*vars(keras.Layer()), *vars(keras.Model())})
+def _hidden(kind: type) -> frozenset[str]:
+    """Return the names of attributes of layers that are no settings.
 
-
-@cache
-def _names_set(code: CodeType | None) -> frozenset[str]:
-    """Return the names of the attributes that a function sets."""
+    Every layer or model has them; or a call itself sets them, such as a counter.
+    """
+    every = {*vars(keras.Layer()), *vars(keras.Model())} - {"_dtype_policy"}
+    code = getattr(kind.call, "__code__", None)
     found = dis.get_instructions(code) if code else ()
-    return frozenset(x.argval for x in found if x.opname == "STORE_ATTR")
-
-
-def _numbers(layer: keras.Layer) -> list[Any]:
-    attributes = vars(layer)  # PyTorch looks long for attributes that are missing.
-    found = [attributes[name] for name in NUMBERS if name in attributes]
-    return [x if isinstance(x, float | int) else id(x) for x in found]
+    return frozenset(every | {x.argval for x in found if x.opname == "STORE_ATTR"})
 
 
 def has_layer(model: Model, kinds: Any) -> bool:
