@@ -156,3 +156,35 @@ def test_a_single_unit_needs_an_axis(model):
 def test_a_shortcut_that_has_its_statistic(model, name):
     with pytest.raises(TypeError, match=f"`statistic` must not be given to {name!r}"):
         getattr(ke, name)(model, images(), statistic="mean")
+
+
+WRONG = {
+    "predict": lambda m: ke.gradients(m.predict, X),
+    "data": lambda m: ke.expected_gradients(m, X),
+    "reduction": lambda m: ke.gradients(m, X, channel_reduction="max"),
+    "layer": lambda m: ke.gradcam(m, X, layer=-1),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("predict", "`model` must be the model itself; received its method 'predict'"),
+        ("data", "`data` must be given to 'expected_gradients'"),
+        ("reduction", "`channel_reduction` must be .*received"),
+        ("layer", "`layer` .*must be a layer, its name, .*received -1"),
+    ],
+)
+def test_wrong_arguments_are_named(model, case, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        WRONG[case](model)
+
+
+@pytest.mark.parametrize("labels", [dict, tuple])
+def test_labels_of_several_outputs_choose_no_unit(model, labels):
+    both = {"a": np.zeros(2), "b": np.ones(2)}
+    y = both if labels is dict else (*both.values(),)
+    with pytest.raises(ValueError, match="received labels of several in a"):
+        ke.gradients(model, iter([(X, y)]), verbose=0)
+    _, maps = ke.gradients(model, iter([(X, y)]), y="predicted", verbose=0)
+    assert len(maps) == 2

@@ -95,7 +95,7 @@ def test_an_exposed_model_is_made_once():
 
 @pytest.mark.parametrize("wanted", [3, {"name": "top", "link": "sideways"}, {"x": 1}])
 def test_invalid_endpoints_are_rejected(wanted):
-    with pytest.raises(ValueError, match=r"must be layers, their names, or"):
+    with pytest.raises(ValueError, match="must be a layer, its name, or"):
         inspection.expose(nested(), wanted)
 
 

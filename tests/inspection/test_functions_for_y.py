@@ -154,9 +154,9 @@ BAD = {
     "shapes": (failing, r"outputs of shape \(any, 4\)"),
     "integers": (lambda o: ops.argmax(o, axis=-1), "it returns int.*no derivative"),
     "booleans": (lambda o: o[:, 1] > o[:, 0], "it returns bool.*no derivative"),
-    "one row": (lambda o: ops.sum(o, axis=0), "not one row for each of"),
-    "units for rows": (lambda o: ops.transpose(o), "not one row for each of"),
-    "rows in one": (lambda o: ops.reshape(o, (-1,)), "not one row for each of"),
+    "one row": (lambda o: ops.sum(o, axis=0), "not one row for each sample"),
+    "units for rows": (lambda o: ops.transpose(o), "not one row for each sample"),
+    "rows in one": (lambda o: ops.reshape(o, (-1,)), "not one row for each sample"),
     "nothing": (lambda o: None, r"it returns None, not a tensor \(B,\)"),
 }
 

@@ -251,3 +251,49 @@ def test_a_subclassed_model_takes_a_dictionary(x):
     _, maps = ke.smoothgrad(model, x, Y, repetitions=2, verbose=0)
     assert maps["image"].shape == (3, 8, 10, 1)
     assert maps["a_row"].shape == (3, 5, 1)
+
+
+class OfList(keras.Model):
+    """A subclassed model that takes a list."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def call(self, inputs):
+        one, two = inputs
+        return self.dense(ops.concatenate([one, 2 * two**2], axis=-1))
+
+
+@pytest.mark.parametrize(
+    "y", [None, [0, 1], "predicted", lambda outputs: outputs[:, 0]]
+)
+@pytest.mark.parametrize("shapes", [((2, 5), (2, 5)), ((2, 5), (2, 4))])
+def test_a_subclassed_model_that_takes_a_list(rng, shapes, y):
+    model = OfList()
+    x = [rng.normal(size=shape).astype("float32") for shape in shapes]
+    model([*map(ops.convert_to_tensor, x)])
+    inputs = [keras.Input(shape[1:]) for shape in shapes]
+    known = keras.Model(inputs, model.call(inputs))
+    labelled = isinstance(y, list)
+    stream = iter([((*x,), y if labelled else None)])
+    for data, chosen in [(x, y), (stream, None if labelled else y)]:
+        logits, maps = ke.explain(SIGNED_GRADIENTS, model, data, chosen, verbose=0)
+        expected = ke.explain(SIGNED_GRADIENTS, known, x, y, verbose=0)
+        np.testing.assert_allclose(logits, expected[0], rtol=1e-5)
+        for found, one in zip(maps, expected[1], strict=True):
+            np.testing.assert_allclose(found, one, rtol=1e-5, atol=1e-6)
+    assert len(ke.smoothgrad(model, x, [0, 1], repetitions=2, verbose=0)[1]) == 2
+
+
+@pytest.mark.filterwarnings("ignore:When providing `inputs` as a dict")
+def test_the_key_of_a_dictionary_of_one_input(rng):
+    symbol = keras.Input((5,))
+    model = keras.Model({"q": symbol}, layers.Dense(3)(symbol))
+    x = rng.normal(size=(2, 5)).astype("float32")
+    expected = ke.gradients(model, x, verbose=0)
+    found = ke.gradients(model, {"q": x}, verbose=0)
+    np.testing.assert_allclose(found[0], expected[0])
+    np.testing.assert_allclose(found[1], expected[1])
+    with pytest.raises(ValueError, match=r"inputs \['q'\]"):
+        ke.gradients(model, {"other": x}, verbose=0)

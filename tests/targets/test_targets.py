@@ -7,7 +7,9 @@ from keras import layers, ops
 from support.small_models import numpy
 
 import keras_explainable as ke
+from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
+from keras_explainable.methods.meta import smooth, tta
 
 targets = ke.targets
 COUNT = 5
@@ -260,7 +262,7 @@ def test_a_target_of_a_subclassed_model(classifier, x):
         (lambda: targets.region(np.ones(COUNT), 1), "masks .N, H, W."),
         (lambda: targets.neuron("inner", (9, 0, 0)), "position in values"),
         (lambda: targets.neuron("absent", 0), "named 'absent'"),
-        (lambda: targets.output("absent"), "one of its outputs"),
+        (lambda: targets.output("absent"), "one of the model's outputs"),
         (lambda: targets.Target(3), "`function` must be callable"),
         (lambda: targets.Target(len, logits="no"), "`logits` must be True or False"),
     ],
@@ -273,3 +275,29 @@ def test_bad_targets_get_one_clear_error(classifier, x, y, match):
 def test_the_inputs_themselves_must_be_an_array(autoencoder, x):
     with pytest.raises(ValueError, match="`x` must be an array"):
         explained(autoencoder, iter([x]), targets.reconstruction())
+
+
+@pytest.mark.parametrize("meta", [tta(gradients), smooth(tta(gradients, ()), 1)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: targets.region(np.ones(x.shape[:3]), 0),
+        lambda x: targets.output(0, then=targets.region([[0, 0, 2, 2]] * COUNT, 0)),
+        lambda x: targets.reconstruction(),
+        lambda x: targets.Target(lambda outputs, pictures: outputs[:, 0], x),
+        lambda x: targets.neuron("inner", (1, 2, 0)),
+    ],
+)
+def test_positions_of_data_are_not_flipped(meta, make, autoencoder, x):
+    with pytest.raises(ValueError, match="flips or scales the images"):
+        ke.explain(meta, autoencoder, x, make(x), verbose=0)
+
+
+def test_data_without_positions_may_be_augmented(classifier, x):
+    y = targets.loss([0, 1, 2, 3, 0], "sparse_categorical_crossentropy")
+    _, maps = ke.explain(tta(gradients, ()), classifier, x, y, verbose=0)
+    plain, flipped = (
+        ke.explain(gradients, classifier, each, y, verbose=0)[1]
+        for each in (x, x[:, :, ::-1])
+    )
+    np.testing.assert_allclose(maps, (plain + flipped[:, :, ::-1]) / 2, atol=1e-6)

@@ -26,6 +26,7 @@ from keras_explainable.network.model_inputs import (
     for_each_input,
     input_names,
     symbolic_inputs,
+    takes_list,
 )
 from keras_explainable.sampling.noise import PADDING
 from keras_explainable.types import Model, Tensor
@@ -125,7 +126,7 @@ class BatchSource:
 
     def _pieces(self, x: Any, y: Any) -> Iterator[Element]:
         """Yield the data whole, or a list of images in runs of the same shape."""
-        single = input_names(self.model)[1:] == []
+        single = input_names(self.model)[1:] == [] and not takes_list(self.model)
         shapes = [*map(_shape, x)] if single and isinstance(x, list | tuple) else []
         if len({*shapes}) < 2 or min(map(len, shapes)) < 2:
             yield x, y
@@ -143,6 +144,7 @@ class BatchSource:
         return x, self._units(y, row_count(x))[0]
 
     def _checked(self, x: Any, y: Any) -> tuple[Nested, Tensor | None]:
+        _refuse_several_labels(y)
         numpy = for_each_input(self.model, lambda _, part: as_numpy(part), x)
         inputs = as_inputs(self.model, numpy)
         return inputs, self._units(y, row_count(inputs))[1]
@@ -186,6 +188,16 @@ def _shape(x: Any) -> tuple[int, ...]:
         return np.shape(as_numpy(x))
     except (TypeError, ValueError):
         return ()
+
+
+def _refuse_several_labels(y: Any) -> None:
+    several = isinstance(y, tuple) and any(hasattr(part, "shape") for part in y)
+    if several or isinstance(y, dict):
+        raise ValueError(
+            "`y` must be the units of one output; received labels of several in a "
+            f"{type(y).__name__}. Pass `y='predicted'`, or a target such as "
+            "`ke.targets.output(...)`, or data without labels."
+        )
 
 
 def _refuse_targets(y: Any) -> None:

@@ -20,16 +20,20 @@ from keras_explainable.execution.compilation import accepts_parameter, display_n
 from keras_explainable.execution.method_checks import (
     check_method,
     check_parameters,
+    check_required,
     keyword_parameters,
     own_parameters,
     shortcut,
     takes_any_parameter,
 )
-from keras_explainable.execution.model_preparation import preprocessing_of
+from keras_explainable.execution.model_preparation import (
+    moves_positions,
+    preprocessing_of,
+)
 from keras_explainable.inspection.model_fingerprint import fingerprint
 from keras_explainable.network.corrected_derivatives import DERIVATIVES
 from keras_explainable.network.torch_modules import modes_kept
-from keras_explainable.targets.target import as_target
+from keras_explainable.targets.target import Target, as_target
 from keras_explainable.types import Method, Model
 
 
@@ -121,6 +125,7 @@ def explain(
     check_model(model)
     target = as_target(y, logits)
     if target is not None:
+        _check_positions(target, method)
         target = target.with_inputs(x, preprocessing_of(method))
     options: dict[str, Any] = {"logits": logits, "lower": lower, "precision": precision}
     options["derivatives"] = derivatives
@@ -179,6 +184,7 @@ def _check_method(method: Method, params: dict[str, Any]) -> None:
         names = [parameter.name for parameter in own_parameters(method)]
         own = [name for name in names if name not in (*options, "rows", "progress")]
         check_parameters(display_name(method), params, own, options)
+        check_required(display_name(method), params, method)
 
 
 def _check_options(
@@ -199,6 +205,14 @@ def _check_options(
         raise ValueError(
             "`method` must be one that samples, such as `smooth(...)`, if "
             f"`return_stats` is True; received {display_name(method)!r}."
+        )
+
+
+def _check_positions(target: Target, method: Method) -> None:
+    if target.has_positions and moves_positions(method):
+        raise ValueError(
+            "`y` must be a target without masks, boxes or pictures for a method that "
+            f"flips or scales the images; received one for {display_name(method)!r}."
         )
 
 

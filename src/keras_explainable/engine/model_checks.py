@@ -1,5 +1,7 @@
 """Refuse models that cannot be explained."""
 
+import keras
+
 from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.layers_of_model import held_layers
 from keras_explainable.types import Model
@@ -16,6 +18,11 @@ def check_model(model: Model) -> None:
         raise TypeError(
             "`model` must be a Keras model, or a function like one; received "
             f"{type(model).__name__}."
+        )
+    owner = getattr(model, "__self__", None)
+    if isinstance(owner, keras.Model):
+        raise TypeError(
+            f"`model` must be the model itself; received its method {model.__name__!r}."
         )
     check_is_keras_model(model)
     for layer in held_layers(model) if hasattr(model, "layers") else ():

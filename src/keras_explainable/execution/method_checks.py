@@ -90,6 +90,14 @@ def check_parameters(
         raise TypeError(f"`{name}` is not a parameter of {function!r}; {hint}")
 
 
+def check_required(function: str, given: Collection[str], method: Method) -> None:
+    """Raise TypeError if a method's parameter without a default is missing."""
+    for each in own_parameters(method):
+        is_named = each.kind is Parameter.KEYWORD_ONLY
+        if is_named and each.default is Parameter.empty and each.name not in given:
+            raise TypeError(f"`{each.name}` must be given to {function!r}.")
+
+
 def takes_any_parameter(method: Method) -> bool:
     """Whether a method takes parameters that its signature does not tell."""
     kinds = [each.kind for each in own_parameters(method)]

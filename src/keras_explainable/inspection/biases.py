@@ -9,8 +9,10 @@ from keras import layers, ops
 
 from keras_explainable.network.layers_of_model import layers_reversed
 from keras_explainable.network.operation_kinds import LINEAR, batchnorm_arrays
-from keras_explainable.network.time_distributed import operation_on_frames
+from keras_explainable.network.time_distributed import frame_axes, operation_on_frames
 from keras_explainable.types import Model
+
+NORMALIZATIONS = layers.BatchNormalization, layers.LayerNormalization
 
 
 def layers_with_biases(
@@ -55,6 +57,23 @@ def biases(model_or_layers: Model | Iterable[keras.Layer]) -> list[np.ndarray]:
     if isinstance(model_or_layers, keras.Model):
         return layers_with_biases(model_or_layers)[1]
     return [_bias(layer) for layer in model_or_layers]
+
+
+def bias_of_output(layer: keras.Layer, rank: int) -> np.ndarray:
+    """Return the bias of a layer in the shape (1, ...), with the axes of its output.
+
+    Args:
+        layer: Layer with a bias; a normalization may have it along any axes.
+        rank: Number of axes of the output.
+    """
+    inner, frames = operation_on_frames(layer), frame_axes(layer)
+    axes = getattr(inner, "axis", -1) if isinstance(inner, NORMALIZATIONS) else -1
+    axes = axes if isinstance(axes, list | tuple) else [axes]
+    places = sorted(frames + axis if axis >= 0 else rank + axis for axis in axes)
+    is_norm = isinstance(inner, layers.LayerNormalization)
+    bias = ops.convert_to_numpy(inner.beta) if is_norm else _bias(layer)
+    shape = dict(zip(places, bias.shape, strict=True))
+    return bias.reshape([shape.get(axis, 1) for axis in range(rank)])
 
 
 def _bias(layer: keras.Layer) -> np.ndarray:

@@ -36,7 +36,8 @@ def _parse_one(wanted: Endpoint) -> LayerLink:
         found = LayerLink(layer, link, wanted.get("node"))
     if found is None or not _is_valid(found):
         raise ValueError(
-            "`arguments` and `outputs` must be layers, their names, or "
+            "`layer` (of `expose`, `arguments` and `outputs`) must be a layer, its "
+            "name, or "
             '{"name": ..., "link": "input" or "output", "node": 0, 1, ...}; '
             f"received {wanted!r}."
         )
@@ -73,6 +74,7 @@ def _calls_of(calls: list[Step], layer: Any) -> list[Step]:
     same = [call for call in calls if call.operation is layer]
     name = _name(layer)
     if found := same or [call for call in calls if call.operation.name == name]:
+        _check_same(found, name)
         return found
     for call in calls:
         if name in [inner.name for inner in layers_within(call.operation)]:
@@ -85,6 +87,17 @@ def _calls_of(calls: list[Step], layer: Any) -> list[Step]:
     raise ValueError(
         f"`model` must have a layer named {name!r}; received one with {names}."
     )
+
+
+def _check_same(calls: list[Step], name: str) -> None:
+    """Raise ValueError if a name stands for layers of several nested models."""
+    count = len({id(call.operation) for call in calls})
+    if count > 1:
+        raise ValueError(
+            f"`layer` must be one layer; received the name {name!r}, which {count} "
+            "layers of nested models have. Pass the layer itself, such as "
+            f"`model.get_layer(...).get_layer({name!r})`."
+        )
 
 
 def _name(layer: Any) -> Any:

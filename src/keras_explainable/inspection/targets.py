@@ -189,10 +189,16 @@ def output_model(model: Model, output: str | int) -> Model:
     """
     graph = trace(model)
     found = {} if graph is None else _outputs_by_name(graph)
-    if graph is None or output not in found:
+    if graph is None:
         raise ValueError(
-            "`model` must be Functional, and `output` one of its outputs "
-            f"{[*found]}; received {type(model).__name__} and {output!r}."
+            "`model` must be Functional, so that its outputs are known; received "
+            f"{type(model).__name__}. A function for `y`, such as `lambda outputs: "
+            f"outputs[{output!r}]`, is given all of them."
+        )
+    if output not in found:
+        raise ValueError(
+            f"`output` must be one of the model's outputs {[*found]}; received "
+            f"{output!r}."
         )
     return rewritten_model(model, _with_one_output, output)
 
@@ -256,10 +262,8 @@ class TargetLayer(keras.layers.Layer):
         if len(getattr(units, "shape", ())) not in (1, 2):
             raise ValueError(f"it returns {units!r}, not a tensor (B,) or (B, units)")
         if None not in (rows, units.shape[0]) and rows != units.shape[0]:
-            shape = shape_text(units.shape)
-            raise ValueError(
-                f"it returns {shape}, not one row for each of {rows} samples"
-            )
+            shape = shape_text(units.shape)  # While tracing, ``rows`` is made up.
+            raise ValueError(f"it returns {shape}, not one row for each sample")
         if not is_float(units):
             raise TypeError(f"it returns {dtype_name(units)}, which has no derivative")
         return ops.expand_dims(units, -1) if len(units.shape) == 1 else units
@@ -278,6 +282,11 @@ class _TargetedModel(keras.Model):
         """The variables of the model, also those that no layer of its holds."""
         own = {id(x): x for x in getattr(self.model(), "variables", ())}
         return [*(own | {id(x): x for x in super().variables}).values()]
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """Return the shapes of the model's inputs."""
+        config: dict[str, Any] | None = self.model().get_build_config()
+        return config
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Return what the function returns, as (B, units)."""

@@ -29,6 +29,7 @@ class Step:
     """One call of an operation; symbolic tensors name what it reads and writes.
 
     An ``implementation`` with the same arguments is called in place of the operation.
+    ``call_number`` orders the calls of one operation as the user made them.
     """
 
     operation: Any
@@ -36,6 +37,7 @@ class Step:
     kwargs: dict[str, Any]
     outputs: Any
     implementation: Any = None
+    call_number: int = 0
 
     def reading(self, values: Mapping[int, Any]) -> "Step":
         """Return the step reading the given values instead of tensors, by symbol id."""

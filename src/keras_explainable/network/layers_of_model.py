@@ -1,7 +1,7 @@
 """The layers of a model, also those that others hold, and what copies depend on."""
 
 import dis
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -49,19 +49,19 @@ def model_state(model: Model) -> list[Any]:
 
 
 def _attributes(layer: keras.Layer) -> list[Any]:
-    hidden = _hidden(type(layer))
+    hidden = _hidden(type(layer).call)
     attributes = [x for name, x in vars(layer).items() if name not in hidden]
     return [x if isinstance(x, PLAIN) else id(x) for x in attributes]
 
 
 @cache
-def _hidden(kind: type) -> frozenset[str]:
+def _hidden(call: Callable[..., Any]) -> frozenset[str]:
     """Return the names of attributes of layers that are no settings.
 
     Every layer or model has them; or a call itself sets them, such as a counter.
     """
     every = {*vars(keras.Layer()), *vars(keras.Model())} - {"_dtype_policy"}
-    code = getattr(kind.call, "__code__", None)
+    code = getattr(call, "__code__", None)
     found = dis.get_instructions(code) if code else ()
     return frozenset(every | {x.argval for x in found if x.opname == "STORE_ATTR"})
 

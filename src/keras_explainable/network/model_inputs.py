@@ -41,10 +41,23 @@ def for_each_input(model: Model, function: Any, inputs: Any) -> Nested:
     symbols = symbolic_inputs(model)
     if symbols is None and isinstance(inputs, dict):
         return {name: function(None, x) for name, x in inputs.items()}
+    if takes_list(model) and isinstance(inputs, list | tuple):
+        return [function(None, x) for x in inputs]
     if not keras.tree.is_nested(symbols) and not isinstance(inputs, dict):
         return function(symbols, _without_list(model, symbols, inputs))
     pairs = zip(flatten(symbols), _in_input_order("x", symbols, inputs), strict=True)
     return keras.tree.pack_sequence_as(symbols, [function(*pair) for pair in pairs])
+
+
+def takes_list(model: Model) -> bool:
+    """Return whether a model of unknown inputs was called with a list of them.
+
+    A list is otherwise one of samples.
+    """
+    if not isinstance(model, keras.Layer) or symbolic_inputs(model) is not None:
+        return False
+    shape = (model.get_build_config() or {}).get("input_shape")
+    return isinstance(shape, list | tuple) and isinstance(shape[0], list | tuple)
 
 
 def _without_list(model: Model, symbol: Any, inputs: Any) -> Any:

@@ -4,6 +4,7 @@ Calling a user's layer on a symbolic tensor would add a node to that layer for g
 Tracing therefore clones the model with a recorder in the place of every layer.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -65,12 +66,15 @@ def _trace_sequential(model: keras.Sequential) -> Graph | None:
 
 def _trace_functional(model: Model) -> Graph:
     steps: list[Step] = []
+    numbers = _call_numbers(model)
 
     def record(recorder: _Recorder, *args: Any, **kwargs: Any) -> Any:
         outputs = recorder(*args, **kwargs)
         # Keras, too, replaces the layer's `training` by the model's.
         options = {key: value for key, value in kwargs.items() if key != "training"}
-        steps.append(Step(recorder.operation, args, options, outputs))
+        step = Step(recorder.operation, args, options, outputs)
+        number = next(numbers.get(id(step.operation), iter(())), 0)
+        steps.append(replace(step, call_number=number))
         return outputs
 
     # A new model, because cloning a compiled one would compile the clone, too.
@@ -80,7 +84,32 @@ def _trace_functional(model: Model) -> Graph:
     )
     structure = tuple(model.inputs) if len(model.inputs) == 1 else model.input
     inputs = keras.tree.pack_sequence_as(structure, clone.inputs)
-    return Graph(inputs, tuple(steps), _as_outputs(model, clone.outputs))
+    graph = Graph(inputs, tuple(steps), _as_outputs(model, clone.outputs))
+    given = getattr(model, "input", None)  # Missing until a Sequential one is called.
+    if len(model.inputs) == 1 and isinstance(given, dict):
+        return _with_input_named(graph, *given)
+    return graph
+
+
+def _with_input_named(graph: Graph, name: str) -> Graph:
+    """Return the graph with its only input under the key of the model's dictionary."""
+    [symbol] = keras.tree.flatten(graph.inputs)
+    new = {id(symbol): symbol_like(symbol, name)}
+    return graph.rewritten([step.renamed(new) for step in graph.steps], new)
+
+
+def _call_numbers(model: Model) -> dict[int, Iterator[int]]:
+    """Return the numbers of the calls of each operation, in order of execution.
+
+    Keras executes calls in an order of its own, also those of the same layer.
+    """
+    found: dict[int, list[int]] = {}
+    by_depth = getattr(model, "_nodes_by_depth", {})
+    for depth in sorted(by_depth, reverse=True):
+        for node in by_depth[depth]:
+            number = getattr(node.operation, "_inbound_nodes", [node]).index(node)
+            found.setdefault(id(node.operation), []).append(number)
+    return {operation: iter(numbers) for operation, numbers in found.items()}
 
 
 def _as_outputs(model: Model, outputs: list[keras.KerasTensor]) -> Any:
@@ -118,16 +147,17 @@ def inlined(graph: Graph) -> Graph:
 
 
 def inlined_with_calls(graph: Graph) -> tuple[Graph, list[Step]]:
-    """Return the inlined graph, and all calls of operations in order of execution.
+    """Return the inlined graph, and all calls of operations.
 
     The calls are steps on the tensors of the inlined graph. They include those of
-    nested models, each after the calls of its layers.
+    nested models, each after the calls of its layers. They are in order of execution,
+    but those of one operation in the order in which the user called it.
     """
-    steps, calls = list[Step](), list[Step]()
+    steps, groups = list[Step](), list[tuple[Step, list[Step]]]()
     renamed: dict[int, Any] = {}
     for step in graph.steps:
         step = step.reading(renamed)
-        inner = graph_of(step)
+        inner, inner_calls = graph_of(step), list[Step]()
         if inner is None:
             steps.append(step)
         else:
@@ -137,11 +167,24 @@ def inlined_with_calls(graph: Graph) -> tuple[Graph, list[Step]]:
                 [each.renamed(names) for each in inner.steps], names
             )
             steps += inner.steps
-            calls += [each.renamed(names) for each in inner_calls]
+            inner_calls = [each.renamed(names) for each in inner_calls]
             renamed |= by_symbol(step.outputs, inner.outputs)
             step = replace(step, outputs=inner.outputs)
-        calls.append(step)
-    return graph.rewritten(steps, renamed), calls
+        groups.append((step, [*inner_calls, step]))
+    return graph.rewritten(steps, renamed), _in_order_of_calls(groups)
+
+
+def _in_order_of_calls(groups: list[tuple[Step, list[Step]]]) -> list[Step]:
+    """Return the calls of all steps, those of the same operation by their numbers."""
+    of_operation: dict[int, list[tuple[Step, list[Step]]]] = {}
+    for group in groups:
+        of_operation.setdefault(id(group[0].operation), []).append(group)
+    ordered = {
+        key: iter(sorted(same, key=lambda group: group[0].call_number))
+        for key, same in of_operation.items()
+    }
+    found = (next(ordered[id(step.operation)]) for step, _ in groups)
+    return [call for _, calls in found for call in calls]
 
 
 def graph_of(step: Step) -> Graph | None:

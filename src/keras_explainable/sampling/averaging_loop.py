@@ -18,7 +18,10 @@ from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, map_structure, row_count
 from keras_explainable.execution.compilation import call_method
 from keras_explainable.execution.method_checks import own_parameters
-from keras_explainable.execution.model_preparation import preprocessing_of
+from keras_explainable.execution.model_preparation import (
+    moves_positions,
+    preprocessing_of,
+)
 from keras_explainable.network import output_units
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
@@ -119,6 +122,7 @@ def looping_method(
         signature = _with_parameters_of(inner, signature)
     method.__signature__ = signature  # type: ignore[attr-defined]
     method.preprocess = preprocess if functions else None  # type: ignore[attr-defined]
+    method.moves_positions = moves_positions(inner)  # type: ignore[attr-defined]
     return method
 
 

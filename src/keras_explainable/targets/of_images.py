@@ -35,7 +35,9 @@ def region(masks: Any, channel: int, *, logits: bool = True) -> Target:
             "`masks` must be masks (N, H, W) or boxes (N, 4), one for each image; "
             f"received shape {np.shape(masks)}."
         )
-    return Target(partial(_region, channel=channel), masks, logits=logits)
+    target = Target(partial(_region, channel=channel), masks, logits=logits)
+    target.has_positions = True  # Boxes, too.
+    return target
 
 
 def loss(labels: Any, loss: Loss) -> Target:

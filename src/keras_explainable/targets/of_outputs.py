@@ -1,5 +1,6 @@
 """Targets of the outputs or of inner layers, the same for all images."""
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -62,7 +63,9 @@ def output(
     def view(model: Any) -> Any:
         return inner.view(output_model(model, name_or_index))
 
-    return Target(inner.function, *inner.data, logits=inner.logits, view=view)
+    target = copy.copy(inner)
+    target.view = view
+    return target
 
 
 def neuron(layer: Any, index: int | tuple[int, ...]) -> Target:
@@ -77,7 +80,11 @@ def neuron(layer: Any, index: int | tuple[int, ...]) -> Target:
     """
     for each in index if isinstance(index, tuple) else (index,):
         checks.integer("index", each, 0)
-    return Target(partial(_neuron, index=index), view=partial(layer_model, layer=layer))
+    target = Target(
+        partial(_neuron, index=index), view=partial(layer_model, layer=layer)
+    )
+    target.has_positions = isinstance(index, tuple)
+    return target
 
 
 def _itself(outputs: Tensor) -> Tensor:

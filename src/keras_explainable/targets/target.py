@@ -1,5 +1,6 @@
 """The target: a function of a model's outputs, with data of each image."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,10 @@ class Target:
             final softmax or sigmoid.
         view: Function from the model to the one whose outputs are used.
 
+    Attributes:
+        has_positions: Whether rows of the data, such as masks, belong to positions of
+            the image, so that the image must not be flipped or scaled.
+
     Raises:
         TypeError: If the function cannot be called, or data are not arrays of numbers.
 
@@ -53,6 +58,7 @@ class Target:
         checks.boolean("logits", logits)
         self.function, self.logits, self.view = function, logits, view
         self.data = [*map(_as_data, data)]
+        self.has_positions = any(part is INPUTS or part.ndim > 2 for part in self.data)
 
     def with_inputs(
         self, x: Any, preprocess: Callable[[Tensor], Tensor] | None = None
@@ -77,8 +83,9 @@ class Target:
                 f"received {type(x).__name__}."
             )
         seen = x if preprocess is None else _preprocessed(x, preprocess)
-        data = [seen if part is INPUTS else part for part in self.data]
-        return Target(self.function, *data, logits=self.logits, view=self.view)
+        found = copy.copy(self)
+        found.data = [_as_data(seen) if part is INPUTS else part for part in self.data]
+        return found
 
     def check_rows(self, count: int) -> None:
         """Raise ValueError unless the data have a row for each of ``count`` images."""
@@ -139,4 +146,6 @@ def as_target(y: Any, logits: bool | None) -> Target | None:
         target = Target(y)
     if target is None or logits is None:
         return target
-    return Target(target.function, *target.data, logits=logits, view=target.view)
+    target = copy.copy(target)
+    target.logits = logits
+    return target

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 from support.small_models import numpy, randomize
 
 import keras_explainable as ke
@@ -151,7 +151,7 @@ def test_a_node_that_does_not_exist():
         ValueError, match=r"`node` must be below 2, .*'last'.*received 2"
     ):
         ke.inspection.expose(shared(), {"name": "last", "node": 2})
-    with pytest.raises(ValueError, match="must be layers, their names, or"):
+    with pytest.raises(ValueError, match="must be a layer, its name, or"):
         ke.inspection.expose(shared(), {"name": "last", "node": -1})
 
 
@@ -203,3 +203,38 @@ def test_smoothed_maps_have_stats_whatever_their_structure(layer, rng):
     for part, stat in zip(*map(keras.tree.flatten, (maps, stats)), strict=True):
         np.testing.assert_allclose(stat.maps, part, atol=1e-6)
         assert stat.sigma.shape == (2, 3)
+
+
+def test_nodes_are_in_the_order_of_the_users_calls(rng):
+    """Keras executes the calls of a layer in another order: here, the third second."""
+    body = [
+        layers.Conv2D(2, 3, activation="tanh", name="c"),
+        layers.GlobalAveragePooling2D(),
+    ]
+    tower = keras.Sequential([keras.Input((8, 8, 1)), *body])
+    a, b, c = (keras.Input((8, 8, 1), name=name) for name in "abc")
+    one, two, three = tower(a), tower(b), tower(c)
+    near, far = ops.sum((one - two) ** 2, -1), ops.sum((one - three) ** 2, -1)
+    model = keras.Model([a, b, c], (near - far)[:, None])
+    x = [rng.normal(size=(2, 8, 8, 1)).astype("float32") for _ in "abc"]
+    options = {"postprocessing": None, "resizing": None, "verbose": 0}
+    _, every = ke.gradcam(model, x, layer="c", **options)
+    for node, expected in enumerate(every):
+        _, maps = ke.gradcam(model, x, layer={"name": "c", "node": node}, **options)
+        np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_a_name_that_two_layers_have_is_refused(rng):
+    def branch():
+        convolution = layers.Conv2D(2, 3, name="c")
+        return keras.Sequential(
+            [keras.Input((8, 8, 1)), convolution, layers.GlobalMaxPooling2D()]
+        )
+
+    first, second = branch(), branch()
+    inputs = keras.Input((8, 8, 1))
+    model = keras.Model(inputs, layers.Average()([first(inputs), second(inputs)]))
+    x = rng.normal(size=(2, 8, 8, 1)).astype("float32")
+    with pytest.raises(ValueError, match="received the name 'c', which 2 layers"):
+        ke.gradcam(model, x, layer="c", verbose=0)
+    assert ke.gradcam(model, x, layer=first.get_layer("c"), verbose=0)[1].shape[0] == 2

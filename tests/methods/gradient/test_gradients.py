@@ -17,7 +17,12 @@ from support.small_models import (
     weights_of,
 )
 
-from keras_explainable.methods.gradient import gradients
+import keras_explainable as ke
+from keras_explainable.methods.gradient import (
+    full_gradients,
+    gradients,
+    input_x_gradient,
+)
 
 SIGNED = {"gradient_filter": None, "channel_reduction": None}
 
@@ -193,3 +198,33 @@ def test_outputs_that_are_not_a_vector_of_units_are_refused():
     model = keras.Model(inputs, layers.Conv2D(2, 1)(inputs))
     with pytest.raises(ValueError, match=r"one output of shape \(B, units\)"):
         gradients(model, images(), [0] * 6)
+
+
+def test_full_gradients_with_normalizations_of_other_axes(rng):
+    inputs = keras.Input((6, 5, 3))
+    h = layers.BatchNormalization(axis=1)(layers.Conv2D(4, 3, padding="same")(inputs))
+    h = layers.Conv2D(4, 3)(layers.ReLU()(h))
+    h = layers.ReLU()(layers.BatchNormalization(axis=2)(h))
+    outputs = layers.Dense(2, use_bias=False)(layers.GlobalAveragePooling2D()(h))
+    model = keras.Model(inputs, outputs)
+    for weight in model.weights:
+        weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    x = rng.normal(size=(2, 6, 5, 3)).astype("float32")
+    _, maps = ke.explain(full_gradients, model, x, psi=None, verbose=0)
+    np.testing.assert_allclose(maps.sum((1, 2)), numpy(model(x)), rtol=1e-4)
+
+
+def test_full_gradients_with_a_layer_normalization_of_all_axes(rng):
+    inputs = keras.Input((4, 5, 2))
+    norm = layers.LayerNormalization(axis=[1, 2, 3])
+    outputs = layers.Dense(2)(layers.GlobalAveragePooling2D()(norm(inputs)))
+    model = keras.Model(inputs, outputs)
+    norm.beta.assign(rng.normal(size=norm.beta.shape))
+    x = rng.normal(size=(2, 4, 5, 2)).astype("float32")
+    _, maps = ke.explain(full_gradients, model, x, psi=None, verbose=0)
+    _, plain = ke.explain(
+        input_x_gradient, model, x, channel_reduction=ops.sum, verbose=0
+    )
+    kernel = numpy(model.layers[-1].kernel) / 20  # Of the mean over 4 x 5 positions.
+    expected = plain + numpy(norm.beta) @ kernel
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-5)

@@ -11,12 +11,12 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_explainable import backend, filters, inspection
+from keras_explainable import backend, filters
 from keras_explainable.common.interpolation import interpolated, interpolated_sum
 from keras_explainable.execution.compilation import compiled
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection import exposed_layers
-from keras_explainable.inspection.biases import has_bias
+from keras_explainable.inspection.biases import bias_of_output, has_bias
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, with_split_activations
@@ -106,14 +106,13 @@ def full_gradients(
     if not _are_exposed(nonlinear, graph):
         nonlinear = []  # The user exposed layers with a bias.
     biased = exposed[: len(exposed) - 2 * len(nonlinear)]
-    biases = inspection.biases(biased) if biases is None else biases
-    _check_biases(biases, model.outputs[1 : len(biased) + 1])
+    biases = _biases_of_outputs(biases, biased, model.outputs[1 : len(biased) + 1])
     units = output_units.count_units(model)
     indices = output_units.as_indices(indices, len(inputs), units)
     activations = tuple(step.operation for step in nonlinear)
     run = partial(_full_gradients, psi=psi, nonlinear=activations)
     # One row for each input, as in all tensors that a compiled step takes.
-    tiled = [np.tile(bias, (len(inputs), 1)) for bias in biases]
+    tiled = [np.repeat(bias, len(inputs), axis=0) for bias in biases]
     tensors = (ops.cast(bias, inputs.dtype) for bias in tiled)
     return compiled(run, model)(inputs, indices, *tensors)
 
@@ -134,7 +133,7 @@ def _full_gradients(
     pairs = zip(nonlinear, values[len(biases) : written], strict=True)
     linear = itertools.starmap(_linear_part, pairs)
     all_biases = [
-        *(_as_map(bias, len(inputs.shape)) for bias in biases),
+        *biases,
         *(value - part for value, part in zip(values[written:], linear, strict=True)),
     ]
 
@@ -158,11 +157,6 @@ def _linear_part(activation: Any, z: Tensor) -> Tensor:
     return z * pullback(ops.ones_like(outputs))
 
 
-def _as_map(bias: Tensor, rank: int) -> Tensor:
-    """Return biases (B, C) in the shape (B, 1, ..., C)."""
-    return ops.reshape(bias, (bias.shape[0], *(1,) * (rank - 2), bias.shape[-1]))
-
-
 def _term(products: Tensor, psi: Any, shape: Any) -> Tensor:
     """Return a term of the map (B, H, W), given products (B, h, w, C)."""
     size = tuple(shape[1:-1])
@@ -171,14 +165,31 @@ def _term(products: Tensor, psi: Any, shape: Any) -> Tensor:
     return interpolated(ops.sum(psi(products), axis=-1), size)
 
 
-def _check_biases(biases: list[Any], exposed: list[Any]) -> None:
+def _biases_of_outputs(
+    biases: list[Any] | None, layers: list[Any], outputs: list[Any]
+) -> list[np.ndarray]:
+    """Return biases in the shape (1, ...), with the axes of their layers' outputs.
+
+    Args:
+        biases: Biases (C,) that the user has given, or None.
+        layers: Exposed layers.
+        outputs: Symbols of their outputs.
+
+    Raises:
+        ValueError: If there is not one bias for each exposed layer, of its channels.
+    """
+    if biases is None:
+        ranks = (len(output.shape) for output in outputs)
+        return [*map(bias_of_output, layers, ranks)]
     received = [np.shape(bias) for bias in biases]
-    wanted = [(output.shape[-1],) for output in exposed]
+    wanted = [(output.shape[-1],) for output in outputs]
     if received != wanted:
         raise ValueError(
             f"`biases` must have shapes {wanted}, one for each exposed layer; received "
             f"{received}."
         )
+    pairs = zip(biases, outputs, strict=True)
+    return [np.reshape(x, (1,) * (len(y.shape) - 1) + (-1,)) for x, y in pairs]
 
 
 def _expose_biased(graph: Graph) -> Graph:

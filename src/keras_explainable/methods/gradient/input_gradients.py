@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend, filters
+from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, map_structure
 from keras_explainable.inspection.embeddings import check_real_inputs
 from keras_explainable.network import output_units
@@ -86,6 +87,8 @@ def reduce_channels(
         channel_reduction: As in ``gradients``.
         axis: Axis of the channels, counted from the end.
     """
+    if channel_reduction is not None:
+        checks.is_callable("channel_reduction", channel_reduction)
     if channel_reduction is None or len(gradient.shape) + axis < 2:
         return gradient
     return channel_reduction(gradient, axis=axis)

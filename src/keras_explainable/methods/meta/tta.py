@@ -77,9 +77,9 @@ def tta(
         return call.logits, total / count
 
     augmented.__name__ = f"tta({display_name(method)})"
-    return prepares_model(prepare)(
-        looping_method(augmented, samples=False, inner=method)
-    )
+    found = looping_method(augmented, samples=False, inner=method)
+    found.moves_positions = hflip or bool(scales)  # type: ignore[attr-defined]
+    return prepares_model(prepare)(found)
 
 
 def _of_any_size(graph: Graph) -> Graph:
