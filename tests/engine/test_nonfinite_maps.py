@@ -83,3 +83,12 @@ def test_a_layer_that_speaks_against_the_unit_everywhere(rng):
         ke.gradcam(model, x, [0, 0], verbose=0)
     _, maps = ke.gradcam(model, x, [0, 0], postprocessing=None, verbose=0)
     assert maps.min() < 0
+
+
+def test_inputs_of_which_every_step_is_hidden_are_named(rng):
+    inputs = keras.Input((6, 3))
+    h = layers.GlobalAveragePooling1D()(layers.Dense(4)(layers.Masking()(inputs)))
+    model = keras.Model(inputs, layers.Dense(2)(h))
+    x = rng.uniform(1, 2, size=(2, 6, 3)).astype("float32")
+    with pytest.warns(UserWarning, match="no step that `Masking` shows"):
+        ke.scorecam(model, x, verbose=0)

@@ -122,3 +122,9 @@ def test_the_numbers_that_a_function_reads():
     assert plain_variables(counted) == before
     scale = 3.0
     assert plain_variables(counted) != before
+
+
+def test_methods_of_objects_are_unknown():
+    found = {0: 1}
+    assert function_key(found.get) is None
+    assert function_key(len) is not None

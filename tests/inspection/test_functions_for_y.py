@@ -181,3 +181,16 @@ def test_a_function_that_fails_on_a_batch_is_told_of_data(x):
         ke.explain(gradients, one(), x, failing, verbose=0)
     assert "ke.targets.Target(function, data)" in str(caught.value)
     assert "TargetLayer" not in str(caught.value)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="shapes are known")
+@pytest.mark.parametrize("name", ["boolean_mask", "squeeze"])
+def test_shapes_that_are_not_known_are_refused(name, x):
+    import tensorflow as tf
+
+    function = {
+        "boolean_mask": lambda o: tf.boolean_mask(o, tf.reduce_any(o > 0, 0), axis=1),
+        "squeeze": lambda o: tf.numpy_function(lambda a: a, [o], o.dtype),
+    }[name]
+    with pytest.raises(ValueError, match=r"number of units|unknown shape"):
+        ke.explain(gradients, one(), x, function, verbose=0)

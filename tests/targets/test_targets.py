@@ -301,3 +301,9 @@ def test_data_without_positions_may_be_augmented(classifier, x):
         for each in (x, x[:, :, ::-1])
     )
     np.testing.assert_allclose(maps, (plain + flipped[:, :, ::-1]) / 2, atol=1e-6)
+
+
+def test_rows_of_data_that_no_image_has_are_told(classifier, x):
+    y = targets.loss([0, 1, 2, 3, 0, 1], "sparse_categorical_crossentropy")
+    with pytest.warns(UserWarning, match="has 6 rows of data, and `x` only 5 images"):
+        ke.gradients(classifier, iter([x]), y, verbose=0)

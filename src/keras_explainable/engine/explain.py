@@ -172,9 +172,12 @@ def explain(
         for batches in progress.steps(source):
             results.append(joined([*map(explained, batches)]))
             progress.finish_step(results[-1])
+    result = joined(results)
+    if target and source.images is None and steps is None:
+        target.warn_of_unused_rows(len(result[0]))
     zero_maps.warn()
     nonfinite.warn()
-    return _with_fingerprint(joined(results), model)
+    return _with_fingerprint(result, model)
 
 
 def _check_method(method: Method, params: dict[str, Any]) -> None:

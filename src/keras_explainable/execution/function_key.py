@@ -20,7 +20,6 @@ DEPTH = 4
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
 _VALUES = (*_PLAIN, np.ndarray, np.generic, tuple)
-_CONSTANT = (BuiltinFunctionType, np.ufunc)
 
 #: Packages whose modules and classes do not change. A user's may hold settings.
 _PACKAGES = {
@@ -74,7 +73,7 @@ def plain_variables(function: FunctionType) -> Hashable:
 def _key(value: Any, depth: int) -> Hashable:
     if isinstance(value, _PLAIN):
         return type(value), value
-    if isinstance(value, _CONSTANT) or _is_of_package(value):
+    if isinstance(value, np.ufunc) or _is_of_package(value) or _is_builtin(value):
         return value
     if depth == 0:
         raise _UnknownValueError
@@ -89,6 +88,14 @@ def _key(value: Any, depth: int) -> Hashable:
     if isinstance(value, np.ndarray | np.generic) or ops.is_tensor(value):
         return _key_of_array(value)
     raise _UnknownValueError
+
+
+def _is_builtin(value: Any) -> bool:
+    """Return whether it is a function of C, and not a method such as ``dict.get``."""
+    owner = getattr(value, "__self__", None)
+    return isinstance(value, BuiltinFunctionType) and isinstance(
+        owner, ModuleType | None
+    )
 
 
 def _is_of_package(value: Any) -> bool:

@@ -259,14 +259,27 @@ class TargetLayer(keras.layers.Layer):
         rows, count = first.shape[0], ops.shape(first)[0]
         data = [ops.repeat(x.value, count, axis=0) for x in self.data]
         units = self.target(outputs, *data)
-        if len(getattr(units, "shape", ())) not in (1, 2):
+        shape = _static_shape(units)
+        if len(shape) not in (1, 2):
             raise ValueError(f"it returns {units!r}, not a tensor (B,) or (B, units)")
-        if None not in (rows, units.shape[0]) and rows != units.shape[0]:
-            shape = shape_text(units.shape)  # While tracing, ``rows`` is made up.
-            raise ValueError(f"it returns {shape}, not one row for each sample")
+        other_rows = None not in (rows, shape[0]) and rows != shape[0]
+        if None in shape[1:] or other_rows:
+            raise ValueError(  # The number of rows is not named: it may be made up.
+                f"it returns {shape_text(shape)}, not one row for each sample with a "
+                "number of units that is known beforehand"
+            )
         if not is_float(units):
             raise TypeError(f"it returns {dtype_name(units)}, which has no derivative")
         return ops.expand_dims(units, -1) if len(units.shape) == 1 else units
+
+
+def _static_shape(x: Any) -> tuple[int | None, ...]:
+    try:
+        return tuple(getattr(x, "shape", ()))
+    except ValueError as error:  # TensorFlow does not always know the number of axes.
+        raise ValueError(
+            "it returns a tensor of unknown shape, which `keras.ops.reshape` sets"
+        ) from error
 
 
 class _TargetedModel(keras.Model):

@@ -10,6 +10,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.inspection.targets import TargetLayer
 from keras_explainable.network.graph import Graph, GraphModel, Step, with_offset
+from keras_explainable.network.layers_of_model import has_layer
 from keras_explainable.network.output_units import as_units
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model, Tensor
@@ -65,6 +66,8 @@ def nonfinite_reason(model: Model, inputs: Nested) -> str:
     for step in reversed(graph.steps):
         if not _finite(gradients, step.reads):
             return f"they arise in the derivative of {_named(step)}"
+    if has_layer(model, keras.layers.Masking):
+        return "the method's inputs may have had no step that `Masking` shows"
     return "the network's own derivatives are finite, and the method's result is not"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common import checks
+from keras_explainable.common.warnings import warn
 from keras_explainable.types import Model, Tensor
 
 _PACKAGE = __name__.rpartition(".")[0]
@@ -95,6 +96,14 @@ class Target:
                     f"`y` must have one row of data for each of the {count} images; "
                     f"received {len(part)}."
                 )
+
+    def warn_of_unused_rows(self, count: int) -> None:
+        """Warn if the data have more rows than there were images."""
+        if longer := [len(part) for part in self.data if len(part) > count]:
+            warn(
+                f"`y` has {longer[0]} rows of data, and `x` only {count} images. Each "
+                "image had the row at its position: are these its own?"
+            )
 
     def rows_of(self, position: int) -> list[np.ndarray]:
         """Return the data of one image, (1, ...) each."""
