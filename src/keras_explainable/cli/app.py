@@ -44,6 +44,61 @@ def start(
 
 
 @app.command()
+def check(
+    paths: Annotated[
+        list[pathlib.Path] | None,
+        typer.Argument(
+            metavar="PATHS", help="Images or folders; by default, bundled images."
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="demo, a file or a model name.")
+    ] = "demo",
+    directions: Annotated[
+        int, typer.Option(metavar="N", help="Random directions for each image.")
+    ] = 2,
+    derivatives: Annotated[
+        str, typer.Option(metavar="WHICH", help="corrected or framework.")
+    ] = "corrected",
+    seed: Annotated[int, typer.Option(metavar="S", help="Seed of the directions.")] = 0,
+    preprocess: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND", help=r"Scaling for a model file. \[default: none]"
+        ),
+    ] = None,
+) -> None:
+    r"""Check whether a network's derivatives are true.
+
+    Maps are made of derivatives. For each image, that of the top prediction is
+    compared with how the prediction changes in random directions. Where they
+    differ, a table names the operations to which that is due.
+
+    Images, models and --preprocess are those of [bold]keras-explainable explain[/].
+
+    [bold]Examples[/]
+
+    keras-explainable check
+    keras-explainable check cat.jpg --model mine.keras --preprocess unit
+
+    [bold]Exit codes[/]
+
+    0: all derivatives agree. 1: some differ, or images could not be read.
+    2: wrong usage. 130: interrupted.
+    """
+    with console.exit_on_error():
+        installation.check()
+        from keras_explainable.cli import run
+
+        sources, loaded = run.prepare_check(paths or [], model, preprocess)
+        from keras_explainable.cli import check_images
+
+        found = check_images.check(sources, loaded, directions, seed, derivatives)
+    typer.echo(check_images.table(found))
+    raise typer.Exit(found.code)
+
+
+@app.command()
 def explain(
     paths: Annotated[
         list[pathlib.Path] | None,

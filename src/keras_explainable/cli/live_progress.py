@@ -22,15 +22,18 @@ class LiveProgress(keras.callbacks.Callback):
     Args:
         console: The output: a bar if it is a terminal, else a line per tenth.
         images: The number of images to explain.
+        doing: What the bar says that is done.
     """
 
-    def __init__(self, console: Console, images: int) -> None:
+    def __init__(
+        self, console: Console, images: int, doing: str = "Explaining"
+    ) -> None:
         super().__init__()
         self._console, self._images = console, images
         self._finished = self._lines = self._batch = self._step = 0
         self._steps = 1
         self._bar = Progress(
-            TextColumn("Explaining"),
+            TextColumn(doing),
             BarColumn(),
             TaskProgressColumn(),
             MofNCompleteColumn(),

@@ -58,7 +58,9 @@ PREPROCESSING: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def find(paths: Iterable[str | os.PathLike[str]], skip: Path) -> list[Path]:
+def find(
+    paths: Iterable[str | os.PathLike[str]], skip: Path | None = None
+) -> list[Path]:
     """Return the image files at the given paths; folders are searched recursively.
 
     Args:
@@ -156,21 +158,21 @@ def _is_inside(path: Path, folder: Path) -> bool:
     return real.is_relative_to(os.path.realpath(folder))
 
 
-def _checked_images(path: Path, skip: Path) -> list[Path]:
+def _checked_images(path: Path, skip: Path | None) -> list[Path]:
     try:
-        if skip.is_dir() and _is_inside(path, skip):
+        if skip and skip.is_dir() and _is_inside(path, skip):
             raise ValueError(f"{path} is in the output folder; choose another --out.")
         return _image_files(path, skip)
     except OSError as error:  # For example, a name that is too long.
         raise ValueError(f"{path} cannot be found ({error.strerror}).") from error
 
 
-def _image_files(path: Path, skip: Path) -> list[Path]:
+def _image_files(path: Path, skip: Path | None) -> list[Path]:
     if not path.is_dir():
         if not path.is_file():  # Reading a pipe or a device might never end.
             raise ValueError(f"{path} does not exist or is no file or folder.")
         return [path]
-    found = sorted(file for file in _walk(path) if not _is_inside(file, skip))
+    found = sorted(x for x in _walk(path) if not (skip and _is_inside(x, skip)))
     if not found:
         suffixes = ", ".join(SUFFIXES)
         raise ValueError(f"{path} is a folder without images ({suffixes}).")

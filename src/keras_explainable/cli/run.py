@@ -51,18 +51,44 @@ def prepare(
     Raises:
         ValueError: If any of this is impossible; the message is one sentence.
     """
+    _check_input(paths, model, preprocess)
+    files = read_images.find(paths, skip=out)
+    folder = _writable_folder(out)
+    loaded = _loaded(model, preprocess)
+    settings.check_target(len(loaded.classes))
+    return Job(_sources(files), loaded, settings, folder, resume)
+
+
+def prepare_check(
+    paths: Sequence[pathlib.Path], model: str, preprocess: str | None
+) -> tuple[Sequence[find_images.ImageSource], LoadedModel]:
+    """Return the images and the network for a check of its derivatives.
+
+    Raises:
+        ValueError: As ``prepare`` does.
+    """
+    _check_input(paths, model, preprocess)
+    sources = _sources(read_images.find(paths))
+    return sources, _loaded(model, preprocess)
+
+
+def _check_input(
+    paths: Sequence[pathlib.Path], model: str, preprocess: str | None
+) -> None:
     if not paths and model != "demo":
         raise ValueError(f"Pass images or folders to explain with {model}.")
     check_name(model, preprocess)
-    files = read_images.find(paths, skip=out)
-    folder = _writable_folder(out)
+
+
+def _sources(files: Sequence[pathlib.Path]) -> Sequence[find_images.ImageSource]:
+    return find_images.file_sources(files) if files else find_images.demo_sources()
+
+
+def _loaded(model: str, preprocess: str | None) -> LoadedModel:
     console.print_message(f"Loading {find_images.display_name(model)}", "dim")
     _import_keras()
     with contextlib.redirect_stdout(sys.stderr):  # Keras prints what it downloads.
-        loaded = load(model, preprocess)
-    settings.check_target(len(loaded.classes))
-    sources = find_images.file_sources(files) if paths else find_images.demo_sources()
-    return Job(sources, loaded, settings, folder, resume)
+        return load(model, preprocess)
 
 
 def explain(job: Job) -> "Report":

@@ -32,27 +32,38 @@ class GradientCheck:
 
     def __str__(self) -> str:
         caption, columns = self._table
-        return table_format.text(caption, columns) if columns["image"] else caption
+        return table_format.text(caption, columns) if columns else caption
 
     def _repr_html_(self) -> str:
         return table_format.html(*self._table)
 
     @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A row of the table, by column, for each operation of a disagreement."""
+        return [
+            {
+                "image": x.image,
+                "derivative": x.derivative,
+                "difference": x.difference,
+                "error": x.error,
+                "verdict": x.verdict,
+                "operation": "" if fault is None else fault.operation,
+                "has": "" if fault is None else fault.kind,
+            }
+            for x in self.comparisons
+            if x.verdict != "agrees"
+            for fault in x.faults or (None,)
+        ]
+
+    @property
     def _table(self) -> tuple[str, dict[str, list[Any]]]:
-        shown = [x for x in self.comparisons if x.verdict != "agrees"]
-        rows = [(x, fault) for x in shown for fault in x.faults or (None,)]
-        agree = len(self.comparisons) - len(shown)
-        caption = f"{agree} of {len(self.comparisons)} derivatives agree"
+        agree = sum(x.verdict == "agrees" for x in self.comparisons)
+        caption, rows = (
+            f"{agree} of {len(self.comparisons)} derivatives agree",
+            self.rows,
+        )
         return caption, {
-            "image": [x.image for x, _ in rows],
-            "derivative": [x.derivative for x, _ in rows],
-            "difference": [x.difference for x, _ in rows],
-            "error": [x.error for x, _ in rows],
-            "verdict": [x.verdict for x, _ in rows],
-            "operation": [
-                "" if fault is None else fault.operation for _, fault in rows
-            ],
-            "has": ["" if fault is None else fault.kind for _, fault in rows],
+            name: [row[name] for row in rows] for name in (rows[0] if rows else ())
         }
 
 
