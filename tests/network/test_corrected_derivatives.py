@@ -64,6 +64,20 @@ def derivatives(function, x, **options):
 
 
 @pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("merge", [layers.Maximum(), layers.Minimum()])
+def test_layers_that_merge_several_tensors(merge, lower):
+    """Of equal values, the first has the derivative."""
+
+    def merged(x):
+        once, twice = layers.Rescaling(1)(x), layers.Rescaling(2)(x)
+        return merge([twice, once, once])
+
+    expected = [2, 2, 1] if isinstance(merge, layers.Minimum) else [1, 2, 2]
+    found = derivatives(merged, [[-1, 0, 1]], lower=lower)
+    np.testing.assert_allclose(found[0], expected)
+
+
+@pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_elementwise_functions_at_their_kinks(name, lower):
     function, points, expected = ELEMENTWISE[name]
