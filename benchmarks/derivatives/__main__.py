@@ -48,7 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", default="benchmarks/derivatives/results")
+    parser.add_argument("--out", default="build/derivatives")
     parser.add_argument("--page", help="the page to write; printed by default")
     parser.add_argument("--backends", nargs="+", default=[*TITLES], choices=TITLES)
     parser.add_argument("--names", nargs="+", default=[], help="parts of names")

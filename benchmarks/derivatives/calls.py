@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,11 @@ from benchmarks.derivatives.points import generic
 from benchmarks.derivatives.recipe import Recipe, Shape, Wrapped
 from benchmarks.derivatives.recipes import NOT_DIFFERENTIABLE, RECIPES
 
+#: Precisions that are tried.
+DTYPES = ("float64", "float32")
+
+INTEGERS = "takes integers"
+
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -25,6 +31,7 @@ class Call:
     name: str
     function: Callable[..., Any]
     shapes: tuple[Shape, ...]
+    dtype: str = "float64"
 
     def floats(self, *tensors: Any) -> list[Any]:
         """Return what is real or complex of the function's outputs, as real tensors."""
@@ -53,24 +60,44 @@ def calls_of(name: str, value: Any) -> Iterator[Call | Uncovered]:
         yield Uncovered(name, reason, False)
     elif recipes := RECIPES.get(name):
         for recipe in recipes:
-            yield _checked(_by_recipe(name, recipe))
+            yield _called_by(name, recipe)
     else:
         yield _guessed(name, value)
 
 
-def _by_recipe(name: str, recipe: Recipe) -> Callable[[], Call]:
+def _called_by(name: str, recipe: Recipe) -> Call | Uncovered:
+    """Return the call in float64, or in float32 if only that runs."""
     full = f"{name} ({recipe.variant})" if recipe.variant else name
-    return lambda: Call(full, recipe.make(), recipe.shapes)
+    for dtype in DTYPES:
+        with precision_of(dtype):
+            try:
+                found = _checked(Call(full, recipe.make(), recipe.shapes, dtype))
+            except Exception as error:
+                found = Uncovered(full, first_line(error))
+        if isinstance(found, Call) or not found.is_differentiable:
+            break
+    return found
 
 
-def _checked(make: Callable[[], Call]) -> Call | Uncovered:
-    """Return the call if it runs; otherwise its error."""
-    call = None
+@contextmanager
+def precision_of(dtype: str) -> Iterator[None]:
+    """Make and call layers of a precision."""
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
     try:
-        call = make()
-        outputs = _run(call, "float")
+        yield
+    finally:
+        keras.config.set_floatx(before[0])
+        keras.config.set_dtype_policy(before[1])
+
+
+def _checked(call: Call) -> Call | Uncovered:
+    """Return the call if it runs; otherwise its error."""
+    try:
+        outputs = _run(call)
     except Exception as error:
-        return Uncovered(call.name if call else "a recipe", first_line(error))
+        return Uncovered(call.name, first_line(error))
     if not outputs:
         return Uncovered(call.name, "returns no real numbers", False)
     _set_weights(call.function)
@@ -80,21 +107,21 @@ def _checked(make: Callable[[], Call]) -> Call | Uncovered:
 def _guessed(name: str, value: Any) -> Call | Uncovered:
     """Return the first of the guessed calls that runs, or the first one's error."""
     errors = list[str]()
-    try:
-        guesses = list(_guesses(name, value))
-    except Exception as error:
-        return Uncovered(name, first_line(error))
-    for call in guesses:
-        found = _checked(lambda call=call: call)
-        if isinstance(found, Call) or not found.is_differentiable:
-            return found
-        errors.append(found.reason)
-    takes_integers = any(_takes_integers(call) for call in guesses)
-    reason = "takes integers" if takes_integers else errors[0]
-    return Uncovered(name, reason, not takes_integers)
+    for dtype in (*DTYPES, "int32"):
+        try:
+            with precision_of("float32" if dtype == "int32" else dtype):
+                for call in _guesses(name, value, dtype):
+                    found = _checked(call)
+                    if isinstance(found, Call) or not found.is_differentiable:
+                        integers = dtype == "int32"
+                        return Uncovered(name, INTEGERS, False) if integers else found
+                    errors.append(found.reason)
+        except Exception as error:
+            errors.append(first_line(error))
+    return Uncovered(name, errors[0])
 
 
-def _guesses(name: str, value: Any) -> Iterator[Call]:
+def _guesses(name: str, value: Any, dtype: str) -> Iterator[Call]:
     """Yield calls with several shapes; of lists of two tensors, after those."""
     function = value
     if is_layer(value):
@@ -107,10 +134,12 @@ def _guesses(name: str, value: Any) -> Iterator[Call]:
     if count == 0:
         raise TypeError("takes no tensors")
     for shape in SHAPES:
-        yield Call(name, _with(_fresh(value, function), options), (shape,) * count)
+        yield Call(
+            name, _with(_fresh(value, function), options), (shape,) * count, dtype
+        )
     for shape in SHAPES:
         listed = _of_a_list(_with(_fresh(value, function), options))
-        yield Call(name, listed, (shape,) * 2)
+        yield Call(name, listed, (shape,) * 2, dtype)
 
 
 def _fresh(value: Any, function: Any) -> Any:
@@ -153,18 +182,13 @@ def _required(function: Any) -> list[str]:
     return [x.name for x in needed if x.kind not in _VARIADIC]
 
 
-def _takes_integers(call: Call) -> bool:
-    try:
-        _run(call, "int32")
-    except Exception:
-        return False
-    return True
+def _run(call: Call) -> list[Any]:
+    return call.floats(*map(ops.convert_to_tensor, generic_inputs(call)))
 
 
-def _run(call: Call, dtype: str) -> list[Any]:
-    dtype = keras.config.floatx() if dtype == "float" else dtype
-    arrays = generic(call.shapes)
-    return call.floats(*(ops.convert_to_tensor(x.astype(dtype)) for x in arrays))
+def generic_inputs(call: Call) -> list[np.ndarray]:
+    """Return generic inputs in the precision of the call."""
+    return [x.astype(call.dtype) for x in generic(call.shapes)]
 
 
 def _set_weights(function: Any) -> None:

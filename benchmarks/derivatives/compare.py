@@ -1,25 +1,26 @@
 """A framework's derivatives against differences of the function itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
-from benchmarks.derivatives.calls import Call, first_line
+from benchmarks.derivatives.calls import Call, first_line, generic_inputs, precision_of
 from benchmarks.derivatives.differences import Slopes, differs, slopes
-from benchmarks.derivatives.points import Arrays, generic, points
+from benchmarks.derivatives.points import Arrays, points
 from keras_explainable import backend
 
-#: Entries of each input by which is differentiated, at most.
-ENTRIES = 12
+#: Entries of each input by which is differentiated, at most: of vectors and matrices,
+#: and of larger tensors.
+ENTRIES, FEWER = 12, 5
 
 #: Values of the function that are kept, at most.
 KEPT = 200
 
 #: Rounding errors, in units of the precision.
-ROUNDING = 8
+ROUNDING = 2
 
 #: From the best to the worst. A call has the worst verdict of its entries.
 VERDICTS = ("outside", "true", "kink", "none", "wrong", "NaN", "error")
@@ -27,45 +28,54 @@ VERDICTS = ("outside", "true", "kink", "none", "wrong", "NaN", "error")
 #: A function of tensors that returns a vector.
 Vector = Callable[..., Any]
 
+Record = dict[str, Any]
 
-def compared(call: Call, function: Callable[..., Any] | None = None) -> list[dict]:
+
+def compared(call: Call, function: Callable[..., Any] | None = None) -> list[Record]:
     """Return a record of each point.
 
     Args:
         call: The call.
         function: Another function with the same values, whose derivatives are taken.
     """
-    vector, other = _vector(call.floats), _vector(function or call.floats)
+    with precision_of(call.dtype):
+        return list(_records(call, function or call.floats))
+
+
+def _records(call: Call, function: Callable[..., Any]) -> Iterator[Record]:
+    vector, other = (_vector(f, call.dtype) for f in (call.floats, function))
     vector = _compiled(vector, call)
     precision = _precision(vector, call)
-    records = []
     for point, arrays in points(call.shapes).items():
-        record = {"name": call.name, "point": point, "shapes": call.shapes}
+        inputs = [x.astype(call.dtype) for x in arrays]
+        record = {
+            "name": call.name,
+            "point": point,
+            "shapes": call.shapes,
+            "dtype": call.dtype,
+        }
         try:
-            record |= _record(vector, other, arrays, precision)
+            record |= _record(vector, other, inputs, precision)
         except Exception as error:
             record |= {"verdict": "error", "message": first_line(error)}
-        records.append(record)
-    return records
+        yield record
 
 
 def _precision(vector: Vector, call: Call) -> float:
     """Return the relative rounding of the values: some are float32 in any case."""
-    values = _numpy(vector(*_tensors(generic(call.shapes))))
+    values = _numpy(vector(*_tensors(generic_inputs(call))))
     is_single = np.array_equal(values, values.astype("float32"), equal_nan=True)
     return float(np.finfo("float32" if is_single else "float64").eps)
 
 
-def _record(
-    vector: Vector, other: Vector, arrays: Arrays, precision: float
-) -> dict[str, Any]:
+def _record(vector: Vector, other: Vector, arrays: Arrays, precision: float) -> Record:
     values = _numpy(vector(*_tensors(arrays)))
     defined = np.isfinite(values)
     weights = np.random.default_rng(3).uniform(0.5, 1.5, values.size)
     weights[~defined] = 0
     gradients = _gradients(other, arrays, weights)
     line = _Line(vector, arrays, weights, precision * np.abs(values[defined]).sum())
-    places = [(k, i) for k, x in enumerate(arrays) for i in _entries(x.size)]
+    places = [(k, i) for k, x in enumerate(arrays) for i in _entries(x)]
     found = [line.slopes({place: 1.0}) for place in places]
     derivatives = [float(gradients[k].reshape(-1)[i]) for k, i in places]
     verdicts = verdicts_of(derivatives, found, bool(defined.all()))
@@ -159,12 +169,11 @@ def _gradients(vector: Vector, arrays: Arrays, weights: np.ndarray) -> Arrays:
     return [_numpy(x) for x in pull(cotangent)]
 
 
-def _vector(function: Callable[..., Any]) -> Vector:
+def _vector(function: Callable[..., Any], dtype: str) -> Vector:
     """Return a function whose outputs are joined."""
 
     def vector(*tensors: Any) -> Any:
         outputs = keras.tree.flatten(function(*tensors))
-        dtype = keras.config.floatx()
         flat = [ops.reshape(ops.cast(x, dtype), (-1,)) for x in outputs]
         return ops.concatenate(flat) if len(flat) > 1 else flat[0]
 
@@ -175,7 +184,7 @@ def _compiled(vector: Vector, call: Call) -> Vector:
     """Return the function compiled, if it can be: operations one by one are slow."""
     compiled = _compilers()[keras.backend.backend()](vector)
     try:
-        compiled(*_tensors(generic(call.shapes)))
+        compiled(*_tensors(generic_inputs(call)))
     except Exception:  # It looks at values.
         return vector
     return compiled
@@ -193,15 +202,14 @@ def _compilers() -> dict[str, Callable[[Vector], Vector]]:
 
 
 def _tensors(arrays: Arrays) -> list[Any]:
-    dtype = keras.config.floatx()
-    return [ops.convert_to_tensor(x.astype(dtype)) for x in arrays]
+    return [ops.convert_to_tensor(x) for x in arrays]
 
 
 def _numpy(x: Any) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(x), "float64")
 
 
-def _entries(size: int) -> list[int]:
-    """Return the places of at most ``ENTRIES`` entries, spread evenly."""
-    places = np.linspace(0, size - 1, min(size, ENTRIES))
-    return [int(place) for place in places]
+def _entries(x: np.ndarray) -> list[int]:
+    """Return the places of some entries, spread evenly."""
+    count = min(x.size, ENTRIES if x.ndim <= 2 else FEWER)
+    return [int(place) for place in np.linspace(0, x.size - 1, count)]

@@ -28,6 +28,5 @@ def corrected_function(call: Call) -> Callable[..., Any] | None:
 
 def _model(call: Call) -> keras.Model:
     """Return a Functional model of the one operation."""
-    dtype = keras.config.floatx()
-    inputs = [keras.Input(batch_shape=shape, dtype=dtype) for shape in call.shapes]
+    inputs = [keras.Input(batch_shape=shape, dtype=call.dtype) for shape in call.shapes]
     return keras.Model(inputs, call.floats(*inputs))

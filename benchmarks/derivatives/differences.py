@@ -7,7 +7,7 @@ import numpy as np
 
 #: Steps for functions in float64; and, where these disagree, larger ones, too, for
 #: functions that compute in float32 within.
-STEPS, MORE_STEPS = (1e-4, 1e-5, 1e-6), (1e-2, 1e-3)
+STEPS, MORE_STEPS = (1e-4, 1e-5, 1e-6), (1e-1, 3e-2, 1e-2, 1e-3)
 
 #: Number of successive differences that must agree. Two may do so by chance.
 SUCCESSIVE = 3
