@@ -48,7 +48,7 @@ class Row(NamedTuple):
         """Return whether backends still differ, or are at fault, once corrected."""
         records = self.records | self.corrected
         faults = any(x["verdict"] in FAULTS for x in records.values())
-        return faults or _differ(records.values(), "derivatives")
+        return faults or _derivatives_differ(records)
 
 
 def rows(results: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
@@ -61,6 +61,33 @@ def rows(results: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
             side = row.corrected if record.get("corrected") else row.records
             side[backend] = record
     yield from found.values()
+
+
+def _derivatives_differ(records: Mapping[str, Record]) -> bool:
+    """Return whether derivatives differ where the function is defined on every one."""
+    found = [x for x in records.values() if "derivatives" in x]
+    lengths = {len(x["derivatives"]) for x in found}
+    if len(lengths) > 1:
+        return False
+    used = [_is_defined(found, entry) for entry in range(*lengths or {0})]
+    chosen = [
+        x
+        | {
+            "derivatives": [
+                d for d, use in zip(x["derivatives"], used, strict=True) if use
+            ]
+        }
+        for x in found
+    ]
+    return _differ(chosen, "derivatives")
+
+
+def _is_defined(records: Sequence[Record], entry: int) -> bool:
+    """Return whether the function is defined beside an entry, on every backend."""
+    sides = [(x["left"][entry], x["right"][entry]) for x in records]
+    return bool(np.isfinite(sides).any(axis=1).all()) and not any(
+        x["verdicts"][entry] == "outside" for x in records
+    )
 
 
 def _differ(records: Any, key: str) -> bool:

@@ -20,8 +20,8 @@ def page(results: Results) -> str:
         _head(results, found),
         _faults(results, found),
         _choices(results, found),
-        _values(results, found),
-        _refusals(results, found),
+        _values(found),
+        _refusals(found),
         _uncovered(results),
     ]
     return "\n".join(parts)
@@ -117,7 +117,7 @@ right (1) of the input; where a slope is infinite, it is the derivative itself.
     return title + "\n" + _table(results, chosen, _choice_cell)
 
 
-def _values(results: Results, found: list[Row]) -> str:
+def _values(found: list[Row]) -> str:
     names: dict[str, set[str]] = {}
     for row in found:
         if row.values_differ():
@@ -132,15 +132,20 @@ the backend's own function.
     return title + "\n" + "\n".join(lines or ["None."]) + "\n"
 
 
-def _refusals(results: Results, found: list[Row]) -> str:
-    lines = list[str]()
+def _refusals(found: list[Row]) -> str:
+    points: dict[tuple[str, str, str, str], list[str]] = {}
     for row in found:
         for backend, record in row.records.items():
             if record["verdict"] == "error":
-                message = _plain(record["message"])
-                lines.append(
-                    f"- `{row.name}`, {row.point}, {TITLES[backend]}: {message}"
-                )
+                message = _plain(record["message"].split("{{")[0])
+                better = row.corrected.get(backend, record)["verdict"] != "error"
+                end = "; corrected" if better else ""
+                key = row.name, TITLES[backend], message, end
+                points.setdefault(key, []).append(row.point)
+    lines = [
+        f"- `{name}`, {backend}, {', '.join(at)}: {message}{end}"
+        for (name, backend, message, end), at in points.items()
+    ]
     title = "## Refused\n\nThe function or its derivative raises an error.\n\n"
     return title + "\n".join(lines or ["None."]) + "\n"
 

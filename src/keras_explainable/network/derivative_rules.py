@@ -4,18 +4,17 @@ Where a derivative does not exist, the same is taken on every backend: at a kink
 that of most backends and papers; 0 where the slope is infinite.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from keras_explainable.common.structures import is_float
-from keras_explainable.network import affine_transform
+from keras_explainable.network import affine_transform, rules_of_two
 from keras_explainable.network.graph import Step, shallow_copy
+from keras_explainable.network.rules_of_two import zero_at_zero
 from keras_explainable.types import Tensor
 
 #: Function of a step's arguments, given its operation first.
@@ -77,88 +76,14 @@ def _minimum(operation: Any, x1: Any, x2: Any) -> Tensor:
     return ops.where(ops.logical_or(x1 <= x2, ops.isnan(x1)), x1, x2)
 
 
-def _zero_at_zero(operation: Any, x: Tensor) -> Tensor:
-    """The derivative at 0, which is infinite or lost there, is 0."""
-    value = ops.stop_gradient(operation(ops.zeros_like(x)))
-    return ops.where(x == 0, value, operation(ops.where(x == 0, 1, x)))
-
-
 def _std(operation: Any, x: Tensor) -> Tensor:
     """The derivatives by equal values are 0."""
-    return _zero_at_zero(ops.sqrt, ops.var(x, operation.axis, operation.keepdims))
+    return zero_at_zero(ops.sqrt, ops.var(x, operation.axis, operation.keepdims))
 
 
 def _nanstd(operation: Any, x: Tensor) -> Tensor:
     """The derivatives by equal values are 0."""
-    return _zero_at_zero(ops.sqrt, ops.nanvar(x, operation.axis, operation.keepdims))
-
-
-def _hypot(operation: Any, x1: Any, x2: Any) -> Tensor:
-    """The derivatives where both are 0 are 0."""
-    square = ops.add(ops.square(x1), ops.square(x2))
-    return _with_values(operation(x1, x2), _zero_at_zero(ops.sqrt, square))
-
-
-def _logaddexp(operation: Any, x1: Any, x2: Any) -> Tensor:
-    """It is smooth where both are equal."""
-    first = ops.greater_equal(x1, x2)
-    larger, smaller = ops.where(first, x1, x2), ops.where(first, x2, x1)
-    return _with_values(operation(x1, x2), larger + ops.softplus(smaller - larger))
-
-
-def _logaddexp2(operation: Any, x1: Any, x2: Any) -> Tensor:
-    """It is smooth where both are equal."""
-    one, other = (ops.multiply(x, math.log(2)) for x in (x1, x2))
-    formula = _logaddexp(ops.logaddexp, one, other) / math.log(2)
-    return _with_values(operation(x1, x2), formula)
-
-
-def _power(operation: Any, x1: Any, x2: Any) -> Tensor:
-    """The derivatives of 0 to the power of 0, which is 1 like others, are 0."""
-    if not ops.is_tensor(x1):
-        return operation(x1, x2)
-    is_zero = ops.logical_and(ops.equal(x1, 0), ops.equal(x2, 0))
-    return operation(ops.where(is_zero, ops.ones_like(x1), x1), x2)
-
-
-def _arctan2(operation: Any, x1: Any, x2: Any) -> Tensor:
-    """The derivatives where both are 0 are 0."""
-    is_zero = ops.logical_and(ops.equal(x1, 0), ops.equal(x2, 0))
-    value = operation(x1, ops.where(is_zero, 1, x2))
-    return ops.where(is_zero, ops.stop_gradient(operation(x1, x2)), value)
-
-
-def _ldexp(operation: Any, x1: Any, x2: Any) -> Tensor:
-    """It is linear."""
-    scale = ops.power(2.0, ops.cast(x2, x1.dtype))
-    return _with_values(operation(x1, x2), x1 * ops.cast(scale, x1.dtype))
-
-
-def _cdist(operation: Any, x: Tensor, y: Tensor) -> Tensor:
-    """The derivatives of distances that are 0 are 0."""
-    apart = ops.expand_dims(x, -2) - ops.expand_dims(y, -3)
-    square = ops.sum(ops.square(apart), axis=-1)
-    return _with_values(operation(x, y), _zero_at_zero(ops.sqrt, square))
-
-
-def _slice_update(operation: Any, x: Tensor, start: Any, updates: Tensor) -> Tensor:
-    """TensorFlow has no derivative of this."""
-    if any(map(ops.is_tensor, keras.tree.flatten(start))) or None in x.shape:
-        return operation(x, start, updates)
-    first = np.clip(start, 0, np.subtract(x.shape, updates.shape))
-    after = np.subtract(x.shape, updates.shape) - first
-    sides = np.stack([first, after], axis=1).tolist()
-    mask = np.pad(np.ones(updates.shape, bool), sides)
-    return ops.where(mask, ops.pad(ops.cast(updates, x.dtype), sides), x)
-
-
-def _with_values(values: Tensor, formula: Tensor) -> Tensor:
-    """Return the values of a framework with the derivatives of a formula.
-
-    The difference of two numbers that are close is exact, and so is their sum.
-    """
-    exact = formula + ops.stop_gradient(values - formula)
-    return ops.where(ops.isfinite(formula), exact, ops.stop_gradient(values))
+    return zero_at_zero(ops.sqrt, ops.nanvar(x, operation.axis, operation.keepdims))
 
 
 def _norm(operation: Any, x: Tensor) -> Tensor:
@@ -231,9 +156,9 @@ _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "abs": (("jax",), _absolute),
     "absolute": (("jax",), _absolute),
     "affinetransform": (("tensorflow",), affine_transform.transformed),
-    "arctan2": (("tensorflow",), _arctan2),
-    "cbrt": (_ALL, _zero_at_zero),
-    "cdist": (_ALL, _cdist),
+    "arctan2": (("tensorflow",), rules_of_two.arctan2),
+    "cbrt": (_ALL, zero_at_zero),
+    "cdist": (_ALL, rules_of_two.cdist),
     "celu": (("tensorflow",), _celu),
     "clip": (("jax", "torch"), _clip),
     "cumprod": (("tensorflow",), _cumprod),
@@ -241,11 +166,11 @@ _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "floordivide": (("torch",), _constant),
     "hardtanh": (("torch",), _hard_tanh),
     "heaviside": (("torch",), _constant),
-    "hypot": (_ALL, _hypot),
-    "ldexp": (("tensorflow",), _ldexp),
+    "hypot": (_ALL, rules_of_two.hypot),
+    "ldexp": (("tensorflow",), rules_of_two.ldexp),
     "leakyrelu": (("jax",), _leaky_relu),
-    "logaddexp": (("tensorflow",), _logaddexp),
-    "logaddexp2": (("tensorflow",), _logaddexp2),
+    "logaddexp": (("tensorflow",), rules_of_two.logaddexp),
+    "logaddexp2": (("tensorflow",), rules_of_two.logaddexp2),
     "maximum": (("jax", "torch"), _maximum),
     "maxpool": (("tensorflow",), _max_pool_3d),
     "maxpooling3d": (("tensorflow",), _max_pool_3d),
@@ -254,12 +179,12 @@ _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "nanstd": (_ALL, _nanstd),
     "norm": (("tensorflow", "jax"), _norm),
     "normalize": (_ALL, _unit_normalization),
-    "power": (("tensorflow",), _power),
+    "power": (("tensorflow",), rules_of_two.power),
     "selu": (("tensorflow",), _selu),
-    "sinc": (("tensorflow",), _zero_at_zero),
-    "sliceupdate": (("tensorflow",), _slice_update),
+    "sinc": (("tensorflow",), zero_at_zero),
+    "sliceupdate": (("tensorflow",), rules_of_two.slice_update),
     "sparsesigmoid": (("jax",), _sparse_sigmoid),
-    "sqrt": (_ALL, _zero_at_zero),
+    "sqrt": (_ALL, zero_at_zero),
     "std": (("tensorflow", "jax"), _std),
     "topk": (("torch",), _top_k),
     "unitnormalization": (_ALL, _unit_normalization),
@@ -301,6 +226,8 @@ def applies(rule: Rule, step: Step) -> bool:
     shape = step.reads[0].shape
     if rule is _norm:
         return operation.ord in (None, 2, 3, "fro")
+    if rule is _unit_normalization:  # Otherwise, the slope at 0 is no infinite one.
+        return (getattr(operation, "epsilon", None) or 0) < 1e-6
     if rule in (_cumprod, _nancumprod):
         return None not in shape[1:] and operation.axis not in (None, 0, -len(shape))
     if rule is _max_pool_3d:
