@@ -32,10 +32,12 @@ def _head(results: Results, found: list[Row]) -> str:
     for result in results.values():
         versions |= result["versions"]
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    names = {tuple(result["names"]) for result in results.values()}
+    partial = " Some names were run on some backends only." if len(names) > 1 else ""
     return f"""\
 # Bank of derivatives
 
-*Written by `make derivatives` (`benchmarks/derivatives`), with {listed}. Do not edit.*
+*Written by `make derivatives` (`benchmarks/derivatives`), with {listed}. Do not edit.{partial}*
 
 The bank calls every public function of `keras.ops` and `keras.activations` and every
 layer of `keras.layers`, in float64, and compares the framework's derivatives with

@@ -60,7 +60,6 @@ OF_VECTORS = {
     "cumprod": (lambda x: ops.cumprod(x, axis=-1)[:, -1:], [2, 0, 3], [0, 6, 0]),
     "cumprod sum": (lambda x: ops.cumprod(x, axis=1), [2, 0, 3], [1, 8, 0]),
     "nancumprod": (lambda x: ops.nancumprod(x, axis=1), [2, 0, 3], [1, 8, 0]),
-    "norm 3": (lambda x: ops.norm(x, ord=3, axis=-1), [0, 0, 0], [0, 0, 0]),
     "cdist": (lambda x: ops.cdist(x, ops.zeros((1, 3))), [0, 0, 0], [0, 0, 0]),
     "cdist of others": (
         lambda x: ops.cdist(x, ops.zeros((1, 3))),

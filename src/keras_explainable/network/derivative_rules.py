@@ -156,7 +156,7 @@ _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "abs": (("jax",), _absolute),
     "absolute": (("jax",), _absolute),
     "affinetransform": (("tensorflow",), affine_transform.transformed),
-    "arctan2": (("tensorflow",), rules_of_two.arctan2),
+    "arctan2": (("tensorflow", "jax"), rules_of_two.arctan2),
     "cbrt": (_ALL, zero_at_zero),
     "cdist": (_ALL, rules_of_two.cdist),
     "celu": (("tensorflow",), _celu),
@@ -167,7 +167,7 @@ _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "hardtanh": (("torch",), _hard_tanh),
     "heaviside": (("torch",), _constant),
     "hypot": (_ALL, rules_of_two.hypot),
-    "ldexp": (("tensorflow",), rules_of_two.ldexp),
+    "ldexp": (("tensorflow", "jax"), rules_of_two.ldexp),
     "leakyrelu": (("jax",), _leaky_relu),
     "logaddexp": (("tensorflow",), rules_of_two.logaddexp),
     "logaddexp2": (("tensorflow",), rules_of_two.logaddexp2),
@@ -179,7 +179,7 @@ _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "nanstd": (_ALL, _nanstd),
     "norm": (("tensorflow", "jax"), _norm),
     "normalize": (_ALL, _unit_normalization),
-    "power": (("tensorflow",), rules_of_two.power),
+    "power": (("tensorflow", "jax"), rules_of_two.power),
     "selu": (("tensorflow",), _selu),
     "sinc": (("tensorflow",), zero_at_zero),
     "sliceupdate": (("tensorflow",), rules_of_two.slice_update),
@@ -225,7 +225,7 @@ def applies(rule: Rule, step: Step) -> bool:
         return False
     shape = step.reads[0].shape
     if rule is _norm:
-        return operation.ord in (None, 2, 3, "fro")
+        return operation.ord in (None, 2, "fro")
     if rule is _unit_normalization:  # Otherwise, the slope at 0 is no infinite one.
         return (getattr(operation, "epsilon", None) or 0) < 1e-6
     if rule in (_cumprod, _nancumprod):
