@@ -37,7 +37,9 @@ def _head(results: Results, found: list[Row]) -> str:
     return f"""\
 # Bank of derivatives
 
-*Written by `make derivatives` (`benchmarks/derivatives`), with {listed}. Do not edit.{partial}*
+*Written by `make derivatives` (`benchmarks/derivatives`). Do not edit.{partial}*
+
+Versions: {listed}.
 
 The bank calls every public function of `keras.ops` and `keras.activations` and every
 layer of `keras.layers`, in float64, and compares the framework's derivatives with
