@@ -36,9 +36,7 @@ class Row(NamedTuple):
 
     def derivatives_differ(self) -> bool:
         """Return whether backends have other derivatives of the same values."""
-        return (
-            _differ(self.records.values(), "derivatives") and not self.values_differ()
-        )
+        return not self.values_differ() and _derivatives_differ(self.records)
 
     def values_differ(self) -> bool:
         """Return whether the function itself is another one on some backend."""

@@ -27,13 +27,18 @@ def _pooling(kind: str) -> list[Recipe]:
     pool = getattr(ops, kind)
     return [
         of(
-            lambda x, padding=padding: pool(x, 2, padding=padding),
+            lambda x, n=rank, padding=padding: pool(x, (2,) * n, (2,) * n, padding),
             shape,
             variant=f"{rank}D {padding}",
         )
         for rank, shape in shapes.items()
         for padding in ("valid", "same")
     ]
+
+
+def _by_segment(name: str) -> Any:
+    segments = np.array([0, 0, 1])
+    return lambda x: getattr(ops, name)(x, segments, num_segments=2)
 
 
 def _product_of(carry: Any, row: Any) -> tuple[Any, Any]:
@@ -154,6 +159,10 @@ OPS: dict[str, list[Recipe]] = {
         )
         for r in (None, "add", "max", "min", "mul")
     ],
+    **{
+        name: [of(_by_segment(name), (3,))]
+        for name in ("segment_max", "segment_min", "segment_prod", "segment_sum")
+    },
     "select": [
         of(lambda x, y: ops.select([x > 0, y > 0], [x, y * y], 0.0), (3, 4), (3, 4))
     ],

@@ -228,7 +228,7 @@ def _place(record: Record, entry: int) -> str:
         return f"{found:.3g} (infinite)"
     if abs(right - left) < 1e-6:
         return "true"
-    return f"{(found - left) / (right - left) + 0.0:.2g}"
+    return f"{round((found - left) / (right - left), 2) + 0.0:g}"
 
 
 def _plain(text: str) -> str:

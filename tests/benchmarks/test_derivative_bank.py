@@ -8,9 +8,19 @@ from keras import layers, ops
 
 from benchmarks.derivatives.calls import Call, Uncovered, calls_of
 from benchmarks.derivatives.compare import compared
+from benchmarks.derivatives.corrected import corrected_function
 from benchmarks.derivatives.namespaces import keras_namespaces, public_names
 from benchmarks.derivatives.recipes import NOT_DIFFERENTIABLE, RECIPES
 from benchmarks.derivatives.table import page
+
+
+#: Operations whose derivatives are corrected on some backend.
+CORRECTED = (
+    "ops.celu ops.hypot ops.logaddexp ops.logaddexp2 ops.power ops.arctan2 ops.sinc "
+    "ops.cumprod ops.nancumprod ops.ldexp ops.std ops.nanstd ops.cdist ops.normalize "
+    "ops.sqrt ops.cbrt ops.slice_update ops.floor_divide ops.heaviside layers.Maximum "
+    "layers.UnitNormalization"
+).split()
 
 
 def verdicts(function, *shapes):
@@ -108,3 +118,13 @@ def test_the_page_has_a_row_for_each_fault():
 def test_recipes_are_for_names_that_exist():
     names, _ = public_names(keras_namespaces())
     assert {*RECIPES} | {*NOT_DIFFERENTIABLE} <= {*names}
+
+
+@pytest.mark.parametrize("name", CORRECTED)
+def test_what_is_corrected_is_true(name):
+    value = public_names(keras_namespaces())[0][name]
+    for call in calls_of(name, value):
+        if corrected := corrected_function(call):
+            records = compared(call, corrected)
+            found = {record["verdict"] for record in records}
+            assert found <= {"true", "kink", "outside"}, call.name

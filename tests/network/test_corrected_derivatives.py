@@ -30,6 +30,8 @@ ELEMENTWISE = {
     "maximum": (lambda x: ops.maximum(x, 0.0), [-1, 0, 1], [0, 1, 1]),
     "minimum": (lambda x: ops.minimum(x, 1.0), [0, 1, 2], [1, 1, 0]),
     "second": (lambda x: ops.maximum(ops.zeros_like(x), x), [-1, 0, 1], [0, 0, 1]),
+    "fmax": (lambda x: ops.fmax(x, 0.0), [-1, 0, 1], [0, 1, 1]),
+    "fmin": (lambda x: ops.fmin(x, 1.0), [0, 1, 2], [1, 1, 0]),
     "sqrt": (ops.sqrt, [0, 1, 4], [0, 0.5, 0.25]),
     "chosen sqrt": (
         lambda x: ops.where(x > 0, ops.sqrt(x), 0.0),

@@ -76,6 +76,16 @@ def _minimum(operation: Any, x1: Any, x2: Any) -> Tensor:
     return ops.where(ops.logical_or(x1 <= x2, ops.isnan(x1)), x1, x2)
 
 
+def _fmax(operation: Any, x1: Any, x2: Any) -> Tensor:
+    """Of two equal values, the first has the derivative."""
+    return ops.where(ops.logical_or(x1 >= x2, ops.isnan(x2)), x1, x2)
+
+
+def _fmin(operation: Any, x1: Any, x2: Any) -> Tensor:
+    """Of two equal values, the first has the derivative."""
+    return ops.where(ops.logical_or(x1 <= x2, ops.isnan(x2)), x1, x2)
+
+
 def _std(operation: Any, x: Tensor) -> Tensor:
     """The derivatives by equal values are 0."""
     return zero_at_zero(ops.sqrt, ops.var(x, operation.axis, operation.keepdims))
@@ -164,6 +174,8 @@ _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "cumprod": (("tensorflow",), _cumprod),
     "fabs": (("jax",), _absolute),
     "floordivide": (("torch",), _constant),
+    "fmax": (("jax",), _fmax),
+    "fmin": (("jax",), _fmin),
     "hardtanh": (("torch",), _hard_tanh),
     "heaviside": (("torch",), _constant),
     "hypot": (_ALL, rules_of_two.hypot),
