@@ -115,6 +115,12 @@ def _constant(operation: Any, *args: Any) -> Any:
     return ops.stop_gradient(operation(*args))
 
 
+def _heaviside(operation: Any, x1: Tensor, x2: Any) -> Tensor:
+    """The value at 0 is that of the second."""
+    value = ops.stop_gradient(operation(x1, x2))
+    return ops.where(ops.equal(x1, 0), x2, value)
+
+
 def _cumprod(operation: Any, x: Tensor) -> Tensor:
     """Products of products, so that no derivative is divided by a zero."""
     x = ops.moveaxis(ops.cast(x, operation.dtype or x.dtype), operation.axis, 0)
@@ -177,7 +183,7 @@ _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "fmax": (("jax",), _fmax),
     "fmin": (("jax",), _fmin),
     "hardtanh": (("torch",), _hard_tanh),
-    "heaviside": (("torch",), _constant),
+    "heaviside": (("torch",), _heaviside),
     "hypot": (_ALL, rules_of_two.hypot),
     "ldexp": (("tensorflow", "jax"), rules_of_two.ldexp),
     "leakyrelu": (("jax",), _leaky_relu),
