@@ -90,7 +90,9 @@ def _slopes(
 def _best(quotients: Sequence[float], rounding: np.ndarray) -> Difference:
     """Return the last of those successive quotients that are closest to each other."""
     windows = np.lib.stride_tricks.sliding_window_view(quotients, SUCCESSIVE)
-    errors = np.ptp(windows, axis=1) + rounding[SUCCESSIVE - 1 :]
+    with np.errstate(invalid="ignore"):  # Infinite ones have no difference.
+        errors = np.ptp(windows, axis=1)
+    errors += rounding[SUCCESSIVE - 1 :]
     if not np.isfinite(errors).any():
         return Difference(quotients[-1], float("inf"))
     best = int(np.nanargmin(errors))
