@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-peers lint docs benchmark clean
+.PHONY: demo test test-peers lint docs benchmark derivatives clean
 
 demo: $(VENV)/installed-demo
 	$(BIN)/keras-explainable explain --out demo-output
@@ -38,6 +38,9 @@ benchmark: $(VENV)/installed-backends $(PEERS)/installed
 	$(BIN)/python -m benchmarks.speed.time_scaling
 	$(BIN)/python -m benchmarks.speed.compare_smoothgrad --peers $(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.speed.compare_other_methods --peers $(PEERS)/bin/python
+
+derivatives: $(VENV)/installed-backends
+	$(BIN)/python -m benchmarks.derivatives --page docs/derivatives_bank.md
 
 clean:
 	rm -rf $(VENV) $(PEERS) demo-output docs/_build

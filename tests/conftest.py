@@ -44,6 +44,7 @@ EACH_BACKEND = (
 #: operations only. JAX compiles the many networks slowly, and TensorFlow and PyTorch
 #: show the same.
 NOT_ON_JAX = (
+    "benchmarks/",
     "engine/test_batch_source.py",
     "engine/test_zero_maps.py",
     "inspection/",

@@ -30,6 +30,8 @@ ELEMENTWISE = {
     "maximum": (lambda x: ops.maximum(x, 0.0), [-1, 0, 1], [0, 1, 1]),
     "minimum": (lambda x: ops.minimum(x, 1.0), [0, 1, 2], [1, 1, 0]),
     "second": (lambda x: ops.maximum(ops.zeros_like(x), x), [-1, 0, 1], [0, 0, 1]),
+    "fmax": (lambda x: ops.fmax(x, 0.0), [-1, 0, 1], [0, 1, 1]),
+    "fmin": (lambda x: ops.fmin(x, 1.0), [0, 1, 2], [1, 1, 0]),
     "sqrt": (ops.sqrt, [0, 1, 4], [0, 0.5, 0.25]),
     "chosen sqrt": (
         lambda x: ops.where(x > 0, ops.sqrt(x), 0.0),
@@ -37,6 +39,15 @@ ELEMENTWISE = {
         [0, 0.5, 0.25],
     ),
     "cbrt": (ops.cbrt, [0, 1, 8], [0, 1 / 3, 1 / 12]),
+    "hypot": (lambda x: ops.hypot(x, ops.zeros_like(x)), [-2, 0, 2], [-1, 0, 1]),
+    "floor divide": (lambda x: ops.floor_divide(x, 2.0) + x, [-1, 0, 1], [1, 1, 1]),
+    "heaviside": (lambda x: ops.heaviside(x, 0 * x) + x, [-1, 0, 1], [1, 1, 1]),
+    "hypot with itself": (lambda x: ops.hypot(x, x), [-1, 1], [-(2**0.5), 2**0.5]),
+    "log add exp": (lambda x: ops.logaddexp(x, 1.0), [1, 1e9, -1e9], [0.5, 1, 0]),
+    "log add exp 2": (lambda x: ops.logaddexp2(x, 1.0), [1, 99], [0.5, 1]),
+    "power": (lambda x: ops.power(x, 0.0) + x**3, [0, 1, 2], [0, 3, 12]),
+    "arctan2": (lambda x: ops.arctan2(x, ops.abs(x)), [0, 1], [0, 0]),
+    "ldexp": (lambda x: ops.ldexp(x, np.int32([1, 3])), [0, 1], [2, 8]),
     "sinc": (ops.sinc, [0, 1, 2], [0, -1, 0.5]),
 }
 
@@ -45,9 +56,18 @@ OF_VECTORS = {
     "norm": (lambda x: ops.norm(x, keepdims=True), [0, 0, 0], [0, 0, 0]),
     "norm of others": (lambda x: ops.norm(x, keepdims=True), [3, 0, 4], [0.6, 0, 0.8]),
     "std": (lambda x: ops.std(x, axis=-1, keepdims=True), [2, 2, 2], [0, 0, 0]),
+    "nanstd": (lambda x: ops.nanstd(x, axis=-1, keepdims=True), [2, 2, 2], [0, 0, 0]),
+    "normalize": (lambda x: ops.normalize(x), [0, 0, 0], [0, 0, 0]),
     "unit": (layers.UnitNormalization(), [0, 0, 0], [0, 0, 0]),
     "cumprod": (lambda x: ops.cumprod(x, axis=-1)[:, -1:], [2, 0, 3], [0, 6, 0]),
     "cumprod sum": (lambda x: ops.cumprod(x, axis=1), [2, 0, 3], [1, 8, 0]),
+    "nancumprod": (lambda x: ops.nancumprod(x, axis=1), [2, 0, 3], [1, 8, 0]),
+    "cdist": (lambda x: ops.cdist(x, ops.zeros((1, 3))), [0, 0, 0], [0, 0, 0]),
+    "cdist of others": (
+        lambda x: ops.cdist(x, ops.zeros((1, 3))),
+        [3, 0, 4],
+        [0.6, 0, 0.8],
+    ),
     "top k": (lambda x: ops.top_k(x, 2)[0], [5, 5, 5], [1, 1, 0]),
 }
 
@@ -64,6 +84,20 @@ def derivatives(function, x, **options):
 
 
 @pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("merge", [layers.Maximum(), layers.Minimum()])
+def test_layers_that_merge_several_tensors(merge, lower):
+    """Of equal values, the first has the derivative."""
+
+    def merged(x):
+        once, twice = layers.Rescaling(1)(x), layers.Rescaling(2)(x)
+        return merge([twice, once, once])
+
+    expected = [2, 2, 1] if isinstance(merge, layers.Minimum) else [1, 2, 2]
+    found = derivatives(merged, [[-1, 0, 1]], lower=lower)
+    np.testing.assert_allclose(found[0], expected)
+
+
+@pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_elementwise_functions_at_their_kinks(name, lower):
     function, points, expected = ELEMENTWISE[name]
@@ -76,6 +110,16 @@ def test_functions_of_vectors(name):
     function, vector, expected = OF_VECTORS[name]
     found = derivatives(function, [vector])
     np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_updated_slices_have_derivatives():
+    inputs = keras.Input(batch_shape=(1, 4))
+    updated = ops.slice_update(2 * inputs, (0, 1), 3 * inputs[:, :2])
+    model = keras.Model(inputs, ops.sum(updated, axis=1, keepdims=True))
+    x = np.arange(4, dtype="float32")[None]
+    logits, maps = ke.gradients(model, x, **SIGNED)
+    np.testing.assert_allclose(logits, numpy(model(x)))
+    np.testing.assert_allclose(maps[..., 0], [[5, 3, 0, 2]])
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])

@@ -50,7 +50,7 @@ def _reader(images: Tensor, fill_value: Any) -> Callable[[Tensor, Tensor], Tenso
     """Return a function that reads pixels (B, H, W, C) at whole coordinates."""
     count, height, width, channels = ops.shape(images)
     flat = ops.reshape(images, (-1, channels))
-    first = ops.reshape(ops.arange(count) * height * width, (-1, 1, 1))
+    first = ops.reshape(ops.arange(count, dtype="int32") * height * width, (-1, 1, 1))
 
     def read(y: Tensor, x: Tensor) -> Tensor:
         inside = (y >= 0) & (y <= height - 1) & (x >= 0) & (x <= width - 1)

@@ -10,12 +10,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import keras
-from keras import layers, ops
+from keras import layers
 
-from keras_explainable.common.structures import is_float
-from keras_explainable.network import affine_transform
 from keras_explainable.network.activations import activation_of, split_activation
+from keras_explainable.network.derivative_rules import (
+    applies,
+    function_of,
+    merging,
+    rule_of,
+)
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.operation_kinds import LINEAR
 from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
@@ -24,157 +27,6 @@ from keras_explainable.types import Tensor
 
 #: Choices for derivatives: those of this module, or the framework's own.
 DERIVATIVES = ("corrected", "framework")
-
-#: Function of a step's arguments, given its operation first.
-Rule = Callable[..., Any]
-
-
-def _absolute(operation: Any, x: Tensor) -> Tensor:
-    """The derivative at 0 is 0."""
-    return x * ops.stop_gradient(ops.sign(x))
-
-
-def _celu(operation: Any, x: Tensor) -> Tensor:
-    """It is smooth at 0, with a derivative of 1."""
-    alpha = getattr(operation, "alpha", 1.0)
-    below = alpha * ops.expm1(ops.where(x < 0, x, 0) / alpha)
-    return ops.where(x < 0, below, x)
-
-
-def _selu(operation: Any, x: Tensor) -> Tensor:
-    """The derivative at 0 is that below 0, as for a leaky ReLU."""
-    alpha, scale = 1.6732632423543772, 1.0507009873554805
-    below = alpha * ops.expm1(ops.where(x > 0, 0, x))
-    return scale * ops.where(x > 0, x, below)
-
-
-def _leaky_relu(operation: Any, x: Tensor) -> Tensor:
-    """The derivative at 0 is the slope below 0."""
-    return ops.where(x > 0, x, x * getattr(operation, "negative_slope", 0.2))
-
-
-def _sparse_sigmoid(operation: Any, x: Tensor) -> Tensor:
-    """The derivatives at both ends are 0."""
-    inside = ops.logical_and(x > -1, x < 1)
-    return ops.where(inside, (x + 1) / 2, ops.cast(x > 0, x.dtype))
-
-
-def _hard_tanh(operation: Any, x: Tensor) -> Tensor:
-    """The derivatives at both ends are 1."""
-    return _clipped(x, -1, 1)
-
-
-def _clip(operation: Any, x: Tensor) -> Tensor:
-    """The derivative is 1 within the limits and at them."""
-    return _clipped(x, operation.x_min, operation.x_max)
-
-
-def _clipped(x: Tensor, low: Any, high: Any) -> Tensor:
-    low, high = ops.cast(low, x.dtype), ops.cast(high, x.dtype)
-    return ops.where(x < low, low, ops.where(x > high, high, x))
-
-
-def _maximum(operation: Any, x1: Any, x2: Any) -> Tensor:
-    """Of two equal values, the first has the derivative."""
-    return ops.where(ops.logical_or(x1 >= x2, ops.isnan(x1)), x1, x2)
-
-
-def _minimum(operation: Any, x1: Any, x2: Any) -> Tensor:
-    """Of two equal values, the first has the derivative."""
-    return ops.where(ops.logical_or(x1 <= x2, ops.isnan(x1)), x1, x2)
-
-
-def _zero_at_zero(operation: Any, x: Tensor) -> Tensor:
-    """The derivative at 0, which is infinite or lost there, is 0."""
-    value = ops.stop_gradient(operation(ops.zeros_like(x)))
-    return ops.where(x == 0, value, operation(ops.where(x == 0, 1, x)))
-
-
-def _std(operation: Any, x: Tensor) -> Tensor:
-    """The derivatives by equal values are 0."""
-    return _zero_at_zero(ops.sqrt, ops.var(x, operation.axis, operation.keepdims))
-
-
-def _norm(operation: Any, x: Tensor) -> Tensor:
-    """The derivatives by values that are all 0 are 0."""
-    axis = operation.axis
-    is_zero = ops.all(x == 0, axis=axis, keepdims=True)
-    value = operation(ops.where(is_zero, 1, x))
-    return ops.where(ops.reshape(is_zero, ops.shape(value)), 0, value)
-
-
-def _unit_normalization(operation: Any, x: Tensor) -> Tensor:
-    """The derivatives by values that are all 0 are 0."""
-    is_zero = ops.all(x == 0, axis=operation.axis, keepdims=True)
-    return ops.where(is_zero, 0, operation(ops.where(is_zero, 1, x)))
-
-
-def _cumprod(operation: Any, x: Tensor) -> Tensor:
-    """Products of products, so that no derivative is divided by a zero."""
-    x = ops.moveaxis(ops.cast(x, operation.dtype or x.dtype), operation.axis, 0)
-    shift = 1
-    while shift < x.shape[0]:
-        shifted = ops.concatenate([ops.ones_like(x[:shift]), x[:-shift]])
-        x, shift = x * shifted, 2 * shift
-    return ops.moveaxis(x, 0, operation.axis)
-
-
-def _max_pool_3d(operation: Any, x: Tensor) -> Tensor:
-    """The first of equal values in a window has the derivative.
-
-    It pools over two axes, and then over the third.
-    """
-    depth, *size = _triple(operation.pool_size)
-    strides = _triple(operation.strides or operation.pool_size)
-    padding = operation.padding
-    _, d, h, w, c = ops.shape(x)
-    planes = ops.reshape(x, (-1, h, w, c))
-    planes = ops.max_pool(planes, size, strides[1:], padding, "channels_last")
-    h, w = planes.shape[1:3]
-    columns = ops.reshape(planes, (-1, d, h * w, c))
-    columns = ops.max_pool(
-        columns, (depth, 1), (strides[0], 1), padding, "channels_last"
-    )
-    return ops.reshape(columns, (-1, columns.shape[1], h, w, c))
-
-
-def _triple(size: Any) -> tuple[int, ...]:
-    return (size,) * 3 if isinstance(size, int) else tuple(size)
-
-
-def _top_k(operation: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Of equal values, the first have the derivative. Indices are the framework's."""
-    order = ops.argsort(-x, axis=-1)[..., : operation.k]
-    return ops.take_along_axis(x, order, axis=-1), operation(x)[1]
-
-
-_ALL = ("tensorflow", "jax", "torch")
-
-#: By name: the backends whose own derivatives differ, and the rule.
-_RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
-    "abs": (("jax",), _absolute),
-    "absolute": (("jax",), _absolute),
-    "affinetransform": (("tensorflow",), affine_transform.transformed),
-    "cbrt": (_ALL, _zero_at_zero),
-    "celu": (("tensorflow",), _celu),
-    "clip": (("jax", "torch"), _clip),
-    "cumprod": (("tensorflow",), _cumprod),
-    "fabs": (("jax",), _absolute),
-    "hardtanh": (("torch",), _hard_tanh),
-    "leakyrelu": (("jax",), _leaky_relu),
-    "maximum": (("jax", "torch"), _maximum),
-    "maxpool": (("tensorflow",), _max_pool_3d),
-    "maxpooling3d": (("tensorflow",), _max_pool_3d),
-    "minimum": (("jax", "torch"), _minimum),
-    "norm": (("tensorflow", "jax"), _norm),
-    "selu": (("tensorflow",), _selu),
-    "sinc": (("tensorflow",), _zero_at_zero),
-    "sparsesigmoid": (("jax",), _sparse_sigmoid),
-    "sqrt": (_ALL, _zero_at_zero),
-    "std": (("tensorflow", "jax"), _std),
-    "topk": (("torch",), _top_k),
-    "unitnormalization": (_ALL, _unit_normalization),
-}
 
 
 def with_corrected_derivatives(graph: Graph) -> Graph:
@@ -203,7 +55,7 @@ def with_framework_derivatives(graph: Graph) -> Graph:
 def _ends_in_corrected(step: Step) -> bool:
     """Return whether it is a layer with weights and a corrected activation."""
     linear = type(operation_on_frames(step.operation)) in LINEAR
-    return linear and _rule_of(activation_of(step.operation)) is not None
+    return linear and rule_of(activation_of(step.operation)) is not None
 
 
 def _corrected(step: Step) -> Step:
@@ -217,10 +69,12 @@ def _corrected(step: Step) -> Step:
         inner_step = _corrected(step.operation.step)
         same = inner_step is step.operation.step
         return step if same else replace(step, implementation=PerFrame(inner_step))
-    rule = _rule_of(_function(step.operation))
-    if rule is None or not _applies(rule, step):
+    rule = rule_of(function_of(step.operation))
+    if rule is None or not applies(rule, step):
         return step
     implementation: Any = partial(rule, step.operation)
+    if isinstance(step.operation, layers.Maximum | layers.Minimum):
+        return replace(step, implementation=merging(step.operation, rule))
     if getattr(step.operation, "supports_masking", False):
         implementation = MaskPassing(implementation)
     return replace(step, implementation=implementation)
@@ -241,35 +95,3 @@ class MaskPassing(layers.Layer):
     def call(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return what the function returns. Keras passes the mask on."""
         return self.function(x)
-
-
-def _function(operation: Any) -> Any:
-    """Return the function of an activation layer, or the class of other operations."""
-    is_activation = type(operation) is layers.Activation
-    return operation.activation if is_activation else type(operation)
-
-
-def _rule_of(function: Any) -> Rule | None:
-    """Return the rule for a function or class of Keras' on this backend, if any."""
-    if not str(getattr(function, "__module__", "")).startswith("keras."):
-        return None
-    name = str(getattr(function, "__name__", "")).lower().replace("_", "")
-    backends, rule = _RULES.get(name, ((), None))
-    return rule if keras.backend.backend() in backends else None
-
-
-def _applies(rule: Rule, step: Step) -> bool:
-    """Return whether the rule knows these arguments."""
-    operation, symbols = step.operation, keras.tree.flatten(step.outputs)
-    plain = not isinstance(operation, keras.Layer) or step.is_plain()
-    if not plain or not step.reads or not is_float(symbols[0]):
-        return False
-    shape = step.reads[0].shape
-    if rule is _norm:
-        return operation.ord in (None, 2, "fro")
-    if rule is _cumprod:
-        return None not in shape[1:] and operation.axis not in (None, 0, -len(shape))
-    if rule is _max_pool_3d:
-        channels_last = operation.data_format in (None, "channels_last")
-        return len(shape) == 5 and channels_last and None not in shape[1:]
-    return True

@@ -1,0 +1,1 @@
+"""The derivatives of all of Keras' functions and layers; README.md explains it."""
