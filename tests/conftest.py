@@ -26,6 +26,11 @@ import keras
 import numpy as np
 import pytest
 
+if keras.backend.backend() == "tensorflow":  # As above: most graphs are run once.
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
 #: The other packages live in an environment of their own (`make test-peers`).
 collect_ignore = [] if importlib.util.find_spec("captum") else ["peers"]
 
