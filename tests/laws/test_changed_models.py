@@ -75,6 +75,71 @@ def half(x):
     return x / 2
 
 
+class Config:
+    scale = 1.0
+
+
+FACTORS = np.ones(2)
+
+
+class Scales(layers.Layer):
+    """Computes with numbers of which none is an attribute itself."""
+
+    scale = 1.0
+
+    def __init__(self):
+        super().__init__()
+        self.listed, self.named, self.array = [1.0], {"a": {"b": 1.0}}, np.ones(1)
+        self.config = Config()
+
+    def call(self, inputs):
+        scale = self.listed[0] * self.named["a"]["b"] * float(self.array[0])
+        return inputs * scale * self.config.scale * self.scale * float(FACTORS[0])
+
+
+class Activation:
+    scale = 1.0
+
+    def __call__(self, x):
+        return self.scale * x
+
+
+IN_PLACE = {
+    "list": lambda layer, _: layer.listed.__setitem__(0, 3.0),
+    "dictionary": lambda layer, _: layer.named["a"].__setitem__("b", 3.0),
+    "array": lambda layer, _: layer.array.__imul__(3.0),
+    "object": lambda layer, _: setattr(layer.config, "scale", 3.0),
+    "class": lambda layer, patch: patch.setattr(Scales, "scale", 3.0),
+    "global": lambda layer, patch: patch.setitem(globals(), "FACTORS", 3 * np.ones(2)),
+}
+
+
+@pytest.mark.parametrize("case", IN_PLACE)
+def test_settings_are_changed_in_place(case, monkeypatch, x):
+    layer = Scales()
+    model = keras.Sequential([keras.Input((8, 8, 1)), layer, *sequential().layers[:1]])
+    model.add(layers.GlobalAveragePooling2D())
+    options = {"postprocessing": None, "verbose": 0}
+    before = ke.gradients(model, x, **options)
+    IN_PLACE[case](layer, monkeypatch)
+    found = ke.gradients(model, x, **options)
+    for one, three in zip(before, found, strict=True):
+        np.testing.assert_allclose(three, 3 * one, rtol=1e-4, atol=1e-6)
+
+
+def test_settings_of_an_activation_and_arguments_of_a_lambda(x):
+    activation = Activation()
+    scaled = layers.Lambda(lambda x, a: a * x, arguments={"a": 1.0})
+    body = [layers.Conv2D(2, 3, activation=activation), scaled]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *body])
+    model.add(layers.GlobalAveragePooling2D())
+    once, _ = ke.gradients(model, x, verbose=0)
+    activation.scale = 3.0
+    np.testing.assert_allclose(ke.gradients(model, x, verbose=0)[0], 3 * once, 1e-4)
+    scaled.arguments["a"] = 2.0
+    np.testing.assert_allclose(ke.gradients(model, x, verbose=0)[0], 6 * once, 1e-4)
+
+
 CHANGES = {
     "epsilon": (layers.BatchNormalization, "epsilon", 3.0),
     "negative_slope": (layers.LeakyReLU, "negative_slope", 3.0),
@@ -161,13 +226,16 @@ def test_a_filter_reads_an_array_around_it(x, kind):
     np.testing.assert_allclose(maps[1], 10 * maps[0], rtol=1e-5)
 
 
+COUNTS = []
+
+
 class Scaled(keras.Model):
-    def __init__(self, counts):
+    def __init__(self):
         super().__init__()
-        self.body, self._scale, self.counts, self.calls = sequential(), 1.0, counts, 0
+        self.body, self._scale, self.calls = sequential(), 1.0, 0
 
     def call(self, inputs):
-        self.counts.append(inputs.shape)
+        COUNTS.append(inputs.shape)
         self.calls += 1
         return self._scale * self.body(inputs)
 
@@ -179,7 +247,7 @@ def squared(outputs):
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("y", [None, squared])
 def test_settings_of_the_users_own_layers(wrapped, y, x):
-    scaled = Scaled([])
+    scaled = Scaled()
     model = within(scaled) if wrapped else scaled
     scaled(x)
     once, maps = ke.gradients(model, x, y, postprocessing=None, verbose=0)
@@ -192,22 +260,22 @@ def test_settings_of_the_users_own_layers(wrapped, y, x):
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="nothing is compiled")
 def test_subclassed_models_are_compiled_once_for_a_function(x):
-    model = Scaled([])
+    model = Scaled()
     model(x)
     ke.gradients(model, x, squared, verbose=0)
-    before = len(model.counts)
+    before = len(COUNTS)
     ke.gradients(model, x, squared, verbose=0)
-    assert len(model.counts) == before
+    assert len(COUNTS) == before
 
 
 def test_a_model_of_a_target_keeps_its_model(x):
-    targeted = ke.inspection.target_model(Scaled([]), squared)
+    targeted = ke.inspection.target_model(Scaled(), squared)
     gc.collect()
     assert ke.gradients(targeted, x, verbose=0)[0].shape == (2, 1)
 
 
 def test_a_subclassed_model_is_freed(x):
-    model = Scaled([])
+    model = Scaled()
     ke.gradients(model, x, squared, verbose=0)
     reference = weakref.ref(model)
     del model

@@ -122,9 +122,22 @@ def _from_file(name: str, kind: str) -> LoadedModel:
     except Exception as error:  # An untrusted file may raise anything.
         raise ValueError(f"Model file {name} {_load_failure(error)}") from error
     channels = _check_model(name, model)
+    _warn_of_other_values(model)
     prepare = functools.partial(read_images.preprocess, kind=kind, channels=channels)
     prepare(np.zeros((1, 1, 1, 3), "uint8"))  # Raises if kind and channels conflict.
     return LoadedModel(name, model, kind, prepare, _numbered_classes(model))
+
+
+def _warn_of_other_values(model: Any) -> None:
+    """Warn if the backend on which the model was trained may have computed others."""
+    from keras_explainable.common.warnings import warn
+    from keras_explainable.network.backend_values import layers_with_other_values
+
+    if names := layers_with_other_values(model):
+        warn(
+            f"The layers {', '.join(names)} compute other values with PyTorch than "
+            "with TensorFlow or JAX. The maps explain what they compute here."
+        )
 
 
 def _check_unpacked_size(name: str) -> None:

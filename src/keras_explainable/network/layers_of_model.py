@@ -1,16 +1,22 @@
 """The layers of a model, also those that others hold, and what copies depend on."""
 
 import dis
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from types import FunctionType
 from typing import Any
 
 import keras
+import numpy as np
 
+from keras_explainable.execution.function_key import plain_variables
 from keras_explainable.types import Model
 
-#: Attributes that are compared by value; others, by identity.
+#: Attributes that are compared by value.
 PLAIN = (bool, int, float, str, type(None))
+
+#: Number of values up to which an array is compared by value, too.
+LARGEST_ARRAY = 2**16
 
 #: Attributes in which wrappers, such as TimeDistributed, keep their layers.
 WRAPPED = ("backward_layer", "forward_layer", "layer")
@@ -49,9 +55,35 @@ def model_state(model: Model) -> list[Any]:
 
 
 def _attributes(layer: keras.Layer) -> list[Any]:
-    hidden = _hidden(type(layer).call)
-    attributes = [x for name, x in vars(layer).items() if name not in hidden]
-    return [x if isinstance(x, PLAIN) else id(x) for x in attributes]
+    kind, known = type(layer), _is_of_keras(type(layer))
+    if known and isinstance(layer, keras.Model):
+        return []  # It computes no more than its layers.
+    hidden = _hidden(kind.call)
+    found = [_setting(x) for name, x in vars(layer).items() if name not in hidden]
+    return found if known else [*found, _setting(vars(kind)), _setting(kind.call)]
+
+
+def _setting(value: Any, depth: int = 3) -> Any:
+    """Return something that is equal only for the same setting."""
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, list | tuple) and depth:
+        return [_setting(x, depth - 1) for x in value]
+    if isinstance(value, Mapping) and depth:
+        return [(name, _setting(x, depth - 1)) for name, x in value.items()]
+    if isinstance(value, FunctionType):
+        known = (value.__module__ or "").startswith("keras.")
+        return id(value) if known else (id(value), plain_variables(value))
+    if isinstance(value, np.ndarray) and value.size <= LARGEST_ARRAY:
+        return value.dtype.str, value.shape, value.tobytes()
+    own = hasattr(value, "__dict__") and not isinstance(value, keras.Layer | type)
+    if own and depth and not _is_of_keras(type(value)):
+        return [id(value), _setting(vars(value), depth - 1)]
+    return id(value)
+
+
+def _is_of_keras(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in ("keras", "keras_explainable")
 
 
 @cache
