@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.network.graph import Graph, Step
-from keras_explainable.network.input_kinds import graph_of_layers
+from keras_explainable.network.input_kinds import columns_with_noise, graph_of_layers
 from keras_explainable.network.layers_of_model import has_layer
+from keras_explainable.network.quantity_columns import Columns
 from keras_explainable.network.time_distributed import (
     operation_on_frames,
     with_layers_on_frames,
@@ -66,6 +68,29 @@ def known_unmasked_steps(
         return unmasked_steps(model, inputs, prepare)
     except UnknownStepsError:
         return [None] * len(flatten(inputs))
+
+
+def changeable_parts(
+    model: Model, inputs: Nested, prepare: Callable[[Nested], Nested] | None = None
+) -> list[Tensor | None]:
+    """Return for each input (B, ...) which values methods may change; None for all.
+
+    Hidden steps stay as they are, and so do columns that only choose, such as those of
+    categories. If it is not known which these are, all may be changed.
+    """
+    shown = known_unmasked_steps(model, inputs, prepare)
+    parts = zip(flatten(inputs), shown, columns_with_noise(model, inputs), strict=True)
+    return [_in_columns(*each) for each in parts]
+
+
+def _in_columns(x: Tensor, shown: Tensor | None, columns: Columns | None) -> Any:
+    """Return which steps are shown, but only in the columns that are quantities."""
+    if columns is None or not columns.clear:
+        return shown
+    noisy = np.isin(np.arange(columns.count), [*columns.quantities])
+    shape = (x.shape[0], *(1,) * (len(x.shape) - 2), columns.count)
+    found = ops.convert_to_tensor(np.broadcast_to(noisy, shape))
+    return found if shown is None else ops.logical_and(shown, found)
 
 
 def where_shown(
