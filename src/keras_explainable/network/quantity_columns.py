@@ -185,7 +185,7 @@ def _name(step: Step) -> str:
 def _quantities(step: Step) -> Sequence[Any]:
     """Return the tensors that a step may read as quantities."""
     if isinstance(step.operation, PerFrame):
-        return _on_frames(step, _quantities(step.operation.step))
+        return outer_reads(step, _quantities(step.operation.step))
     name = type(step.operation).__name__
     if name in LOOK_UPS:
         return symbols_in(step.args[:1])
@@ -194,7 +194,7 @@ def _quantities(step: Step) -> Sequence[Any]:
     return symbols_in([args, options])
 
 
-def _on_frames(step: Step, inner: Iterable[Any]) -> list[Any]:
+def outer_reads(step: Step, inner: Iterable[Any]) -> list[Any]:
     """Return what a step on frames reads as the given tensors of its inner step."""
     chosen, pairs = ids(list(inner)), zip(step.reads, step.operation.step.reads)  # noqa: B905
     return [outer for outer, each in pairs if id(each) in chosen]

@@ -146,7 +146,7 @@ def _is_affine_when_tried(step: Step) -> bool:
     try:
         with backend.state_kept():  # The layer may update its own variables.
             one, other, between = (
-                [*map(ops.convert_to_numpy, step.run(_values(reads, point)).values())]
+                [*map(_numbers, step.run(_values(reads, point)).values())]
                 for point in (*ends, middle)
             )
     except Exception:  # Such as a category that the layer does not know.
@@ -155,6 +155,11 @@ def _is_affine_when_tried(step: Step) -> bool:
         np.abs(a + b - 2 * c).max() <= 1e-4 * np.abs(a - b).max()
         for a, b, c in zip(one, other, between, strict=True)
     )
+
+
+def _numbers(x: Tensor) -> np.ndarray:
+    """Return a tensor as numbers, also if it is boolean, unlike its symbol."""
+    return ops.convert_to_numpy(x) * 1
 
 
 def _values(symbols: Sequence[Any], arrays: Sequence[Any]) -> dict[int, Tensor]:
