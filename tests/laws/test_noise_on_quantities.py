@@ -325,6 +325,7 @@ USES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.* cannot be compiled")  # IsIn on TensorFlow.
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("name", ["smoothgrad", "vargrad"])
 def test_masks_that_layers_do_not_know_get_no_noise(use, name, rng):
