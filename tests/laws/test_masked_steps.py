@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 from support.small_models import numpy
 
 import keras_explainable as ke
@@ -204,5 +204,103 @@ class Hiding(layers.Layer):
 def test_masks_within_layers_of_the_users_are_refused(rng):
     inputs = keras.Input((6, 3))
     model = keras.Model(inputs, layers.Dense(2)(Hiding()(inputs)))
+    with pytest.raises(ValueError, match="hide steps of one of its inputs"):
+        ke.smoothgrad(model, padded(rng, 2), [0, 1], **FEW)
+
+
+def known(inputs):
+    return ops.any(ops.not_equal(inputs, -1.0), axis=-1)
+
+
+def attended(inputs, mask):
+    """Values of queries at all steps, which attend to shown steps only."""
+    attention = layers.MultiHeadAttention(1, 4)
+    h = attention(inputs[:, :1], inputs, attention_mask=mask)
+    return layers.Flatten()(h)
+
+
+#: Ways to hide steps of -1 by a mask that is computed from the input.
+COMPUTED = {
+    "layer": lambda x: layers.LSTM(4)(x, mask=layers.Masking(-1.0).compute_mask(x)),
+    "operations": lambda x: layers.LSTM(4)(x, mask=known(x)),
+    "positional": lambda x: layers.LSTM(4)(x, None, known(x)),
+    "lambda": lambda x: layers.LSTM(4)(
+        x, mask=layers.Lambda(known, output_shape=(6,), dtype="float32")(x)
+    ),
+    "one_column": lambda x: layers.LSTM(4)(x, mask=x[..., 0] > -1.0),
+    "inverse": lambda x: layers.LSTM(4)(
+        x, mask=ops.logical_not(ops.all(ops.equal(x, -1.0), axis=-1))
+    ),
+    "pooled": lambda x: layers.GlobalAveragePooling1D()(
+        layers.Dense(4, activation="tanh")(x), mask=known(x)
+    ),
+    "attention": lambda x: attended(x, known(x)[:, None, :]),
+    "attention_inverse": lambda x: attended(
+        x, ops.logical_not(ops.logical_not(known(x))[:, None, :])
+    ),
+}
+
+
+def hidden_by(name):
+    inputs = keras.Input((6, 3), name="x")
+    return keras.Model(inputs, layers.Dense(2)(COMPUTED[name](inputs)))
+
+
+SAMPLED = {
+    "hybrid": (
+        lambda *args, **params: ke.smoothgrad(*args, estimator="hybrid", **params),
+        FEW,
+    )
+}
+
+
+@pytest.mark.filterwarnings("ignore:The slopes of these")
+@pytest.mark.parametrize("name", [*METHODS, *SAMPLED])
+@pytest.mark.parametrize("computed", COMPUTED)
+def test_steps_hidden_by_a_computed_mask_have_maps_of_zero(name, computed, rng):
+    method, params = (METHODS | SAMPLED)[name]
+    model, x = hidden_by(computed), padded_with(-1.0, rng)
+    _, maps = method(model, x, [0, 1], **{"verbose": 0, **params})
+    assert not maps[0, 3:].any()
+    assert not maps[1, 5:].any()
+    assert maps[0, :3].any()
+    assert maps[1, 3:5].any()
+
+
+@pytest.mark.parametrize("computed", ["operations", "attention"])
+def test_computed_masks_are_those_of_the_same_model_with_fewer_steps(computed, rng):
+    """Gradients of noisy copies do not depend on what is hidden."""
+    model, x = hidden_by(computed), padded_with(-1.0, rng)
+    noise = {"noise": 0.3, "seed": 0, **FEW}
+    expected = ke.smoothgrad(model, x, [0, 1], **noise)[1]
+    *_, stats = ke.smoothgrad(model, x, [0, 1], return_stats=True, **FEW)
+    np.testing.assert_allclose(stats.sigma[:, 0], 0.15 * ranges(x, (3, 5)), rtol=1e-5)
+    mask, inputs = keras.Input((6,), dtype="bool"), keras.Input((6, 3))
+    given = {"operations": lambda: layers.LSTM(4)(inputs, mask=mask)}
+    given["attention"] = lambda: attended(inputs, mask[:, None, :])
+    other = keras.Model([inputs, mask], layers.Dense(2)(given[computed]()))
+    other.set_weights(model.get_weights())
+    shown = (x != -1).any(axis=-1)
+    found = ke.smoothgrad(other, [x, shown], [0, 1], **noise)[1]
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_masks_of_two_inputs_are_combined(rng):
+    inputs = [keras.Input((6, 3)), keras.Input((6, 3))]
+    both = ops.logical_and(*map(known, inputs))
+    h = layers.LSTM(4)(layers.Concatenate()(inputs), mask=both)
+    model = keras.Model(inputs, layers.Dense(2)(h))
+    x = [padded_with(-1.0, rng), rng.normal(size=(2, 6, 3)).astype("float32")]
+    _, maps = ke.smoothgrad(model, x, [0, 1], **FEW)
+    for each in maps:
+        assert not each[0, 3:].any()
+        assert each[0, :3].all()
+
+
+def test_masks_of_steps_that_are_put_together_are_refused(rng):
+    inputs = keras.Input((6, 3))
+    mask = ops.any(ops.not_equal(inputs[:, ::2] + inputs[:, 1::2], 0.0), axis=-1)
+    h = layers.LSTM(4)(layers.AveragePooling1D(2)(inputs), mask=mask)
+    model = keras.Model(inputs, layers.Dense(2)(h))
     with pytest.raises(ValueError, match="hide steps of one of its inputs"):
         ke.smoothgrad(model, padded(rng, 2), [0, 1], **FEW)

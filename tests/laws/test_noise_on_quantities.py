@@ -296,3 +296,152 @@ def test_kinds_of_inputs():
         tensors = as_inputs(model, np.zeros((1, 4, 4, 3), dtype))
         assert choosing_inputs(model) == [False]
         assert takes_noise(model, tensors) == expected
+
+
+def with_mask(use, dtype="bool"):
+    """A model of steps whose mean shows whether a mask was kept."""
+    steps, mask = keras.Input((6, 3)), keras.Input((6,), dtype=dtype)
+    h = layers.Dense(4, activation="tanh")(use(steps, mask))
+    outputs = layers.Dense(2)(layers.GlobalAveragePooling1D()(h))
+    return keras.Model([steps, mask], outputs)
+
+
+def selected(steps, mask):
+    return ops.where(ops.expand_dims(mask, -1), steps, 0.0)
+
+
+#: Ways to use a mask, and the dtype of its input.
+USES = {
+    "where": (selected, "bool"),
+    "where_not": (
+        lambda a, mask: ops.where(ops.logical_not(mask)[..., None], 0.0, a),
+        "bool",
+    ),
+    "product": (lambda a, mask: ops.cast(mask, "float32")[..., None] * a, "bool"),
+    "integers": (selected, "int32"),
+    "floats": (lambda a, mask: selected(a, mask > 0.5), "float32"),
+    "both": (lambda a, mask: selected(a, ops.logical_and(mask, mask)), "int32"),
+    "member": (lambda a, mask: selected(a, ops.isin(mask, [1])), "int32"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* cannot be compiled")  # IsIn on TensorFlow.
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("name", ["smoothgrad", "vargrad"])
+def test_masks_that_layers_do_not_know_get_no_noise(use, name, rng):
+    model = with_mask(*USES[use])
+    shown = np.arange(6) < np.array([[3], [5]])
+    x = [rng.normal(size=(2, 6, 3)).astype("float32"), shown]
+    assert choosing_inputs(model) == [False, True]
+    _, maps, stats = METHODS[name](model, x, [0, 1], return_stats=True, **FEW)
+    assert maps[0][shown].all()
+    assert not maps[0][~shown].any()
+    assert not maps[1].any()
+    assert not stats[1].sigma.any()
+
+
+def test_layers_on_frames_may_select_by_a_mask(rng):
+    frame = keras.Input((3,))
+    positive = ops.where(ops.any(frame > 0, axis=-1, keepdims=True), frame, 0.0)
+    inner = keras.Model(frame, layers.Dense(2)(positive))
+    inputs = keras.Input((6, 3))
+    model = keras.Model(inputs, layers.Flatten()(layers.TimeDistributed(inner)(inputs)))
+    assert choosing_inputs(model) == [False]
+
+
+class Lookup(layers.Layer):
+    """A layer of the user's that reads a category from the first column."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = layers.Embedding(5, 2)
+        self.table.build(())
+
+    def call(self, row):
+        category = ops.cast(row[:, 0], "int32")
+        return ops.concatenate([self.table(category), row[:, 1:]], axis=-1)
+
+
+def sliced(row):
+    category = layers.Embedding(5, 2)(ops.cast(row[:, :1], "int32"))
+    return layers.Concatenate()([layers.Flatten()(category), row[:, 1:]])
+
+
+def split(row):
+    category, numbers = ops.split(row, [1], axis=-1)
+    category = ops.one_hot(ops.cast(category, "int32"), 5)
+    return layers.Concatenate()([layers.Flatten()(category), numbers])
+
+
+def scaled(row):
+    numbers = layers.Rescaling(2.0)(row)[:, 1:]
+    category = layers.Embedding(5, 2)(row[:, 0])
+    return layers.Concatenate()([category, numbers])
+
+
+def out_of_sight(row):
+    slices = layers.Lambda(lambda x: ops.cast(x[:, :1], "int32"), output_shape=(1,))
+    category = layers.Flatten()(layers.Embedding(5, 2)(slices(row)))
+    return layers.Concatenate()([category, row[:, 1:]])
+
+
+def table(columns):
+    row = keras.Input((4,), name="row")
+    h = layers.Dense(4, activation="tanh")(columns(row))
+    return keras.Model(row, layers.Dense(2)(h))
+
+
+def rows(rng):
+    return np.c_[[0, 4], rng.normal(size=(2, 3))].astype("float32")
+
+
+COLUMNS = [sliced, split, scaled, lambda row: Lookup()(row)]
+
+
+@pytest.mark.filterwarnings("ignore:The slopes of these")
+@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize("name", METHODS)
+def test_columns_of_categories_get_no_noise(columns, name, rng):
+    model, x = table(columns), rows(rng)
+    _, maps, stats = METHODS[name](
+        model, x, [0, 1], noise_level=0.2, return_stats=True, **FEW
+    )
+    expected = 0.2 * np.ptp(x[:, 1:], axis=1)
+    assert not stats.sigma[:, 0].any()
+    np.testing.assert_allclose(stats.sigma[:, 1:], expected[:, None] + [[0] * 3] * 2)
+    assert not maps[:, 0].any()
+    assert maps[:, 1:].all()
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_integrated_gradients_leave_categories_on_the_path(columns, rng):
+    model, x = table(columns), rows(rng)
+    method = ke.methods.gradient.integrated_gradients
+    logits, maps = ke.explain(method, model, x, [0, 1], n_steps=64, verbose=0)
+    start = np.c_[x[:, :1], np.zeros((2, 3), "float32")]
+    at_start = numpy(model(start))[[0, 1], [0, 1]]
+    np.testing.assert_allclose(
+        maps.sum(axis=(1, 2)), logits[:, 0] - at_start, atol=1e-4
+    )
+
+
+def test_columns_that_cannot_be_told_are_refused(rng):
+    model, x = table(out_of_sight), rows(rng)
+    with pytest.raises(ValueError, match=r"noise_level=\[0.0, 0.15, 0.15, 0.15\]"):
+        ke.smoothgrad(model, x, [0, 1], **FEW)
+    level = [0, 0.15, 0.15, 0.15]
+    params = {"noise_level": level, "return_stats": True, **FEW}
+    *_, stats = ke.smoothgrad(model, x, [0, 1], **params)
+    assert not stats.sigma[:, 0].any()
+    assert (stats.sigma[:, 1:] > 0).all()
+
+
+def test_columns_that_are_counted_and_binned_get_noise(rng):
+    def binned(row):
+        bins = layers.Discretization([0.0, 1.0], output_mode="one_hot")(row)
+        return layers.Concatenate()([layers.Flatten()(bins), row])
+
+    *_, stats = ke.smoothgrad(
+        table(binned), rows(rng), [0, 1], return_stats=True, **FEW
+    )
+    assert (stats.sigma > 0).all()

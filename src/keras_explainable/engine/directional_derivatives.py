@@ -19,7 +19,7 @@ from keras_explainable.execution.compilation import call_method
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.network import output_units
 from keras_explainable.network.input_kinds import takes_noise
-from keras_explainable.network.masked_steps import known_unmasked_steps, where_shown
+from keras_explainable.network.masked_steps import changeable_parts, where_shown
 from keras_explainable.types import Model
 
 #: Returns the derivatives by every value of the inputs, with their signs.
@@ -108,7 +108,7 @@ class Probe:
 
     def _direction(self, rng: np.random.Generator) -> list[Any]:
         """Return a direction for each input, of its size; None if it is no quantity."""
-        shown = known_unmasked_steps(self.model, self.batch.inputs)
+        shown = changeable_parts(self.model, self.batch.inputs)
         noisy = takes_noise(self.model, self.batch.inputs)
         found = list[Any]()
         for x, moves, mask in zip(self.inputs, noisy, shown, strict=True):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 from keras import layers
 
 from keras_explainable.network.layers_of_model import held_layers

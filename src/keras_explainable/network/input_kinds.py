@@ -3,46 +3,23 @@
 A quantity has derivatives and may be given noise. What only chooses keeps its dtype.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import keras
-import numpy as np
-from keras import layers, ops
 
-from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.execution.model_cache import ModelCache
-from keras_explainable.network.graph import Graph, GraphModel, Step, ids, symbols_in
+from keras_explainable.network.graph import Graph, GraphModel
 from keras_explainable.network.layers_of_model import has_layer, model_state
-from keras_explainable.network.time_distributed import (
-    operation_on_frames,
-    with_layers_on_frames,
+from keras_explainable.network.quantity_columns import (
+    CHOOSING_LAYERS,
+    Columns,
+    columns_of,
 )
+from keras_explainable.network.time_distributed import with_layers_on_frames
 from keras_explainable.network.trace_model import inlined_with_calls, trace
-from keras_explainable.types import Model
-
-#: Layers whose outputs jump where their inputs change.
-CHOOSING_LAYERS = (
-    layers.CategoryEncoding,
-    layers.Discretization,
-    layers.Embedding,
-    layers.HashedCrossing,
-    layers.Hashing,
-    layers.IntegerLookup,
-    layers.StringLookup,
-)
-
-#: Names of operations of the same kind.
-CHOOSING_OPERATIONS = {
-    "Argmax", "Argmin", "Argsort", "Ceil", "Equal", "Floor", "Greater", "GreaterEqual",
-    "IsFinite", "IsInf", "IsNan", "Less", "LessEqual", "MultiHot", "NotEqual", "OneHot",
-    "Round", "SearchSorted", "Sign",
-}  # fmt: skip
-
-#: Operations that look rows up: what comes after their first argument only chooses.
-LOOK_UPS = {"Take", "TakeAlongAxis"}
+from keras_explainable.types import Model, Tensor
 
 _cache = ModelCache(capacity=32)
 
@@ -51,8 +28,8 @@ def choosing_inputs(model: Model) -> list[bool] | None:
     """Return for each input whether it only chooses; None if the layers are unknown.
 
     It does if every way from it to the outputs leads through a mask, a lookup or a
-    comparison. A layer that is not Keras' own may do anything with integers, so that
-    those count as choosing, too.
+    comparison, and if it is boolean. A layer that is not Keras' own may do anything
+    with integers, so that those count as choosing, too.
     """
     numbers = range(len(flatten(getattr(model, "inputs", None) or ())))
     known = [only_chooses(model, number) for number in numbers]
@@ -61,16 +38,22 @@ def choosing_inputs(model: Model) -> list[bool] | None:
 
 def only_chooses(model: Model, number: int) -> bool | None:
     """Return whether one input only chooses; see ``choosing_inputs``."""
-    make = partial(_only_chooses, model, number)
+    columns = columns_of_input(model, number)
+    return None if columns is None else not columns.quantities
+
+
+def columns_of_input(model: Model, number: int) -> Columns | None:
+    """Return which columns of one input are quantities; None for unknown layers."""
+    make = partial(_columns_of_input, model, number)
     return _cache.get(model, number, make, model_state(model))
 
 
-def _only_chooses(model: Model, number: int) -> bool | None:
+def _columns_of_input(model: Model, number: int) -> Columns | None:
     graph = graph_of_layers(model)
     if graph is None:
         return None
     flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
-    return not _has_derivative(flat, flatten(flat.inputs)[number])
+    return columns_of(flat, flatten(flat.inputs)[number])
 
 
 def graph_of_layers(model: Model) -> Graph | None:
@@ -78,67 +61,6 @@ def graph_of_layers(model: Model) -> Graph | None:
     if isinstance(model, GraphModel):
         return getattr(model, "original", model.graph)
     return trace(model) if isinstance(model, keras.Model) else None
-
-
-def _has_derivative(graph: Graph, symbol: Any) -> bool:
-    reached = {id(symbol)}
-    whole = not is_float(symbol) and symbol.dtype != "uint8"
-    for step in graph.steps:
-        read = [x for x in _quantities(step) if id(x) in reached]
-        if not read or _chooses(step.operation, whole):
-            continue
-        if is_float(symbol) and _ignores_fractions(step, read):
-            continue
-        written = flatten(step.outputs)
-        jumps = any(map(is_float, read)) and not any(map(is_float, written))
-        reached |= set() if jumps else ids(written)
-    return bool(reached & ids(graph.outputs))
-
-
-def _quantities(step: Step) -> Sequence[Any]:
-    """Return the tensors that a step may read as quantities."""
-    if type(step.operation).__name__ in LOOK_UPS:
-        return symbols_in(step.args[:1])
-    options = {name: x for name, x in step.kwargs.items() if "mask" not in name}
-    return symbols_in([step.args, options])
-
-
-def _chooses(operation: Any, whole: bool) -> bool:
-    operation = operation_on_frames(operation)
-    if isinstance(operation, CHOOSING_LAYERS):
-        return True
-    if not isinstance(operation, keras.Layer):
-        return type(operation).__name__ in CHOOSING_OPERATIONS
-    own = type(operation).__module__.split(".")[0] not in ("keras", "keras_explainable")
-    return whole and (own or isinstance(operation, layers.Lambda))
-
-
-def _ignores_fractions(step: Step, read: Sequence[Any]) -> bool:
-    """Return whether a layer that holds a choosing one takes fractions for 0.
-
-    So does one that casts to integers. If it cannot be tried, that counts as choosing.
-    """
-    layer = operation_on_frames(step.operation)
-    if not isinstance(layer, keras.Layer) or not has_layer(layer, CHOOSING_LAYERS):
-        return False
-    rng = np.random.default_rng(0)
-    zeros = {id(x): np.zeros(_shape(x)) for x in step.reads}
-    fractions = zeros | {id(x): rng.uniform(0.1, 0.4, _shape(x)) for x in read}
-    try:
-        one, other = (_outputs(step, values) for values in (zeros, fractions))
-    except Exception:
-        return True
-    return all(map(np.array_equal, one, other))
-
-
-def _shape(symbol: Any) -> tuple[int, ...]:
-    return symbol.shape[0] or 1, *(size or 8 for size in symbol.shape[1:])
-
-
-def _outputs(step: Step, values: dict[int, Any]) -> list[Any]:
-    tensors = {id(x): ops.cast(values[id(x)], x.dtype) for x in step.reads}
-    with backend.state_kept():
-        return [*map(ops.convert_to_numpy, flatten([*step.run(tensors).values()]))]
 
 
 def kept_dtype(model: Model, number: int, symbol: Any, x: Any) -> str | None:
@@ -158,6 +80,8 @@ def kept_dtype(model: Model, number: int, symbol: Any, x: Any) -> str | None:
     if is_float(symbol) or not isinstance(model, keras.Model):
         return None
     dtype = keras.backend.standardize_dtype(symbol.dtype)
+    if dtype == "bool":
+        return dtype
     return dtype if only_chooses(model, number) else None
 
 
@@ -174,6 +98,23 @@ def takes_noise(model: Model, inputs: Nested) -> list[bool]:
         is_float(x) and (not kinds[number] if kinds else _may_be_quantity(symbol))
         for number, (x, symbol) in enumerate(zip(leaves, symbols, strict=True))
     ]
+
+
+def columns_with_noise(model: Model, inputs: Nested) -> list[Columns | None]:
+    """Return for each input the columns that may be given noise; None for all."""
+    known = isinstance(model, keras.Model) and bool(getattr(model, "inputs", None))
+    found = list[Columns | None]()
+    for number, x in enumerate(flatten(inputs)):
+        columns = columns_of_input(model, number) if known else None
+        some = columns is not None and _are_some(columns, x)
+        found.append(columns if some else None)
+    return found
+
+
+def _are_some(columns: Columns, x: Tensor) -> bool:
+    """Return whether only some columns of an input may be given noise, or none."""
+    fits = len(x.shape) > 1 and columns.count == x.shape[-1] and is_float(x)
+    return fits and not (columns.clear and len(columns.quantities) == columns.count)
 
 
 def _may_be_quantity(symbol: Any) -> bool:

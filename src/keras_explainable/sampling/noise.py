@@ -14,13 +14,14 @@ from keras_explainable import backend
 from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.execution.compilation import describe
-from keras_explainable.network.input_kinds import takes_noise
+from keras_explainable.network.input_kinds import columns_with_noise, takes_noise
 from keras_explainable.network.masked_steps import (
-    known_unmasked_steps,
+    changeable_parts,
     unmasked_steps,
     where_shown,
 )
 from keras_explainable.network.model_inputs import input_names, map_inputs_with
+from keras_explainable.network.quantity_columns import Columns
 from keras_explainable.network.user_form import preprocessed
 from keras_explainable.types import Model, Tensor
 
@@ -92,7 +93,8 @@ class Noise:
         """Return sigma in units of each input, shape (B, 1), or (B, C) by channel.
 
         It is the amount itself, or the level times the ranges ``spans`` (B,) of the
-        inputs. Inputs that are no quantities have none, unless it is given by name.
+        inputs. Inputs that are no quantities have none, unless it is given by name,
+        and neither do such columns, unless it is given by name or for each channel.
         """
         amount = self.amount if self.level is None else self.level
         name = "noise" if self.level is None else "noise_level"
@@ -101,7 +103,9 @@ class Noise:
         noisy = takes_noise(model, inputs)
         if not any(noisy):
             raise _without_quantities(model)
-        amounts = [amount if each else 0.0 for each in noisy]
+        columns = columns_with_noise(model, inputs)
+        pairs = zip(columns, noisy, strict=True)
+        amounts = [_by_column(amount, each) if on else 0.0 for each, on in pairs]
         leaves = map(self._scale, amounts, flatten(inputs), flatten(spans))
         return keras.tree.pack_sequence_as(inputs, [*leaves])
 
@@ -113,8 +117,8 @@ class Noise:
         return unmasked_steps(model, inputs, self.prepared)
 
     def spans(self, model: Model, inputs: Nested) -> Nested:
-        """Return the range (B,) of each input, of which hidden steps are no part."""
-        shown = known_unmasked_steps(model, inputs, self.prepared)
+        """Return the range (B,) of each input, without hidden steps and categories."""
+        shown = changeable_parts(model, inputs, self.prepared)
         ranges = map(value_ranges, flatten(inputs), shown)
         return keras.tree.pack_sequence_as(inputs, [*ranges])
 
@@ -127,6 +131,26 @@ class Noise:
             )
         units = np.ones(len(spans)) if self.level is None else spans
         return (units[:, None] * amounts).astype("float32")
+
+
+def _by_column(amount: Amount, columns: Columns | None) -> Amount:
+    """Return an amount for each column, 0 for those that only choose."""
+    if columns is None or np.ndim(amount):  # type: ignore[arg-type]
+        return amount
+    if not columns.clear:
+        raise _unclear_columns(amount, columns.count)
+    noisy = [number in columns.quantities for number in range(columns.count)]
+    return [amount if each else 0.0 for each in noisy]  # type: ignore[misc]
+
+
+def _unclear_columns(amount: Any, count: int) -> ValueError:
+    example = [0.0, *(float(amount),) * (count - 1)][:4]
+    return ValueError(
+        "`model` must read categories and quantities from different columns of its "
+        "input, so that only the latter get noise; it reads a category, and which "
+        "columns that leaves is not known. Noise for each channel, such as "
+        f"noise_level={example}, names the columns without noise."
+    )
 
 
 def _without_quantities(model: Model) -> ValueError:

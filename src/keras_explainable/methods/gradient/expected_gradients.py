@@ -8,7 +8,7 @@ from keras import ops
 from keras_explainable.common.structures import take_rows
 from keras_explainable.execution.compilation import describe
 from keras_explainable.methods.gradient import input_gradients
-from keras_explainable.network.masked_steps import known_unmasked_steps, where_shown
+from keras_explainable.network.masked_steps import changeable_parts, where_shown
 from keras_explainable.network.model_inputs import as_array, check_finite
 from keras_explainable.network.user_form import moved_array
 from keras_explainable.sampling import averaging_loop
@@ -53,7 +53,7 @@ def expected_gradients(
     """
     data = _as_data(data, call.inputs)
     sampling = Sampling(repetitions, seed, tolerance=tolerance).with_seed()
-    [shown] = known_unmasked_steps(call.model, call.inputs)
+    [shown] = changeable_parts(call.model, call.inputs)
 
     def drawn(copies: Copies) -> tuple[Tensor, Tensor]:
         """Return the baselines, and fractions of the paths from them to the inputs."""

@@ -21,7 +21,7 @@ from keras_explainable.methods.gradient import input_gradients
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, per_row
 from keras_explainable.network import model_inputs, output_units
 from keras_explainable.network.input_tensors import as_inputs
-from keras_explainable.network.masked_steps import known_unmasked_steps, where_shown
+from keras_explainable.network.masked_steps import changeable_parts, where_shown
 from keras_explainable.network.user_form import moved_array
 from keras_explainable.sampling import averaging_loop, noise
 from keras_explainable.sampling.parameters import Sampling
@@ -152,7 +152,7 @@ def _baselines(baseline: Baseline, model: Model, inputs: Nested) -> Nested:
         model, _baseline, "baseline", baseline, inputs, numbers
     )
     # A step that is hidden stays so on the whole path.
-    parts = known_unmasked_steps(model, inputs), flatten(found), flatten(inputs)
+    parts = changeable_parts(model, inputs), flatten(found), flatten(inputs)
     return tree.pack_sequence_as(found, [*map(where_shown, *parts)])
 
 

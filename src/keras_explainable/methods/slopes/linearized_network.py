@@ -24,8 +24,8 @@ from keras_explainable.methods.slopes.relu_before_pooling import relus_before
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.graph import Graph, GraphModel, Step, by_symbol
-from keras_explainable.network.input_kinds import CHOOSING_LAYERS
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
+from keras_explainable.network.quantity_columns import CHOOSING_LAYERS
 from keras_explainable.types import Model, Tensor
 
 #: Layers without a kernel that are affine.
@@ -143,11 +143,14 @@ def _is_affine_when_tried(step: Step) -> bool:
     shapes = [(x.shape[0] or 1, *(size or 8 for size in x.shape[1:])) for x in reads]
     ends = [[rng.normal(0, 30, shape) for shape in shapes] for _ in range(2)]
     middle = [(one + other) / 2 for one, other in zip(*ends, strict=True)]
-    with backend.state_kept():  # The layer may update its own variables.
-        one, other, between = (
-            [*map(ops.convert_to_numpy, step.run(_values(reads, point)).values())]
-            for point in (*ends, middle)
-        )
+    try:
+        with backend.state_kept():  # The layer may update its own variables.
+            one, other, between = (
+                [*map(ops.convert_to_numpy, step.run(_values(reads, point)).values())]
+                for point in (*ends, middle)
+            )
+    except Exception:  # Such as a category that the layer does not know.
+        return False
     # A layer of the user's may return other values than its symbol says.
     return all(x.dtype.kind in "biu" for x in one) or all(
         np.abs(a + b - 2 * c).max() <= 1e-4 * np.abs(a - b).max()

@@ -180,7 +180,8 @@ def elementwise(step: Step) -> Elementwise | None:
     """Return the nonlinearity of an elementwise step; None for any other."""
     name = str(getattr(_function(step.operation), "__name__", ""))
     name = name.lower().replace("_", "")
-    unary = [read.shape for read in step.reads] == [step.outputs.shape]
+    written = keras.tree.flatten(step.outputs)
+    unary = [read.shape for read in step.reads] == [each.shape for each in written]
     if name not in _ELEMENTWISE or not unary:
         return None
     jumps = name in _DISCONTINUOUS and _linear_pieces(step.operation) is None
