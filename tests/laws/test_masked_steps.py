@@ -304,3 +304,57 @@ def test_masks_of_steps_that_are_put_together_are_refused(rng):
     model = keras.Model(inputs, layers.Dense(2)(h))
     with pytest.raises(ValueError, match="hide steps of one of its inputs"):
         ke.smoothgrad(model, padded(rng, 2), [0, 1], **FEW)
+
+
+class Holding(layers.Layer):
+    """A layer of the user's that holds another, to which Keras passes the mask."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, inputs):
+        return self.inner(inputs, inputs)
+
+
+class AddsShown(layers.Layer):
+    """A layer of the user's with a mask for each input."""
+
+    def call(self, a, b, a_mask=None, b_mask=None):
+        shown = a if a_mask is None else a + ops.cast(a_mask, a.dtype)[..., None]
+        return shown + b
+
+
+READERS = {
+    "multi-head": lambda h: layers.MultiHeadAttention(2, 3)(h, h),
+    "grouped": lambda h: layers.GroupQueryAttention(3, 2, 1)(h, h),
+    "attention": lambda h: layers.Attention()([h, h]),
+    "additive": lambda h: layers.AdditiveAttention()([h, h]),
+    "held": lambda h: Holding(layers.MultiHeadAttention(2, 3))(h),
+    "own masks": lambda h: AddsShown()(h, layers.Dense(6)(h)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The (slopes of these layers|noise hardly)")
+@pytest.mark.filterwarnings("ignore:Layer ")
+@pytest.mark.parametrize("reader", READERS)
+def test_masks_reach_layers_behind_values_that_are_replaced(reader, rng):
+    inputs = keras.Input((6, 4))
+    h = layers.Masking()(inputs)
+    h = layers.Dense(6, activation="tanh", name="inner")(h)
+    outputs = layers.Dense(3)(layers.Flatten()(READERS[reader](h)))
+    model = keras.Model(inputs, outputs)
+    x = rng.normal(size=(2, 6, 4)).astype("float32")
+    x[0, 3:] = 0
+    expected = numpy(model(x, training=False))
+    hidden = model(x, training=False), model(x * 1.0001 + 0.001, training=False)
+    assert not np.allclose(*map(numpy, hidden), rtol=0.02)  # The mask does matter.
+    for method in (ke.methods.cams.hirescam, ke.methods.gradient.full_gradients):
+        named = {"layer": "inner"} if method is ke.methods.cams.hirescam else {}
+        logits, _ = ke.explain(method, model, x, verbose=0, **named)
+        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+    plain = {"channel_reduction": None, "gradient_filter": None}
+    _, maps = ke.explain(ke.methods.gradient.gradients, model, x, verbose=0, **plain)
+    few = {"estimator": "slopes", "repetitions": 2, "noise": 1e-6, "verbose": 0}
+    _, found = ke.explain(ke.methods.gradient.smooth_gradients, model, x, **few)
+    np.testing.assert_allclose(found, maps, rtol=1e-3, atol=1e-4 * np.abs(maps).max())

@@ -5,7 +5,6 @@ on every backend: at a kink or tie, that of most backends and papers; 0 where th
 is infinite. A backend that agrees with this runs its own operation.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,10 +19,10 @@ from keras_explainable.network.derivative_rules import (
     rule_of,
 )
 from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.mask_passing import MaskPassing
 from keras_explainable.network.operation_kinds import LINEAR
 from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
 from keras_explainable.network.trace_model import graph_of
-from keras_explainable.types import Tensor
 
 #: Choices for derivatives: those of this module, or the framework's own.
 DERIVATIVES = ("corrected", "framework")
@@ -83,15 +82,3 @@ def _corrected(step: Step) -> Step:
 def _run(graph: Graph, *args: Any, **options: None) -> Any:
     """Return the outputs of a nested model."""
     return graph.run(args)
-
-
-class MaskPassing(layers.Layer):
-    """A function of a tensor that may carry a mask."""
-
-    def __init__(self, function: Callable[..., Any]):
-        super().__init__(autocast=False)
-        self.function, self.supports_masking, self.built = function, True, True
-
-    def call(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return what the function returns. Keras passes the mask on."""
-        return self.function(x)

@@ -15,6 +15,7 @@ import keras
 from keras_explainable import backend
 from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.network.fixed_batch import required_rows, run_in_batches
+from keras_explainable.network.mask_passing import MaskPassing
 from keras_explainable.network.model_inputs import in_model_structure
 from keras_explainable.types import Tensor
 
@@ -196,8 +197,13 @@ def unread_after(reads: Sequence[set[int]], outputs: set[int]) -> list[set[int]]
 
 
 def with_offset(value: Tensor, offset: Tensor | None) -> Tensor:
-    """Return ``value`` plus ``offset``, if there is one, in the dtype of ``value``."""
-    return value if offset is None else value + keras.ops.cast(offset, value.dtype)
+    """Return ``value`` plus ``offset``, if there is one, in the dtype of ``value``.
+
+    A mask of the value is kept.
+    """
+    if offset is None:
+        return value
+    return MaskPassing(lambda x: x + keras.ops.cast(offset, x.dtype))(value)
 
 
 class GraphModel(keras.Model):

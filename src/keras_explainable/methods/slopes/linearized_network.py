@@ -7,6 +7,7 @@ more pass that uses them is linear in the input.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -24,6 +25,7 @@ from keras_explainable.methods.slopes.relu_before_pooling import relus_before
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.graph import Graph, GraphModel, Step, by_symbol
+from keras_explainable.network.mask_passing import MaskPassing, makes_mask
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
 from keras_explainable.network.quantity_columns import CHOOSING_LAYERS
 from keras_explainable.types import Model, Tensor
@@ -214,6 +216,7 @@ def linearized_maps(
     nonlinear = nonlinearities(original_graph(model))
     pairs = zip(nonlinear, slopes, strict=True)
     linearized = {first_symbol(one.step): (one, its) for one, its in pairs}
+    masks = any(map(makes_mask, model.graph.steps))
 
     def run(x: Tensor) -> tuple[Tensor, tuple[()]]:
         values = by_symbol(model.graph.inputs, (x,))
@@ -223,7 +226,10 @@ def linearized_maps(
                 values |= step.run(values)
             else:
                 reads = [values[id(symbol)] for symbol in one.step.reads]
-                outputs = one.linearized(its_slopes, *reads)
+                function = partial(one.linearized, its_slopes)
+                if masks and getattr(one.step.operation, "supports_masking", False):
+                    function = MaskPassing(function)
+                outputs = function(*reads)
                 values |= by_symbol(one.step.outputs, outputs)
         return values[first_symbol(model.graph)], ()
 

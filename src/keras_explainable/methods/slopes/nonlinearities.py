@@ -15,6 +15,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import is_float
 from keras_explainable.network import operation_kinds
 from keras_explainable.network.graph import Step, by_symbol
+from keras_explainable.network.mask_passing import MaskPassing
 from keras_explainable.types import Tensor
 
 #: Activations that mix values with each other, and the identity.
@@ -103,10 +104,11 @@ class Nonlinearity:
 
 
 def _replace_value(mean: Tensor, x: Tensor) -> Tensor:
-    """Return the mean with the derivatives of x; x itself if it is not a float."""
+    """Return the mean with the derivatives and the mask of x; x if it is no float."""
     if not is_float(x):
         return x
-    return ops.cast(mean, x.dtype) + x - ops.stop_gradient(x)
+    mean = ops.cast(mean, x.dtype)
+    return MaskPassing(lambda x: mean + x - ops.stop_gradient(x))(x)
 
 
 class Elementwise(Nonlinearity):
