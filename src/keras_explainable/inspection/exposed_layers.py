@@ -37,9 +37,9 @@ def expose(
         model: Functional or Sequential Keras model, which is only read.
         arguments: Layers whose output to expose, as objects or by name, also within
             nested models; {"name": ..., "link": "input"} exposes a layer's input, and
-            {"name": ..., "node": k} the output of its k-th call (0, 1, ... in order of
-            execution; by default the last). None exposes the input of the global
-            pooling or else the output of the last layer with spatial output.
+            {"name": ..., "node": k} the output of its k-th call (0, 1, ... in the order
+            in which it was called; by default the last). None exposes the input of the
+            global pooling or else the output of the last layer with spatial output.
         outputs: Layer whose output comes first, given in the same way. None keeps the
             output of ``model``.
 

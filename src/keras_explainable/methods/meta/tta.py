@@ -32,7 +32,8 @@ def tta(
 
     The augmented inputs are the input itself and the input scaled, and with ``hflip``
     each of these flipped from left to right as well. Maps are flipped back and, with
-    ``scales``, resized to the size of the input.
+    ``scales``, resized to the size of the input. A function for ``y`` is given the
+    outputs for each of them: it must not name a position, such as one pixel's.
 
     Args:
         method: Explanation method to wrap.
