@@ -87,7 +87,7 @@ def peeked(found: Iterator[Any]) -> tuple[Any, Iterator[Any]]:
 
 
 def numpy_of(x: Any) -> Any:
-    """Return an input, or each input of a dictionary or tuple, as a NumPy array."""
+    """Return an input, or each input of a dictionary, as a NumPy array."""
     if isinstance(x, dict):
         return {name: as_numpy(part) for name, part in x.items()}
     return as_numpy(x)

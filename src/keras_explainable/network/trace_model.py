@@ -6,6 +6,7 @@ Tracing therefore clones the model with a recorder in the place of every layer.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import keras
@@ -38,8 +39,14 @@ def trace(model: Model) -> Graph | None:
 
 def _is_functional(model: Model) -> bool:
     """Return whether calling the model does no more than run its graph."""
+    return isinstance(model, keras.Model) and _is_called_as(model, _functional())
+
+
+@cache
+def _functional() -> type:
+    """Return the class of Functional models, which Keras does not export."""
     symbol = keras.Input(())
-    return _is_called_as(model, type(keras.Model(symbol, symbol)))
+    return type(keras.Model(symbol, symbol))
 
 
 def _is_called_as(layer: Any, kind: Any) -> bool:
