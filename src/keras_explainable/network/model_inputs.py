@@ -84,8 +84,9 @@ def check_single_input(model: Model, inputs: Nested) -> None:
     if keras.tree.is_nested(inputs):
         raise ValueError(
             "`model` must have one input for this method; received one with "
-            f"{input_names(model) or sorted(inputs)}. Only CAMs and gradients "
-            "(also integrated, smoothed or guided) support several inputs."
+            f"{input_names(model) or sorted(inputs)}. Only CAMs and gradients (also "
+            "integrated, guided, or smoothed with estimator='sampled') support "
+            "several inputs."
         )
 
 
