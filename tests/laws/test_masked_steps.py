@@ -355,6 +355,6 @@ def test_masks_reach_layers_behind_values_that_are_replaced(reader, rng):
         np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
     plain = {"channel_reduction": None, "gradient_filter": None}
     _, maps = ke.explain(ke.methods.gradient.gradients, model, x, verbose=0, **plain)
-    few = {"estimator": "slopes", "repetitions": 2, "noise": 1e-6, "verbose": 0}
+    few = {"estimator": "slopes", "repetitions": 2, "noise": 1e-3, "verbose": 0}
     _, found = ke.explain(ke.methods.gradient.smooth_gradients, model, x, **few)
-    np.testing.assert_allclose(found, maps, rtol=1e-3, atol=1e-4 * np.abs(maps).max())
+    np.testing.assert_allclose(found, maps, rtol=0, atol=2e-3 * np.abs(maps).max())
