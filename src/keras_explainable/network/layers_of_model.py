@@ -1,9 +1,9 @@
 """The layers of a model, also those that others hold, and what copies depend on."""
 
 import dis
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import keras
@@ -13,7 +13,7 @@ from keras_explainable.execution.function_key import plain_variables
 from keras_explainable.types import Model
 
 #: Attributes that are compared by value.
-PLAIN = (bool, int, float, str, type(None))
+PLAIN = frozenset({bool, int, float, str, type(None)})
 
 #: Number of values up to which an array is compared by value, too.
 LARGEST_ARRAY = 2**16
@@ -59,17 +59,28 @@ def _attributes(layer: keras.Layer) -> list[Any]:
     if known and isinstance(layer, keras.Model):
         return []  # It computes no more than its layers.
     hidden = _hidden(kind.call)
-    found = [_setting(x) for name, x in vars(layer).items() if name not in hidden]
+    found = [
+        x if type(x) in PLAIN else _way_to_compare(type(x))(x)  # type: ignore[arg-type]
+        for name, x in vars(layer).items()
+        if name not in hidden
+    ]
     return found if known else [*found, _setting(vars(kind)), _setting(kind.call)]
+
+
+@cache
+def _way_to_compare(kind: type) -> Callable[[Any], Any]:
+    """Return ``id`` for objects of Keras', such as variables and initializers."""
+    is_container = issubclass(kind, list | tuple | dict)  # Keras has its own lists.
+    return id if _is_of_keras(kind) and not is_container else _setting
 
 
 def _setting(value: Any, depth: int = 3) -> Any:
     """Return something that is equal only for the same setting."""
-    if isinstance(value, PLAIN):
+    if type(value) in PLAIN:
         return value
     if isinstance(value, list | tuple) and depth:
         return [_setting(x, depth - 1) for x in value]
-    if isinstance(value, Mapping) and depth:
+    if isinstance(value, dict | MappingProxyType) and depth:
         return [(name, _setting(x, depth - 1)) for name, x in value.items()]
     if isinstance(value, FunctionType):
         known = (value.__module__ or "").startswith("keras.")
