@@ -53,6 +53,7 @@ NOT_ON_JAX = (
     "engine/test_batch_source.py",
     "engine/test_zero_maps.py",
     "inspection/",
+    "laws/test_noise_on_quantities.py",
     "lowering/test_compare_outputs.py",
     "methods/cams/test_several_calls.py",
     "methods/cams/test_wrapped_layers.py",
@@ -60,6 +61,7 @@ NOT_ON_JAX = (
     "methods/slopes/test_relu_before_pooling.py",
     "network/test_graph.py",
     "realdata/test_methods.py",
+    "targets/",
 )
 
 

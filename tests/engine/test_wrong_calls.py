@@ -188,3 +188,10 @@ def test_labels_of_several_outputs_choose_no_unit(model, labels):
         ke.gradients(model, iter([(X, y)]), verbose=0)
     _, maps = ke.gradients(model, iter([(X, y)]), y="predicted", verbose=0)
     assert len(maps) == 2
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="needs JAX's tracers")
+@pytest.mark.parametrize("read", [lambda o: o[:, int(o[0, 0])], np.asarray])
+def test_errors_of_tracers_are_those_of_the_function(model, read):
+    with pytest.raises(ValueError, match="Error in the function given for `y`"):
+        ke.gradients(model, X, read, verbose=0)

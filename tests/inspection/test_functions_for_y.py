@@ -194,10 +194,3 @@ def test_shapes_that_are_not_known_are_refused(name, x):
     }[name]
     with pytest.raises(ValueError, match=r"number of units|unknown shape"):
         ke.explain(gradients, one(), x, function, verbose=0)
-
-
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="needs JAX's tracers")
-@pytest.mark.parametrize("read", [lambda o: o[:, int(o[0, 0])], np.asarray])
-def test_errors_of_tracers_are_those_of_the_function(read, x):
-    with pytest.raises(ValueError, match="Error in the function given for `y`"):
-        ke.explain(gradients, one(), x, read, verbose=0)
