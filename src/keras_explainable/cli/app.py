@@ -21,6 +21,21 @@ app = typer.Typer(
 )
 
 
+_Paths = Annotated[
+    list[pathlib.Path] | None,
+    typer.Argument(
+        metavar="PATHS", help="Images or folders; by default, bundled images."
+    ),
+]
+_ModelName = Annotated[
+    str, typer.Option(metavar="NAME", help="demo, a file or a model name.")
+]
+_Preprocess = Annotated[
+    str | None,
+    typer.Option(metavar="KIND", help=r"Scaling for a model file. \[default: none]"),
+]
+
+
 def _version(requested: bool) -> None:
     if requested:
         typer.echo(f"keras-explainable {__version__}")
@@ -45,15 +60,8 @@ def start(
 
 @app.command()
 def check(
-    paths: Annotated[
-        list[pathlib.Path] | None,
-        typer.Argument(
-            metavar="PATHS", help="Images or folders; by default, bundled images."
-        ),
-    ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="demo, a file or a model name.")
-    ] = "demo",
+    paths: _Paths = None,
+    model: _ModelName = "demo",
     directions: Annotated[
         int, typer.Option(metavar="N", help="Random directions for each image.")
     ] = 2,
@@ -61,12 +69,7 @@ def check(
         str, typer.Option(metavar="WHICH", help="corrected or framework.")
     ] = "corrected",
     seed: Annotated[int, typer.Option(metavar="S", help="Seed of the directions.")] = 0,
-    preprocess: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND", help=r"Scaling for a model file. \[default: none]"
-        ),
-    ] = None,
+    preprocess: _Preprocess = None,
 ) -> None:
     r"""Check whether a network's derivatives are true.
 
@@ -100,15 +103,8 @@ def check(
 
 @app.command()
 def explain(
-    paths: Annotated[
-        list[pathlib.Path] | None,
-        typer.Argument(
-            metavar="PATHS", help="Images or folders; by default, bundled images."
-        ),
-    ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="demo, a file or a model name.")
-    ] = "demo",
+    paths: _Paths = None,
+    model: _ModelName = "demo",
     method: Annotated[
         str, typer.Option(metavar="NAMES", help="Comma-separated names.")
     ] = "smoothgrad",
@@ -132,12 +128,7 @@ def explain(
     batch_size: Annotated[
         int, typer.Option(metavar="B", help="Image copies per batch.")
     ] = 32,
-    preprocess: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND", help=r"Scaling for a model file. \[default: none]"
-        ),
-    ] = None,
+    preprocess: _Preprocess = None,
     out: Annotated[
         pathlib.Path, typer.Option(metavar="DIR", help="Output folder.")
     ] = pathlib.Path("explanations"),

@@ -69,18 +69,15 @@ def check(
 
 def table(findings: Findings) -> str:
     """Return a line on how many derivatives agree, and a table of the others."""
-    every = [(name, x) for name, each in findings.checks.items() for x in each.rows]
-    total = sum(len(each.comparisons) for each in findings.checks.values())
-    differing = sum(
-        x.verdict != "agrees"
-        for each in findings.checks.values()
-        for x in each.comparisons
+    checks = findings.checks
+    agreeing = sum(each.agreeing for each in checks.values())
+    total = sum(len(each.comparisons) for each in checks.values())
+    rows = [
+        row | {"image": printable(name)}
+        for name, each in checks.items()
+        for row in each.rows
+    ]
+    caption = f"{agreeing} of {total} derivatives agree"
+    return (
+        table_format.text(caption, table_format.columns_of(rows)) if rows else caption
     )
-    caption = f"{total - differing} of {total} derivatives agree"
-    if not every:
-        return caption
-    columns = {"image": [printable(name) for name, _ in every]}
-    for key in every[0][1]:
-        if key != "image":
-            columns[key] = [row[key] for _, row in every]
-    return table_format.text(caption, columns)

@@ -31,6 +31,11 @@ def html(caption: str, columns: Mapping[str, Sequence[Any]]) -> str:
     return f"<table>\n<caption>{escape(caption)}</caption>\n{body}\n</table>"
 
 
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return rows, which have the same keys, as columns by key."""
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+
+
 def _left_out(rows: Sequence[Any]) -> list[str]:
     return [f"and {len(rows) - MAX_ROWS} more"] if len(rows) > MAX_ROWS else []
 

@@ -56,15 +56,14 @@ class GradientCheck:
         ]
 
     @property
+    def agreeing(self) -> int:
+        """The number of derivatives that agree."""
+        return sum(x.verdict == "agrees" for x in self.comparisons)
+
+    @property
     def _table(self) -> tuple[str, dict[str, list[Any]]]:
-        agree = sum(x.verdict == "agrees" for x in self.comparisons)
-        caption, rows = (
-            f"{agree} of {len(self.comparisons)} derivatives agree",
-            self.rows,
-        )
-        return caption, {
-            name: [row[name] for row in rows] for name in (rows[0] if rows else ())
-        }
+        caption = f"{self.agreeing} of {len(self.comparisons)} derivatives agree"
+        return caption, table_format.columns_of(self.rows)
 
 
 def check_gradients(

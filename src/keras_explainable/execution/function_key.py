@@ -55,7 +55,7 @@ def plain_variables(function: FunctionType) -> Hashable:
     another key each time.
     """
     code, cells = function.__code__, function.__closure__ or ()
-    stored = {x.argval for x in dis.get_instructions(code) if x.opname in _STORING}
+    stored = names_stored(code, *_STORING)
     names = {*_names_in(code)} & function.__globals__.keys()
     known = {name: function.__globals__[name] for name in names}
     for name, cell in zip(code.co_freevars, cells, strict=True):
@@ -68,6 +68,13 @@ def plain_variables(function: FunctionType) -> Hashable:
             with suppress(_UnknownValueError):
                 found[name] = _key(value, 2)
     return tuple(found.items())
+
+
+@functools.cache
+def names_stored(code: CodeType, *instructions: str) -> frozenset[str]:
+    """Return the names that a function sets by instructions such as STORE_GLOBAL."""
+    found = dis.get_instructions(code)
+    return frozenset(x.argval for x in found if x.opname in instructions)
 
 
 def _key(value: Any, depth: int) -> Hashable:

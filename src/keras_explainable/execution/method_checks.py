@@ -3,7 +3,6 @@
 import difflib
 import inspect
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 from inspect import Parameter
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ import keras
 
 from keras_explainable.common import checks
 from keras_explainable.execution.compilation import display_name
+from keras_explainable.execution.model_preparation import unwrapped
 from keras_explainable.types import Method
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -45,9 +45,7 @@ def check_method(method: Any) -> None:
 
 
 def _is_shortcut(method: Any) -> bool:
-    while isinstance(method, partial):
-        method = method.func
-    return getattr(method, "is_shortcut", None) is True
+    return getattr(unwrapped(method), "is_shortcut", None) is True
 
 
 def _takes_a_method(function: Any) -> bool:

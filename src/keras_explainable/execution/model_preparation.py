@@ -34,15 +34,16 @@ def prepared_model(method: Method, model: Model, params: dict[str, Any]) -> Mode
 
 def preprocessing_of(method: Method | None) -> Callable[[Any], Any] | None:
     """Return the function from a method's inputs to what the model sees, if any."""
-    return getattr(_unwrapped(method), "preprocess", None)
+    return getattr(unwrapped(method), "preprocess", None)
 
 
 def moves_positions(method: Method | None) -> bool:
     """Return whether a method flips or scales inputs, so that positions differ."""
-    return getattr(_unwrapped(method), "moves_positions", False)
+    return getattr(unwrapped(method), "moves_positions", False)
 
 
-def _unwrapped(method: Any) -> Any:
+def unwrapped(method: Any) -> Any:
+    """Return the function of a partial, however often it was wrapped."""
     while isinstance(method, partial):
         method = method.func
     return method

@@ -1,6 +1,5 @@
 """The layers of a model, also those that others hold, and what copies depend on."""
 
-import dis
 from collections.abc import Callable, Iterator
 from functools import cache
 from types import FunctionType, MappingProxyType
@@ -9,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_explainable.execution.function_key import plain_variables
+from keras_explainable.execution.function_key import names_stored, plain_variables
 from keras_explainable.types import Model
 
 #: Attributes that are compared by value.
@@ -105,8 +104,7 @@ def _hidden(call: Callable[..., Any]) -> frozenset[str]:
     """
     every = {*vars(keras.Layer()), *vars(keras.Model())} - {"_dtype_policy"}
     code = getattr(call, "__code__", None)
-    found = dis.get_instructions(code) if code else ()
-    return frozenset(every | {x.argval for x in found if x.opname == "STORE_ATTR"})
+    return frozenset(every | (names_stored(code, "STORE_ATTR") if code else set()))
 
 
 def has_layer(model: Model, kinds: Any) -> bool:

@@ -165,19 +165,14 @@ def _hiding(model: Model) -> _Hiding | None:
             raise _unknown_steps(model.name)
         return None
     flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
-    changing = [n for n in range(len(flatten(flat.inputs))) if _changes(model, n)]
-    find = _Finder(flat, changing)
+    numbers = range(len(flatten(flat.inputs)))
+    find = _Finder(flat, [n for n in numbers if not only_chooses(model, n)])
     found = [each for step in flat.steps for each in find.masks_of(step)]
     if not found:
         return None
     outputs = [read for _, read, _ in found]
     masks = tuple((number, shown) for number, _, shown in found)
     return _Hiding(replace(flat, outputs=outputs).pruned(), masks)
-
-
-def _changes(model: Model, number: int) -> bool:
-    """Return whether methods change an input, which may show or hide its steps."""
-    return not only_chooses(model, number)
 
 
 #: The position of an input, a tensor, and a function from its value to shown steps.
@@ -188,7 +183,10 @@ class _Finder:
     """Finds the tensors that hide steps of inputs."""
 
     def __init__(self, graph: Graph, changing: list[int]):
-        """Args: graph without nested models; positions of inputs that are changed."""
+        """Args: graph without nested models; positions of inputs that methods change.
+
+        A change may show or hide the steps of such an input.
+        """
         self.graph, self.changing = graph, changing
         self._seen = set[int]()  # A mask is passed on from layer to layer.
 
