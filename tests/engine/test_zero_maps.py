@@ -82,6 +82,25 @@ def test_what_postprocessing_takes_away(model, x):
         ke.gradients(model, x, verbose=0, postprocessing=lambda maps: 0 * maps)
 
 
+@pytest.mark.parametrize("weight", [-2.0, 2.0])
+def test_a_single_value_is_lost_by_normalizing(weight):
+    inputs = keras.Input((1,))
+    outputs = layers.Dense(1, kernel_initializer=keras.initializers.Constant(weight))
+    model, x = keras.Model(inputs, outputs(inputs)), np.ones((2, 1), "float32")
+    with pytest.warns(UserWarning, match=r"single value.*postprocessing=None` keeps"):
+        ke.gradients(model, x, [0, 0], verbose=0)
+    _, maps = ke.gradients(model, x, [0, 0], verbose=0, postprocessing=None)
+    np.testing.assert_allclose(maps.ravel(), [2, 2])
+
+
+def test_inputs_without_derivatives():
+    inputs = keras.Input((4,), dtype="bool")
+    model = keras.Model(inputs, layers.Dense(2)(ops.cast(inputs, "float32")))
+    x = np.bool([[True, False, True, True]] * 2)
+    with pytest.warns(UserWarning, match=r"integers or booleans.*`occlusion`, show"):
+        ke.gradients(model, x, [0, 1], verbose=0)
+
+
 def test_layers_that_are_not_known(x):
     class Nothing(keras.Model):
         def call(self, inputs):

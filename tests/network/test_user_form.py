@@ -93,3 +93,15 @@ def test_vectors_of_tokens_cannot_be_preprocessed():
     model = keras.Model(tokens, layers.Dense(2)(layers.Flatten()(vectors)))
     with pytest.raises(ValueError, match="`preprocess` must be None for a model of t"):
         ke.smoothgrad(model, np.ones((1, 5), int), preprocess=flipped, verbose=0)
+
+
+def test_preprocessing_that_gives_another_shape_is_refused():
+    model = keras.Sequential(
+        [keras.Input((4, 4, 1)), layers.Flatten(), layers.Dense(2)]
+    )
+    x = np.ones((2, 4, 4, 1), "float32")
+    expected = r"`preprocess` must return .* \(any, 4, 4, 1\); received \(2, 2, 4, 1\)"
+    with pytest.raises(ValueError, match=expected):
+        ke.explain(
+            smooth(gradients, 2, preprocess=lambda x: x[:, ::2]), model, x, verbose=0
+        )

@@ -33,7 +33,7 @@ from keras_explainable.network.corrected_derivatives import (
     with_corrected_derivatives,
     with_framework_derivatives,
 )
-from keras_explainable.network.model_inputs import symbolic_inputs
+from keras_explainable.network.model_inputs import check_preprocessed, symbolic_inputs
 from keras_explainable.network.user_form import UserForm, in_user_form
 from keras_explainable.targets.target import Target
 from keras_explainable.types import Method, Model
@@ -104,6 +104,7 @@ class PreparedNetwork:
         inputs = self._look_up(self._move(batch.inputs))
         indices = batch.indices
         if self._verified is None:
+            check_preprocessed(self.model, self._seen(inputs))
             self._verified = lowering.checked_copy(
                 self.lowered, self.model, inputs, rows
             )

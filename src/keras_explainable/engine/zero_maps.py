@@ -15,6 +15,16 @@ ALL_NEGATIVE = (
     "weight each position by itself, and `postprocessing=None` keeps negative values"
 )
 
+ONE_VALUE = (
+    "there is a single value, and normalizing leaves nothing of one: "
+    "`postprocessing=None` keeps it"
+)
+
+NO_QUANTITY = (
+    "the input is of integers or booleans, which have no derivatives. Methods that "
+    "hide parts of the input, such as `occlusion`, show what they do"
+)
+
 NOTHING_LEFT = (
     "there are derivatives, but the method or `postprocessing` removed them "
     "(a constant map is normalized to 0)"
@@ -46,7 +56,7 @@ class ZeroMaps:
                 row, place = np.argwhere(zero)[0]
                 unit = place if batch.indices is None else batch.indices[row, place]
                 one = take_rows(batch.inputs, np.array([row]))
-                reason = _one_sided(flatten(raw)[number][row, ..., place])
+                reason = _visible(inputs, flatten(raw)[number][row, ..., place])
                 self.reason = reason or _reason(network, one, int(unit), number)
             self.maps += zero.size
             self.zero += int(zero.sum())
@@ -60,9 +70,13 @@ class ZeroMaps:
             )
 
 
-def _one_sided(raw: Tensor) -> str | None:
-    """Return that a map had no positive values, but negative ones, if so."""
+def _visible(inputs: list[Tensor], raw: Tensor) -> str | None:
+    """Return a reason that inputs or the map before postprocessing show, if any."""
     values = ops.convert_to_numpy(raw)
+    if not any(map(is_float, inputs)):
+        return NO_QUANTITY
+    if values.any() and values.size == 1:
+        return ONE_VALUE
     return ALL_NEGATIVE if values.min() < 0 and values.max() <= 0 else None
 
 

@@ -1,7 +1,8 @@
 """Steps of the inputs that a mask hides, which methods leave as they are.
 
 Changing the values of such a step would show it to the model. Masks are those of
-``Masking`` layers, and those computed from an input that layers are given.
+``Masking`` layers, those computed from an input that layers are given, and those that
+compare the input with a number.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from keras import layers, ops
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.execution.model_cache import ModelCache
+from keras_explainable.network.compared_values import Found, compared_values
 from keras_explainable.network.graph import Graph, Step, symbols_in
 from keras_explainable.network.input_kinds import (
     columns_with_noise,
@@ -166,17 +168,15 @@ def _hiding(model: Model) -> _Hiding | None:
         return None
     flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
     numbers = range(len(flatten(flat.inputs)))
-    find = _Finder(flat, [n for n in numbers if not only_chooses(model, n)])
+    changing = [n for n in numbers if not only_chooses(model, n)]
+    find = _Finder(flat, changing)
     found = [each for step in flat.steps for each in find.masks_of(step)]
+    found += compared_values(flat, changing)
     if not found:
         return None
     outputs = [read for _, read, _ in found]
     masks = tuple((number, shown) for number, _, shown in found)
     return _Hiding(replace(flat, outputs=outputs).pruned(), masks)
-
-
-#: The position of an input, a tensor, and a function from its value to shown steps.
-_Found = tuple[int, Any, Callable[[Tensor], Tensor]]
 
 
 class _Finder:
@@ -190,7 +190,7 @@ class _Finder:
         self.graph, self.changing = graph, changing
         self._seen = set[int]()  # A mask is passed on from layer to layer.
 
-    def masks_of(self, step: Step) -> list[_Found]:
+    def masks_of(self, step: Step) -> list[Found]:
         """Return what one step hides, and which tensors say so."""
         layer = operation_on_frames(step.operation)
         if isinstance(layer, layers.Masking):
@@ -200,7 +200,7 @@ class _Finder:
         given = _masks_given(step)
         return [each for mask in given for each in self._hidden_by(mask, layer.name)]
 
-    def _masked_by(self, step: Step, layer: layers.Masking) -> list[_Found]:
+    def _masked_by(self, step: Step, layer: layers.Masking) -> list[Found]:
         def shown(values: Tensor) -> Tensor:
             return ops.any(ops.not_equal(values, layer.mask_value), axis=-1)
 
@@ -210,7 +210,7 @@ class _Finder:
             raise _unknown_steps(layer.name)
         return [(sources[0], read, shown)]
 
-    def _hidden_by(self, mask: Any, name: str) -> list[_Found]:
+    def _hidden_by(self, mask: Any, name: str) -> list[Found]:
         """Return the inputs whose steps a mask hides, or those it is combined of."""
         sources = [n for n in self.graph.inputs_of(mask) if n in self.changing]
         if id(mask) in self._seen or not sources:

@@ -203,6 +203,21 @@ def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bo
     return equal and len(shape) == len(expected)
 
 
+def check_preprocessed(model: Model, inputs: Nested) -> None:
+    """Raise ValueError unless preprocessed inputs have the shapes of the model's."""
+    expected = flatten(symbolic_inputs(model))
+    received = flatten(inputs)
+    if expected == [None]:
+        return
+    shapes = [[tuple(x.shape) for x in each] for each in (expected, received)]
+    if len(expected) != len(received) or not all(map(_fits, shapes[1], shapes[0])):
+        one, other = (" and ".join(map(shape_text, each)) for each in shapes)
+        raise ValueError(
+            f"`preprocess` must return what the model takes, of shape {one}; "
+            f"received {other} from it."
+        )
+
+
 def check_lengths(inputs: Nested) -> None:
     """Raise ValueError unless all inputs have the same number of rows."""
     lengths = [x.shape[0] for x in flatten(inputs)]

@@ -137,8 +137,21 @@ class _Walk:
             return frozenset()
         if any(map(is_float, read)) and not any(map(is_float, flatten(step.outputs))):
             return frozenset()
+        if whole and self._weights_others(step):
+            return frozenset()
         found = _union(self.counted, read)
         return self._tried(step, read, found) if is_float(self.symbol) else found
+
+    def _weights_others(self, step: Step) -> bool:
+        """Return whether a step joins integers, as they are, to what others computed.
+
+        Such integers may be a mask, which is multiplied or added. Side by side with
+        other columns they are numbers.
+        """
+        if getattr(step.operation, "weights", None) or _name(step) in MOVES:
+            return False
+        read = ids(step.reads)
+        return bool(read & self.held.keys()) and not read <= self.counted.keys()
 
     def _tried(
         self, step: Step, read: list[Any], found: frozenset[int]

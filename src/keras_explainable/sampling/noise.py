@@ -28,9 +28,6 @@ from keras_explainable.types import Model, Tensor
 #: An amount of noise: a number, one per channel, or either for each input by name.
 Amount = float | Sequence[float] | dict[str, Any]
 
-#: Below this fraction of an image's range, sigma is too small to smooth anything.
-NEGLIGIBLE_LEVEL = 0.002
-
 #: The id of an image that only pads a batch.
 PADDING = -1
 
@@ -73,6 +70,11 @@ class Noise:
     def copies(self) -> int:
         """The number of copies per draw: two if they come in pairs."""
         return 1 + self.antithetic
+
+    @property
+    def by_range(self) -> bool:
+        """Whether sigma is the same fraction of each input's range."""
+        return self.level is not None and not isinstance(self.level, dict)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -202,22 +204,6 @@ def _without_hidden(values: np.ndarray, shown: np.ndarray) -> np.ndarray:
     values = values.reshape(len(values), -1)
     first = np.take_along_axis(values, shown.argmax(axis=1)[:, None], axis=1)
     return np.where(shown, values, first)
-
-
-def negligible_noise_warning(sigma: np.ndarray, spans: np.ndarray) -> str | None:
-    """Return a warning if sigma is not 0 but too small to smooth; else None."""
-    sigma = sigma.max(axis=1)
-    small = (sigma > 0) & (sigma < NEGLIGIBLE_LEVEL * spans)
-    if not small.any():
-        return None
-    worst = int(np.argmax(small))
-    return (
-        f"The noise hardly changes the input: sigma is {sigma[worst]:.3g}, less "
-        f"than {NEGLIGIBLE_LEVEL:.1%} of the range {spans[worst]:.3g} of the input's "
-        "values, so the map is nearly that of the wrapped method. "
-        "`noise` is in units of the model's input; `noise_level=0.1` is 10 % of "
-        "each image's range."
-    )
 
 
 def noisy_copies(

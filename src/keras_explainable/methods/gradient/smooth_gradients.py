@@ -13,6 +13,7 @@ from keras_explainable.methods.slopes.hybrid_estimator import estimate_by_slopes
 from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling import noise as noises
 from keras_explainable.sampling.noise import DEFAULT, Amount, Default, Noise
+from keras_explainable.sampling.noise_warnings import warn_of_noise
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.types import Model, Tensor
 
@@ -97,7 +98,7 @@ def smooth_gradients(  # noqa: D417
     asked = Sampling(repetitions, seed, tolerance=tolerance, copies=noisy.copies)
     sampling, spans = asked.with_seed(), noisy.spans(call.model, call.inputs)
     sigma = noisy.scales(call.model, call.inputs, spans)
-    once.warn("noise", noises.negligible_noise_warning(sigma, spans))
+    warn_of_noise(once, noisy, call, sigma, spans)
     call = replace(call, model=model)
     perturb = averaging_loop.noisy_copy_source(call, noisy, sampling, sigma)
     if in_pairs:

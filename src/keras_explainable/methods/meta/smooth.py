@@ -4,14 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from keras_explainable.common.structures import flatten
 from keras_explainable.common.warnings import Once
 from keras_explainable.execution.compilation import describe, display_name
 from keras_explainable.execution.method_checks import check_method
 from keras_explainable.execution.model_preparation import prepared_model, prepares_model
 from keras_explainable.sampling import averaging_loop
-from keras_explainable.sampling import noise as noises
-from keras_explainable.sampling.noise import DEFAULT, Amount, Noise
+from keras_explainable.sampling.noise import DEFAULT, PADDING, Amount, Noise
+from keras_explainable.sampling.noise_warnings import warn_of_noise
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.types import Method, Tensor
 
@@ -90,14 +89,12 @@ def smooth(
         sampling = asked.with_seed()
         spans = noisy.spans(call.model, call.inputs)
         sigma = noisy.scales(call.model, call.inputs, spans)
-        for pair in zip(flatten(sigma), flatten(spans), strict=True):
-            once.warn("noise", noises.negligible_noise_warning(*pair))
-
+        warn_of_noise(once, noisy, call, sigma, spans)
         perturb = averaging_loop.noisy_copy_source(call, noisy, sampling, sigma)
         accumulator = averaging_loop.average_over_copies(
             call, method, perturb, sampling, params=params
         )
-        once.warn("error", accumulator.unconverged_warning(call.ids != noises.PADDING))
+        once.warn("error", accumulator.unconverged_warning(call.ids != PADDING))
         given = describe(partial(dict, **params))
         facts = noisy.facts | {"method": describe(method), "params": given}
         return averaging_loop.method_result(call, accumulator, facts, sigma)

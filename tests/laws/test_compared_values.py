@@ -1,0 +1,93 @@
+"""Values that a model compares with a number, such as padding, keep their meaning."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.small_models import numpy
+
+import keras_explainable as ke
+
+STEPS, SHOWN = 6, 3
+SMOOTH = {"repetitions": 4, "seed": 0, "verbose": 0, "postprocessing": None}
+
+
+def dense(inputs):
+    return layers.Dense(4, activation="relu", bias_initializer="ones")(inputs)
+
+
+def selected(x):
+    shown = ops.any(ops.not_equal(x, 0), axis=-1, keepdims=True)
+    return ops.where(shown, dense(x), 0.0)
+
+
+def dropped(x):
+    hidden = ops.all(ops.equal(x, 0), axis=-1)
+    return ops.where(hidden[..., None], 0.0, dense(x))
+
+
+def multiplied(x):
+    shown = ops.any(ops.not_equal(x, 0), axis=-1)
+    return dense(x) * ops.cast(shown, "float32")[..., None]
+
+
+def marked(x):
+    return dense(ops.where(ops.equal(x, -1), 0.0, x))
+
+
+def in_frames(x):
+    shown = ops.any(ops.not_equal(x, 0), axis=-1, keepdims=True)
+    return ops.where(shown, layers.TimeDistributed(layers.Dense(4))(x), 0.0)
+
+
+def model_of(hide, shape=(STEPS, 3)):
+    inputs = keras.Input(shape)
+    outputs = layers.Dense(2)(layers.Flatten()(hide(inputs)))
+    return keras.Model(inputs, outputs)
+
+
+def padded(rng, hide):
+    x = rng.normal(size=(2, STEPS, 3)).astype("float32")
+    x[:, SHOWN:] = -1 if hide is marked else 0
+    return x
+
+
+@pytest.mark.parametrize("hide", [selected, dropped, multiplied, marked, in_frames])
+def test_noise_keeps_padding_hidden(hide, rng):
+    """As the values there do not matter, the map is that of the steps in front."""
+    model, x = model_of(hide), padded(rng, hide)
+    _, maps, stats = ke.smoothgrad(model, x, [0, 1], return_stats=True, **SMOOTH)
+    assert not maps[:, SHOWN:].any()
+    assert maps[:, :SHOWN].all()
+    expected = 0.15 * np.ptp(x[:, :SHOWN].reshape(2, -1), axis=1)
+    np.testing.assert_allclose(numpy(stats.sigma)[:, 0], expected, rtol=1e-5)
+
+
+def test_markers_of_missing_values_in_a_table(rng):
+    def replaced(x):
+        return layers.Dense(4, activation="tanh")(ops.where(ops.equal(x, -999), 0.0, x))
+
+    model, x = model_of(replaced, (5,)), rng.normal(size=(2, 5)).astype("float32")
+    x[:, SHOWN:] = -999
+    for method in (ke.smoothgrad, ke.vargrad):
+        _, maps = method(model, x, [0, 1], **SMOOTH)
+        assert not maps[:, SHOWN:].any()
+        assert maps[:, :SHOWN].all()
+
+
+def test_a_comparison_that_only_guards_a_division_hides_nothing(rng):
+    def guarded(x):
+        return dense(x / ops.where(ops.equal(x, 0), 1.0, ops.sqrt(ops.square(x) + 1)))
+
+    model, x = model_of(guarded), padded(rng, guarded)
+    noise = {"noise": 0.5}
+    _, maps = ke.smoothgrad(model, x, [0, 1], **SMOOTH | noise)
+    assert maps[:, SHOWN:].all()
+
+
+def test_paths_keep_what_is_hidden(rng):
+    model, x = model_of(selected), padded(rng, selected)
+    _, maps = ke.integrated_gradients(
+        model, x, [0, 1], baseline=1.0, n_steps=64, verbose=0
+    )
+    assert not maps[:, SHOWN:].any()

@@ -1,0 +1,55 @@
+"""Integers that weight what other inputs give are a mask, and get no noise."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_explainable as ke
+
+
+def multiplied(x, mask):
+    return x * ops.cast(mask, "float32")[..., None]
+
+
+def by_a_layer(x, mask):
+    whole = ops.expand_dims(ops.cast(mask, "float32"), -1)
+    return layers.Multiply()([x, layers.Rescaling(-1.0, 1.0)(whole)])
+
+
+def added(x, mask):
+    return x + (1.0 - ops.cast(mask, "float32"))[..., None] * -10.0
+
+
+def pooled(x, mask):
+    return ops.einsum("bt,btc->btc", ops.cast(mask, "float32"), x)
+
+
+@pytest.mark.parametrize("join", [multiplied, by_a_layer, added, pooled])
+@pytest.mark.parametrize("dtype", ["int32", "int8"])
+def test_integers_that_weight_others_get_no_noise(join, dtype, rng):
+    inputs = keras.Input((4, 3), name="x"), keras.Input((4,), dtype=dtype, name="mask")
+    h = layers.Dense(5, activation="tanh")(join(*inputs))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(h)))
+    x = rng.normal(size=(2, 4, 3)).astype("float32"), np.int32([[1, 1, 0, 0]] * 2)
+    options = {"repetitions": 3, "seed": 0, "verbose": 0, "return_stats": True}
+    _, maps, stats = ke.smoothgrad(model, list(x), [0, 1], **options)
+    assert not stats[1].sigma.any()
+    assert stats[0].sigma.all()
+    assert not maps[1].any()
+
+
+@pytest.mark.parametrize("last", [layers.Dense(2), layers.Concatenate()])
+def test_integers_that_are_numbers_get_noise(last, rng):
+    inputs = keras.Input((3,), dtype="int32"), keras.Input((2,))
+    one = ops.cast(inputs[0], "float32") / 10
+    whole = layers.Concatenate()([one, inputs[1]])
+    h = layers.Dense(4, activation="tanh")(whole)
+    if isinstance(last, layers.Dense):  # Weighted sums of them are numbers as well.
+        h = layers.Add()([h, layers.Dense(4)(one)])
+    model = keras.Model(inputs, layers.Dense(2)(h))
+    x = [rng.integers(0, 50, (2, 3)), rng.normal(size=(2, 2)).astype("float32")]
+    options = {"repetitions": 3, "seed": 0, "verbose": 0, "return_stats": True}
+    _, maps, stats = ke.smoothgrad(model, x, [0, 1], **options)
+    assert stats[0].sigma.all()
+    assert maps[0].any()
