@@ -12,7 +12,7 @@ from support.small_models import numpy
 
 import keras_explainable as ke
 from keras_explainable.methods.gradient import gradients
-from keras_explainable.network.layers_of_model import model_state
+from keras_explainable.network.layers_of_model import _Same, model_state
 
 
 @pytest.fixture
@@ -168,6 +168,63 @@ def test_settings_are_changed(case, held, x):
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-6)
 
 
+def helper(x):
+    return inner_helper(x)
+
+
+def inner_helper(x):
+    return 1.0 * x
+
+
+def tripled(x):
+    return 3.0 * x
+
+
+STATE = keras.Variable(1.0)
+
+
+class Base(layers.Layer):
+    def scaled(self, x):
+        return 1.0 * x
+
+
+class Derived(Base):
+    def call(self, inputs):
+        return helper(self.scaled(inputs)) * STATE
+
+
+PATCHES = {
+    "method of a base": lambda p: p.setattr(Base, "scaled", lambda _, x: 3.0 * x),
+    "instructions": lambda p: p.setattr(inner_helper, "__code__", tripled.__code__),
+    "function": lambda p: p.setitem(globals(), "inner_helper", tripled),
+    "variable": lambda p: STATE.assign(3.0),
+}
+
+
+@pytest.mark.parametrize("subclassed", [False, True])
+@pytest.mark.parametrize("case", PATCHES)
+def test_code_and_variables_around_a_layer_change(case, subclassed, monkeypatch, x):
+    """As when a cell of a notebook is run again, or a module is loaded again."""
+    STATE.assign(1.0)
+    made = [Derived(), *sequential().layers[:1], layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *made])
+    model = Wrapping(model) if subclassed else model
+    before = ke.gradients(model, x, postprocessing=None, verbose=0)
+    PATCHES[case](monkeypatch)
+    found = ke.gradients(model, x, postprocessing=None, verbose=0)
+    for one, three in zip(before, found, strict=True):
+        np.testing.assert_allclose(three, 3 * one, rtol=1e-4, atol=1e-6)
+
+
+class Wrapping(keras.Model):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_call_changes_no_setting(kind):
     if kind in ("legacy", "quantized", "distributed", "fixed_batch"):
@@ -281,3 +338,16 @@ def test_a_subclassed_model_is_freed(x):
     del model
     gc.collect()
     assert reference() is None
+
+
+def test_an_address_that_is_used_again_is_another_object():
+    class Held:
+        pass
+
+    one = Held()
+    known = _Same(one)
+    assert known == _Same(one)
+    assert known != _Same(Held())
+    del one
+    gc.collect()
+    assert known != known  # Nothing is the same as what is gone.

@@ -12,7 +12,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, map_structure
 from keras_explainable.common.warnings import warn
-from keras_explainable.execution.function_key import plain_variables
+from keras_explainable.execution.function_key import instructions_and_variables
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.execution.out_of_memory import retry_with_fewer_rows
 from keras_explainable.types import Method, Model, Tensor
@@ -149,7 +149,7 @@ def _cache_key(value: Any) -> Hashable:
         params = tuple((k, _cache_key(v)) for k, v in sorted(value.keywords.items()))
         return _cache_key(value.func), tuple(map(_cache_key, value.args)), params
     if isinstance(value, FunctionType) and not str(value.__module__).startswith(_OWN):
-        return value, plain_variables(value)
+        return value, instructions_and_variables(value)
     try:
         hash(value)
     except TypeError:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -48,11 +49,12 @@ def function_key(function: Any) -> Hashable | None:
         return None
 
 
-def plain_variables(function: FunctionType) -> Hashable:
-    """Return numbers, texts and arrays around a function that it reads, by name.
+def instructions_and_variables(function: FunctionType, depth: int = 2) -> Hashable:
+    """Return a function's instructions, and what it reads around it, by name.
 
-    Those that it sets itself are left out: a function that counts its calls would have
-    another key each time.
+    That is numbers, texts, arrays, variables of Keras, and other functions. What it
+    sets itself is left out: a function that counts its calls would have another key
+    each time.
     """
     code, cells = function.__code__, function.__closure__ or ()
     stored = names_stored(code, *_STORING)
@@ -62,12 +64,22 @@ def plain_variables(function: FunctionType) -> Hashable:
         with suppress(ValueError):  # A cell that has no value yet.
             known[name] = cell.cell_contents
     read = {name: x for name, x in known.items() if name not in stored}
-    found = {}
-    for name, value in sorted(read.items()):
-        if isinstance(value, _VALUES) or ops.is_tensor(value):
-            with suppress(_UnknownValueError):
-                found[name] = _key(value, 2)
-    return tuple(found.items())
+    found = [(name, _known(value, depth)) for name, value in sorted(read.items())]
+    return code, *found
+
+
+def _known(value: Any, depth: int) -> Hashable:
+    """Return a value, or a function's instructions; None for what is neither."""
+    if isinstance(value, FunctionType):
+        own = (value.__module__ or "").partition(".")[0] not in _PACKAGES
+        followed = own and depth > 0
+        return instructions_and_variables(value, depth - 1) if followed else id(value)
+    if isinstance(value, keras.Variable):  # JAX compiles its value in.
+        value = ops.convert_to_tensor(value)
+    if isinstance(value, _VALUES) or ops.is_tensor(value):
+        with suppress(_UnknownValueError):
+            return _key(value, 2)
+    return None
 
 
 @functools.cache
@@ -80,7 +92,7 @@ def names_stored(code: CodeType, *instructions: str) -> frozenset[str]:
 def _key(value: Any, depth: int) -> Hashable:
     if isinstance(value, _PLAIN):
         return type(value), value
-    if isinstance(value, np.ufunc) or _is_of_package(value) or _is_builtin(value):
+    if isinstance(value, np.ufunc) or is_of_package(value) or _is_builtin(value):
         return value
     if depth == 0:
         raise _UnknownValueError
@@ -105,7 +117,8 @@ def _is_builtin(value: Any) -> bool:
     )
 
 
-def _is_of_package(value: Any) -> bool:
+def is_of_package(value: Any) -> bool:
+    """Return whether it is a class or module of a package, whose code is fixed."""
     if not isinstance(value, type | ModuleType):
         return False
     name = value.__module__ if isinstance(value, type) else value.__name__

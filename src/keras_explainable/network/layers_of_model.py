@@ -1,6 +1,8 @@
 """The layers of a model, also those that others hold, and what copies depend on."""
 
+import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from types import FunctionType, MappingProxyType
 from typing import Any
@@ -8,7 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_explainable.execution.function_key import names_stored, plain_variables
+from keras_explainable.execution.function_key import (
+    instructions_and_variables,
+    is_of_package,
+    names_stored,
+)
 from keras_explainable.types import Model
 
 #: Attributes that are compared by value.
@@ -63,7 +69,15 @@ def _attributes(layer: keras.Layer) -> list[Any]:
         for name, x in vars(layer).items()
         if name not in hidden
     ]
-    return found if known else [*found, _setting(vars(kind)), _setting(kind.call)]
+    return found if known else [*found, *map(_setting, _own_classes(kind))]
+
+
+def _own_classes(kind: type) -> list[MappingProxyType[str, Any]]:
+    """Return the attributes of a class of the user's and of those it is made from.
+
+    Its functions may be replaced, or given other instructions by an editor.
+    """
+    return [vars(each) for each in kind.__mro__ if not is_of_package(each)]
 
 
 @cache
@@ -83,13 +97,31 @@ def _setting(value: Any, depth: int = 3) -> Any:
         return [(name, _setting(x, depth - 1)) for name, x in value.items()]
     if isinstance(value, FunctionType):
         known = (value.__module__ or "").startswith("keras.")
-        return id(value) if known else (id(value), plain_variables(value))
+        return id(value) if known else instructions_and_variables(value)
     if isinstance(value, np.ndarray) and value.size <= LARGEST_ARRAY:
         return value.dtype.str, value.shape, value.tobytes()
     own = hasattr(value, "__dict__") and not isinstance(value, keras.Layer | type)
     if own and depth and not _is_of_keras(type(value)):
-        return [id(value), _setting(vars(value), depth - 1)]
-    return id(value)
+        return [_Same(value), _setting(vars(value), depth - 1)]
+    return _Same(value)
+
+
+class _Same:
+    """Equal for the same object only, also if another one gets its address."""
+
+    __slots__ = ("_object",)
+
+    def __init__(self, value: Any):
+        self._object: Callable[[], Any] = lambda: value
+        with suppress(TypeError):  # Not every object can be referred to weakly.
+            self._object = weakref.ref(value)
+
+    def __eq__(self, other: object) -> bool:
+        known = self._object()
+        same = isinstance(other, _Same) and other._object() is known
+        return same and known is not None
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _is_of_keras(kind: type) -> bool:
