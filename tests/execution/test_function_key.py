@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 import keras_explainable as ke
-from keras_explainable.execution.function_key import function_key, plain_variables
+from keras_explainable.execution.function_key import (
+    function_key,
+    instructions_and_variables,
+)
 from keras_explainable.methods.gradient import gradients
 
 pytestmark = pytest.mark.one_backend  # No tensor is computed differently.
@@ -116,12 +119,13 @@ def test_the_numbers_that_a_function_reads():
         seen.append(x)
         return scale * UNIT * x
 
-    before = plain_variables(counted)
-    assert dict(before) == {"UNIT": (int, 1), "scale": (float, 2.0)}
+    before = instructions_and_variables(counted)
+    names = dict(before[1:])
+    assert names == {"UNIT": (int, 1), "scale": (float, 2.0)}
     counted(1)
-    assert plain_variables(counted) == before
+    assert instructions_and_variables(counted) == before
     scale = 3.0
-    assert plain_variables(counted) != before
+    assert instructions_and_variables(counted) != before
 
 
 def test_methods_of_objects_are_unknown():
