@@ -233,7 +233,8 @@ def test_intended_noise_does_not_warn(params):
 
 def test_constant_image_has_no_range():
     model, x = quadratic(), np.ones((1, 4, 4, 3))
-    maps = maps_of(smooth(SIGNED, 2, noise_level=0.1), model, x, [0])
+    with pytest.warns(UserWarning, match="equal in 1 of 1 samples"):
+        maps = maps_of(smooth(SIGNED, 2, noise_level=0.1), model, x, [0])
     expected = quadratic_gradients(model, x, np.zeros((1, 1), int))
     np.testing.assert_allclose(maps, expected, rtol=1e-4)
 
