@@ -1,6 +1,12 @@
-"""Public module for drawing, ``ke.utils.visualize``; the code is in ``plotting``."""
+"""Public module for pictures, ``ke.utils``; the code is in ``plotting``."""
 
+from keras_explainable.plotting.label_maps import (
+    bounding_boxes,
+    color_labels,
+    label_map,
+    legend,
+)
 from keras_explainable.plotting.visualize import visualize
 
-__all__ = ["visualize"]
+__all__ = ["bounding_boxes", "color_labels", "label_map", "legend", "visualize"]
 __dir__ = __all__.copy

@@ -35,6 +35,7 @@ SHORTCUTS = (
     *("gradients", "input_x_gradient", "integrated_gradients", "expected_gradients"),
     *("guided_gradients", "full_gradients", "cam", "gradcam", "gradcampp", "hirescam"),
     *("layercam", "scorecam", "occlusion", "rise", "smoothgrad"),
+    *("minmaxcam", "d_minmaxcam", "minmaxgradcam", "d_minmaxgradcam"),
 )
 METHODS = {
     name: getattr(module, name)

@@ -154,7 +154,8 @@ def explain(
     [bold]Methods[/] are smoothgrad, smoothgrad_squared, vargrad (the options for
     repetitions, noise, tolerance and seed apply to these three), gradients,
     input_x_gradient, integrated_gradients, guided_gradients, full_gradients,
-    cam, gradcam, gradcampp, hirescam, layercam, scorecam, occlusion and rise.
+    cam, gradcam, gradcampp, hirescam, layercam, scorecam, minmaxcam,
+    d_minmaxcam, minmaxgradcam, d_minmaxgradcam, occlusion and rise.
     Several methods, separated by commas, are shown side by side.
 
     [bold]Estimators[/] of smoothgrad are sampled, the mean over the noisy copies,

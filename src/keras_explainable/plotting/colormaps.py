@@ -146,9 +146,11 @@ def require(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        package = {"PIL": "Pillow"}.get(name := module.partition(".")[0], name)
+        package = {"PIL": "Pillow", "scipy": "SciPy"}.get(
+            name := module.partition(".")[0], name
+        )
         raise ImportError(
-            f"Drawing needs {package}, which is not installed: "
+            f"This function needs {package}, which is not installed: "
             'pip install "keras-explainable[plot]"'
         ) from error
 

@@ -23,6 +23,10 @@ METHODS = {
     "hirescam": "HiResCAM",
     "layercam": "LayerCAM",
     "scorecam": "Score-CAM",
+    "minmaxcam": "MinMax-CAM",
+    "d_minmaxcam": "D-MinMax-CAM",
+    "minmaxgradcam": "MinMax-Grad-CAM",
+    "d_minmaxgradcam": "D-MinMax-Grad-CAM",
     "occlusion": "Occlusion",
     "rise": "RISE",
 }

@@ -13,9 +13,26 @@ from keras_explainable.methods.cams.gradcam import (
     hirescam,
     layercam,
 )
+from keras_explainable.methods.cams.minmaxcam import (
+    d_minmaxcam,
+    d_minmaxgradcam,
+    minmaxcam,
+    minmaxgradcam,
+)
 from keras_explainable.methods.cams.scorecam import scorecam
 
-__all__ = ["cam", "gradcam", "gradcampp", "hirescam", "layercam", "scorecam"]
+__all__ = [
+    "cam",
+    "d_minmaxcam",
+    "d_minmaxgradcam",
+    "gradcam",
+    "gradcampp",
+    "hirescam",
+    "layercam",
+    "minmaxcam",
+    "minmaxgradcam",
+    "scorecam",
+]
 
 
 __dir__ = __all__.copy

@@ -34,7 +34,7 @@ AFFINE = (
 )
 
 
-def _with_linear_head(model: Model, params: dict[str, Any]) -> Model:
+def with_linear_head(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with the input of its global average pooling exposed."""
     model = exposed(model, params)
     graph, _ = exposed_outputs(model)
@@ -63,7 +63,16 @@ def _is_affine(operation: Any) -> bool:
     return isinstance(operation, AFFINE) and activation in (None, linear)
 
 
-@partial(weighted_by_gradients, prepare=_with_linear_head)
+def weigh_by_head(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Return the sum (B, h, w) of the channels, weighted by the head's weights."""
+    counts = ops.any(gradients != 0, axis=-1, keepdims=True)
+    size = ops.sum(
+        ops.cast(counts, gradients.dtype), axis=spatial_axes(gradients), keepdims=True
+    )
+    return ops.sum(size * gradients * activations, axis=-1)
+
+
+@partial(weighted_by_gradients, prepare=with_linear_head)
 def cam(activations: Tensor, gradients: Tensor) -> Tensor:
     """Return the logits and their class activation maps.
 
@@ -81,8 +90,4 @@ def cam(activations: Tensor, gradients: Tensor) -> Tensor:
 
     Reference: Zhou et al., 2016, https://arxiv.org/abs/1512.04150
     """
-    counts = ops.any(gradients != 0, axis=-1, keepdims=True)
-    size = ops.sum(
-        ops.cast(counts, gradients.dtype), axis=spatial_axes(gradients), keepdims=True
-    )
-    return ops.sum(size * gradients * activations, axis=-1)
+    return weigh_by_head(activations, gradients)

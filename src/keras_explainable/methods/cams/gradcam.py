@@ -28,6 +28,9 @@ from keras_explainable.types import Method, Model, Tensor
 Weigh = Callable[[Tensor, Tensor], Tensor]
 Prepare = Callable[[Model, dict[str, Any]], Model]
 
+#: Function from the derivatives by the units to those by the exposed layers.
+Gradients = Callable[[Tensor], list[Tensor]]
+
 
 def exposed(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with a layer's output exposed; the model itself if it is.
@@ -55,25 +58,43 @@ def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
         *,
         layer: Endpoint | None = None,
     ) -> tuple[Tensor, Nested]:
-        inputs = as_inputs(model, inputs)
         model = prepare(model, {"layer": layer})
-        run, zeros = exposed_layers.with_taps(model, inputs)
-        outputs, pullback, activations = backend.vjp(
-            lambda taps: run(inputs, taps), zeros
-        )
-
-        frames, shown = _frame_axes(model), shown_positions(model, inputs)
-
-        def maps(one: Tensor) -> Nested:
-            each = map(partial(_weighed, weigh), frames, activations, pullback(one))
-            each = map(maps_at_shown, shown, each)
-            return exposed_layers.by_input(model, [*each])
-
-        return output_units.maps_of_units(outputs, indices, maps)
+        return weighted_maps(weigh, model, inputs, indices)
 
     for name in ("__name__", "__qualname__", "__doc__"):
         setattr(method, name, getattr(weigh, name))
     return method
+
+
+def weighted_maps(
+    weigh: Weigh,
+    model: Model,
+    inputs: Tensor,
+    indices: Tensor | None,
+    gradients_of: Callable[[Tensor, Gradients], Gradients] = lambda _, own: own,
+) -> tuple[Tensor, Nested]:
+    """Return the logits (B, K) and the maps that weighted activations give.
+
+    Args:
+        weigh: Function of the activations and gradients of one unit.
+        model: Model that exposes layers after its output.
+        inputs: Inputs (B, ...).
+        indices: Units to explain (B, K), (B,), or None.
+        gradients_of: Function of all units (B, units), and of the function from the
+            derivatives by them to those by the layers; returns another such function.
+    """
+    inputs = as_inputs(model, inputs)
+    run, zeros = exposed_layers.with_taps(model, inputs)
+    outputs, pullback, activations = backend.vjp(lambda taps: run(inputs, taps), zeros)
+    gradients = gradients_of(outputs, pullback)
+    frames, shown = _frame_axes(model), shown_positions(model, inputs)
+
+    def maps(one: Tensor) -> Nested:
+        each = map(partial(_weighed, weigh), frames, activations, gradients(one))
+        each = map(maps_at_shown, shown, each)
+        return exposed_layers.by_input(model, [*each])
+
+    return output_units.maps_of_units(outputs, indices, maps)
 
 
 def _frame_axes(model: Model) -> list[int]:
@@ -89,6 +110,12 @@ def _weighed(weigh: Weigh, axes: int, activations: Tensor, gradients: Tensor) ->
     """Return maps (B, ...), in which every frame has weights of its own."""
     frames = rows_of_frames(activations, axes), rows_of_frames(gradients, axes)
     return frames_of_rows(weigh(*frames), activations, axes)
+
+
+def weigh_by_mean(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Return the sum (B, h, w) of the channels, weighted by their mean gradients."""
+    weights = ops.mean(gradients, axis=spatial_axes(gradients), keepdims=True)
+    return ops.sum(weights * activations, axis=-1)
 
 
 @weighted_by_gradients
@@ -120,8 +147,7 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
 
     Reference: Selvaraju et al., 2017, https://arxiv.org/abs/1610.02391
     """
-    weights = ops.mean(gradients, axis=spatial_axes(gradients), keepdims=True)
-    return ops.sum(weights * activations, axis=-1)
+    return weigh_by_mean(activations, gradients)
 
 
 @weighted_by_gradients
