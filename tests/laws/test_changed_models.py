@@ -1,7 +1,9 @@
 """What was made for a model, or compiled for a function, follows their changes."""
 
 import gc
+import types
 import weakref
+from collections import deque
 
 import keras
 import numpy as np
@@ -188,9 +190,28 @@ class Base(layers.Layer):
         return 1.0 * x
 
 
+class Slotted:
+    __slots__ = ("factor",)
+
+    def __init__(self):
+        self.factor = 1.0
+
+
+SETTINGS = types.SimpleNamespace(inner={"factors": [1.0]})
+QUEUE, SLOTTED = deque([1.0]), Slotted()
+
+
 class Derived(Base):
+    @property
+    def factor(self):
+        return FACTOR
+
     def call(self, inputs):
-        return helper(self.scaled(inputs)) * STATE
+        held = SETTINGS.inner["factors"][0] * QUEUE[0] * SLOTTED.factor * self.factor
+        return helper(self.scaled(inputs)) * STATE * held * helper.factor
+
+
+FACTOR = helper.factor = 1.0
 
 
 PATCHES = {
@@ -198,6 +219,11 @@ PATCHES = {
     "instructions": lambda p: p.setattr(inner_helper, "__code__", tripled.__code__),
     "function": lambda p: p.setitem(globals(), "inner_helper", tripled),
     "variable": lambda p: STATE.assign(3.0),
+    "global object": lambda p: p.setitem(SETTINGS.inner, "factors", [3.0]),
+    "queue": lambda p: p.setitem(globals(), "QUEUE", deque([3.0])),
+    "slot": lambda p: p.setattr(SLOTTED, "factor", 3.0),
+    "property": lambda p: p.setitem(globals(), "FACTOR", 3.0),
+    "attribute of a function": lambda p: p.setattr(helper, "factor", 3.0),
 }
 
 

@@ -1,5 +1,7 @@
 """Steps that a model hides by a mask stay hidden, whatever reads or replaces values."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -306,6 +308,32 @@ def test_masks_of_steps_that_are_put_together_are_refused(rng):
         ke.smoothgrad(model, padded(rng, 2), [0, 1], **FEW)
 
 
+ELSEWHERE = {
+    "flipped": lambda x: layers.Masking()(ops.flip(x, axis=1)),
+    "rolled": lambda x: layers.Masking()(ops.roll(x, 1, axis=1)),
+    "recurrent": lambda x: layers.Masking()(
+        layers.GRU(3, return_sequences=True, go_backwards=True, use_bias=False)(x)
+    ),
+    "given": lambda x: layers.LSTM(4, return_sequences=True)(
+        x, mask=ops.any(ops.not_equal(ops.flip(x, axis=1), 0), axis=-1)
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_masks_of_steps_in_another_order_are_refused(case, rng):
+    inputs = keras.Input((6, 3))
+    h = layers.LSTM(4)(ELSEWHERE[case](inputs))
+    model = keras.Model(inputs, layers.Dense(2)(h))
+    with pytest.raises(ValueError, match="hide steps of one of its inputs"):
+        ke.smoothgrad(model, padded(rng, 2), [0, 1], **FEW)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        maps = ke.integrated_gradients(model, padded(rng, 2), [0, 1], verbose=0)[1]
+    if case != "given":  # Which hides the values indeed.
+        assert maps[:, :3].any(axis=1).all()
+
+
 class Holding(layers.Layer):
     """A layer of the user's that holds another, to which Keras passes the mask."""
 
@@ -325,7 +353,18 @@ class AddsShown(layers.Layer):
         return shown + b
 
 
+class Stops(layers.Layer):
+    """A layer of the user's that does not pass masks on."""
+
+    def call(self, t):
+        return ops.tanh(t)
+
+    def compute_mask(self, t, mask=None):
+        return None
+
+
 READERS = {
+    "stopped": lambda h: layers.LSTM(6, return_sequences=True)(Stops()(h)),
     "multi-head": lambda h: layers.MultiHeadAttention(2, 3)(h, h),
     "grouped": lambda h: layers.GroupQueryAttention(3, 2, 1)(h, h),
     "attention": lambda h: layers.Attention()([h, h]),
@@ -348,7 +387,8 @@ def test_masks_reach_layers_behind_values_that_are_replaced(reader, rng):
     x[0, 3:] = 0
     expected = numpy(model(x, training=False))
     hidden = model(x, training=False), model(x * 1.0001 + 0.001, training=False)
-    assert not np.allclose(*map(numpy, hidden), rtol=0.02)  # The mask does matter.
+    if reader != "stopped":  # Otherwise the mask does matter.
+        assert not np.allclose(*map(numpy, hidden), rtol=0.02)
     for method in (ke.methods.cams.hirescam, ke.methods.gradient.full_gradients):
         named = {"layer": "inner"} if method is ke.methods.cams.hirescam else {}
         logits, _ = ke.explain(method, model, x, verbose=0, **named)
@@ -358,3 +398,20 @@ def test_masks_reach_layers_behind_values_that_are_replaced(reader, rng):
     few = {"estimator": "slopes", "repetitions": 2, "noise": 1e-3, "verbose": 0}
     _, found = ke.explain(ke.methods.gradient.smooth_gradients, model, x, **few)
     np.testing.assert_allclose(found, maps, rtol=0, atol=2e-3 * np.abs(maps).max())
+
+
+def test_steps_of_a_model_without_names_get_noise_by_the_name_x(rng):
+    class Masked(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.body = sequential()
+
+        def call(self, inputs):
+            return self.body(inputs)
+
+    model, x = Masked(), padded(rng, 2)
+    model(x)
+    with pytest.raises(ValueError, match=r"noise=\{'x': 0\.1\}, adds noise"):
+        ke.smoothgrad(model, x, [0, 1], **FEW)
+    maps = ke.smoothgrad(model, x, [0, 1], noise={"x": 0.1}, **FEW)[1]
+    assert maps.any()

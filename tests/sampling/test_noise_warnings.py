@@ -56,3 +56,14 @@ def test_noise_that_is_much_too_small():
         UserWarning, match="noise hardly changes the input: sigma is 0.0001"
     ):
         ke.smoothgrad(linear(), images(4), [0] * 4, noise=1e-4, **OPTIONS)
+
+
+def test_inputs_of_a_subclassed_model_are_named():
+    class Sums(keras.Model):
+        def call(self, inputs):
+            return inputs["a"] + inputs["b"]
+
+    model, x = Sums(), {"a": images(3)[:, 0, 0], "b": np.ones((3, 3), "float32")}
+    model(x)
+    with pytest.warns(UserWarning, match="values of b are equal in 3 of 3"):
+        ke.smoothgrad(model, x, [0] * 3, **OPTIONS)

@@ -307,3 +307,58 @@ def test_rows_of_data_that_no_image_has_are_told(classifier, x):
     y = targets.loss([0, 1, 2, 3, 0, 1], "sparse_categorical_crossentropy")
     with pytest.warns(UserWarning, match="has 6 rows of data, and `x` only 5 images"):
         ke.gradients(classifier, iter([x]), y, verbose=0)
+
+
+def of_any_size(units):
+    inputs = keras.Input((None, None, 3))
+    return keras.Model(inputs, layers.Conv2D(units, 3, padding="same")(inputs))
+
+
+SPATIAL = {
+    "reconstruction": lambda masks: targets.reconstruction(),
+    "region": lambda masks: targets.region(masks, 1),
+    "boxes": lambda masks: targets.region([[1, 2, 4, 5]] * COUNT, 1),
+    "loss": lambda masks: targets.loss(
+        masks, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    ),
+    "own": lambda masks: targets.Target(weighed, masks.astype("float32")),
+}
+
+
+def weighed(outputs, masks):
+    return ops.sum(outputs[..., 0] * masks, axis=(1, 2))
+
+
+@pytest.mark.parametrize("case", SPATIAL)
+def test_data_of_positions_for_a_model_of_any_size(case, x, rng):
+    """The values are those of the same model made for the size of the images."""
+    masks = rng.integers(0, 2, (COUNT, 6, 6))
+    whole = of_any_size(3)
+    fixed = keras.models.clone_model(whole, input_tensors=keras.Input((6, 6, 3)))
+    fixed.set_weights(whole.get_weights())
+    found, expected = (
+        ke.explain(gradients, model, x, SPATIAL[case](masks), verbose=0)
+        for model in (whole, fixed)
+    )
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_labels_of_steps_for_a_model_of_any_length(rng):
+    inputs = keras.Input((None, 4))
+    outputs = layers.Dense(3, activation="softmax")(inputs)
+    model, x = keras.Model(inputs, outputs), rng.normal(size=(2, 7, 4))
+    labels = rng.integers(0, 3, (2, 7))
+    y = targets.loss(labels, "sparse_categorical_crossentropy")
+    found = ke.explain(gradients, model, x.astype("float32"), y, verbose=0)[0]
+    chosen = np.take_along_axis(numpy(model(x)), labels[..., None], axis=-1)
+    expected = -np.log(chosen).mean(axis=(1, 2))
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: targets.contrast(1, 0), lambda: targets.units(1, 0)]
+)
+def test_a_target_of_one_output_asks_which(make, two, x):
+    with pytest.raises(ValueError, match=r"`ke\.targets\.output\(name, then="):
+        ke.gradients(two, x, make(), verbose=0)

@@ -7,6 +7,7 @@ calls. Its key therefore holds their values.
 import dis
 import functools
 import hashlib
+from collections import deque
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -20,7 +21,10 @@ from keras import ops
 DEPTH = 4
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
-_VALUES = (*_PLAIN, np.ndarray, np.generic, tuple)
+_VALUES = (*_PLAIN, np.ndarray, np.generic)
+
+#: Containers of values that are compared one by one.
+_CONTAINERS = (Mapping, list, tuple, deque)
 
 #: Packages whose modules and classes do not change. A user's may hold settings.
 _PACKAGES = {
@@ -28,6 +32,9 @@ _PACKAGES = {
     "torch",
 }  # fmt: skip
 
+
+#: Names of methods that change what a container holds.
+_FILLING = {"add", "append", "appendleft", "clear", "extend", "insert", "pop", "update"}
 
 #: Names of the instructions that set a variable around a function.
 _STORING = ("STORE_DEREF", "STORE_GLOBAL")
@@ -53,33 +60,74 @@ def instructions_and_variables(function: FunctionType, depth: int = 2) -> Hashab
     """Return a function's instructions, and what it reads around it, by name.
 
     That is numbers, texts, arrays, variables of Keras, and other functions. What it
-    sets itself is left out: a function that counts its calls would have another key
-    each time.
+    sets or fills itself is left out: a function that counts its calls would have
+    another key each time.
     """
     code, cells = function.__code__, function.__closure__ or ()
-    stored = names_stored(code, *_STORING)
-    names = {*_names_in(code)} & function.__globals__.keys()
-    known = {name: function.__globals__[name] for name in names}
+    stored, every = names_stored(code, *_STORING), {*_names_in(code)}
+    names = every & function.__globals__.keys()
+    known = {name: function.__globals__[name] for name in names} | vars(function)
     for name, cell in zip(code.co_freevars, cells, strict=True):
         with suppress(ValueError):  # A cell that has no value yet.
             known[name] = cell.cell_contents
     read = {name: x for name, x in known.items() if name not in stored}
-    found = [(name, _known(value, depth)) for name, value in sorted(read.items())]
+    if every & _FILLING or names_stored(code, "STORE_SUBSCR"):
+        read = {n: x for n, x in read.items() if not isinstance(x, _CONTAINERS)}
+    found = [(name, _known(x, depth, every)) for name, x in sorted(read.items())]
     return code, *found
 
 
-def _known(value: Any, depth: int) -> Hashable:
-    """Return a value, or a function's instructions; None for what is neither."""
-    if isinstance(value, FunctionType):
-        own = (value.__module__ or "").partition(".")[0] not in _PACKAGES
-        followed = own and depth > 0
-        return instructions_and_variables(value, depth - 1) if followed else id(value)
+def _known(value: Any, depth: int, names: set[str]) -> Hashable:
+    """Return a value, or what a function or an object holds; None for what is unknown.
+
+    Args:
+        value: What a function reads.
+        depth: How deep functions and containers are followed.
+        names: Names in the function, of which some are attributes.
+    """
     if isinstance(value, keras.Variable):  # JAX compiles its value in.
         value = ops.convert_to_tensor(value)
     if isinstance(value, _VALUES) or ops.is_tensor(value):
         with suppress(_UnknownValueError):
             return _key(value, 2)
-    return None
+    if depth <= 0 or isinstance(value, keras.Layer) or _is_fixed(value):
+        return id(value)
+    if isinstance(value, FunctionType):
+        return instructions_and_variables(value, depth - 1)
+    return tuple(
+        (name, _known(x, depth - 1, names)) for name, x in _parts(value, names)
+    )
+
+
+def _is_fixed(value: Any) -> bool:
+    """Return whether a package defines what a value is: it holds no settings."""
+    if isinstance(value, _CONTAINERS):
+        return False
+    if isinstance(value, FunctionType):
+        return (value.__module__ or "").partition(".")[0] in _PACKAGES
+    return is_of_package(value if isinstance(value, type | ModuleType) else type(value))
+
+
+def _parts(value: Any, names: set[str]) -> list[tuple[Any, Any]]:
+    """Return what a container, an object, a class or a module holds."""
+    if isinstance(value, Mapping):
+        return [*value.items()]
+    if isinstance(value, _CONTAINERS):
+        return [*enumerate(value)]
+    if isinstance(value, type | ModuleType):  # Too much to compare all of it.
+        return [
+            (name, getattr(value, name))
+            for name in sorted(names)
+            if hasattr(value, name)
+        ]
+    return attributes(value)
+
+
+def attributes(value: Any) -> list[tuple[str, Any]]:
+    """Return the attributes of an object by name, also those in ``__slots__``."""
+    slots = [s for kind in type(value).__mro__ for s in getattr(kind, "__slots__", ())]
+    found = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    return [*(found | getattr(value, "__dict__", {})).items()]
 
 
 @functools.cache

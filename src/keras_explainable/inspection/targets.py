@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import zip_longest
 from threading import get_ident
 from typing import Any
 
@@ -20,6 +21,7 @@ from keras_explainable.common.structures import (
     map_structure,
 )
 from keras_explainable.execution.function_key import function_key
+from keras_explainable.execution.model_preparation import unwrapped
 from keras_explainable.inspection.logits import rewritten_model, targeted_models
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.layers_of_model import model_state
@@ -125,8 +127,21 @@ def _with_target(graph: Graph, keyed: _Keyed) -> Graph:
 
 
 def _output_symbol(layer: "TargetLayer", outputs: Any) -> Any:
+    sized = outputs
+    for row in layer.data:
+        sized = map_structure(partial(_sized_like, tuple(row.shape)), sized)
     with own_errors(layer, _shapes(outputs)):  # While tracing, sizes may be made up.
-        return layer.compute_output_spec(outputs)
+        return layer.compute_output_spec(sized)
+
+
+def _sized_like(row: tuple[int, ...], symbol: Any) -> Any:
+    """Return an output with sizes of data (1, ...) at each of its positions."""
+    shape = tuple(symbol.shape)
+    if len(row) < max(len(shape) - 1, 2):  # It has none, such as a label.
+        return symbol
+    sizes = zip_longest(shape[1:], row[1 : len(shape)])
+    known = [size or other for size, other in sizes]
+    return keras.KerasTensor((shape[0], *known), symbol.dtype)
 
 
 def _shapes(outputs: Any) -> str:
@@ -244,6 +259,10 @@ class TargetLayer(keras.layers.Layer):
         options = {"dtype": row.dtype.name, "trainable": False}
         return self.add_weight(row.shape, lambda *_, **__: row, **options)
 
+    def _is_of_package(self) -> bool:
+        module = getattr(unwrapped(self.target), "__module__", None) or ""
+        return module.startswith("keras_explainable.")
+
     def call(self, outputs: Any) -> Tensor:
         """Return what the function returns, as (B, units)."""
         self.error = None
@@ -257,6 +276,11 @@ class TargetLayer(keras.layers.Layer):
     def _units(self, outputs: Any) -> Tensor:
         if self.structure is not None and not keras.tree.is_nested(outputs):
             outputs = keras.tree.pack_sequence_as(self.structure, [outputs])
+        if keras.tree.is_nested(outputs) and self._is_of_package():
+            raise ValueError(
+                "it is of one output, and the model has several; "
+                "`ke.targets.output(name, then=...)` chooses one"
+            )
         first = first_of(outputs)
         rows, count = first.shape[0], ops.shape(first)[0]
         data = [ops.repeat(x.value, count, axis=0) for x in self.data]

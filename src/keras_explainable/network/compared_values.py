@@ -1,82 +1,173 @@
-"""Values of inputs that a model knows by comparing them with a number, as padding.
+"""Values of inputs that a model takes for padding, as it compares them with a number.
 
-With noise, no value is equal to that number, so that all of them would count.
+With noise, no value would be equal to that number, and all of them would count. What
+looks like padding is taken for it only if the outputs do not depend on it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_explainable.common.structures import flatten
+from keras_explainable import backend
+from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.network.graph import Graph, Step, symbols_in
+from keras_explainable.network.quantity_columns import ELEMENTWISE, MOVES
+from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.types import Tensor
 
-#: Operations that compare, and whether they are true for values that count.
-_COMPARISONS = {"Equal": False, "NotEqual": True}
+_EQUAL = {"Equal", "NotEqual"}
+_ORDER = {"Greater", "GreaterEqual", "Less", "LessEqual"}
 
-#: Operations that join what was found for the features of a step.
-_JOINS = {"Any", "All"}
+#: Operations between an input and a comparison that tells padding from values.
+_BETWEEN = MOVES | ELEMENTWISE | _EQUAL | _ORDER
+_BETWEEN |= {
+    "All",
+    "Any",
+    "CountNonzero",
+    "Isclose",
+    "LogicalAnd",
+    "LogicalNot",
+    "LogicalOr",
+}
+_BETWEEN |= {"Max", "Mean", "Min", "Norm", "Square", "Sum", "ZerosLike", "OnesLike"}
 
-Shape = tuple[int | None, ...]
 
-#: The position of an input, a tensor, and a function from its value to shown values.
-Found = tuple[int, Any, Callable[[Tensor], Tensor]]
+@dataclass(frozen=True)
+class _Comparison:
+    """What is known of values of an input (B, ..., C) as they are compared.
+
+    Attributes:
+        number: Position of the input.
+        step: Comparison of every value with a number; None if positions (B, ...) are
+            told from each other.
+    """
+
+    number: int
+    step: Step | None = None
+
+    def alike(self, values: np.ndarray) -> np.ndarray:
+        """Return which values (..., C) of one sample may be padding: equal ones."""
+        if self.step is None:
+            return _most_frequent(values)
+        number: Any = _number_of(self.step)
+        if _name(self.step) in _EQUAL:
+            return np.equal(values, number)
+        below, above = values < number, values > number
+        sides = [x for x in (below, above) if x.any() and np.ptp(values[x]) == 0]
+        # Zeros that are compared with 0 are those of a ReLU, rather than padding.
+        return sides[0] if len(sides) == 1 else np.zeros(values.shape, bool)
 
 
-def compared_values(graph: Graph, changing: list[int]) -> Iterator[Found]:
-    """Find the tensors that say which values of inputs count, of (B, T) or (B, T, ...).
+@dataclass(frozen=True)
+class ComparedValues:
+    """The values of a model's inputs that may be padding.
+
+    Attributes:
+        graph: Graph without nested models.
+        comparisons: Where values are compared.
+    """
+
+    graph: Graph
+    comparisons: tuple[_Comparison, ...]
+
+    def shown(self, inputs: Nested) -> list[tuple[int, Tensor]]:
+        """Return positions of inputs, and which of their values (B, ...) count."""
+        leaves = flatten(inputs)
+        if not self.comparisons or any(map(backend.is_symbolic, leaves)):
+            return []
+        ignored = [ops.convert_to_numpy(x) == 0 for x in self._gradients(leaves)]
+        values = [ops.convert_to_numpy(x) for x in leaves]
+        found = list[tuple[int, Tensor]]()
+        for each in self.comparisons:
+            pairs = zip(values[each.number], ignored[each.number], strict=True)
+            hidden = np.stack([_unless_read(each.alike(x), free) for x, free in pairs])
+            if hidden.any():
+                found.append((each.number, ops.convert_to_tensor(~hidden)))
+        return found
+
+    def _gradients(self, leaves: list[Tensor]) -> list[Tensor]:
+        """Return gradients by the inputs, 0 only where no output depends on them."""
+        kept = dict(enumerate(leaves))
+        floats = {key: x for key, x in kept.items() if is_float(x)}
+
+        def weighted(changed: dict[int, Tensor]) -> tuple[Tensor, tuple[()]]:
+            every = [*(kept | changed).values()]
+            packed = keras.tree.pack_sequence_as(self.graph.inputs, every)
+            outputs = filter(is_float, flatten(self.graph.run(packed)))
+            return ops.stack([*map(_weighted_sum, outputs)]), ()
+
+        with backend.state_kept():
+            sums, pullback, _ = backend.vjp(weighted, floats)
+            gradients = pullback(ops.ones_like(sums))
+        return [gradients.get(key, ops.ones_like(x)) for key, x in kept.items()]
+
+
+def compared_values(graph: Graph, changing: Sequence[int]) -> ComparedValues:
+    """Return the values of inputs that are compared with a number.
 
     Args:
         graph: Graph without nested models.
         changing: Positions of inputs that methods change.
     """
-    steps = [s for s in graph.steps if type(s.operation).__name__ in _COMPARISONS]
-    for step in steps:
-        for tensor in _written(graph, step):
-            sources = graph.inputs_of(tensor)
-            if len(sources) == len(step.reads) == 1 and sources[0] in changing:
-                shape = tuple(flatten(graph.inputs)[sources[0]].shape)
-                if _says_what_counts(step, tuple(tensor.shape), shape):
-                    yield sources[0], tensor, _shown(step, tensor, shape)
+    found = dict[Any, _Comparison]()
+    differentiable = any(map(is_float, flatten(graph.outputs)))
+    for step in graph.steps if differentiable else ():
+        if getattr(step.outputs, "dtype", None) == "bool":
+            for each in _comparisons(graph, step, changing):
+                found[each.number, id(each.step)] = each
+    return ComparedValues(graph, tuple(found.values()))
 
 
-def _written(graph: Graph, step: Step) -> list[Any]:
-    """Return the outputs of a comparison and of what joins them step by step."""
-    compared = step.outputs
-    joins = (s for s in graph.steps if type(s.operation).__name__ in _JOINS)
-    return [compared, *(s.outputs for s in joins if s.reads[0] is compared)]
+def _comparisons(
+    graph: Graph, step: Step, changing: Sequence[int]
+) -> Iterator[_Comparison]:
+    """Yield what one comparison tells of an input, or what joins some of them."""
+    sources = graph.inputs_of(step.outputs)
+    if len(sources) != 1 or sources[0] not in changing:
+        return
+    symbol = flatten(graph.inputs)[sources[0]]
+    shape, found = tuple(symbol.shape), tuple(step.outputs.shape)
+    names = [*map(_name, graph.between(symbol, step.outputs))]
+    if found == shape and {*names[:-1]} <= MOVES and _number_of(step) is not None:
+        yield _Comparison(sources[0], step)
+    elif found in _of_positions(shape) and {*names} <= _BETWEEN:
+        yield _Comparison(sources[0])
 
 
-def _says_what_counts(step: Step, found: Shape, shape: Shape) -> bool:
-    """Return whether what was compared tells padding from values of an input.
-
-    Args:
-        step: Comparison with a number.
-        found: Shape of what it gives: for each value, or step by step.
-        shape: Shape of the input.
-    """
-    of_steps = found in (shape[:2], (*shape[:2], 1)) and len(shape) == 3
-    # Comparing every value with 0 may only keep a division from failing there.
-    return of_steps or (found == shape and _is_with_another_number_than_0(step))
+def _of_positions(shape: tuple[int | None, ...]) -> tuple[tuple[int | None, ...], ...]:
+    """Return the shapes of what positions (B, ...) of an input (B, ..., C) have."""
+    return (shape[:-1], (*shape[:-1], 1)) if len(shape) > 2 else ()
 
 
-def _is_with_another_number_than_0(step: Step) -> bool:
-    numbers = [x for x in step.args if not symbols_in(x)]
-    return bool(numbers) and bool(np.all(np.asarray(numbers[0]) != 0))
+def _name(step: Step) -> str:
+    return type(operation_on_frames(step.operation)).__name__
 
 
-def _shown(
-    step: Step, tensor: keras.KerasTensor, shape: Shape
-) -> Callable[[Tensor], Tensor]:
-    """Return a function from the value of a tensor to the values that count."""
-    positive = _COMPARISONS[type(step.operation).__name__]
-    of_steps = tuple(tensor.shape) != shape and len(tensor.shape) > 2
+def _number_of(step: Step) -> float | None:
+    """Return the number that a comparison has on one of its sides; None if none."""
+    others = [x for x in step.args if not symbols_in(x)]
+    compares = _name(step) in _EQUAL | _ORDER and len(others) == 1
+    return float(others[0]) if compares and np.ndim(others[0]) == 0 else None
 
-    def shown(value: Tensor) -> Tensor:
-        value = value[..., 0] if of_steps else value
-        return value if positive else ops.logical_not(value)
 
-    return shown
+def _most_frequent(values: np.ndarray) -> np.ndarray:
+    """Return where all channels of values (..., C) have the most frequent number."""
+    alike = np.broadcast_to(np.ptp(values, axis=-1, keepdims=True) == 0, values.shape)
+    numbers, counts = np.unique(values[alike], return_counts=True)
+    return alike & (values == numbers[counts.argmax()]) if len(numbers) else alike
+
+
+def _unless_read(alike: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """Return values that may be padding, or none if outputs depend on one of them."""
+    return alike & ignored[alike].all()
+
+
+def _weighted_sum(x: Tensor) -> Tensor:
+    """Return a sum with weights that do not cancel, such as those of probabilities."""
+    count = int(np.prod(x.shape))
+    weights = np.random.default_rng(0).uniform(0.5, 1.5, count)
+    return ops.sum(ops.reshape(x, (-1,)) * ops.cast(weights, x.dtype))

@@ -1,6 +1,7 @@
 """The layers of a model, also those that others hold, and what copies depend on."""
 
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_explainable.execution.function_key import (
+    attributes,
     instructions_and_variables,
     is_of_package,
     names_stored,
@@ -91,19 +93,20 @@ def _setting(value: Any, depth: int = 3) -> Any:
     """Return something that is equal only for the same setting."""
     if type(value) in PLAIN:
         return value
-    if isinstance(value, list | tuple) and depth:
+    if isinstance(value, list | tuple | deque) and depth:
         return [_setting(x, depth - 1) for x in value]
     if isinstance(value, dict | MappingProxyType) and depth:
         return [(name, _setting(x, depth - 1)) for name, x in value.items()]
+    if isinstance(value, property):
+        return _setting(value.fget)
     if isinstance(value, FunctionType):
         known = (value.__module__ or "").startswith("keras.")
         return id(value) if known else instructions_and_variables(value)
     if isinstance(value, np.ndarray) and value.size <= LARGEST_ARRAY:
         return value.dtype.str, value.shape, value.tobytes()
-    own = hasattr(value, "__dict__") and not isinstance(value, keras.Layer | type)
-    if own and depth and not _is_of_keras(type(value)):
-        return [_Same(value), _setting(vars(value), depth - 1)]
-    return _Same(value)
+    own = depth and not (isinstance(value, keras.Layer) or is_of_package(type(value)))
+    held = attributes(value) if own and not isinstance(value, type) else ()
+    return [_Same(value), *((name, _setting(x, depth - 1)) for name, x in held)]
 
 
 class _Same:

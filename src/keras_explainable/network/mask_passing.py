@@ -16,6 +16,12 @@ def makes_mask(step: Any) -> bool:
     return isinstance(layer, keras.Layer) and type(layer).compute_mask is not known
 
 
+def passes_mask(step: Any) -> bool:
+    """Return whether a step gives its output the mask of its input."""
+    supports = getattr(step.operation, "supports_masking", False)
+    return supports and not makes_mask(step)
+
+
 class MaskPassing(layers.Layer):
     """A function of tensors. What it returns carries the mask of the first."""
 

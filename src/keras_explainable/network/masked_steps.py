@@ -1,8 +1,8 @@
 """Steps of the inputs that a mask hides, which methods leave as they are.
 
 Changing the values of such a step would show it to the model. Masks are those of
-``Masking`` layers, those computed from an input that layers are given, and those that
-compare the input with a number.
+``Masking`` layers, those computed from an input that layers are given, and comparisons
+of the input with a number.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from keras import layers, ops
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.execution.model_cache import ModelCache
-from keras_explainable.network.compared_values import Found, compared_values
+from keras_explainable.network.compared_values import ComparedValues, compared_values
 from keras_explainable.network.graph import Graph, Step, symbols_in
 from keras_explainable.network.input_kinds import (
     columns_with_noise,
@@ -26,6 +26,7 @@ from keras_explainable.network.input_kinds import (
 )
 from keras_explainable.network.layers_of_model import has_layer, model_state
 from keras_explainable.network.quantity_columns import Columns, outer_reads
+from keras_explainable.network.step_places import steps_in_place
 from keras_explainable.network.time_distributed import (
     PerFrame,
     operation_on_frames,
@@ -67,7 +68,8 @@ def unmasked_steps(
     hiding = _cache.get(model, None, lambda: _hiding(model), model_state(model))
     if hiding is None:
         return masks
-    for number, mask in hiding.run(inputs if prepare is None else prepare(inputs)):
+    seen = inputs if prepare is None else prepare(inputs)
+    for number, mask in (*hiding.run(seen), *hiding.compared.shown(seen)):
         shape, rank = tuple(leaves[number].shape), len(mask.shape)
         if tuple(mask.shape) != shape[:rank]:
             raise _unknown_steps(model.name)
@@ -145,10 +147,12 @@ class _Hiding:
         graph: Graph from the inputs to the tensors that say so.
         masks: For each of these the position of the input, and a function from the
             tensor's value to the steps (B, T) that show.
+        compared: Values that may be padding, as the model compares them.
     """
 
     graph: Graph
     masks: tuple[tuple[int, Callable[[Tensor], Tensor]], ...]
+    compared: ComparedValues
 
     def run(self, inputs: Nested) -> list[tuple[int, Tensor]]:
         """Return the positions of inputs, and which of their steps show."""
@@ -171,12 +175,16 @@ def _hiding(model: Model) -> _Hiding | None:
     changing = [n for n in numbers if not only_chooses(model, n)]
     find = _Finder(flat, changing)
     found = [each for step in flat.steps for each in find.masks_of(step)]
-    found += compared_values(flat, changing)
-    if not found:
+    compared = compared_values(flat, changing)
+    if not (found or compared.comparisons):
         return None
     outputs = [read for _, read, _ in found]
     masks = tuple((number, shown) for number, _, shown in found)
-    return _Hiding(replace(flat, outputs=outputs).pruned(), masks)
+    return _Hiding(replace(flat, outputs=outputs).pruned(), masks, compared)
+
+
+#: The position of an input, a tensor, and a function from its value to shown steps.
+Found = tuple[int, Any, Callable[[Tensor], Tensor]]
 
 
 class _Finder:
@@ -208,6 +216,8 @@ class _Finder:
         sources = self.graph.inputs_of(read)
         if len(sources) != 1 or not _fits(written.shape[:-1], self._shape(sources[0])):
             raise _unknown_steps(layer.name)
+        if not steps_in_place(self.graph, sources[0], read):
+            raise _unknown_steps(layer.name)
         return [(sources[0], read, shown)]
 
     def _hidden_by(self, mask: Any, name: str) -> list[Found]:
@@ -218,9 +228,9 @@ class _Finder:
         self._seen.add(id(mask))
         shape = self._shape(sources[0])
         shown = _shown_steps(mask.shape, shape) if len(sources) == 1 else None
-        if shown is not None:
+        if shown and steps_in_place(self.graph, sources[0], mask, shown):
             return [(sources[0], mask, shown)]
-        parts = self._combined(mask)
+        parts = [] if shown else self._combined(mask)
         if not parts:
             raise _unknown_steps(name)
         return [each for part in parts for each in self._hidden_by(part, name)]

@@ -133,7 +133,7 @@ def names_in_order(symbols: Nested) -> list[str]:
     """Return the names of symbolic inputs, in the order in which they are flattened."""
     if isinstance(symbols, dict):
         return sorted(symbols)
-    return [getattr(symbol, "name", "x") for symbol in flatten(symbols)]
+    return [getattr(symbol, "name", None) or "x" for symbol in flatten(symbols)]
 
 
 def _in_input_order(name: str, symbols: Nested, values: Any) -> list[Any]:

@@ -5,6 +5,7 @@ Columns are the entries of the last axis, such as the features of a table.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -160,11 +161,9 @@ class _Walk:
         layer = operation_on_frames(step.operation)
         if not isinstance(layer, keras.Layer) or not has_layer(layer, CHOOSING_LAYERS):
             return found
-        everywhere = {id(x): np.ones(_shape(x), bool) for x in read}
-        if _ignores_fractions(step, everywhere):
-            return frozenset()
         if len(found) > MOST_TRIED or not all(id(x) in self.places for x in read):
-            return found
+            everywhere = {id(x): np.ones(_shape(x), bool) for x in read}
+            return frozenset() if _ignores_fractions(step, everywhere) else found
         parts = {c: {id(x): self.places[id(x)] == c for x in read} for c in found}
         return frozenset(c for c in found if not _ignores_fractions(step, parts[c]))
 
@@ -238,20 +237,27 @@ def _chooses(operation: Any, whole: bool) -> bool:
 
 
 def _ignores_fractions(step: Step, parts: dict[int, np.ndarray]) -> bool:
-    """Return whether a layer takes fractions for 0 at the given parts of its inputs.
+    """Return whether a layer takes numbers without their fractions at some places.
 
     A layer that casts to integers does. If it cannot be tried, that counts, too.
     """
+    return all(_ignores_fractions_of(step, parts, whole) for whole in (0, 1, 60))
+
+
+def _ignores_fractions_of(step: Step, parts: dict[int, np.ndarray], whole: int) -> bool:
     rng = np.random.default_rng(0)
     values = {id(x): np.zeros(_shape(x)) for x in step.reads}
     # The other parts are not 0, so that no product with them hides a difference.
     values |= {key: rng.uniform(0.1, 0.4, part.shape) for key, part in parts.items()}
-    zeros = values | {key: np.where(parts[key], 0, values[key]) for key in parts}
+    values = {
+        key: x + np.where(parts.get(key, 0), whole, 0) for key, x in values.items()
+    }
+    wholes = values | {key: np.where(parts[key], whole, values[key]) for key in parts}
     try:
-        one, other = (_outputs(step, each) for each in (zeros, values))
-    except Exception:
+        one, other = (_outputs(step, each) for each in (wholes, values))
+    except Exception:  # Such as of a category that does not exist.
         return True
-    return all(map(np.array_equal, one, other))
+    return all(map(partial(np.array_equal, equal_nan=True), one, other))
 
 
 def _shape(symbol: Any) -> tuple[int, ...]:

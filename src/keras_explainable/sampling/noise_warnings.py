@@ -5,7 +5,7 @@ import numpy as np
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.common.warnings import Once
 from keras_explainable.network.input_kinds import takes_noise
-from keras_explainable.network.model_inputs import input_names
+from keras_explainable.network.model_inputs import input_names, names_in_order
 from keras_explainable.sampling.averaging_loop import MethodCall
 from keras_explainable.sampling.noise import PADDING, Noise
 
@@ -25,7 +25,8 @@ def warn_of_noise(
         sigma: Standard deviations (B, 1) or (B, C), for each input.
         spans: Ranges (B,) of the values of each input.
     """
-    used, names = call.ids != PADDING, input_names(call.model)
+    used, names = call.ids != PADDING, names_in_order(call.inputs)
+    names = input_names(call.model) or names
     noisy = takes_noise(call.model, call.inputs)
     for number, pair in enumerate(zip(flatten(sigma), flatten(spans), strict=True)):
         scale, ranges = pair[0][used], pair[1][used]

@@ -67,8 +67,8 @@ def similarity(other: Any) -> Target:
     """Return the target of the cosine similarity with another sample's embedding.
 
     Args:
-        other: Embeddings (N, units), one for each image, or (1, units) for all of one
-            image: outputs of the model for other samples.
+        other: Embeddings (N, units), one for each image: outputs of the model for other
+            samples.
     """
     return Target(_similarity, other)
 
@@ -81,7 +81,7 @@ def _region(outputs: Tensor, masks: Tensor, channel: int) -> Tensor:
         )
     scores = outputs[..., channel]
     if len(masks.shape) == 2:
-        masks = _inside(masks, *scores.shape[1:])
+        masks = _inside(masks, scores)
     if tuple(masks.shape[1:]) != tuple(scores.shape[1:]):
         raise ValueError(
             f"`masks` must have the size of the outputs, {tuple(scores.shape[1:])}; "
@@ -90,18 +90,19 @@ def _region(outputs: Tensor, masks: Tensor, channel: int) -> Tensor:
     return ops.sum(scores * ops.cast(masks, scores.dtype), axis=(1, 2))
 
 
-def _inside(boxes: Tensor, height: int, width: int) -> Tensor:
-    """Return masks (B, H, W) of boxes (B, 4)."""
+def _inside(boxes: Tensor, scores: Tensor) -> Tensor:
+    """Return masks of boxes (B, 4), of the shape (B, H, W) of scores."""
     if boxes.shape[-1] != 4:
         raise ValueError(
             "boxes must be (top, left, bottom, right), (N, 4); received shape "
             f"{tuple(boxes.shape)}"
         )
-    top, left, bottom, right = (boxes[:, i, None] for i in range(4))
-    row, column = (ops.arange(size, dtype=boxes.dtype) for size in (height, width))
+    top, left, bottom, right = (boxes[:, i, None, None] for i in range(4))
+    # Counted, as sizes may be unknown while a function is traced.
+    ones = ops.cast(ops.ones_like(scores), boxes.dtype)
+    row, column = (ops.cumsum(ones, axis=axis) - 1 for axis in (1, 2))
     rows = ops.logical_and(row >= top, row < bottom)
-    columns = ops.logical_and(column >= left, column < right)
-    return ops.logical_and(rows[:, :, None], columns[:, None, :])
+    return ops.logical_and(rows, ops.logical_and(column >= left, column < right))
 
 
 def _loss_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:

@@ -73,3 +73,18 @@ def test_maps_of_layers_that_lose_the_mask_are_whole(rng):
     model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(h)))
     _, maps = ke.explain(ke.methods.cams.gradcam, model, padded(rng), [0, 1], verbose=0)
     assert maps[0, 3].any()
+
+
+@pytest.mark.filterwarnings("ignore:Layer 'lambda")
+def test_positions_that_are_read_in_spite_of_the_mask_have_maps(rng):
+    """Keras gives masks to `Lambda`, which neither uses them nor passes them on."""
+    inputs = keras.Input((6, 3))
+    h = layers.Dense(4, activation="sigmoid", name="a")(layers.Masking()(inputs))
+    h = layers.Flatten()(layers.Lambda(lambda t: 2 * t)(h))
+    model, x = keras.Model(inputs, layers.Dense(2, name="end")(h)), padded(rng)
+    activations = numpy(ke.inspection.expose(model, "a")(x)[1])
+    weights = numpy(model.get_layer("end").kernel).reshape(6, 4, 2)
+    expected = np.einsum("btc,tck->btk", activations, 2 * weights)
+    method = ke.methods.cams.hirescam
+    found = ke.explain(method, model, x, layer="a", resizing=False, verbose=0)[1]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -90,8 +90,9 @@ def weighted_maps(
     frames, shown = _frame_axes(model), shown_positions(model, inputs)
 
     def maps(one: Tensor) -> Nested:
-        each = map(partial(_weighed, weigh), frames, activations, gradients(one))
-        each = map(maps_at_shown, shown, each)
+        found = gradients(one)
+        each = map(partial(_weighed, weigh), frames, activations, found)
+        each = map(maps_at_shown, shown, each, found)
         return exposed_layers.by_input(model, [*each])
 
     return output_units.maps_of_units(outputs, indices, maps)

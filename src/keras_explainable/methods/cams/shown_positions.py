@@ -26,12 +26,19 @@ def shown_positions(model: Model, inputs: Nested) -> list[Tensor | None]:
     return [None if mask is None else next(values) for mask in masks]
 
 
-def maps_at_shown(shown: Tensor | None, maps: Tensor) -> Tensor:
-    """Return maps (B, ...), but 0 at positions that are hidden."""
+def maps_at_shown(
+    shown: Tensor | None, maps: Tensor, gradients: Tensor | None = None
+) -> Tensor:
+    """Return maps (B, ...), but 0 at positions that are hidden.
+
+    Positions that have gradients (B, ..., C) are read in spite of the mask.
+    """
     if shown is None:
         return maps
     more = (1,) * (len(maps.shape) - len(shown.shape))
     shown = ops.reshape(shown, (*shown.shape, *more))
+    if gradients is not None:
+        shown = ops.logical_or(shown, ops.any(gradients != 0, axis=-1))
     return ops.where(shown, maps, ops.zeros_like(maps))
 
 

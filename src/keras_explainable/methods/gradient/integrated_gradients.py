@@ -208,5 +208,6 @@ def _warn_of_gap(
         warn(
             f"Integrated gradients do not add up: the sum of a map is "
             f"{total[worst]:.3g}, but f(x) - f(baseline) is "
-            f"{(logits - least)[worst]:.3g}. Increase `n_steps`."
+            f"{(logits - least)[worst]:.3g}. Increase `n_steps`; or choose another "
+            "`baseline`, if the model hides values like it, as `Masking` does."
         )

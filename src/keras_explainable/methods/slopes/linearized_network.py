@@ -25,7 +25,7 @@ from keras_explainable.methods.slopes.relu_before_pooling import relus_before
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.graph import Graph, GraphModel, Step, by_symbol
-from keras_explainable.network.mask_passing import MaskPassing, makes_mask
+from keras_explainable.network.mask_passing import MaskPassing, makes_mask, passes_mask
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
 from keras_explainable.network.quantity_columns import CHOOSING_LAYERS
 from keras_explainable.types import Model, Tensor
@@ -227,7 +227,7 @@ def linearized_maps(
             else:
                 reads = [values[id(symbol)] for symbol in one.step.reads]
                 function = partial(one.linearized, its_slopes)
-                if masks and getattr(one.step.operation, "supports_masking", False):
+                if masks and passes_mask(one.step):
                     function = MaskPassing(function)
                 outputs = function(*reads)
                 values |= by_symbol(one.step.outputs, outputs)

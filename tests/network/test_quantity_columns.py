@@ -1,0 +1,46 @@
+"""Columns that a layer reads as quantities, beside those of categories."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_explainable as ke
+
+
+class Reads(layers.Layer):
+    """Looks the first column up, and reads the others by functions with a kink."""
+
+    def __init__(self, kinks):
+        super().__init__()
+        self.look_up, self.kinks = layers.Embedding(5, 2), kinks
+
+    def call(self, t):
+        first = self.look_up(ops.cast(t[:, 0], "int32"))
+        return ops.concatenate([first, *(f(t[:, 1:]) for f in self.kinks)], axis=-1)
+
+
+KINKS = {
+    "at 1": [lambda t: ops.relu(t - 1.0)],
+    "at 50": [lambda t: ops.relu((t - 50.0) / 10.0)],
+    "falling": [lambda t: ops.relu(0.05 - t)],
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("case", KINKS)
+def test_columns_with_derivatives_somewhere_are_quantities(case, rng):
+    inputs = keras.Input((3,))
+    h = layers.Dense(4, activation="tanh")(Reads(KINKS[case])(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(h))
+    x = np.column_stack([[1, 3], rng.uniform(55, 60, (2, 2))]).astype("float32")
+    if case == "none":
+        with pytest.raises(ValueError, match="must have an input of real numbers"):
+            ke.smoothgrad(model, x, [0, 1], verbose=0)
+        return
+    found = ke.methods.meta.smooth(ke.methods.gradient.gradients, 2, noise=1.0, seed=0)
+    options = {"return_stats": True, "verbose": 0}
+    _, _, stats = ke.explain(found, model, x, [0, 1], **options)
+    np.testing.assert_array_equal(
+        np.asarray(stats.sigma) > 0, [[False, True, True]] * 2
+    )
