@@ -14,7 +14,8 @@ from keras_explainable.common.finite_differences import (
 )
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.engine.batch_source import Batch
-from keras_explainable.engine.faulty_steps import Fault, as_float64, faulty_steps
+from keras_explainable.engine.exact_network import ExactNetwork, as_array
+from keras_explainable.engine.faulty_steps import Fault, faulty_steps
 from keras_explainable.execution.compilation import call_method
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.network import output_units
@@ -25,8 +26,9 @@ from keras_explainable.types import Model
 #: Returns the derivatives by every value of the inputs, with their signs.
 METHOD = partial(gradients, gradient_filter=None, channel_reduction=None)
 
-#: Disagreement that counts, relative to the size of a derivative along a direction.
-TOLERANCE = 0.02
+#: Disagreement that counts, relative to the size of a derivative along a direction, by
+#: the precision of the finite differences.
+TOLERANCES = {"float64": 0.005, "float32": 0.02}
 
 #: Number of its error bars that a difference must be away, and the largest error bar,
 #: relative to the size of a derivative, with which anything can be said.
@@ -57,9 +59,9 @@ class Comparison(NamedTuple):
 class Probe:
     """One input of a network, at which derivatives are compared."""
 
-    def __init__(self, model: Model, batch: Batch):
-        """Args: network that runs; a batch of one input, and its units."""
-        self.model, self.batch = model, batch
+    def __init__(self, model: Model, exact: ExactNetwork, batch: Batch):
+        """Args: network that runs, its values; a batch of one input, and its units."""
+        self.model, self.exact, self.batch = model, exact, batch
         self.inputs = flatten(batch.inputs)
         _, self.maps = call_method(METHOD, model, batch.inputs, batch.indices, {})
         self.outputs = self._outputs(batch.inputs)
@@ -81,29 +83,32 @@ class Probe:
         np.add.at(weights[0], self.units, mixture)
 
         def score(step: float) -> float:
-            return float((weights * self._outputs(self._moved(direction, step))).sum())
+            outputs = self.exact.outputs(self._moved(direction, step))
+            return float((weights * outputs).sum())
 
         products = _products(flatten(self.maps), direction, mixture)
         derivative = float(sum(product.sum() for product in products))
-        found = central_differences(score, float(np.abs(weights * self.outputs).sum()))
+        size = float(np.abs(weights * self.outputs).sum())
+        found = central_differences(score, size, self.exact.dtype)
         best, error = found.best()
         typical = max(_norm(products), abs(found.values[best]))
-        verdict, faults = _verdict(derivative, found, typical), list[Fault]()
+        tolerance = TOLERANCES[self.exact.dtype] * typical
+        verdict, faults = _verdict(derivative, found, tolerance, typical), list[Fault]()
         if verdict == "differs":
             # The smaller the step, the fewer kinks there are in between.
-            best = _usable(found, typical)[-1]
+            best = _usable(found, tolerance)[-1]
             step = float(found.steps[best])
             ends = [self._moved(direction, sign * step) for sign in (1, -1)]
-            faults = faulty_steps(self.model, self.batch.inputs, ends, step, weights)
+            faults = faulty_steps(self.exact, self.batch.inputs, ends, step, weights)
         numbers = derivative, float(found.values[best]), error
         return Comparison(self.batch.position, *numbers, verdict, tuple(faults))
 
     def _outputs(self, inputs: Nested) -> np.ndarray:
-        return as_float64(output_units.forward(self.model, inputs, 1))
+        return as_array(output_units.forward(self.model, inputs, 1))
 
     def _moved(self, direction: list[Any], step: float) -> Nested:
         pairs = zip(self.inputs, direction, strict=True)
-        parts = [x if v is None else x + ops.cast(step * v, x.dtype) for x, v in pairs]
+        parts = [x if v is None else as_array(x) + step * v for x, v in pairs]
         return keras.tree.pack_sequence_as(self.batch.inputs, parts)
 
     def _direction(self, rng: np.random.Generator) -> list[Any]:
@@ -112,32 +117,34 @@ class Probe:
         noisy = takes_noise(self.model, self.batch.inputs)
         found = list[Any]()
         for x, moves, mask in zip(self.inputs, noisy, shown, strict=True):
-            scale = np.sqrt(np.mean(np.square(as_float64(x)))) or 1.0
+            scale = np.sqrt(np.mean(np.square(as_array(x)))) or 1.0
             drawn = scale * rng.normal(size=x.shape).astype("float32")
             hidden = where_shown(mask, ops.convert_to_tensor(drawn), 0.0)
             found.append(ops.convert_to_numpy(hidden) if moves else None)
         return found
 
 
-def _verdict(derivative: float, found: Differences, typical: float) -> str:
+def _verdict(
+    derivative: float, found: Differences, tolerance: float, typical: float
+) -> str:
     """Return "agrees", "differs" or "unclear".
 
     A derivative differs if it does so at the best step and at all smaller ones that
     rounding leaves usable: a kink nearby is passed by large steps only.
     """
     best, error = found.best()
-    allowed = TOLERANCE * typical + BARS * found.rounding
+    allowed = tolerance + BARS * found.rounding
     away = np.abs(derivative - found.values)
     if away[best] <= allowed[best] + BARS * error:
         return "unclear" if error > LARGEST_BAR * typical > 0 else "agrees"
-    usable = _usable(found, typical)
+    usable = _usable(found, tolerance)
     return "differs" if (away[usable] > allowed[usable]).all() else "agrees"
 
 
-def _usable(found: Differences, typical: float) -> np.ndarray:
+def _usable(found: Differences, tolerance: float) -> np.ndarray:
     """Return the positions of the best step and of smaller ones that round little."""
     best, _ = found.best()
-    little = found.rounding <= max(TOLERANCE * typical, found.rounding[best])
+    little = found.rounding <= max(tolerance, found.rounding[best])
     return np.flatnonzero(little & (np.arange(len(little)) >= best))
 
 
@@ -145,7 +152,7 @@ def _products(
     maps: list[Any], direction: list[np.ndarray | None], weights: np.ndarray
 ) -> list[np.ndarray]:
     pairs = zip(maps, direction, strict=True)
-    return [as_float64(m) @ weights * v for m, v in pairs if v is not None]
+    return [as_array(m) @ weights * v for m, v in pairs if v is not None]
 
 
 def _norm(products: list[np.ndarray]) -> float:
