@@ -25,7 +25,7 @@ from benchmarks.derivatives.compare import compared
 from benchmarks.derivatives.corrected import corrected_function
 from benchmarks.derivatives.namespaces import keras_namespaces, public_names
 
-PACKAGES = ("keras", "keras-nightly", "tensorflow", "jax", "torch", "numpy")
+PACKAGES = ("keras-nightly", "tensorflow", "jax", "torch", "numpy")
 
 
 def results(parts: list[str]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def results(parts: list[str]) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions of those packages that are installed."""
-    found = {}
+    found = {"keras": keras.__version__}  # Another one may hide the installed one.
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)

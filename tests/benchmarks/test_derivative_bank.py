@@ -34,6 +34,11 @@ CORRECTED = [
     "ops.slice_update",
     "ops.floor_divide",
     "ops.heaviside",
+    "ops.fmod",
+    "ops.image.hsv_to_rgb",
+    "ops.image.perspective_transform",
+    "layers.Dot",
+    "layers.ReLU",
     "layers.Maximum",
     "layers.UnitNormalization",
 ]

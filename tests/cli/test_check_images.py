@@ -19,11 +19,11 @@ def test_the_bundled_network_is_all_right(command, here):
 
 @pytest.fixture
 def stepped(here):
-    """A network of which half goes through a function without a derivative."""
+    """A network of which most goes through a function without a derivative."""
     inputs = keras.Input((12, 12, 3))
     x = layers.Rescaling(1 / 255)(inputs)
     x = layers.Conv2D(4, 3, activation="tanh", name="conv")(x)
-    x = x + ops.stop_gradient(ops.sin(3 * x))
+    x = 0.1 * x + ops.stop_gradient(ops.sin(3 * x))
     model = keras.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
     model.save(here / "net.keras")
     return "net.keras"

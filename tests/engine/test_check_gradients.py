@@ -81,6 +81,22 @@ def test_a_kink_at_the_input_is_named():
     assert {each.kind for each in faults} == {"a kink or tie at the input"}
 
 
+#: What the backends compute differently; each explains what it computes.
+OTHER_FUNCTIONS = {
+    "average pooling": layers.AveragePooling2D(3, padding="same"),
+    "bicubic": layers.Resizing(4, 5, "bicubic"),
+    "blur": lambda x: ops.image.gaussian_blur(x, (3, 3), (1.0, 1.0)),
+    "wrapped": lambda x: ops.image.affine_transform(
+        x, np.float32([1, 0.2, 1.3, 0.1, 1, -2.6, 0, 0]), fill_mode="wrap"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FUNCTIONS)
+def test_maps_are_of_what_a_backend_computes(name, x):
+    assert ke.check_gradients(network(OTHER_FUNCTIONS[name]), x, [0, 1]).ok
+
+
 @pytest.mark.parametrize("activation", ["tanh", "relu", "gelu"])
 @pytest.mark.parametrize("y", [None, "predicted", [[0, 2], [1, 1]]])
 def test_a_sound_network_passes(activation, y, x):
@@ -119,6 +135,20 @@ def test_a_subclassed_model_is_checked_as_a_whole(x):
     found = ke.check_gradients(Own(network(Stopped())), x, [0, 1])
     assert not found.ok
     assert found.comparisons[0].faults[0].kind == "inner operations are not known"
+
+
+def test_operations_within_a_layer_of_the_user_s_are_named_by_the_layer():
+    """They have the framework's derivatives: at equal values, not those of a change."""
+
+    class Root(layers.Layer):
+        def call(self, inputs):
+            return ops.stop_gradient(ops.sqrt(inputs)) + ops.sin(inputs)
+
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(2)(Root(name="root")(inputs)))
+    found = ke.check_gradients(model, np.ones((1, 4)))
+    assert not found.ok
+    assert "root (Root)" in str(found)
 
 
 def test_inputs_in_other_forms(rng):

@@ -39,6 +39,12 @@ ELEMENTWISE = {
         [0, 0.5, 0.25],
     ),
     "cbrt": (ops.cbrt, [0, 1, 8], [0, 1 / 3, 1 / 12]),
+    "limited relu": (
+        layers.ReLU(2, negative_slope=0.1),
+        [-1, 0, 1, 2, 3],
+        [0.1, 0, 1, 1, 0],
+    ),
+    "fmod": (lambda x: ops.fmod(x, 2.0), [-3, 0, 3], [1, 1, 1]),
     "hypot": (lambda x: ops.hypot(x, ops.zeros_like(x)), [-2, 0, 2], [-1, 0, 1]),
     "floor divide": (lambda x: ops.floor_divide(x, 2.0) + x, [-1, 0, 1], [1, 1, 1]),
     "heaviside": (lambda x: ops.heaviside(x, 0 * x) + x, [-1, 0, 1], [1, 1, 1]),
@@ -67,6 +73,11 @@ OF_VECTORS = {
         lambda x: ops.cdist(x, ops.zeros((1, 3))),
         [3, 0, 4],
         [0.6, 0, 0.8],
+    ),
+    "cosine": (
+        lambda x: layers.Dot(-1, normalize=True)([x, ops.ones_like(x)]),
+        [0, 0, 0],
+        [0, 0, 0],
     ),
     "top k": (lambda x: ops.top_k(x, 2)[0], [5, 5, 5], [1, 1, 0]),
 }
@@ -158,6 +169,39 @@ def test_affine_transforms_have_their_adjoint(fill, interpolation, rng):
     _, found = ke.explain(maps, model, direction, verbose=0)
     difference = numpy(model(x + direction)) - numpy(model(x))  # It is linear.
     np.testing.assert_allclose(found.sum(), difference.sum(), rtol=1e-4, atol=1e-4)
+
+
+def sum_model(function, shape, rng):
+    """Return a model of a weighted sum of a function's values."""
+    weights = rng.normal(size=shape).astype("float32")
+    inputs = keras.Input(shape)
+    total = ops.sum(function(inputs) * weights, axis=(1, 2, 3))
+    return keras.Model(inputs, total[:, None])
+
+
+def test_perspectives_have_their_adjoint(rng):
+    corners = np.float32([[0, 0], [6, 0], [0, 5], [6, 5]])
+    moved = corners + rng.normal(size=(4, 2)).astype("float32")
+
+    def warped(x):
+        return ops.image.perspective_transform(x, corners, moved)
+
+    model = sum_model(warped, (6, 7, 2), rng)
+    x, direction = rng.normal(size=(2, 1, 6, 7, 2)).astype("float32")
+    maps = ke.methods.gradient.input_x_gradient
+    logits, found = ke.explain(maps, model, direction, verbose=0)
+    np.testing.assert_allclose(logits, numpy(model(direction)), rtol=1e-4, atol=1e-4)
+    difference = numpy(model(x + direction)) - numpy(model(x))  # It is linear.
+    np.testing.assert_allclose(found.sum(), difference.sum(), rtol=1e-3, atol=1e-3)
+
+
+def test_colours_have_derivatives(rng):
+    model = sum_model(ops.image.hsv_to_rgb, (3, 4, 3), rng)
+    x = rng.uniform(0.1, 0.9, size=(2, 3, 4, 3)).astype("float32")
+    logits, maps = ke.gradients(model, x, **SIGNED)
+    np.testing.assert_allclose(logits, numpy(model(x)), rtol=1e-4, atol=1e-5)
+    assert maps.all()
+    assert ke.check_gradients(model, x).ok
 
 
 def test_a_spatial_transformer_has_derivatives_by_its_transform(rng):

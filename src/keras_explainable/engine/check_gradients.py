@@ -8,6 +8,7 @@ import numpy as np
 from keras_explainable.common import checks, table_format
 from keras_explainable.engine.batch_source import BatchSource
 from keras_explainable.engine.directional_derivatives import METHOD, Comparison, Probe
+from keras_explainable.engine.exact_network import ExactNetwork
 from keras_explainable.engine.model_checks import check_model
 from keras_explainable.engine.prepared_network import PreparedNetwork
 from keras_explainable.network.corrected_derivatives import DERIVATIVES
@@ -124,9 +125,10 @@ def check_gradients(
         labelled=labelled,
     )
     rng = np.random.default_rng(seed)
-    found: list[Comparison] = []
+    found, exact = list[Comparison](), None
     with network.errors():
         for batch in (each for batches in source for each in batches):
             ready, one = network.ready(batch, network.required_rows or 1)
-            found += Probe(ready, one).comparisons(directions, rng)
+            exact = exact or ExactNetwork(ready, one.inputs)
+            found += Probe(ready, exact, one).comparisons(directions, rng)
     return GradientCheck(tuple(found))

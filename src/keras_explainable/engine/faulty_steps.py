@@ -7,11 +7,10 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import Nested, flatten, is_float
-from keras_explainable.network.corrected_derivatives import with_corrected_derivatives
-from keras_explainable.network.graph import Graph, GraphModel, Step
-from keras_explainable.network.trace_model import inlined, trace
-from keras_explainable.types import Model, Tensor
+from keras_explainable.common.structures import Nested, flatten
+from keras_explainable.engine.exact_network import ExactNetwork, as_array
+from keras_explainable.network.graph import Graph, Step
+from keras_explainable.types import Tensor
 
 #: Part of the largest disagreement from which an operation is named, too.
 NAMED_FROM = 0.25
@@ -32,7 +31,11 @@ class Fault(NamedTuple):
 
 
 def faulty_steps(
-    model: Model, inputs: Nested, ends: Sequence[Nested], step: float, weights: Any
+    network: ExactNetwork,
+    inputs: Nested,
+    ends: Sequence[Nested],
+    step: float,
+    weights: Any,
 ) -> list[Fault]:
     """Return the operations to which a disagreement is due, the worst first.
 
@@ -41,17 +44,17 @@ def faulty_steps(
     weighted by the derivatives of the score.
 
     Args:
-        model: Model that runs.
+        network: Network that runs.
         inputs: One input (1, ...).
         ends: The input moved by ``step`` along a direction, and by ``-step``.
         step: Step of the finite difference.
         weights: Derivatives of the score by the outputs (1, units).
     """
-    graph = _flat_graph(model)
+    graph = network.graph
     if graph is None:
-        return [Fault(type(model).__name__, "inner operations are not known", 0, 0)]
-    tensors, *moved = (graph.values([x]) for x in (inputs, *ends))
-    at, ahead, behind = map(_floats, (tensors, *moved))
+        return [Fault(network.name, "inner operations are not known", 0, 0)]
+    tensors = graph.values([inputs])
+    at, ahead, behind = map(network.values, (inputs, *ends))
     importance = _importance(graph, inputs, at, weights)
     change = {key: (ahead[key] - behind[key]) / (2 * step) for key in at}
     found = []
@@ -67,20 +70,6 @@ def faulty_steps(
     return [x for x in named if worst]
 
 
-def _flat_graph(model: Model) -> Graph | None:
-    graph = model.graph if isinstance(model, GraphModel) else trace(model)
-    return None if graph is None else with_corrected_derivatives(inlined(graph))
-
-
-def _floats(values: dict[int, Any]) -> Values:
-    return {key: as_float64(x) for key, x in values.items() if is_float(x)}
-
-
-def as_float64(x: Tensor) -> np.ndarray:
-    """Return a tensor as an array in float64."""
-    return np.asarray(ops.convert_to_numpy(ops.cast(x, "float32")), "float64")
-
-
 def _importance(graph: Graph, inputs: Nested, at: Values, weights: Any) -> Values:
     """Return the derivatives of the score by each value that a step writes."""
     written = [x for step in graph.steps for x in flatten(step.outputs) if id(x) in at]
@@ -92,7 +81,7 @@ def _importance(graph: Graph, inputs: Nested, at: Values, weights: Any) -> Value
 
     outputs, pullback, _ = backend.vjp(run, taps)
     found = pullback(ops.cast(weights, outputs.dtype))
-    return {id(x): as_float64(w) for x, w in zip(written, found, strict=True)}
+    return {id(x): as_array(w) for x, w in zip(written, found, strict=True)}
 
 
 def _derivative(
@@ -114,9 +103,7 @@ def _derivative(
 
     outputs, pullback, _ = backend.vjp(score, [*reads.values()])
     found = pullback(ops.ones_like(outputs))
-    products = [
-        as_float64(g) * change[key] for key, g in zip(reads, found, strict=True)
-    ]
+    products = [as_array(g) * change[key] for key, g in zip(reads, found, strict=True)]
     return float(sum(product.sum() for product in products))
 
 

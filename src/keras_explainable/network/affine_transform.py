@@ -28,7 +28,7 @@ def transformed(operation: Any, images: Tensor, transform: Any) -> Tensor:
     transform = ops.reshape(transform, (-1, 8, 1, 1))
     height, width = images.shape[1:3]
     x, y = _sources(transform, height, width)
-    fill = _FILL_MODES[operation.fill_mode]
+    fill = _FILL_MODES[getattr(operation, "fill_mode", "constant")]
     x, y = fill(x, width), fill(y, height)
     read = _reader(images, operation.fill_value)
     nearest = operation.interpolation == "nearest"

@@ -12,7 +12,7 @@ import keras
 from keras import layers, ops
 
 from keras_explainable.common.structures import is_float
-from keras_explainable.network import affine_transform, rules_of_two
+from keras_explainable.network import affine_transform, rules_of_images, rules_of_two
 from keras_explainable.network.graph import Step, shallow_copy
 from keras_explainable.network.rules_of_two import zero_at_zero
 from keras_explainable.types import Tensor
@@ -43,6 +43,16 @@ def _selu(operation: Any, x: Tensor) -> Tensor:
 def _leaky_relu(operation: Any, x: Tensor) -> Tensor:
     """The derivative at 0 is the slope below 0."""
     return ops.where(x > 0, x, x * getattr(operation, "negative_slope", 0.2))
+
+
+def _relu_layer(layer: layers.ReLU, x: Tensor) -> Tensor:
+    """The derivative at the threshold is 0, and at the largest value 1."""
+    below = layer.negative_slope * (x - layer.threshold)
+    formula = ops.where(x < layer.threshold, below, layer.threshold)
+    formula = ops.where(x > layer.threshold, x, formula)
+    if layer.max_value is not None:
+        formula = ops.where(x > layer.max_value, layer.max_value, formula)
+    return rules_of_two.with_values(layer(x), formula)
 
 
 def _sparse_sigmoid(operation: Any, x: Tensor) -> Tensor:
@@ -179,11 +189,14 @@ _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "clip": (("jax", "torch"), _clip),
     "cumprod": (("tensorflow",), _cumprod),
     "fabs": (("jax",), _absolute),
+    "dot": (_ALL, rules_of_two.dot),
+    "fmod": (("tensorflow",), rules_of_two.fmod),
     "floordivide": (("torch",), _constant),
     "fmax": (("jax",), _fmax),
     "fmin": (("jax",), _fmin),
     "hardtanh": (("torch",), _hard_tanh),
     "heaviside": (("torch",), _heaviside),
+    "hsvtorgb": (("tensorflow",), rules_of_images.hsv_to_rgb),
     "hypot": (_ALL, rules_of_two.hypot),
     "ldexp": (("tensorflow", "jax"), rules_of_two.ldexp),
     "leakyrelu": (("jax",), _leaky_relu),
@@ -197,7 +210,9 @@ _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "nanstd": (_ALL, _nanstd),
     "norm": (("tensorflow", "jax"), _norm),
     "normalize": (_ALL, _unit_normalization),
+    "perspectivetransform": (("tensorflow",), rules_of_images.perspective_transform),
     "power": (("tensorflow", "jax"), rules_of_two.power),
+    "relu": (("jax",), _relu_layer),
     "selu": (("tensorflow",), _selu),
     "sinc": (("tensorflow",), zero_at_zero),
     "sliceupdate": (("tensorflow",), rules_of_two.slice_update),
@@ -207,6 +222,9 @@ _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "topk": (("torch",), _top_k),
     "unitnormalization": (_ALL, _unit_normalization),
 }
+
+#: Layers whose rules are not for the functions of the same name.
+_LAYERS = {"dot": layers.Dot, "relu": layers.ReLU}
 
 
 def merging(layer: keras.Layer, rule: Rule) -> keras.Layer:
@@ -231,6 +249,8 @@ def rule_of(function: Any) -> Rule | None:
     if not str(getattr(function, "__module__", "")).startswith("keras."):
         return None
     name = str(getattr(function, "__name__", "")).lower().replace("_", "")
+    if _LAYERS.get(name, function) is not function:
+        return None
     backends, rule = _RULES.get(name, ((), None))
     return rule if keras.backend.backend() in backends else None
 
@@ -242,6 +262,10 @@ def applies(rule: Rule, step: Step) -> bool:
     if not plain or not step.reads or not is_float(symbols[0]):
         return False
     shape = step.reads[0].shape
+    if rule is rules_of_two.dot:
+        return bool(operation.normalize)
+    if rule is _relu_layer:
+        return operation.max_value not in (None, 6) or bool(operation.threshold)
     if rule is _norm:
         return operation.ord in (None, 2, "fro")
     if rule is _unit_normalization:  # Otherwise, the slope at 0 is no infinite one.

@@ -4,12 +4,14 @@ Values are the framework's; ``derivative_rules`` says on which backends they app
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_explainable.network.graph import shallow_copy
 from keras_explainable.types import Tensor
 
 
@@ -45,6 +47,27 @@ def power(operation: Any, x1: Any, x2: Any) -> Tensor:
         return operation(x1, x2)
     is_zero = ops.logical_and(ops.equal(x1, 0), ops.equal(x2, 0))
     return operation(ops.where(is_zero, ops.ones_like(x1), x1), x2)
+
+
+def fmod(operation: Any, x1: Any, x2: Any) -> Tensor:
+    """It is linear around 0."""
+    whole = ops.stop_gradient(ops.trunc(ops.divide(x1, x2)))
+    return with_values(operation(x1, x2), ops.subtract(x1, ops.multiply(whole, x2)))
+
+
+def dot(layer: keras.layers.Dot, inputs: Sequence[Tensor]) -> Tensor:
+    """Of the cosine, the derivatives by a vector of zeros are 0."""
+    axes = [layer.axes] * 2 if isinstance(layer.axes, int) else layer.axes
+    product = shallow_copy(layer)
+    product.__dict__["normalize"] = False  # Not tracked like an attribute.
+    pairs = zip(inputs, axes, strict=True)
+    return product([zero_where_zero(ops.normalize, x, axis) for x, axis in pairs])
+
+
+def zero_where_zero(function: Any, x: Tensor, axis: Any) -> Tensor:
+    """Return 0, also as a derivative, for vectors of zeros along an axis."""
+    is_zero = ops.all(x == 0, axis=axis, keepdims=True)
+    return ops.where(is_zero, 0, function(ops.where(is_zero, 1, x), axis=axis))
 
 
 def arctan2(operation: Any, x1: Any, x2: Any) -> Tensor:
