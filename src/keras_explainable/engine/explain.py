@@ -10,7 +10,7 @@ from keras_explainable.engine.batch_source import Batch, BatchSource
 from keras_explainable.engine.map_memory import MapMemory
 from keras_explainable.engine.model_checks import check_model
 from keras_explainable.engine.nonfinite_maps import NonFiniteMaps
-from keras_explainable.engine.postprocessing import Finish, Postprocessing
+from keras_explainable.engine.postprocessing import INPUT_SIZE, Finish, Postprocessing
 from keras_explainable.engine.prepared_network import PreparedNetwork
 from keras_explainable.engine.progress_bar import Progress
 from keras_explainable.engine.results import Result, joined
@@ -48,7 +48,7 @@ def explain(
     steps: int | None = None,
     callbacks: Any = None,
     postprocessing: Postprocessing | None = None,
-    resizing: bool | tuple[int, int] | None = None,
+    resizing: bool | tuple[int, ...] | None = INPUT_SIZE,
     ids: Any = None,
     logits: bool | None = None,
     lower: bool = True,
@@ -87,8 +87,11 @@ def explain(
             if they have it, ``on_explain_progress(done, total)``, counted in rows.
         postprocessing: Function applied to the maps of each batch. It is given the
             axes of one map as ``axis=`` if it accepts that.
-        resizing: True resizes the maps to the size of the input, and (height, width)
-            to that size; bilinear, after postprocessing.
+        resizing: By default, True: maps have the spatial size of the input that they
+            belong to, whatever the layer. (height, width) resizes them to that size;
+            None or False leaves them at their own. Resizing is linear and comes after
+            postprocessing. Maps without spatial axes, as of dense layers, stay as they
+            are, unless True is passed explicitly, which raises.
         ids: One integer >= 0 for each image; by default its position in ``x``. Methods
             that draw noise return the same map for the same id and seed.
         logits: Whether logits are explained in place of the probabilities of a final

@@ -27,7 +27,6 @@ from keras_explainable.types import Model, Tensor
 _normalize = {"postprocessing": filters.normalize}
 _absolute = {"postprocessing": filters.absolute_normalize}
 _positive = {"postprocessing": filters.positive_normalize}
-_cam = {"postprocessing": filters.positive_normalize, "resizing": True}
 
 gradients = partial_explain(gradient.gradients, **_normalize)
 guided_gradients = partial_explain(gradient.guided_gradients, **_normalize)
@@ -36,12 +35,12 @@ input_x_gradient = partial_explain(gradient.input_x_gradient, **_absolute)
 integrated_gradients = partial_explain(gradient.integrated_gradients, **_absolute)
 expected_gradients = partial_explain(gradient.expected_gradients, **_absolute)
 
-cam = partial_explain(cams.cam, **_cam)
-gradcam = partial_explain(cams.gradcam, **_cam)
-gradcampp = partial_explain(cams.gradcampp, **_cam)
-hirescam = partial_explain(cams.hirescam, **_cam)
-layercam = partial_explain(cams.layercam, **_cam)
-scorecam = partial_explain(cams.scorecam, **_cam)
+cam = partial_explain(cams.cam, **_positive)
+gradcam = partial_explain(cams.gradcam, **_positive)
+gradcampp = partial_explain(cams.gradcampp, **_positive)
+hirescam = partial_explain(cams.hirescam, **_positive)
+layercam = partial_explain(cams.layercam, **_positive)
+scorecam = partial_explain(cams.scorecam, **_positive)
 
 occlusion = partial_explain(perturbation.occlusion, **_positive)
 rise = partial_explain(perturbation.rise, **_normalize)
