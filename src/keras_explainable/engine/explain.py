@@ -7,6 +7,7 @@ from keras_explainable import lowering
 from keras_explainable.common import checks
 from keras_explainable.common.structures import map_structure
 from keras_explainable.engine.batch_source import Batch, BatchSource
+from keras_explainable.engine.ignored_parameters import warn_of_ignored
 from keras_explainable.engine.map_memory import MapMemory
 from keras_explainable.engine.model_checks import check_model
 from keras_explainable.engine.nonfinite_maps import NonFiniteMaps
@@ -21,8 +22,8 @@ from keras_explainable.execution.method_checks import (
     check_method,
     check_parameters,
     check_required,
-    keyword_parameters,
     own_parameters,
+    parameters_after,
     shortcut,
     takes_any_parameter,
 )
@@ -42,11 +43,15 @@ def explain(
     model: Model,
     x: Any,
     y: Any = None,
-    *,
     batch_size: int | None = None,
     verbose: str | int = "auto",
     steps: int | None = None,
     callbacks: Any = None,
+    max_queue_size: int = 10,
+    workers: int = 1,
+    use_multiprocessing: bool = False,
+    force: bool = True,
+    *,
     postprocessing: Postprocessing | None = None,
     resizing: bool | tuple[int, ...] | None = INPUT_SIZE,
     ids: Any = None,
@@ -85,6 +90,11 @@ def explain(
         steps: The most batches to take from ``x``; required if ``x`` never ends.
         callbacks: Keras callbacks. Their ``on_predict_...`` methods are called, and,
             if they have it, ``on_explain_progress(done, total)``, counted in rows.
+        max_queue_size: No effect, like the next three; a warning says so once. They are
+            accepted because ``Model.predict`` of Keras 2 had them.
+        workers: See ``max_queue_size``.
+        use_multiprocessing: See ``max_queue_size``.
+        force: See ``max_queue_size``.
         postprocessing: Function applied to the maps of each batch. It is given the
             axes of one map as ``axis=`` if it accepts that.
         resizing: By default, True: maps have the spatial size of the input that they
@@ -118,6 +128,12 @@ def explain(
             fit the memory. Arrays are checked before anything is computed.
         TypeError: If a parameter has the wrong type.
     """
+    warn_of_ignored(
+        max_queue_size=max_queue_size,
+        workers=workers,
+        use_multiprocessing=use_multiprocessing,
+        force=force,
+    )
     switches = {"lower": lower, "return_stats": return_stats}
     if logits is not None:
         checks.boolean("logits", logits)
@@ -186,7 +202,7 @@ def explain(
 def _check_method(method: Method, params: dict[str, Any]) -> None:
     check_method(method)
     if not takes_any_parameter(method):
-        options = keyword_parameters(explain)
+        options = parameters_after(explain, "y")
         names = [parameter.name for parameter in own_parameters(method)]
         own = [name for name in names if name not in (*options, "rows", "progress")]
         check_parameters(display_name(method), params, own, options)
@@ -239,15 +255,21 @@ def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
             them.
 
     Returns:
-        A function of ``(model, x, y=None, **params)``. For example::
+        A function of ``(model, x, y=None, *args, **params)``, whose other arguments are
+        those of ``explain`` after ``y``. For example::
 
             smooth_explain = ke.partial_explain(smooth(gradients), batch_size=8)
             logits, maps = smooth_explain(model, x, y)
     """
     check_method(method)
+    call: Callable[..., Result] = explain
 
-    def explain_with(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
-        return explain(method, model, x, y, **{**defaults, **params})
+    def explain_with(
+        model: Model, x: Any, y: Any = None, *args: Any, **params: Any
+    ) -> Result:
+        given = {*parameters_after(explain, "y")[: len(args)], *params}
+        others = {name: defaults[name] for name in defaults if name not in given}
+        return call(method, model, x, y, *args, **others, **params)
 
     explain_with.__name__ = display_name(method)
     explain_with.__doc__ = (

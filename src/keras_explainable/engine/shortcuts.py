@@ -13,6 +13,7 @@ from keras_explainable.engine.results import Result
 from keras_explainable.execution.method_checks import (
     check_parameters,
     keyword_parameters,
+    parameters_after,
     shortcut,
 )
 from keras_explainable.methods import cams, gradient, meta, perturbation
@@ -88,7 +89,7 @@ def smoothgrad(
     """
     _, *of_smooth = inspect.signature(meta.smooth).parameters
     own = list(dict.fromkeys([*keyword_parameters(smoothgrad), *of_smooth]))
-    check_parameters("smoothgrad", params, own, keyword_parameters(explain))
+    check_parameters("smoothgrad", params, own, parameters_after(explain, "y"))
     names = params.keys() & {*of_smooth}
     sampling = {name: params.pop(name) for name in names}
     if "noise" not in sampling or not isinstance(noise_level, Default):
