@@ -31,7 +31,10 @@ from keras_explainable.execution.model_preparation import (
     moves_positions,
     preprocessing_of,
 )
+from keras_explainable.inspection.axes import Axes, Plan, arrange
+from keras_explainable.inspection.logits import logits_model
 from keras_explainable.inspection.model_fingerprint import fingerprint
+from keras_explainable.inspection.targets import first_output_model
 from keras_explainable.network.corrected_derivatives import DERIVATIVES
 from keras_explainable.network.torch_modules import modes_kept
 from keras_explainable.targets.target import Target, as_target
@@ -116,7 +119,10 @@ def explain(
             "framework" leaves them as they are.
         return_stats: Whether to return ``Stats``, the uncertainty of the maps, as a
             third value. For methods that sample, such as ``smooth(...)``.
-        **method_params: Parameters of ``method``.
+        **method_params: Parameters of ``method``. All methods have ``indices_axis``,
+            ``indices_batch_dims`` and ``spatial_axis``, for outputs with units along
+            another axis and inputs with several batch axes; see
+            ``ke.methods.gradient.gradients``.
 
     Returns:
         ``logits`` (N, K) and ``maps`` (N, H', W', K), or whatever the method and
@@ -140,15 +146,17 @@ def explain(
     _check_method(method, method_params)
     _check_options(method, batch_size, steps, precision, **switches)
     checks.one_of("derivatives", derivatives, DERIVATIVES)
-    finish = Finish(postprocessing, resizing)
     check_model(model)
     target = as_target(y, logits)
     if target is not None:
         _check_positions(target, method)
         target = target.with_inputs(x, preprocessing_of(method))
+    plan = _arranged(model, x, y, logits, method_params)
+    x, y, method = plan.inputs, plan.indices, plan.wrapped(method)
+    finish = Finish(postprocessing, resizing, plan.frames)
     options: dict[str, Any] = {"logits": logits, "lower": lower, "precision": precision}
     options["derivatives"] = derivatives
-    network = PreparedNetwork(model, y, target, method, method_params, **options)
+    network = PreparedNetwork(plan.model, y, target, method, method_params, **options)
     _check_precision(precision, network)
     rows = network.required_rows or batch_size
     rows = rows or lowering.suitable_rows(network.lowered)
@@ -192,11 +200,23 @@ def explain(
             results.append(joined([*map(explained, batches)]))
             progress.finish_step(results[-1])
     result = joined(results)
+    result = (*map(plan.unfolded, result[:2]), *result[2:]) if plan.lead else result
     if target and source.images is None and steps is None:
         target.warn_of_unused_rows(len(result[0]))
     zero_maps.warn()
     nonfinite.warn()
     return _with_fingerprint(result, model)
+
+
+def _arranged(
+    model: Model, x: Any, y: Any, logits: bool | None, params: dict[str, Any]
+) -> Plan:
+    """Return the model, inputs and units without the parameters for other axes."""
+    axes = Axes.taken_from(params)
+    if axes != Axes():
+        first = first_output_model(model)
+        model = first if logits is False else logits_model(first)
+    return arrange(axes, model, x, y)
 
 
 def _check_method(method: Method, params: dict[str, Any]) -> None:

@@ -38,12 +38,21 @@ INPUT_SIZE: Any = _InputSize()
 class Finish:
     """Postprocessing and resizing with the arguments of ``explain``."""
 
-    def __init__(self, postprocessing: Postprocessing | None, resizing: Any):
-        """Check the arguments; see ``explain`` for their meaning."""
+    def __init__(
+        self, postprocessing: Postprocessing | None, resizing: Any, frames: int = 0
+    ):
+        """Check the arguments; see ``explain`` for their meaning.
+
+        Args:
+            postprocessing: As in ``explain``.
+            resizing: As in ``explain``.
+            frames: Number of axes after the first that count batches as well.
+        """
         check_resizing(resizing)
         if postprocessing is not None:
             checks.is_callable("postprocessing", postprocessing)
-        self.postprocessing, self.resizing = postprocessing, resizing
+        self.resizing, self.frames = resizing, frames
+        self.postprocessing = postprocessing
 
     def __call__(self, maps: Nested, batch: Batch, network: Model) -> Nested:
         """Return the maps of the rows in use, as NumPy arrays.
@@ -53,21 +62,27 @@ class Finish:
             batch: Inputs of ``network``.
             network: Model that was explained.
         """
-        maps = map_structure(lambda x: postprocess(x, self.postprocessing), maps)
+        own = partial(
+            postprocess, postprocessing=self.postprocessing, frames=self.frames
+        )
+        maps = map_structure(own, maps)
         maps = sized(maps, self.resizing, batch.inputs, network)
         return map_structure(lambda x: ops.convert_to_numpy(x)[: batch.used], maps)
 
 
-def postprocess(maps: Tensor, postprocessing: Postprocessing | None) -> Tensor:
+def postprocess(
+    maps: Tensor, postprocessing: Postprocessing | None, frames: int = 0
+) -> Tensor:
     """Return ``postprocessing(maps)``, with the axes of one map if it takes ``axis``.
 
-    The axes of a map are those between the image axis and the unit axis.
+    The axes of a map are those between the image axis, and those of ``frames``, and the
+    unit axis.
     """
     if postprocessing is None:
         return maps
     checks.is_callable("postprocessing", postprocessing)
     if accepts_parameter(postprocessing, "axis"):
-        return postprocessing(maps, axis=tuple(range(1, len(maps.shape) - 1)))
+        return postprocessing(maps, axis=tuple(range(1 + frames, len(maps.shape) - 1)))
     return postprocessing(maps)
 
 

@@ -17,5 +17,7 @@ from keras_explainable.methods.cams.scorecam import scorecam
 
 __all__ = ["cam", "gradcam", "gradcampp", "hirescam", "layercam", "scorecam"]
 
+#: All methods of this module, as functions.
+METHODS = [globals()[name] for name in __all__]
 
 __dir__ = __all__.copy
