@@ -258,7 +258,7 @@ def test_logits_layer_of_cam(form):
     randomize(model)
     wanted = {"name": "other", "layer": other, "path": ("other",)}[form]
     activations = numpy(inspection.expose(model, "last")(X)[1])
-    kernel, units = numpy(other.kernel), np.array([[3, 0], [1, 1]])
+    kernel, units = numpy(other.kernel), np.array([[2, 0], [1, 1]])
     expected = np.einsum("bhwc,cbk->bhwk", activations, kernel[:, units])
     _, maps = cams.cam(model, X, units, logits_layer=wanted)
     np.testing.assert_allclose(numpy(maps), expected, rtol=1e-3, atol=1e-5)

@@ -31,7 +31,7 @@ from keras_explainable.network.output_units import gather_units
 #: Axis of the channels, and of the units.
 KERNEL_AXIS = -1
 
-#: Constants, which have names like those of functions but no pages of their own.
+#: Constants that other modules import from here, and that ``dir`` does not list.
 CONSTANTS = (KERNEL_AXIS, SPATIAL_AXIS, NORMALIZATION_LAYERS, POOLING_LAYERS)
 
 __all__ = [
