@@ -110,11 +110,16 @@ _DEFINED_IN = {
     "partial_explain": "engine.explain",
 }
 
+#: Names of the original package that are no part of this one's own.
+_ORIGINAL = {"engine": "engine", "explaining": "engine.explaining"}
+
 installation.prepare()
 
 
 def __getattr__(name: str) -> Any:
     """Return a public name, imported at its first use."""
+    if name in _ORIGINAL:
+        return import_module(f"{__name__}.{_ORIGINAL[name]}")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     is_module = name in _MODULES

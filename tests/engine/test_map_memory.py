@@ -1,5 +1,7 @@
 """Maps that cannot fit the memory are refused, with the figures."""
 
+from functools import partial
+
 import pytest
 from support.small_models import UNITS
 
@@ -31,10 +33,14 @@ def test_all_maps_together(monkeypatch, model, x):
     ke.gradients(model, x, [0] * 8, verbose=0, batch_size=2)
 
 
-def test_maps_of_a_small_layer_take_little(monkeypatch, model, x):
+def test_maps_of_a_small_layer_take_little_unless_they_are_resized(
+    monkeypatch, model, x
+):
     with_free(monkeypatch, 2 * 8 * MAP - 1)
-    gradcam = ke.methods.cams.gradcam
-    ke.explain(gradcam, model, x, [0] * 8, verbose=0, batch_size=2)
+    call = partial(ke.explain, ke.methods.cams.gradcam, model, x, [0] * 8, verbose=0)
+    call(batch_size=2, resizing=None)
+    with pytest.raises(ValueError, match=r"8 inputs and 1 unit"):
+        call(batch_size=2)
 
 
 def test_where_memory_cannot_be_told(monkeypatch, model, x):

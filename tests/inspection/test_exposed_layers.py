@@ -31,9 +31,11 @@ def test_layers_are_found_by_name_and_property():
     model = nested()
     inner = inspection.get_nested_layer(model, "inner")
     assert inner is model.get_layer("body").get_layer("inner")
-    assert inspection.find_layer_with(model, "kernel").name == "top"
+    assert inspection.find_layer_with(model, None, "kernel").name == "top"
     kind = layers.Conv2D
-    found = inspection.find_layer_with(model, lambda layer: isinstance(layer, kind))
+    found = inspection.find_layer_with(
+        model, properties=lambda layer: isinstance(layer, kind)
+    )
     assert found.name == "outer"
     pooling = inspection.get_global_pooling_layer(model)
     assert isinstance(pooling, layers.GlobalMaxPooling2D)
@@ -45,7 +47,7 @@ def test_layers_are_found_by_name_and_property():
     ("find", "message"),
     [
         (lambda m: inspection.get_nested_layer(m, "x"), r"a layer named 'x'.*'inner'"),
-        (lambda m: inspection.find_layer_with(m, "cell"), "a layer with cell"),
+        (lambda m: inspection.find_layer_with(m, None, "cell"), "a layer with cell"),
         (
             lambda m: inspection.get_global_pooling_layer(m.get_layer("body")),
             "a layer of global pooling",
@@ -93,9 +95,9 @@ def test_an_exposed_model_is_made_once():
     assert inspection.expose(model, "outer") is not first
 
 
-@pytest.mark.parametrize("wanted", [3, {"name": "top", "link": "sideways"}, {"x": 1}])
+@pytest.mark.parametrize("wanted", [3.0, {"name": "top", "link": "sideways"}, {"x": 1}])
 def test_invalid_endpoints_are_rejected(wanted):
-    with pytest.raises(ValueError, match="must be a layer, its name, or"):
+    with pytest.raises(ValueError, match="must be a layer, its name, a tuple"):
         inspection.expose(nested(), wanted)
 
 

@@ -116,5 +116,6 @@ def test_tf_keras_vis_cams(real, name, peer):
         normalize_cam=False,
     )
     method = getattr(ke.methods.cams, name)
-    _, maps = ke.explain(method, model, x, classes, layer=layer, lower=False, verbose=0)
+    options = {"layer": layer, "resizing": None, "lower": False, "verbose": 0}
+    _, maps = ke.explain(method, model, x, classes, **options)
     assert_same(maps[..., 0], expected)

@@ -171,7 +171,7 @@ def test_captum_cams(real, name, peer):
     model, x, classes = real
     halves = Halves(model, LAST[model.name])
     method = getattr(ke.methods.cams, name)
-    maps = found(method, model, x, classes, layer=LAST[model.name])
+    maps = found(method, model, x, classes, layer=LAST[model.name], resizing=None)
     expected = peer(halves, halves.recorded).attribute(
         torch.tensor(x), target=torch.tensor(classes)
     )

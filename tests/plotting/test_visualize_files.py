@@ -17,7 +17,9 @@ from keras_explainable.plotting import visualize
 
 def test_to_buffer_and_to_file_hold_the_same_picture(tmp_path):
     buffer, path = io.BytesIO(), tmp_path / "maps.png"
-    assert utils.visualize(PHOTOS, to_buffer=buffer, to_file=path) is None
+    found = utils.visualize(PHOTOS, to_buffer=buffer, to_file=path)
+    assert found.tobytes() == Image.open(path).tobytes()
+    buffer.seek(0)
     assert size_of(buffer.getvalue()) == size_of(path.read_bytes())
     assert size_of(path.read_bytes())[0] == "PNG"
 

@@ -88,10 +88,10 @@ def test_too_few_points_give_a_warning(mobilenet):
 
 def test_maps_of_a_linear_head(mobilenet):
     """Grad-CAM and HiResCAM equal the CAM, divided by the number of positions."""
-    _, cam = explained(cams.cam, *mobilenet)
+    _, cam = explained(cams.cam, *mobilenet, resizing=None)
     assert cam.shape == (PHOTOS, 7, 7)
     for method in (cams.gradcam, cams.hirescam):
-        _, maps = explained(method, *mobilenet)
+        _, maps = explained(method, *mobilenet, resizing=None)
         np.testing.assert_allclose(
             maps * 49, cam, rtol=1e-4, atol=1e-4 * np.abs(cam).max()
         )
@@ -99,7 +99,7 @@ def test_maps_of_a_linear_head(mobilenet):
 
 def test_a_cam_and_the_bias_add_up_to_the_output(mobilenet):
     model, *_ = mobilenet
-    logits, cam = explained(cams.cam, *mobilenet)
+    logits, cam = explained(cams.cam, *mobilenet, resizing=None)
     bias = numpy(ke.inspection.get_logits_layer(model).bias)
     expected = cam.mean(axis=(1, 2)) + bias[mobilenet[2]]
     np.testing.assert_allclose(logits, expected, rtol=1e-3)
@@ -121,9 +121,7 @@ def test_methods_find_the_object(small_objects, name):
     """More of the evidence for the class lies in the boxes than by chance."""
     *case, masks = small_objects
     postprocessing = ke.filters.positive_normalize
-    _, maps = explained(
-        METHODS[name], *case, postprocessing=postprocessing, resizing=True
-    )
+    _, maps = explained(METHODS[name], *case, postprocessing=postprocessing)
     inside = (maps * masks).sum(axis=(1, 2)) / maps.sum(axis=(1, 2))
     gain = inside / masks.mean(axis=(1, 2))
     assert np.median(gain) > 1.4, gain

@@ -7,10 +7,11 @@ from keras_explainable import lowering
 from keras_explainable.common import checks
 from keras_explainable.common.structures import map_structure
 from keras_explainable.engine.batch_source import Batch, BatchSource
+from keras_explainable.engine.ignored_parameters import warn_of_ignored
 from keras_explainable.engine.map_memory import MapMemory
 from keras_explainable.engine.model_checks import check_model
 from keras_explainable.engine.nonfinite_maps import NonFiniteMaps
-from keras_explainable.engine.postprocessing import Finish, Postprocessing
+from keras_explainable.engine.postprocessing import INPUT_SIZE, Finish, Postprocessing
 from keras_explainable.engine.prepared_network import PreparedNetwork
 from keras_explainable.engine.progress_bar import Progress
 from keras_explainable.engine.results import Result, joined
@@ -21,8 +22,8 @@ from keras_explainable.execution.method_checks import (
     check_method,
     check_parameters,
     check_required,
-    keyword_parameters,
     own_parameters,
+    parameters_after,
     shortcut,
     takes_any_parameter,
 )
@@ -30,7 +31,10 @@ from keras_explainable.execution.model_preparation import (
     moves_positions,
     preprocessing_of,
 )
+from keras_explainable.inspection.axes import Axes, Plan, arrange
+from keras_explainable.inspection.logits import logits_model
 from keras_explainable.inspection.model_fingerprint import fingerprint
+from keras_explainable.inspection.targets import first_output_model
 from keras_explainable.network.corrected_derivatives import DERIVATIVES
 from keras_explainable.network.torch_modules import modes_kept
 from keras_explainable.targets.target import Target, as_target
@@ -42,13 +46,17 @@ def explain(
     model: Model,
     x: Any,
     y: Any = None,
-    *,
     batch_size: int | None = None,
     verbose: str | int = "auto",
     steps: int | None = None,
     callbacks: Any = None,
+    max_queue_size: int = 10,
+    workers: int = 1,
+    use_multiprocessing: bool = False,
+    force: bool = True,
+    *,
     postprocessing: Postprocessing | None = None,
-    resizing: bool | tuple[int, int] | None = None,
+    resizing: bool | tuple[int, ...] | None = INPUT_SIZE,
     ids: Any = None,
     logits: bool | None = None,
     lower: bool = True,
@@ -85,10 +93,18 @@ def explain(
         steps: The most batches to take from ``x``; required if ``x`` never ends.
         callbacks: Keras callbacks. Their ``on_predict_...`` methods are called, and,
             if they have it, ``on_explain_progress(done, total)``, counted in rows.
+        max_queue_size: No effect, like the next three; a warning says so once. They are
+            accepted because ``Model.predict`` of Keras 2 had them.
+        workers: See ``max_queue_size``.
+        use_multiprocessing: See ``max_queue_size``.
+        force: See ``max_queue_size``.
         postprocessing: Function applied to the maps of each batch. It is given the
             axes of one map as ``axis=`` if it accepts that.
-        resizing: True resizes the maps to the size of the input, and (height, width)
-            to that size; bilinear, after postprocessing.
+        resizing: By default, True: maps have the spatial size of the input that they
+            belong to, whatever the layer. (height, width) resizes them to that size;
+            None or False leaves them at their own. Resizing is linear and comes after
+            postprocessing. Maps without spatial axes, as of dense layers, stay as they
+            are, unless True is passed explicitly, which raises.
         ids: One integer >= 0 for each image; by default its position in ``x``. Methods
             that draw noise return the same map for the same id and seed.
         logits: Whether logits are explained in place of the probabilities of a final
@@ -103,7 +119,10 @@ def explain(
             "framework" leaves them as they are.
         return_stats: Whether to return ``Stats``, the uncertainty of the maps, as a
             third value. For methods that sample, such as ``smooth(...)``.
-        **method_params: Parameters of ``method``.
+        **method_params: Parameters of ``method``. All methods have ``indices_axis``,
+            ``indices_batch_dims`` and ``spatial_axis``, for outputs with units along
+            another axis and inputs with several batch axes; see
+            ``ke.methods.gradient.gradients``.
 
     Returns:
         ``logits`` (N, K) and ``maps`` (N, H', W', K), or whatever the method and
@@ -115,21 +134,29 @@ def explain(
             fit the memory. Arrays are checked before anything is computed.
         TypeError: If a parameter has the wrong type.
     """
+    warn_of_ignored(
+        max_queue_size=max_queue_size,
+        workers=workers,
+        use_multiprocessing=use_multiprocessing,
+        force=force,
+    )
     switches = {"lower": lower, "return_stats": return_stats}
     if logits is not None:
         checks.boolean("logits", logits)
     _check_method(method, method_params)
     _check_options(method, batch_size, steps, precision, **switches)
     checks.one_of("derivatives", derivatives, DERIVATIVES)
-    finish = Finish(postprocessing, resizing)
     check_model(model)
     target = as_target(y, logits)
     if target is not None:
         _check_positions(target, method)
         target = target.with_inputs(x, preprocessing_of(method))
+    plan = _arranged(model, x, y, logits, method_params)
+    x, y, method = plan.inputs, plan.indices, plan.wrapped(method)
+    finish = Finish(postprocessing, resizing, plan.frames)
     options: dict[str, Any] = {"logits": logits, "lower": lower, "precision": precision}
     options["derivatives"] = derivatives
-    network = PreparedNetwork(model, y, target, method, method_params, **options)
+    network = PreparedNetwork(plan.model, y, target, method, method_params, **options)
     _check_precision(precision, network)
     rows = network.required_rows or batch_size
     rows = rows or lowering.suitable_rows(network.lowered)
@@ -173,6 +200,7 @@ def explain(
             results.append(joined([*map(explained, batches)]))
             progress.finish_step(results[-1])
     result = joined(results)
+    result = (*map(plan.unfolded, result[:2]), *result[2:]) if plan.lead else result
     if target and source.images is None and steps is None:
         target.warn_of_unused_rows(len(result[0]))
     zero_maps.warn()
@@ -180,10 +208,21 @@ def explain(
     return _with_fingerprint(result, model)
 
 
+def _arranged(
+    model: Model, x: Any, y: Any, logits: bool | None, params: dict[str, Any]
+) -> Plan:
+    """Return the model, inputs and units without the parameters for other axes."""
+    axes = Axes.taken_from(params)
+    if axes != Axes():
+        first = first_output_model(model)
+        model = first if logits is False else logits_model(first)
+    return arrange(axes, model, x, y)
+
+
 def _check_method(method: Method, params: dict[str, Any]) -> None:
     check_method(method)
     if not takes_any_parameter(method):
-        options = keyword_parameters(explain)
+        options = parameters_after(explain, "y")
         names = [parameter.name for parameter in own_parameters(method)]
         own = [name for name in names if name not in (*options, "rows", "progress")]
         check_parameters(display_name(method), params, own, options)
@@ -236,15 +275,21 @@ def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
             them.
 
     Returns:
-        A function of ``(model, x, y=None, **params)``. For example::
+        A function of ``(model, x, y=None, *args, **params)``, whose other arguments are
+        those of ``explain`` after ``y``. For example::
 
             smooth_explain = ke.partial_explain(smooth(gradients), batch_size=8)
             logits, maps = smooth_explain(model, x, y)
     """
     check_method(method)
+    call: Callable[..., Result] = explain
 
-    def explain_with(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
-        return explain(method, model, x, y, **{**defaults, **params})
+    def explain_with(
+        model: Model, x: Any, y: Any = None, *args: Any, **params: Any
+    ) -> Result:
+        given = {*parameters_after(explain, "y")[: len(args)], *params}
+        others = {name: defaults[name] for name in defaults if name not in given}
+        return call(method, model, x, y, *args, **others, **params)
 
     explain_with.__name__ = display_name(method)
     explain_with.__doc__ = (

@@ -1,14 +1,16 @@
 """Postprocessing and resizing of the maps of a batch."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_explainable.common import checks
 from keras_explainable.common.interpolation import interpolated
-from keras_explainable.common.structures import Nested, flatten, map_structure
+from keras_explainable.common.structures import Nested, flatten, is_float, map_structure
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.inspection.exposed_layers import inputs_of_exposed, is_exposed
@@ -22,15 +24,35 @@ from keras_explainable.types import Model, Tensor
 Postprocessing = Callable[..., Tensor]
 
 
+class _InputSize:
+    """The default of ``resizing``: True, but for maps without spatial axes."""
+
+    def __repr__(self) -> str:
+        return "True"
+
+
+#: Distinguishable from True, which raises for maps that cannot be resized.
+INPUT_SIZE: Any = _InputSize()
+
+
 class Finish:
     """Postprocessing and resizing with the arguments of ``explain``."""
 
-    def __init__(self, postprocessing: Postprocessing | None, resizing: Any):
-        """Check the arguments; see ``explain`` for their meaning."""
+    def __init__(
+        self, postprocessing: Postprocessing | None, resizing: Any, frames: int = 0
+    ):
+        """Check the arguments; see ``explain`` for their meaning.
+
+        Args:
+            postprocessing: As in ``explain``.
+            resizing: As in ``explain``.
+            frames: Number of axes after the first that count batches as well.
+        """
         check_resizing(resizing)
         if postprocessing is not None:
             checks.is_callable("postprocessing", postprocessing)
-        self.postprocessing, self.resizing = postprocessing, resizing
+        self.resizing, self.frames = resizing, frames
+        self.postprocessing = postprocessing
 
     def __call__(self, maps: Nested, batch: Batch, network: Model) -> Nested:
         """Return the maps of the rows in use, as NumPy arrays.
@@ -40,21 +62,27 @@ class Finish:
             batch: Inputs of ``network``.
             network: Model that was explained.
         """
-        maps = map_structure(lambda x: postprocess(x, self.postprocessing), maps)
+        own = partial(
+            postprocess, postprocessing=self.postprocessing, frames=self.frames
+        )
+        maps = map_structure(own, maps)
         maps = sized(maps, self.resizing, batch.inputs, network)
         return map_structure(lambda x: ops.convert_to_numpy(x)[: batch.used], maps)
 
 
-def postprocess(maps: Tensor, postprocessing: Postprocessing | None) -> Tensor:
+def postprocess(
+    maps: Tensor, postprocessing: Postprocessing | None, frames: int = 0
+) -> Tensor:
     """Return ``postprocessing(maps)``, with the axes of one map if it takes ``axis``.
 
-    The axes of a map are those between the image axis and the unit axis.
+    The axes of a map are those between the image axis, and those of ``frames``, and the
+    unit axis.
     """
     if postprocessing is None:
         return maps
     checks.is_callable("postprocessing", postprocessing)
     if accepts_parameter(postprocessing, "axis"):
-        return postprocessing(maps, axis=tuple(range(1, len(maps.shape) - 1)))
+        return postprocessing(maps, axis=tuple(range(1 + frames, len(maps.shape) - 1)))
     return postprocessing(maps)
 
 
@@ -63,38 +91,61 @@ def sized(maps: Nested, resizing: Any, inputs: Nested, network: Model) -> Nested
 
     Args:
         maps: Maps of each input, by name if an input has none; or maps of a layer.
-        resizing: None, True for the size of the input, or a size. Maps of a layer get
-            the size of the input that it belongs to.
+        resizing: None or False, True for the size of the input, or a size. Maps of a
+            layer get the size of the input that it belongs to. ``INPUT_SIZE`` is True
+            for maps (B, h, w, K) with the axes of an input (B, H, W, C), whatever
+            their number, and leaves other maps as they are.
         inputs: Inputs (B, *spatial, C).
         network: Model that was explained.
     """
     if resizing is None or resizing is False:
         return maps
-    if keras.tree.is_nested(maps):
-        flat = flatten(inputs)
-        if len(flatten(maps)) < len(flat):
-            named = zip(names_in_order(symbolic_inputs(network)), flat, strict=True)
-            inputs = {name: x for name, x in named if name in maps}
-        return map_structure(lambda x, like: _sized(x, resizing, like), maps, inputs)
-    return _sized(maps, resizing, input_of_layer(network, inputs))
+    likes = _inputs_of_maps(maps, inputs, network)
+    if resizing is not INPUT_SIZE:
+        return map_structure(partial(_sized, resizing), maps, likes)
+    if _are_known(maps, likes, inputs, network):
+        return map_structure(_like_input, maps, likes)
+    return maps
 
 
-def _sized(maps: Tensor, resizing: Any, like: Tensor) -> Tensor:
+def _are_known(maps: Nested, likes: Nested, inputs: Nested, network: Model) -> bool:
+    """Return whether maps belong to ``likes``; a method of the user's may return any.
+
+    A single map of several inputs, for example, may belong to any of them.
+    """
+    if not keras.tree.is_nested(maps):
+        return len(flatten(inputs)) == 1 or is_exposed(network)
+    try:
+        keras.tree.assert_same_structure(maps, likes)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _inputs_of_maps(maps: Nested, inputs: Nested, network: Model) -> Nested:
+    """Return the input that each of the maps belongs to, in their structure."""
+    flat, names = flatten(inputs), names_in_order(symbolic_inputs(network))
+    if not keras.tree.is_nested(maps):
+        exposed = len(flat) > 1 and is_exposed(network)
+        return flat[inputs_of_exposed(network)[0] if exposed else 0]
+    if isinstance(maps, dict) and {*maps} <= {*names} and len(names) == len(flat):
+        return {name: x for name, x in zip(names, flat, strict=True) if name in maps}
+    return inputs
+
+
+def _like_input(maps: Tensor, like: Tensor) -> Tensor:
+    alike = len(np.shape(maps)) == len(like.shape) > 2
+    return resize(maps, map_shape(like.shape)) if alike else maps
+
+
+def _sized(resizing: Any, maps: Tensor, like: Tensor) -> Tensor:
     size = map_shape(like.shape) if resizing is True else tuple(resizing)
     return resize(maps, size)
 
 
-def input_of_layer(network: Model, inputs: Nested) -> Tensor:
-    """Return the input that the maps of an exposed layer belong to."""
-    first, *others = flatten(inputs)
-    if others and is_exposed(network):
-        return flatten(inputs)[inputs_of_exposed(network)[0]]
-    return first
-
-
 def check_resizing(resizing: Any) -> None:
     """Raise ValueError unless ``resizing`` is None, a boolean or a size."""
-    if resizing is None or isinstance(resizing, bool):
+    if resizing is None or isinstance(resizing, bool | _InputSize):
         return
     size = resizing if isinstance(resizing, tuple | list) else ()
     if not size or not all(isinstance(side, int) and side > 0 for side in size):
@@ -107,6 +158,8 @@ def check_resizing(resizing: Any) -> None:
 def resize(maps: Tensor, size: tuple[int, ...]) -> Tensor:
     """Return maps (B, *spatial, ..., K), linearly interpolated to another size.
 
+    Integers and booleans, such as labels, become floats if the size differs.
+
     Raises:
         ValueError: If the maps have fewer spatial axes than ``size``.
     """
@@ -116,4 +169,7 @@ def resize(maps: Tensor, size: tuple[int, ...]) -> Tensor:
             f"`resizing` must be None, or a size for the maps' axes {found}; received "
             f"{size} (True is the size of the input). `layer=` may name another layer."
         )
-    return interpolated(maps, size)
+    if found[: len(size)] == size:
+        return maps
+    maps = ops.convert_to_tensor(maps)
+    return interpolated(maps if is_float(maps) else ops.cast(maps, "float32"), size)

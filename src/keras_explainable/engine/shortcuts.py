@@ -13,6 +13,7 @@ from keras_explainable.engine.results import Result
 from keras_explainable.execution.method_checks import (
     check_parameters,
     keyword_parameters,
+    parameters_after,
     shortcut,
 )
 from keras_explainable.methods import cams, gradient, meta, perturbation
@@ -27,7 +28,6 @@ from keras_explainable.types import Model, Tensor
 _normalize = {"postprocessing": filters.normalize}
 _absolute = {"postprocessing": filters.absolute_normalize}
 _positive = {"postprocessing": filters.positive_normalize}
-_cam = {"postprocessing": filters.positive_normalize, "resizing": True}
 
 gradients = partial_explain(gradient.gradients, **_normalize)
 guided_gradients = partial_explain(gradient.guided_gradients, **_normalize)
@@ -36,16 +36,16 @@ input_x_gradient = partial_explain(gradient.input_x_gradient, **_absolute)
 integrated_gradients = partial_explain(gradient.integrated_gradients, **_absolute)
 expected_gradients = partial_explain(gradient.expected_gradients, **_absolute)
 
-cam = partial_explain(cams.cam, **_cam)
-gradcam = partial_explain(cams.gradcam, **_cam)
-gradcampp = partial_explain(cams.gradcampp, **_cam)
-hirescam = partial_explain(cams.hirescam, **_cam)
-layercam = partial_explain(cams.layercam, **_cam)
-scorecam = partial_explain(cams.scorecam, **_cam)
-minmaxcam = partial_explain(cams.minmaxcam, **_cam)
-d_minmaxcam = partial_explain(cams.d_minmaxcam, **_cam)
-minmaxgradcam = partial_explain(cams.minmaxgradcam, **_cam)
-d_minmaxgradcam = partial_explain(cams.d_minmaxgradcam, **_cam)
+cam = partial_explain(cams.cam, **_positive)
+gradcam = partial_explain(cams.gradcam, **_positive)
+gradcampp = partial_explain(cams.gradcampp, **_positive)
+hirescam = partial_explain(cams.hirescam, **_positive)
+layercam = partial_explain(cams.layercam, **_positive)
+scorecam = partial_explain(cams.scorecam, **_positive)
+minmaxcam = partial_explain(cams.minmaxcam, **_positive)
+d_minmaxcam = partial_explain(cams.d_minmaxcam, **_positive)
+minmaxgradcam = partial_explain(cams.minmaxgradcam, **_positive)
+d_minmaxgradcam = partial_explain(cams.d_minmaxgradcam, **_positive)
 
 occlusion = partial_explain(perturbation.occlusion, **_positive)
 rise = partial_explain(perturbation.rise, **_normalize)
@@ -93,7 +93,7 @@ def smoothgrad(
     """
     _, *of_smooth = inspect.signature(meta.smooth).parameters
     own = list(dict.fromkeys([*keyword_parameters(smoothgrad), *of_smooth]))
-    check_parameters("smoothgrad", params, own, keyword_parameters(explain))
+    check_parameters("smoothgrad", params, own, parameters_after(explain, "y"))
     names = params.keys() & {*of_smooth}
     sampling = {name: params.pop(name) for name in names}
     if "noise" not in sampling or not isinstance(noise_level, Default):

@@ -59,6 +59,13 @@ def keyword_parameters(function: Any) -> list[str]:
     return [each.name for each in every if each.kind is Parameter.KEYWORD_ONLY]
 
 
+def parameters_after(function: Any, name: str) -> list[str]:
+    """Return the names of the parameters after one, but for ``**params``."""
+    every = _parameters(function).values()
+    names = [each.name for each in every if each.kind is not Parameter.VAR_KEYWORD]
+    return names[names.index(name) + 1 :]
+
+
 def own_parameters(method: Method) -> list[Parameter]:
     """Return the parameters of a method that follow model, inputs and indices.
 

@@ -8,11 +8,17 @@ builds (``execution``). It must not know the explanation methods, sampling, or t
 lowered copy.
 """
 
-from keras_explainable.inspection.biases import biases, layers_with_biases
+from keras_explainable.filters import SPATIAL as SPATIAL_AXIS
+from keras_explainable.inspection.biases import (
+    NORMALIZATION_LAYERS,
+    biases,
+    layers_with_biases,
+)
 from keras_explainable.inspection.channels import channels_last_model
 from keras_explainable.inspection.embeddings import embedded_model
 from keras_explainable.inspection.exposed_layers import endpoints, expose
 from keras_explainable.inspection.find_layers import (
+    POOLING_LAYERS,
     find_layer_with,
     get_global_pooling_layer,
     get_logits_layer,
@@ -21,6 +27,12 @@ from keras_explainable.inspection.find_layers import (
 from keras_explainable.inspection.logits import logits_model, runnable_model
 from keras_explainable.inspection.targets import output_model, target_model
 from keras_explainable.network.output_units import gather_units
+
+#: Axis of the channels, and of the units.
+KERNEL_AXIS = -1
+
+#: Constants that other modules import from here, and that ``dir`` does not list.
+CONSTANTS = (KERNEL_AXIS, SPATIAL_AXIS, NORMALIZATION_LAYERS, POOLING_LAYERS)
 
 __all__ = [
     "biases",

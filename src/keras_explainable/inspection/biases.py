@@ -12,25 +12,35 @@ from keras_explainable.network.operation_kinds import LINEAR, batchnorm_arrays
 from keras_explainable.network.time_distributed import frame_axes, operation_on_frames
 from keras_explainable.types import Model
 
-NORMALIZATIONS = layers.BatchNormalization, layers.LayerNormalization
+NORMALIZATION_LAYERS = layers.BatchNormalization, layers.LayerNormalization
 
 
 def layers_with_biases(
-    model: Model, exclude: Iterable[keras.Layer | str] = ()
-) -> tuple[list[keras.Layer], list[np.ndarray]]:
+    model: Model,
+    exclude: Iterable[keras.Layer | str] = (),
+    return_biases: bool = True,
+) -> tuple[list[keras.Layer], list[np.ndarray]] | list[keras.Layer]:
     """Return the layers that add a bias, in the model's order, and their biases.
 
     Args:
         model: Keras model. Its nested models are searched as well.
         exclude: Layers to leave out, or their names; for example the logits layer.
+        return_biases: Whether to return the biases, too.
 
     Returns:
-        The layers, and for each of them its bias as ``biases`` returns it.
+        The layers, and for each of them its bias as ``biases`` returns it; or the
+        layers alone.
     """
+    biased = _biased_layers(model, exclude)
+    return (biased, biases(biased)) if return_biases else biased
+
+
+def _biased_layers(
+    model: Model, exclude: Iterable[keras.Layer | str] = ()
+) -> list[keras.Layer]:
     excluded = [getattr(layer, "name", layer) for layer in exclude]
     found = (layer for layer in layers_reversed(model)[::-1] if has_bias(layer))
-    biased = [layer for layer in found if layer.name not in excluded]
-    return biased, biases(biased)
+    return [layer for layer in found if layer.name not in excluded]
 
 
 def has_bias(layer: Any) -> bool:
@@ -55,7 +65,7 @@ def biases(model_or_layers: Model | Iterable[keras.Layer]) -> list[np.ndarray]:
             are taken.
     """
     if isinstance(model_or_layers, keras.Model):
-        return layers_with_biases(model_or_layers)[1]
+        return biases(_biased_layers(model_or_layers))
     return [_bias(layer) for layer in model_or_layers]
 
 
@@ -67,7 +77,7 @@ def bias_of_output(layer: keras.Layer, rank: int) -> np.ndarray:
         rank: Number of axes of the output.
     """
     inner, frames = operation_on_frames(layer), frame_axes(layer)
-    axes = getattr(inner, "axis", -1) if isinstance(inner, NORMALIZATIONS) else -1
+    axes = getattr(inner, "axis", -1) if isinstance(inner, NORMALIZATION_LAYERS) else -1
     axes = axes if isinstance(axes, list | tuple) else [axes]
     places = sorted(frames + axis if axis >= 0 else rank + axis for axis in axes)
     is_norm = isinstance(inner, layers.LayerNormalization)

@@ -1,6 +1,6 @@
 """Models whose inner layers are outputs too, and derivatives by what they output."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,11 @@ from keras_explainable.inspection.find_calls import (
     parse,
     tensors_of,
 )
-from keras_explainable.inspection.logits import rewritten_model
+from keras_explainable.inspection.logits import (
+    rewritten_model,
+    with_logits_of,
+    with_resolved_activations,
+)
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import Graph, GraphModel, Step, ids
 from keras_explainable.network.model_inputs import names_in_order, symbolic_inputs
@@ -28,20 +32,24 @@ from keras_explainable.types import Model, Tensor
 
 def expose(
     model: Model,
-    arguments: Endpoint | list[Endpoint] | None = None,
-    outputs: Endpoint | list[Endpoint] | None = None,
+    arguments: int | Endpoint | Sequence[int | Endpoint] | None = None,
+    outputs: int | Endpoint | Sequence[int | Endpoint] | None = None,
 ) -> Model:
-    """Return a model with outputs ``[outputs, *arguments]``, sharing its layers.
+    """Return a model with outputs ``[*outputs, *arguments]``, sharing its layers.
 
     Args:
         model: Functional or Sequential Keras model, which is only read.
-        arguments: Layers whose output to expose, as objects or by name, also within
-            nested models; {"name": ..., "link": "input"} exposes a layer's input, and
+        arguments: Layers whose output to expose: objects, names (also of layers within
+            nested models), tuples of names such as ("outer", "inner"), positions in
+            ``model.layers``, or symbolic tensors that layers output.
+            {"name": ..., "link": "input"} exposes a layer's input, and
             {"name": ..., "node": k} the output of its k-th call (0, 1, ... in the order
-            in which it was called; by default the last). None exposes the input of the
-            global pooling or else the output of the last layer with spatial output.
-        outputs: Layer whose output comes first, given in the same way. None keeps the
-            output of ``model``.
+            in which it was called, "first" or "last"; by default the last). None
+            exposes the input of the global pooling or else the output of the last layer
+            with spatial output.
+        outputs: Layers whose output comes first, given in the same way; a tuple of
+            names stands for several. None is the first output of ``model``, but its
+            logits if it ends in a softmax or sigmoid.
 
     Raises:
         ValueError: If there is no such layer, or the layers of ``model`` are not known.
@@ -51,7 +59,24 @@ def expose(
         exposed = ke.inspection.expose(model, "conv5_block3_out")
         logits, maps = ke.gradcam(exposed, x, y)
     """
-    return _rewritten(model, _with_exposed, parse(arguments), parse(outputs))
+    first = list(outputs) if isinstance(outputs, tuple) else outputs
+    links = [parse(_at_positions(model, each)) for each in (arguments, first)]
+    return _rewritten(model, _with_exposed, *links)
+
+
+def _at_positions(model: Model, wanted: Any) -> Any:
+    """Return layers in place of their positions in the model."""
+    if isinstance(wanted, list):
+        return [_at_positions(model, each) for each in wanted]
+    if type(wanted) is not int:
+        return wanted
+    layers = model.layers
+    if not -len(layers) <= wanted < len(layers):
+        raise ValueError(
+            f"The position of a layer must be below {len(layers)}, the number of "
+            f"layers; received {wanted}."
+        )
+    return layers[wanted]
 
 
 def expose_for_each_input(model: Model, layer: Endpoint | None = None) -> Model:
@@ -94,6 +119,32 @@ def _rewritten(
     return exposed
 
 
+def units_of_layer(model: Model, layer: Endpoint) -> Model:
+    """Return a model with the units of a layer in place of its first output.
+
+    Args:
+        model: Functional or Sequential Keras model, which is only read; other outputs,
+            such as exposed layers, stay. It is returned if the output is the layer's.
+        layer: Layer, as in ``expose``; of an activation, its logits.
+
+    Raises:
+        ValueError: If there is no such layer.
+    """
+    if exposes_for_each_input(model):
+        return model
+    return rewritten_model(model, _with_units_of, *parse(layer))
+
+
+def _with_units_of(graph: Graph, layer: LayerLink) -> Graph:
+    flat, calls = _with_calls(with_resolved_activations(graph))
+    first, *others = keras.tree.flatten(flat.outputs)
+    found = tensors_of(calls, layer)[-1]
+    if found is first:
+        return graph
+    flat, logits = with_logits_of(flat, found)
+    return replace(flat, outputs=[logits, *others] if others else logits).pruned()
+
+
 def layer_model(model: Model, layer: Endpoint) -> Model:
     """Return a model of the output of an inner layer, sharing ``model``'s layers.
 
@@ -113,7 +164,7 @@ def _with_layer_output(graph: Graph, layer: LayerLink) -> Graph:
 
 
 def endpoints(
-    model: Model, wanted: Endpoint | list[Endpoint] | None = None
+    model: Model, wanted: int | Endpoint | Sequence[int | Endpoint] | None = None
 ) -> list[keras.KerasTensor]:
     """Return the symbolic tensors of layers, which have their shapes and dtypes.
 
@@ -248,13 +299,15 @@ def _with_exposed(
     graph: Graph, arguments: tuple[LayerLink, ...], outputs: tuple[LayerLink, ...]
 ) -> Graph:
     """Return the graph with the last of the calls that each link stands for."""
-    flat, calls = _with_calls(graph)
+    flat, calls = _with_calls(with_resolved_activations(graph))
     found = [
         tensors_of(calls, each)[-1]
         for each in arguments or [last_spatial(calls, flat.inputs)]
     ]
     first = [tensors_of(calls, each)[-1] for each in outputs]
-    first = first or [first_of(flat.outputs)]
+    if not first:
+        flat, logits = with_logits_of(flat, first_of(flat.outputs))
+        first = [logits]
     return replace(flat, outputs=[*first, *found]).pruned()
 
 

@@ -1,52 +1,89 @@
 """Find the calls of a layer in a graph, and the tensors that they read and write."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import keras
 
 from keras_explainable.common.structures import flatten
-from keras_explainable.inspection.find_layers import GLOBAL_POOLING
+from keras_explainable.inspection.find_layers import GLOBAL_POOLING, get_nested_layer
 from keras_explainable.network.graph import Step
 from keras_explainable.network.layers_of_model import layers_within
 
-#: A layer or its name, for its output; {"name": ..., "link": "input"} for its input;
-#: {"name": ..., "node": k} for its k-th call.
-Endpoint: TypeAlias = str | keras.Layer | Mapping[str, Any]
+#: A layer or its name, for its output; a tuple of names, for a layer in nested models;
+#: what a layer outputs, as a symbolic tensor; {"name": ..., "link": "input"} for a
+#: layer's input; {"name": ..., "node": k} for its k-th call.
+Endpoint: TypeAlias = (
+    str | tuple[str, ...] | keras.Layer | keras.KerasTensor | Mapping[str, Any]
+)
+
+#: Other names of calls. A number counts them in the order in which they were made.
+NODES = {"first": 0, "last": -1}
 
 
 class LayerLink(NamedTuple):
-    """The output or input of a layer, for one of its calls or (None) for all."""
+    """The output or input of a layer, for one of its calls or (None) for all.
+
+    ``call`` and ``place`` say which of its calls, by the layer's own count, and which
+    of its outputs a symbolic tensor is.
+    """
 
     layer: Any
     link: str = "output"
     node: int | None = None
+    call: int | None = None
+    place: int = 0
 
 
-def parse(wanted: Endpoint | list[Endpoint] | None) -> tuple[LayerLink, ...]:
+def parse(wanted: Endpoint | Sequence[Endpoint] | None) -> tuple[LayerLink, ...]:
     """Return the links that the arguments of ``expose`` stand for."""
-    several = wanted if isinstance(wanted, list | tuple) else [wanted]
-    return tuple(_parse_one(each) for each in several if each is not None)
+    every = wanted if isinstance(wanted, list) else [wanted]
+    if isinstance(wanted, tuple) and not _is_path(wanted):
+        every = [*wanted]
+    return tuple(_parse_one(each) for each in every if each is not None)
 
 
-def _parse_one(wanted: Endpoint) -> LayerLink:
-    found = LayerLink(wanted) if isinstance(wanted, str | keras.Layer) else None
-    if isinstance(wanted, Mapping) and {*wanted} <= {"name", "link", "node"}:
-        layer, link = wanted.get("name", ""), wanted.get("link", "output")
-        found = LayerLink(layer, link, wanted.get("node"))
-    if found is None or not _is_valid(found):
+def _is_path(wanted: Any) -> bool:
+    is_tuple = isinstance(wanted, tuple) and len(wanted) > 0
+    return is_tuple and all(isinstance(name, str) for name in wanted)
+
+
+def _parse_one(wanted: Any) -> LayerLink:
+    found = None
+    if isinstance(wanted, str | keras.Layer) or _is_path(wanted):
+        found = LayerLink(wanted)
+    elif isinstance(wanted, keras.KerasTensor):
+        found = _link_of_tensor(wanted)
+    elif isinstance(wanted, Mapping) and {*wanted} <= {"name", "layer", "link", "node"}:
+        layer, link = wanted.get("layer", wanted.get("name", "")), wanted.get("link")
+        layer = tuple(layer) if isinstance(layer, list) else layer
+        node = wanted.get("node")
+        node = NODES.get(node, node) if isinstance(node, str) else node
+        found = LayerLink(layer, link or "output", node)
+        found = found if _is_valid(found, wanted.get("node")) else None
+    if found is None:
         raise ValueError(
             "`layer` (of `expose`, `arguments` and `outputs`) must be a layer, its "
-            "name, or "
-            '{"name": ..., "link": "input" or "output", "node": 0, 1, ...}; '
-            f"received {wanted!r}."
+            "name, a tuple of names, a symbolic tensor, or "
+            '{"name": ..., "link": "input" or "output", "node": 0, 1, ..., "first" or '
+            f'"last"}}; received {wanted!r}.'
         )
     return found
 
 
-def _is_valid(link: LayerLink) -> bool:
+def _link_of_tensor(tensor: keras.KerasTensor) -> LayerLink | None:
+    """Return the link to what an operation outputs; None for a tensor of no model."""
+    history = getattr(tensor, "_keras_history", None)
+    if history is None:
+        return None
+    operation, call, place = history
+    return LayerLink(operation, call=call, place=place)
+
+
+def _is_valid(link: LayerLink, node: Any) -> bool:
     is_count = type(link.node) is int and link.node >= 0
-    return link.link in ("input", "output") and (link.node is None or is_count)
+    known = link.node is None or is_count or node == "last"
+    return link.link in ("input", "output") and known
 
 
 def tensors_of(calls: list[Step], link: LayerLink) -> list[keras.KerasTensor]:
@@ -66,11 +103,18 @@ def tensors_of(calls: list[Step], link: LayerLink) -> list[keras.KerasTensor]:
             f"{_name(link.layer)!r}; received {link.node}."
         )
     found = found if link.node is None else [found[link.node]]
+    found = [call for call in found if call.call_number == link.call] or found
     ends = [call.outputs if link.link == "output" else call.reads for call in found]
-    return [flatten(tensors)[0] for tensors in ends]
+    return [flatten(tensors)[link.place] for tensors in ends]
 
 
 def _calls_of(calls: list[Step], layer: Any) -> list[Step]:
+    if isinstance(layer, tuple):
+        outer, *inner = layer
+        found = _calls_of(calls, outer)
+        if not inner:
+            return found
+        return _calls_of(calls, get_nested_layer(found[-1].operation, inner))
     same = [call for call in calls if call.operation is layer]
     name = _name(layer)
     if found := same or [call for call in calls if call.operation.name == name]:

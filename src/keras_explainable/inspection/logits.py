@@ -57,7 +57,7 @@ def runnable_model(model: Model) -> Model:
     This is ``model`` itself, unless the ``activation`` of a layer was set to a name
     (``model.layers[-1].activation = "linear"``), which Keras cannot call.
     """
-    return rewritten_model(model, _with_resolved_activations)
+    return rewritten_model(model, with_resolved_activations)
 
 
 def logits_of_all_outputs(model: Model) -> Model:
@@ -129,16 +129,21 @@ def _with_all_logits(graph: Graph) -> Graph:
 
 
 def _with_logits_of(graph: Graph, outputs: Sequence[Any]) -> Graph:
-    graph = _with_resolved_activations(graph)
-    steps, logits = list(graph.steps), dict[int, Any]()
+    graph = with_resolved_activations(graph)
+    logits = dict[int, Any]()
+    rewritten = graph
     for output in outputs:
-        logits[id(output)], step = _logits(graph, output)
-        steps += [step] if step else []
+        rewritten, logits[id(output)] = with_logits_of(rewritten, output)
     if all(id(logits[id(output)]) == id(output) for output in outputs):
         return graph
-    return replace(
-        graph, steps=tuple(steps), outputs=substituted(graph.outputs, logits)
-    ).pruned()
+    return replace(rewritten, outputs=substituted(graph.outputs, logits)).pruned()
+
+
+def with_logits_of(graph: Graph, output: Any) -> tuple[Graph, Any]:
+    """Return the graph with a step for the logits of an output, and these logits."""
+    logits, step = _logits(graph, output)
+    steps = (*graph.steps, step) if step else graph.steps
+    return replace(graph, steps=steps), logits
 
 
 def _logits(graph: Graph, output: Any) -> tuple[Any, Step | None]:
@@ -193,7 +198,8 @@ def _ends_in_activation(operation: Any) -> bool:
     return any(isinstance(layer, k) and type(layer).call is k.call for k in kinds)
 
 
-def _with_resolved_activations(graph: Graph) -> Graph:
+def with_resolved_activations(graph: Graph) -> Graph:
+    """Return the graph with functions in place of names of activations."""
     if not any(isinstance(activation_of(step.operation), str) for step in graph.steps):
         return graph
     return replace(graph, steps=tuple(_resolve(step) for step in graph.steps))

@@ -16,6 +16,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common import checks
 from keras_explainable.common.structures import take_rows
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.embeddings import check_real_inputs
 from keras_explainable.network import output_units
 from keras_explainable.network.masked_steps import (
@@ -36,6 +37,7 @@ __all__ = ["occlusion", "rise"]
 __dir__ = __all__.copy
 
 
+@along_axes
 @partial(averaging_loop.looping_method, samples=False)
 def occlusion(
     call: averaging_loop.MethodCall,
@@ -89,6 +91,7 @@ def occlusion(
     return accumulator.logits, accumulator.maps
 
 
+@along_axes
 @averaging_loop.looping_method
 def rise(
     call: averaging_loop.MethodCall,

@@ -12,6 +12,11 @@ from keras_explainable import backend
 from keras_explainable.common.structures import Nested, first_of, row_count, take_rows
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.execution.compilation import accepts_parameter, compiled
+from keras_explainable.network.gather_along_axis import (
+    check_entries,
+    gather_along_axis,
+    shape_of,
+)
 from keras_explainable.network.model_inputs import as_array, dtype_name, shape_text
 from keras_explainable.network.trace_model import first_key
 from keras_explainable.types import Method, Model, Tensor
@@ -116,12 +121,38 @@ def maps_of_units(
     return gather_units(outputs, indices), maps
 
 
-def gather_units(outputs: Tensor, indices: Tensor) -> Tensor:
-    """Return the selected units (B, K) of ``outputs`` (B, units)."""
+def gather_units(
+    tensor: Tensor, indices: Any, axis: int = -1, batch_dims: int = -1
+) -> Tensor:
+    """Return the units of a tensor that indices select; all of them for None.
+
+    For outputs (B, units) and indices (B, K), these are (B, K).
+
+    Args:
+        tensor: Tensor (..., units, ...).
+        indices: Integers, as a rule (B, K).
+        axis: Axis of the units.
+        batch_dims: Number of first axes that tensor and indices share. A negative
+            number counts from the axes of the indices: by default, it is all but the
+            last. 0 selects the same units for all.
+
+    Returns:
+        A tensor of shape
+        ``tensor.shape[:axis] + indices.shape[batch_dims:] + tensor.shape[axis + 1:]``.
+
+    Raises:
+        ValueError: If the axes do not fit, or a unit does not exist.
+    """
     recorded = _recorded.get()  # Autograph cannot transform a walrus.
     if recorded is not None:
-        recorded.append(outputs)
-    return ops.take_along_axis(outputs, indices, axis=-1)
+        recorded.append(tensor)
+    if indices is None:
+        return tensor
+    rank, own = len(tensor.shape), len(shape_of(indices))
+    if rank == own == 2 and axis in (-1, 1) and batch_dims in (-1, 1):
+        check_entries(indices, tensor.shape[1])
+        return ops.take_along_axis(tensor, indices, axis=-1)
+    return gather_along_axis(tensor, indices, axis, batch_dims)
 
 
 _recorded: ContextVar[list[Tensor] | None] = ContextVar("_recorded", default=None)

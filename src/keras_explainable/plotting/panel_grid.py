@@ -17,13 +17,15 @@ class Layout(NamedTuple):
     panel: tuple[float, float]
     title_heights: list[float]  # One above each row.
     top: float  # Margin above the first title.
+    spaces: tuple[float, float] = (0.0, 0.0)  # Further ones between columns and rows.
 
     def box(self, row: int, column: int) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height as fractions of the picture."""
         (width, height), (wide, high) = self.size, self.panel
-        left = _GAP + column * (wide + _GAP)
+        across, below = self.spaces
+        left = _GAP + column * (wide + across + _GAP)
         titles = sum(self.title_heights[: row + 1])
-        down = self.top + titles + (row + 1) * high + row * _GAP
+        down = self.top + titles + (row + 1) * high + row * (below + _GAP)
         return left / width, 1 - down / height, wide / width, high / height
 
 
@@ -70,11 +72,20 @@ def wrap_title(title: str, width: float, fontsize: float) -> str:
     return textwrap.fill(title, letters, max_lines=3, placeholder="…")
 
 
-def panel_width(cols: int, figsize: tuple[float, float] | None) -> float:
-    """Return the width of a panel in inches, to fit ``figsize`` or else a screen."""
+def panel_width(
+    cols: int, figsize: tuple[float, float] | None, space: float = 0.0
+) -> float:
+    """Return the width of a panel in inches, to fit ``figsize`` or else a screen.
+
+    Args:
+        cols: Number of columns.
+        figsize: Width and height of the picture in inches.
+        space: Further space between columns, as a fraction of the width of a panel.
+    """
     if figsize is None:
         return min(max(14 / cols, 1.3), 2.6)
-    return max((figsize[0] - _GAP) / cols - _GAP, _GAP)
+    room = figsize[0] - (cols + 1) * _GAP
+    return max(room / (cols + (cols - 1) * space), _GAP)
 
 
 def make_layout(
@@ -83,6 +94,7 @@ def make_layout(
     shape: tuple[int, int],
     figsize: tuple[float, float] | None,
     fontsize: float,
+    spaces: tuple[float, float] = (0.0, 0.0),
 ) -> Layout:
     """Return the layout of panels, sized to fit ``figsize`` if it is given.
 
@@ -92,19 +104,24 @@ def make_layout(
         shape: Numbers of rows and columns.
         figsize: Width and height of the picture in inches.
         fontsize: Font size of the titles in points.
+        spaces: Further space between columns and between rows, as fractions of the
+            width and the height of a panel.
     """
     rows, cols = shape
-    wide = panel_width(cols, figsize)
+    wide = panel_width(cols, figsize, spaces[0])
     high = wide * min(max(aspect, 0.25), 4.0)
     lines = [_line_count(titles[row * cols : (row + 1) * cols]) for row in range(rows)]
     title_heights = [count * fontsize * _LINE_HEIGHT for count in lines]
     if figsize is not None:
-        room = (figsize[1] - _GAP - sum(title_heights)) / rows - _GAP
-        high = max(min(high, room), _GAP)
-    width = cols * (wide + _GAP) + _GAP
-    height = rows * (high + _GAP) + sum(title_heights) + _GAP
+        room = figsize[1] - (rows + 1) * _GAP - sum(title_heights)
+        high = max(min(high, room / (rows + (rows - 1) * spaces[1])), _GAP)
+    between = spaces[0] * wide, spaces[1] * high
+    width = cols * (wide + _GAP) + (cols - 1) * between[0] + _GAP
+    height = rows * (high + _GAP) + (rows - 1) * between[1] + _GAP
+    height += sum(title_heights)
     size = figsize or (width, height)
-    return Layout(size, (wide, high), title_heights, _GAP + (size[1] - height) / 2)
+    top = _GAP + (size[1] - height) / 2
+    return Layout(size, (wide, high), title_heights, top, between)
 
 
 def _line_count(titles: list[str]) -> int:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_explainable.common import checks
 from keras_explainable.plotting import colormaps, panel_grid
 
 _DPI = 150  # pixels per inch
@@ -36,16 +37,18 @@ def visualize(
     overlay_cmap: Any = None,
     to_file: str | os.PathLike[str] | None = None,
     to_buffer: BinaryIO | None = None,
+    subplots_ws: float = 0.0,
+    subplots_hs: float = 0.0,
     *,
     maps: bool | None = None,
     title_fontsize: float = 10,
-) -> None:
+) -> Any:
     """Draw images and maps as the panels of one grid, row by row.
 
     The picture is written to ``to_file`` and ``to_buffer``. Without either it is shown
-    once: below the cell in a notebook, in a window in a script. Nothing is returned (a
-    notebook would show a returned figure twice), and matplotlib's global state (its
-    figures, settings and backend) stays as it was.
+    once: below the cell in a notebook, in a window in a script. Nothing is returned
+    then, as a notebook would show a returned picture twice. Matplotlib's global state
+    (its figures, settings and backend) stays as it was.
 
     PIL images and uint8 arrays are images. All other arrays are maps, and (H, W, K) has
     one panel for each of its K units. The exception is an array of floats (H, W, 3),
@@ -73,9 +76,15 @@ def visualize(
         to_file: Path of a picture to write: PNG, or the format of its suffix, such as
             PDF or SVG.
         to_buffer: Binary file object to write a PNG to.
+        subplots_ws: Further space between columns, as a fraction of the width of a
+            panel.
+        subplots_hs: Further space between rows, as a fraction of the height of a panel.
         maps: Whether floats (H, W, 3) are maps (True) or RGB images (False),
             regardless of their values.
         title_fontsize: Font size of the titles in points.
+
+    Returns:
+        None, or what was written to ``to_buffer``, as a PIL image.
 
     Raises:
         ValueError: If there is nothing to draw, a shape is none of the above, the grid
@@ -84,16 +93,20 @@ def visualize(
         ImportError: If matplotlib is not installed.
     """
     colormaps.require("matplotlib")
+    spaces = subplots_ws, subplots_hs
+    _check_spaces(subplots_ws=subplots_ws, subplots_hs=subplots_hs)
     panels = _panels(images, overlays, overlay_alpha, cmap, overlay_cmap, maps)
     kinds = "".join(panel.kind for panel in panels)
     _, cols = shape = panel_grid.grid_shape(kinds, rows, cols)
-    width = panel_grid.panel_width(cols, figsize)
+    width = panel_grid.panel_width(cols, figsize, spaces[0])
     names = [
         panel_grid.wrap_title(name, width, title_fontsize)
         for name in _names(titles, len(panels), cols)
     ]
     aspect = max(panel.pixels.shape[0] / panel.pixels.shape[1] for panel in panels)
-    layout = panel_grid.make_layout(names, aspect, shape, figsize, title_fontsize)
+    layout = panel_grid.make_layout(
+        names, aspect, shape, figsize, title_fontsize, spaces
+    )
 
     def draw(figure: Any) -> None:
         for number, (panel, name) in enumerate(zip(panels, names, strict=True)):
@@ -106,6 +119,19 @@ def visualize(
         _save(draw, layout.size, to_buffer)
     if to_file is None and to_buffer is None:
         _show(draw, layout.size)
+    return None if to_buffer is None else _image_in(to_buffer)
+
+
+def _check_spaces(**spaces: float) -> None:
+    for name, value in spaces.items():
+        checks.number(name, value, 0)
+
+
+def _image_in(buffer: BinaryIO) -> Any:
+    """Return the image in a buffer; None if it can only be written."""
+    if not (buffer.readable() and buffer.seekable()):
+        return None
+    return colormaps.require("PIL.Image").open(buffer)
 
 
 # The panels

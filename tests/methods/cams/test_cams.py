@@ -17,6 +17,9 @@ from keras_explainable.methods.cams import (
     scorecam,
 )
 
+#: Maps at their own size.
+OWN = {"resizing": None, "verbose": 0}
+
 UNITS = np.array([[0, 3], [2, 2]])
 BY_GRADIENT = [cam, gradcam, gradcampp, hirescam, layercam]
 
@@ -84,7 +87,7 @@ def expected(method, activations, weights):
 @pytest.mark.parametrize("method", BY_GRADIENT)
 def test_the_formula(method):
     model = network()
-    logits, maps = ke.explain(method, model, batch(), UNITS, verbose=0)
+    logits, maps = ke.explain(method, model, batch(), UNITS, **OWN)
     wanted = expected(method, *parts(model))
     np.testing.assert_allclose(maps, wanted, rtol=1e-3, atol=1e-5)
     if method is cam:  # It adds up to the logit without its bias.
@@ -110,7 +113,7 @@ def test_gradients_within_a_deeper_network(method):
     if method is gradcam:
         gradients = gradients.mean(axis=(1, 2), keepdims=True)
     wanted = (gradients * activations[..., None]).sum(axis=3)
-    _, maps = ke.explain(method, model, batch(), UNITS, layer=name, verbose=0)
+    _, maps = ke.explain(method, model, batch(), UNITS, layer=name, **OWN)
     size = np.abs(wanted).max()
     np.testing.assert_allclose(maps, wanted, atol=0.03 * size)
 
@@ -119,13 +122,13 @@ def test_gradients_within_a_deeper_network(method):
 @pytest.mark.parametrize("method", [gradcam, scorecam])
 def test_any_layer_even_if_the_lowered_copy_folds_it(method, layer):
     model = network()
-    _, maps = ke.explain(method, model, batch(), UNITS, layer=layer, verbose=0)
+    _, maps = ke.explain(method, model, batch(), UNITS, layer=layer, **OWN)
     _, plain = ke.explain(
-        method, model, batch(), UNITS, layer=layer, lower=False, verbose=0
+        method, model, batch(), UNITS, layer=layer, lower=False, **OWN
     )
     alone = method(ke.inspection.logits_model(model), batch(), UNITS, layer=layer)[1]
     chosen = model.get_layer(layer)
-    _, by_object = ke.explain(method, model, batch(), UNITS, layer=chosen, verbose=0)
+    _, by_object = ke.explain(method, model, batch(), UNITS, layer=chosen, **OWN)
     for other in (plain, numpy(alone), by_object):
         np.testing.assert_allclose(other, maps, rtol=1e-3, atol=1e-4)
     assert maps.shape == (2, *chosen.output.shape[1:3], 2)
@@ -134,7 +137,7 @@ def test_any_layer_even_if_the_lowered_copy_folds_it(method, layer):
 @pytest.mark.parametrize("layer", [None, "last", "backbone", "middle"])
 def test_layers_of_nested_models(layer):
     model = nested()
-    logits, maps = ke.explain(gradcam, model, batch(), UNITS, layer=layer, verbose=0)
+    logits, maps = ke.explain(gradcam, model, batch(), UNITS, layer=layer, **OWN)
     assert maps.shape == (2, 4, 4, 2)
     bias = numpy(model.get_layer("predictions").bias)[UNITS]
     total = maps.sum(axis=(1, 2)) + bias  # The head is linear.
@@ -158,12 +161,13 @@ def test_models_exposed_by_hand():
 def test_a_layer_that_is_named_replaces_an_exposed_one(method):
     model = network()
     exposed = ke.inspection.expose(model, "first")
-    expected = ke.explain(method, model, batch(), UNITS, layer="last", verbose=0)
+    expected = ke.explain(method, model, batch(), UNITS, layer="last", **OWN)
     for lower in (True, False):
-        options = {"layer": "last", "lower": lower, "verbose": 0}
+        options = {"layer": "last", "lower": lower, **OWN}
         _, maps = ke.explain(method, exposed, batch(), UNITS, **options)
         np.testing.assert_allclose(maps, expected[1], rtol=1e-3, atol=1e-4)
-    found, same = (method(x, batch(), UNITS, layer="last") for x in (exposed, model))
+    other = ke.inspection.expose(model, "last")
+    found, same = (method(x, batch(), UNITS, layer="last") for x in (exposed, other))
     np.testing.assert_allclose(numpy(found[1]), numpy(same[1]), rtol=1e-3, atol=1e-4)
 
 
@@ -232,7 +236,7 @@ def test_layers_of_any_size():
     model = keras.Model(inputs, head(x))
     randomize(model)
     for side in (9, 12):
-        _, maps = ke.explain(gradcam, model, batch(side), UNITS, verbose=0)
+        _, maps = ke.explain(gradcam, model, batch(side), UNITS, **OWN)
         assert maps.shape == (2, side - 2, side - 2, 2)
 
 
@@ -279,7 +283,7 @@ def test_score_cam_of_signals_images_and_videos(rank):
         chosen = np.take_along_axis(scores, UNITS, 1)
         chosen = chosen.reshape(2, *(1,) * rank, -1)
         wanted = wanted + chosen * activations[..., channel, None]
-    _, maps = ke.explain(scorecam, model, x, UNITS, verbose=0)
+    _, maps = ke.explain(scorecam, model, x, UNITS, **OWN)
     np.testing.assert_allclose(maps, wanted, rtol=1e-3, atol=1e-4)
     assert ke.scorecam(model, x, UNITS, verbose=0)[1].shape == (*x.shape[:-1], 2)
 

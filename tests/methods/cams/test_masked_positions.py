@@ -8,6 +8,9 @@ from support.small_models import numpy
 
 import keras_explainable as ke
 
+#: Maps at their own size.
+OWN = {"resizing": None, "verbose": 0}
+
 LENGTHS = (3, 5)
 
 
@@ -45,7 +48,7 @@ CASES = [(name, value) for name in NAMES for value in (0.0, -999.0)]
 def test_hidden_positions_have_maps_of_zero(name, value, rng):
     method = getattr(ke.methods.cams, name)
     x = padded(rng, value)
-    _, maps = ke.explain(method, sequence(value), x, [0, 1], layer="a", verbose=0)
+    _, maps = ke.explain(method, sequence(value), x, [0, 1], layer="a", **OWN)
     assert not maps[~shown()].any()
     assert maps[shown()].any()
     assert np.abs(maps).max() < 20
@@ -56,13 +59,13 @@ def test_cam_has_the_weights_of_the_dense_layer(rng):
     activations = numpy(ke.inspection.expose(model, "a")(x)[1])
     weights = numpy(model.layers[-1].kernel)
     expected = (activations @ weights) * shown()[..., None]
-    found = ke.explain(ke.methods.cams.cam, model, x, verbose=0)[1]
+    found = ke.explain(ke.methods.cams.cam, model, x, **OWN)[1]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_hidden_positions_of_frames_have_maps_of_zero(rng):
     model, x = on_frames(sequence()), padded(rng)[None]
-    _, maps = ke.explain(ke.methods.cams.gradcam, model, x, [0], layer="a", verbose=0)
+    _, maps = ke.explain(ke.methods.cams.gradcam, model, x, [0], layer="a", **OWN)
     assert not maps[0][~shown()].any()
     assert maps[0][shown()].any()
 
@@ -71,7 +74,7 @@ def test_maps_of_layers_that_lose_the_mask_are_whole(rng):
     inputs = keras.Input((6, 3))
     h = layers.Conv1D(4, 3, padding="same")(layers.Masking()(inputs).__mul__(1.0))
     model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(h)))
-    _, maps = ke.explain(ke.methods.cams.gradcam, model, padded(rng), [0, 1], verbose=0)
+    _, maps = ke.explain(ke.methods.cams.gradcam, model, padded(rng), [0, 1], **OWN)
     assert maps[0, 3].any()
 
 

@@ -9,6 +9,9 @@ from support.small_models import numpy, randomize
 import keras_explainable as ke
 from keras_explainable.methods.cams import gradcam, hirescam
 
+#: Maps at their own size.
+OWN = {"resizing": None, "verbose": 0}
+
 SIDES = {"a": 8, "b": 11}
 
 
@@ -53,7 +56,7 @@ def pictures(rng):
 @pytest.mark.parametrize("method", [gradcam, hirescam])
 def test_maps_are_those_of_a_model_that_does_not_share_the_layer(method, layer, rng):
     model, x = shared(), pictures(rng)
-    _, maps = ke.explain(method, model, x, layer=layer, verbose=0)
+    _, maps = ke.explain(method, model, x, layer=layer, **OWN)
     apart = siamese(tower("one", "last_of_a"), tower("other", "last_of_b"))
     weights = model.get_layer("tower").get_weights()
     for name in ("one", "other"):
@@ -61,7 +64,7 @@ def test_maps_are_those_of_a_model_that_does_not_share_the_layer(method, layer, 
     apart.layers[-1].set_weights(model.layers[-1].get_weights())
     for name, found in zip(SIDES, maps, strict=True):
         last = f"last_of_{name}"
-        _, expected = ke.explain(method, apart, x, layer=last, verbose=0)
+        _, expected = ke.explain(method, apart, x, layer=last, **OWN)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -72,10 +75,10 @@ def test_towers_of_layers_of_their_own_have_a_map_each(row, rng):
         pictures(rng),
     )
     x += [rng.normal(size=(2, 2)).astype("float32")] if row else []
-    maps = ke.explain(gradcam, model, x, verbose=0)[1]
+    maps = ke.explain(gradcam, model, x, **OWN)[1]
     pairs = zip(("left", "right"), keras.tree.flatten(maps), strict=True)
     for name, found in pairs:
-        _, expected = ke.explain(gradcam, model, x, layer=name, verbose=0)
+        _, expected = ke.explain(gradcam, model, x, layer=name, **OWN)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -142,7 +145,7 @@ def test_a_layer_called_twice_on_one_input_shows_its_last_call(rng):
     sizes = {None: 4, 0: 6, 1: 4}
     for node, side in sizes.items():
         layer = "twice" if node is None else {"name": "twice", "node": node}
-        maps = ke.explain(gradcam, model, x, layer=layer, verbose=0)[1]
+        maps = ke.explain(gradcam, model, x, layer=layer, **OWN)[1]
         assert maps.shape == (2, side, side, 2)
 
 
@@ -151,7 +154,7 @@ def test_a_node_that_does_not_exist():
         ValueError, match=r"`node` must be below 2, .*'last'.*received 2"
     ):
         ke.inspection.expose(shared(), {"name": "last", "node": 2})
-    with pytest.raises(ValueError, match="must be a layer, its name, or"):
+    with pytest.raises(ValueError, match="must be a layer, its name, a tuple"):
         ke.inspection.expose(shared(), {"name": "last", "node": -1})
 
 
@@ -163,7 +166,7 @@ def test_full_gradients_add_up_if_a_model_is_called_twice(rng):
     both.layers[-1].bias.assign([0, 0, 0])  # Without spatial axes, it has no place.
     both.layers[-1].activation = keras.activations.linear
     method, x = ke.methods.gradient.full_gradients, pictures(rng)[0]
-    logits, maps = ke.explain(method, model, x, psi=None, verbose=0)
+    logits, maps = ke.explain(method, model, x, psi=None, **OWN)
     np.testing.assert_allclose(maps.sum(axis=(1, 2)), logits, rtol=1e-3, atol=1e-4)
 
 
@@ -186,7 +189,7 @@ def test_inputs_that_share_an_embedding_have_maps_of_their_own(rng):
     model = keras.Model(words, outputs)
     randomize(model)
     x = [rng.integers(0, 9, (2, t)) for t in (4, 6)]
-    _, maps = ke.explain(ke.methods.gradient.input_x_gradient, model, x, verbose=0)
+    _, maps = ke.explain(ke.methods.gradient.input_x_gradient, model, x, **OWN)
     logits = numpy(model(x)) - numpy(model.layers[-1].bias)
     for part, t in zip(maps, (4, 6), strict=True):
         assert part.shape == (2, t, 2)
@@ -198,7 +201,7 @@ def test_smoothed_maps_have_stats_whatever_their_structure(layer, rng):
     model, x = shared(row=True), pictures(rng)
     x.append(rng.normal(size=(2, 2)).astype("float32"))
     method = ke.methods.meta.smooth(gradcam, 4, noise_level=0.1)
-    options = {"layer": layer, "return_stats": True, "verbose": 0}
+    options = {"layer": layer, "return_stats": True, **OWN}
     _, maps, stats = ke.explain(method, model, x, **options)
     for part, stat in zip(*map(keras.tree.flatten, (maps, stats)), strict=True):
         np.testing.assert_allclose(stat.maps, part, atol=1e-6)

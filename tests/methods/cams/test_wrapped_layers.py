@@ -10,6 +10,9 @@ import keras_explainable as ke
 from keras_explainable.methods.cams import cam, gradcam, hirescam
 from keras_explainable.methods.gradient import full_gradients, guided_gradients
 
+#: Maps at their own size.
+OWN = {"resizing": None, "verbose": 0}
+
 BATCH, FRAMES, SIDE = 2, 3, 8
 
 
@@ -64,11 +67,11 @@ def test_exposed_values_are_those_of_each_frame(name, video):
 @pytest.mark.parametrize("method", [cam, gradcam, hirescam])
 def test_each_frame_has_a_map_with_weights_of_its_own(method, frames, video):
     model = video_model(frames=frames)
-    _, maps = ke.explain(method, model, video, verbose=0)
+    _, maps = ke.explain(method, model, video, **OWN)
     one = keras.Input((SIDE, SIDE, 3))
     of_one = keras.Model(one, model.layers[-1](inside(model)(one * 0.5)))
     for t in range(FRAMES):
-        _, expected = ke.explain(method, of_one, video[:, t], verbose=0)
+        _, expected = ke.explain(method, of_one, video[:, t], **OWN)
         assert expected.shape == (BATCH, 2, 2, 2)
         np.testing.assert_allclose(maps[:, t], expected / FRAMES, rtol=1e-3, atol=1e-5)
 
@@ -82,8 +85,8 @@ def test_maps_have_the_size_of_the_frames(layer, video):
 
 def test_the_default_layer_is_the_last_with_spatial_output(video):
     model = video_model(layers.LSTM(4))
-    _, maps = ke.explain(gradcam, model, video, verbose=0)
-    _, expected = ke.explain(gradcam, model, video, layer="last", verbose=0)
+    _, maps = ke.explain(gradcam, model, video, **OWN)
+    _, expected = ke.explain(gradcam, model, video, layer="last", **OWN)
     np.testing.assert_allclose(maps, expected, atol=1e-6)
 
 
@@ -146,14 +149,14 @@ def test_spectral_normalization_is_the_layer_that_it_wraps(rng):
     randomize(model)
     x = rng.normal(size=(BATCH, SIDE, SIDE, 3)).astype("float32")
     maps = [
-        ke.explain(gradcam, model, x, layer=layer, verbose=0)[1]
+        ke.explain(gradcam, model, x, layer=layer, **OWN)[1]
         for layer in ("convolution", "wrapper", convolution)
     ]
     activations, weights = numpy(convolution(x)), numpy(top.kernel) / 36
     for each in maps:
         np.testing.assert_allclose(each, activations @ weights, rtol=1e-3, atol=1e-5)
     full = ke.methods.gradient.full_gradients
-    logits, maps = ke.explain(full, model, x, psi=None, verbose=0)
+    logits, maps = ke.explain(full, model, x, psi=None, **OWN)
     np.testing.assert_allclose(maps.sum(axis=(1, 2)), logits, rtol=1e-3, atol=1e-4)
 
 
@@ -186,9 +189,9 @@ def test_relus_on_frames_are_guided(rectified_video, video):
     model, one = rectified_video, keras.Input((SIDE, SIDE, 3))
     x = inside(model)(model.layers[1].layer(one))
     of_one = keras.Model(one, model.layers[-1](x))
-    _, maps = ke.explain(guided_gradients, model, video, verbose=0)
+    _, maps = ke.explain(guided_gradients, model, video, **OWN)
     for t in range(FRAMES):
-        _, expected = ke.explain(guided_gradients, of_one, video[:, t], verbose=0)
+        _, expected = ke.explain(guided_gradients, of_one, video[:, t], **OWN)
         np.testing.assert_allclose(maps[:, t], expected / FRAMES, rtol=1e-3, atol=1e-6)
 
 

@@ -34,5 +34,7 @@ __all__ = [
     "scorecam",
 ]
 
+#: All methods of this module, as functions.
+METHODS = [globals()[name] for name in __all__]
 
 __dir__ = __all__.copy

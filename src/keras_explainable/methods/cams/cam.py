@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 from keras.activations import linear
 
-from keras_explainable.inspection.exposed_layers import exposed_outputs
+from keras_explainable.inspection.exposed_layers import exposed_outputs, units_of_layer
 from keras_explainable.methods.cams.gradcam import (
     exposed,
     spatial_axes,
@@ -36,6 +36,8 @@ AFFINE = (
 
 def with_linear_head(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with the input of its global average pooling exposed."""
+    if params.get("logits_layer") is not None:
+        model = units_of_layer(model, params["logits_layer"])
     model = exposed(model, params)
     graph, _ = exposed_outputs(model)
     first, *exposed_values = keras.tree.flatten(graph.outputs)
@@ -72,7 +74,7 @@ def weigh_by_head(activations: Tensor, gradients: Tensor) -> Tensor:
     return ops.sum(size * gradients * activations, axis=-1)
 
 
-@partial(weighted_by_gradients, prepare=with_linear_head)
+@partial(weighted_by_gradients, prepare=with_linear_head, chooses_units=True)
 def cam(activations: Tensor, gradients: Tensor) -> Tensor:
     """Return the logits and their class activation maps.
 
@@ -83,7 +85,8 @@ def cam(activations: Tensor, gradients: Tensor) -> Tensor:
     count for the average, so that layers in between may be linear, or do nothing at
     inference. Steps that a mask hides from the pooling do not count: their maps are 0.
 
-    Arguments and results are those of ``gradcam``.
+    Arguments and results are those of ``gradcam``. ``logits_layer`` is the layer whose
+    units are explained, in the forms of ``layer``; by default the last one.
 
     Raises:
         ValueError: If the units are not a linear function of pooled activations.

@@ -11,6 +11,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import Nested
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection import exposed_layers
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.methods.cams.shown_positions import (
     maps_at_shown,
@@ -44,11 +45,20 @@ def exposed(model: Model, params: dict[str, Any]) -> Model:
     return exposed_layers.expose_for_each_input(model, layer)
 
 
-def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
+def weighted_by_gradients(
+    weigh: Weigh, prepare: Prepare = exposed, *, chooses_units: bool = False
+) -> Method:
     """Return a method with the name and docstring of ``weigh(activations, gradients)``.
 
-    The function takes both (B, h, w, C) of one unit and returns its maps (B, h, w).
+    The function takes both (B, h, w, C) of one unit and returns its maps (B, h, w). The
+    method has a parameter ``logits_layer`` if it ``chooses_units``.
     """
+
+    def method_of_layer(
+        model: Model, inputs: Tensor, indices: Tensor | None, params: dict[str, Any]
+    ) -> tuple[Tensor, Nested]:
+        model = prepare(model, params)
+        return weighted_maps(weigh, model, inputs, indices)
 
     @prepares_model(prepare)
     def method(
@@ -58,12 +68,24 @@ def weighted_by_gradients(weigh: Weigh, prepare: Prepare = exposed) -> Method:
         *,
         layer: Endpoint | None = None,
     ) -> tuple[Tensor, Nested]:
-        model = prepare(model, {"layer": layer})
-        return weighted_maps(weigh, model, inputs, indices)
+        return method_of_layer(model, inputs, indices, {"layer": layer})
 
+    @prepares_model(prepare)
+    def method_of_units(
+        model: Model,
+        inputs: Tensor,
+        indices: Tensor | None = None,
+        *,
+        layer: Endpoint | None = None,
+        logits_layer: Endpoint | None = None,
+    ) -> tuple[Tensor, Nested]:
+        params = {"layer": layer, "logits_layer": logits_layer}
+        return method_of_layer(model, inputs, indices, params)
+
+    method = method_of_units if chooses_units else method
     for name in ("__name__", "__qualname__", "__doc__"):
         setattr(method, name, getattr(weigh, name))
-    return method
+    return along_axes(method)
 
 
 def weighted_maps(

@@ -8,6 +8,7 @@ from keras import ops
 from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested
 from keras_explainable.execution.model_preparation import prepares_model
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.methods.cams.cam import weigh_by_head, with_linear_head
 from keras_explainable.methods.cams.gradcam import (
@@ -80,7 +81,7 @@ def _contrasted(weigh: Weigh, prepare: Prepare) -> Callable[[Contrast], Method]:
 
         for name in ("__name__", "__qualname__", "__doc__"):
             setattr(method, name, getattr(contrast, name))
-        return method
+        return along_axes(method)
 
     return decorate
 

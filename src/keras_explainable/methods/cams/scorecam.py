@@ -10,6 +10,7 @@ from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.execution.compilation import compiled
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.filters import normalize
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.methods.cams.gradcam import exposed
 from keras_explainable.methods.cams.shown_positions import (
@@ -24,6 +25,7 @@ from keras_explainable.sampling.noise import PADDING
 from keras_explainable.types import Model, Tensor
 
 
+@along_axes
 @prepares_model(exposed)
 @partial(looping_method, samples=False)
 def scorecam(

@@ -30,5 +30,13 @@ __all__ = [
     "smooth_gradients",
 ]
 
+#: The methods that return maps (B, H, W, K) without parameters of their own.
+METHODS = [
+    gradients,
+    full_gradients,
+    guided_gradients,
+    input_x_gradient,
+    integrated_gradients,
+]
 
 __dir__ = __all__.copy

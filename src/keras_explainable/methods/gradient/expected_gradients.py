@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_explainable.common.structures import take_rows
 from keras_explainable.execution.compilation import describe
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.methods.gradient import input_gradients
 from keras_explainable.network.masked_steps import changeable_parts, where_shown
 from keras_explainable.network.model_inputs import as_array, check_finite
@@ -17,6 +18,7 @@ from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Tensor
 
 
+@along_axes
 @averaging_loop.looping_method
 def expected_gradients(
     call: averaging_loop.MethodCall,

@@ -16,6 +16,7 @@ from keras_explainable.common.interpolation import interpolated, interpolated_su
 from keras_explainable.execution.compilation import compiled
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection import exposed_layers
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.biases import bias_of_output, has_bias
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
@@ -51,6 +52,7 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
     return rewritten_model(model, _expose_biased)
 
 
+@along_axes
 @prepares_model(_prepare)
 def full_gradients(
     model: Model,

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_explainable.execution.model_preparation import prepares_model
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.methods.gradient.input_gradients import gradients
 from keras_explainable.network.activations import activation_of, with_activation
@@ -73,6 +74,7 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
     return guided
 
 
+@along_axes
 @prepares_model(_prepare)
 def guided_gradients(
     model: Model, inputs: Tensor, indices: Tensor | None = None, **params: Any

@@ -10,12 +10,14 @@ from keras import ops
 from keras_explainable import backend, filters
 from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, map_structure
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.embeddings import check_real_inputs
 from keras_explainable.network import output_units
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.types import Model, Tensor
 
 
+@along_axes
 def gradients(
     model: Model,
     inputs: Tensor,
@@ -42,6 +44,14 @@ def gradients(
         gradient_filter: Function applied elementwise to the gradient, or None.
         channel_reduction: Function called with ``axis=-1`` on the filtered gradient, or
             None to keep the channels. Tables (B, features) have no channels to reduce.
+
+    Like all methods, it takes ``spatial_axis``, the axes of the inputs between those of
+    the batch and that of the channels, negative or not: (-3, -2) for videos
+    (B1, B2, H, W, C), which have a map (H, W) for each frame. Their model takes images,
+    or videos with units (B1, B2, units). ``indices_axis`` is the axis of the model's
+    outputs along which units are gathered, and ``indices_batch_dims`` the number of
+    first axes that indices and outputs share, both as in
+    ``ke.inspection.gather_units``; logits and maps end in the axes that it returns.
 
     Returns:
         ``logits`` (B, K), and ``maps`` (B, H, W, K), or (B, H, W, C, K) with
@@ -109,6 +119,7 @@ def reduced_product(maps: Tensor, factor: Tensor, channel_reduction: Any) -> Ten
 SIGNED_GRADIENTS = partial(gradients, gradient_filter=None, channel_reduction=None)
 
 
+@along_axes
 def input_x_gradient(
     model: Model,
     inputs: Tensor,

@@ -17,6 +17,7 @@ from keras_explainable.common.structures import (
     take_rows,
 )
 from keras_explainable.common.warnings import warn
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.methods.gradient import input_gradients
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, per_row
 from keras_explainable.network import model_inputs, output_units
@@ -37,6 +38,7 @@ ALLOWED_GAP = 0.05
 Baseline = float | str | Any
 
 
+@along_axes
 @partial(averaging_loop.looping_method, samples=False, several=True)
 def integrated_gradients(
     call: averaging_loop.MethodCall,

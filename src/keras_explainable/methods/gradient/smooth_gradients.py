@@ -7,6 +7,7 @@ from typing import Any
 from keras_explainable.common import checks
 from keras_explainable.common.warnings import Once, warn
 from keras_explainable.execution.model_preparation import prepares_model
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.methods.gradient import input_gradients
 from keras_explainable.methods.slopes import linearized_network
 from keras_explainable.methods.slopes.hybrid_estimator import estimate_by_slopes
@@ -33,6 +34,7 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
     return linearized_network.exposed_model(model) or model
 
 
+@along_axes
 @prepares_model(_prepare)
 @averaging_loop.looping_method
 def smooth_gradients(  # noqa: D417

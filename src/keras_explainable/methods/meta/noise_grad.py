@@ -16,6 +16,7 @@ from keras_explainable.common import checks
 from keras_explainable.execution.compilation import call_method, describe, display_name
 from keras_explainable.execution.method_checks import check_method
 from keras_explainable.execution.model_preparation import prepared_model, prepares_model
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import NO_OFFSETS, Graph, GraphModel
@@ -143,4 +144,6 @@ def noise_grad(
 
     noisy.__name__ = f"noise_grad({display_name(method)})"
     hook = prepares_model(lambda model, params: _noisy(model, method, params))
-    return hook(averaging_loop.looping_method(noisy, several=True, inner=method))
+    return along_axes(
+        hook(averaging_loop.looping_method(noisy, several=True, inner=method))
+    )

@@ -13,6 +13,7 @@ from keras_explainable.common.interpolation import interpolated
 from keras_explainable.execution.compilation import call_method, display_name
 from keras_explainable.execution.method_checks import check_method
 from keras_explainable.execution.model_preparation import prepared_model, prepares_model
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network.graph import Graph, by_symbol, substituted
 from keras_explainable.network.trace_model import inlined
@@ -24,7 +25,7 @@ def tta(
     method: Method,
     scales: Sequence[float] = (0.5, 1.5, 2.0),
     hflip: bool = True,
-    interpolation: str = "bilinear",
+    resize_method: str = "bilinear",
 ) -> Method:
     """Return ``method`` averaged over augmented inputs (test-time augmentation).
 
@@ -41,7 +42,7 @@ def tta(
             Sequential model built for one size, unless its layers need that size: then
             ``scales`` must be ().
         hflip: Whether to flip.
-        interpolation: Interpolation of inputs and maps, as in
+        resize_method: Interpolation of inputs and maps, as in
             ``keras.ops.image.resize``.
 
     Returns:
@@ -70,17 +71,17 @@ def tta(
         augmentations = [(size, f) for size in dict.fromkeys(sizes) for f in flips]
         total, count = 0.0, len(augmentations)
         for number, (size, flip) in enumerate(augmentations, start=1):
-            inputs = _flipped(interpolated(call.inputs, size, interpolation), flip)
+            inputs = _flipped(interpolated(call.inputs, size, resize_method), flip)
             _, maps = run(inputs, call.indices, params)
             shape = call.inputs.shape[1:3] if scales else maps.shape[1:3]
-            total = total + interpolated(_flipped(maps, flip), shape, interpolation)
+            total = total + interpolated(_flipped(maps, flip), shape, resize_method)
             call.progress(number * len(call.ids), count * len(call.ids))
         return call.logits, total / count
 
     augmented.__name__ = f"tta({display_name(method)})"
     found = looping_method(augmented, samples=False, inner=method)
     found.moves_positions = hflip or bool(scales)  # type: ignore[attr-defined]
-    return prepares_model(prepare)(found)
+    return along_axes(prepares_model(prepare)(found))
 
 
 def _of_any_size(graph: Graph) -> Graph:
