@@ -102,7 +102,7 @@ def test_methods_and_explain_share_no_parameters(name):
 def test_methods_called_directly_agree_with_explain(model, name):
     method = METHODS.get(name) or NESTED[name]
     options, x, y = OPTIONS.get(name, {}), data(), units()
-    logits, maps = ke.explain(method, model, x, y, verbose=0, **options)
+    logits, maps = ke.explain(method, model, x, y, resizing=None, verbose=0, **options)
     alone = ke.inspection.logits_model(model)
     expected = [numpy(part) for part in method(alone, x, y, **options)]
     np.testing.assert_allclose(logits, expected[0], rtol=1e-3, atol=1e-4)
