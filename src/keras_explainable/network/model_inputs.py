@@ -209,7 +209,7 @@ def check_preprocessed(model: Model, inputs: Nested) -> None:
     received = flatten(inputs)
     if expected == [None]:
         return
-    shapes = [[tuple(x.shape) for x in each] for each in (expected, received)]
+    shapes = [[(None, *x.shape[1:]) for x in each] for each in (expected, received)]
     if len(expected) != len(received) or not all(map(_fits, shapes[1], shapes[0])):
         one, other = (" and ".join(map(shape_text, each)) for each in shapes)
         raise ValueError(
