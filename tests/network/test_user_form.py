@@ -100,7 +100,9 @@ def test_preprocessing_that_gives_another_shape_is_refused():
         [keras.Input((4, 4, 1)), layers.Flatten(), layers.Dense(2)]
     )
     x = np.ones((2, 4, 4, 1), "float32")
-    expected = r"`preprocess` must return .* \(any, 4, 4, 1\); received \(any, 2, 4, 1\)"
+    expected = (
+        r"`preprocess` must return .* \(any, 4, 4, 1\); received \(any, 2, 4, 1\)"
+    )
     with pytest.raises(ValueError, match=expected):
         ke.explain(
             smooth(gradients, 2, preprocess=lambda x: x[:, ::2]), model, x, verbose=0
