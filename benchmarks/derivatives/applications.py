@@ -61,7 +61,7 @@ def network(name: str, side: int) -> tuple[keras.Model, np.ndarray]:
 
 
 def row(name: str, side: int) -> list[Any]:
-    """Return the cells of a network: agreeing and other derivatives, CPU seconds."""
+    """Return the cells of a network, of which the error is relative to the largest."""
     model, x = network(name, side)
     start = time.process_time()
     found = ke.check_gradients(model, x, "predicted", directions=DIRECTIONS)
@@ -70,8 +70,9 @@ def row(name: str, side: int) -> list[Any]:
     agreeing = f"{verdicts.pop('agrees', 0)} of {len(found.comparisons)}"
     others = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     sizes = [abs(each.derivative) for each in found.comparisons]
-    largest = f"{max(sizes, default=0):.0e}"
-    return [name, agreeing, others or "-", largest, f"{seconds:.0f}"]
+    error = max(each.error for each in found.comparisons) / max(sizes)
+    numbers = f"{max(sizes):.0e}", f"{error:.0e}", f"{seconds:.0f}"
+    return [name, agreeing, others or "-", *numbers]
 
 
 def main() -> None:
@@ -80,8 +81,9 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=80)
     args = parser.parse_args()
     print(keras.backend.backend(), ", ".join(map(" ".join, versions().items())))
-    print("| Network | Agree | Others | Largest derivative | CPU seconds |")
-    print("| --- | --- | --- | --- | --- |")
+    columns = "Network", "Agree", "Others", "Largest derivative", "Error", "CPU seconds"
+    print("| " + " | ".join(columns) + " |")
+    print("| " + " | ".join(["---"] * len(columns)) + " |")
     for name in args.networks:
         print("| " + " | ".join(row(name, args.side)) + " |", flush=True)
         keras.backend.clear_session()

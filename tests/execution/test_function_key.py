@@ -121,7 +121,7 @@ def test_the_numbers_that_a_function_reads():
 
     before = instructions_and_variables(counted)
     names = dict(before[1:])
-    assert names == {"UNIT": (int, 1), "scale": (float, 2.0), "seen": None}
+    assert names == {"UNIT": (int, 1), "scale": (float, 2.0)}
     counted(1)
     assert instructions_and_variables(counted) == before
     scale = 3.0

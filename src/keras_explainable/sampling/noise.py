@@ -15,6 +15,7 @@ from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.execution.compilation import describe
 from keras_explainable.network.input_kinds import columns_with_noise, takes_noise
+from keras_explainable.network.layers_of_model import has_layer
 from keras_explainable.network.masked_steps import (
     changeable_parts,
     unmasked_steps,
@@ -157,10 +158,16 @@ def _unclear_columns(amount: Any, count: int) -> ValueError:
 
 def _without_quantities(model: Model) -> ValueError:
     names = input_names(model) or ["x"]
+    hint = (
+        "Vectors of an Embedding get noise if it does not mask zeros and alone reads "
+        "the tokens"
+        if has_layer(model, keras.layers.Embedding)
+        else f"Sigma given by name, such as noise={{{names[0]!r}: 1}}, adds noise to "
+        "any numbers"
+    )
     return ValueError(
         "`model` must have an input of real numbers to add noise to; received "
-        f"{names}, of tokens, categories, masks or other integers. Sigma given by "
-        f"name, such as noise={{{names[0]!r}: 1}}, adds noise to any numbers."
+        f"{names}, of tokens, categories, masks or other integers. {hint}."
     )
 
 
