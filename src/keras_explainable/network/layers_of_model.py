@@ -104,8 +104,10 @@ def _setting(value: Any, depth: int = 3) -> Any:
         return id(value) if known else instructions_and_variables(value)
     if isinstance(value, np.ndarray) and value.size <= LARGEST_ARRAY:
         return value.dtype.str, value.shape, value.tobytes()
-    own = depth and not (isinstance(value, keras.Layer) or is_of_package(type(value)))
-    held = attributes(value) if own and not isinstance(value, type) else ()
+    if is_of_package(type(value)):  # These live as long as the layer does.
+        return id(value)
+    own = depth and not isinstance(value, keras.Layer)
+    held = attributes(value) if own else ()
     return [_Same(value), *((name, _setting(x, depth - 1)) for name, x in held)]
 
 
