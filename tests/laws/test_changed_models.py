@@ -191,7 +191,7 @@ class Base(layers.Layer):
 
 
 class Slotted:
-    __slots__ = ("factor",)
+    __slots__ = ("__weakref__", "factor", "unset")
 
     def __init__(self):
         self.factor = 1.0

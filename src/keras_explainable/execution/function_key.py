@@ -28,8 +28,8 @@ _CONTAINERS = (Mapping, list, tuple, deque)
 
 #: Packages whose modules and classes do not change. A user's may hold settings.
 _PACKAGES = {
-    "builtins", "jax", "keras", "keras_explainable", "math", "numpy", "tensorflow",
-    "torch",
+    "builtins", "jax", "jaxlib", "keras", "keras_explainable", "math", "numpy",
+    "tensorflow", "torch",
 }  # fmt: skip
 
 
@@ -125,8 +125,13 @@ def _parts(value: Any, names: set[str]) -> list[tuple[Any, Any]]:
 
 def attributes(value: Any) -> list[tuple[str, Any]]:
     """Return the attributes of an object by name, also those in ``__slots__``."""
-    slots = [s for kind in type(value).__mro__ for s in getattr(kind, "__slots__", ())]
-    found = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    found = dict[str, Any]()
+    for kind in type(value).__mro__:
+        slots = getattr(kind, "__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            with suppress(Exception):  # It is not set, or cannot be read.
+                found[name] = getattr(value, name)
+    found.pop("__weakref__", None)  # It is set by what compares the object.
     return [*(found | getattr(value, "__dict__", {})).items()]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_explainable.execution.function_key import (
     attributes,
@@ -104,6 +105,8 @@ def _setting(value: Any, depth: int = 3) -> Any:
         return id(value) if known else instructions_and_variables(value)
     if isinstance(value, np.ndarray) and value.size <= LARGEST_ARRAY:
         return value.dtype.str, value.shape, value.tobytes()
+    if ops.is_tensor(value):
+        return _Same(value)
     if is_of_package(type(value)):  # These live as long as the layer does.
         return id(value)
     own = depth and not isinstance(value, keras.Layer)
