@@ -18,7 +18,7 @@ import keras_explainable as ke
 SIDE, CHANNELS, FEATURES, UNITS = 8, 3, 4, 5
 HALF = SIDE // 2
 BACKEND = keras.backend.backend()
-CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 
 @pytest.fixture(scope="module")
