@@ -28,25 +28,24 @@ def images(rng, size):
     return rng.normal(size=(2, *size, 3)).astype("float32")
 
 
-@pytest.mark.parametrize(("size", "larger"), SIZES)
-def test_maps_are_enlarged_like_scipy(size, larger, rng):
-    x = images(rng, size)
-    factors = (1, *np.divide(larger, size), 1)
+def check_zoom(x, size):
+    """Compare images (2, *spatial, 3) of another size with those of SciPy."""
+    factors = (1, *np.divide(size, x.shape[1:-1]), 1)
     options = {"order": 1, "mode": "nearest", "grid_mode": True}
     expected = ndimage.zoom(x.astype("float64"), factors, **options)
-    found = numpy(interpolated(ops.convert_to_tensor(x), larger))
+    found = numpy(interpolated(ops.convert_to_tensor(x), size))
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "larger"), SIZES)
+def test_maps_are_enlarged_like_scipy(size, larger, rng):
+    check_zoom(images(rng, size), larger)
 
 
 @pytest.mark.parametrize(("size", "smaller"), [((5, 8), (3, 5)), ((9, 1), (4, 1))])
 def test_images_are_reduced_like_scipy(size, smaller, rng):
     """Pixels in between are left out, as by `keras.ops.image.resize`."""
-    x = images(rng, size)
-    factors = (1, *np.divide(smaller, size), 1)
-    options = {"order": 1, "mode": "nearest", "grid_mode": True}
-    expected = ndimage.zoom(x.astype("float64"), factors, **options)
-    found = numpy(interpolated(ops.convert_to_tensor(x), smaller))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    check_zoom(images(rng, size), smaller)
 
 
 @pytest.mark.parametrize(("pixels", "fewer"), [(11, 4), (7, 3), (6, 1), (8, 7)])

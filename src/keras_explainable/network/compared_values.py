@@ -25,15 +25,9 @@ _ORDER = {"Greater", "GreaterEqual", "Less", "LessEqual"}
 #: Operations between an input and a comparison that tells padding from values.
 _BETWEEN = MOVES | ELEMENTWISE | _EQUAL | _ORDER
 _BETWEEN |= {
-    "All",
-    "Any",
-    "CountNonzero",
-    "Isclose",
-    "LogicalAnd",
-    "LogicalNot",
-    "LogicalOr",
-}
-_BETWEEN |= {"Max", "Mean", "Min", "Norm", "Square", "Sum", "ZerosLike", "OnesLike"}
+    "All", "Any", "CountNonzero", "Isclose", "LogicalAnd", "LogicalNot", "LogicalOr",
+    "Max", "Mean", "Min", "Norm", "OnesLike", "Square", "Sum", "ZerosLike",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

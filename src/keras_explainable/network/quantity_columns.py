@@ -97,7 +97,7 @@ class _Walk:
     """Follows the columns of one input from step to step."""
 
     def __init__(self, symbol: Any):
-        shape = _shape(symbol)
+        shape = example_shape(symbol)
         known = len(shape) > 1 and symbol.shape[-1] is not None
         self.symbol, self.count = symbol, shape[-1] if known else 1
         columns = np.arange(self.count, dtype="int32")
@@ -162,7 +162,7 @@ class _Walk:
         if not isinstance(layer, keras.Layer) or not has_layer(layer, CHOOSING_LAYERS):
             return found
         if len(found) > MOST_TRIED or not all(id(x) in self.places for x in read):
-            everywhere = {id(x): np.ones(_shape(x), bool) for x in read}
+            everywhere = {id(x): np.ones(example_shape(x), bool) for x in read}
             return frozenset() if _ignores_fractions(step, everywhere) else found
         parts = {c: {id(x): self.places[id(x)] == c for x in read} for c in found}
         return frozenset(c for c in found if not _ignores_fractions(step, parts[c]))
@@ -175,7 +175,7 @@ class _Walk:
         if name in ELEMENTWISE and len(read) == 1:
             [written] = flatten(step.outputs)
             place = self.places[id(read[0])]
-            return {id(written): place} if _shape(written) == place.shape else {}
+            return {id(written): place} if example_shape(written) == place.shape else {}
         if name not in MOVES:
             return {}
         try:
@@ -246,7 +246,7 @@ def _ignores_fractions(step: Step, parts: dict[int, np.ndarray]) -> bool:
 
 def _ignores_fractions_of(step: Step, parts: dict[int, np.ndarray], whole: int) -> bool:
     rng = np.random.default_rng(0)
-    values = {id(x): np.zeros(_shape(x)) for x in step.reads}
+    values = {id(x): np.zeros(example_shape(x)) for x in step.reads}
     # The other parts are not 0, so that no product with them hides a difference.
     values |= {key: rng.uniform(0.1, 0.4, part.shape) for key, part in parts.items()}
     values = {
@@ -260,7 +260,8 @@ def _ignores_fractions_of(step: Step, parts: dict[int, np.ndarray], whole: int) 
     return all(map(partial(np.array_equal, equal_nan=True), one, other))
 
 
-def _shape(symbol: Any) -> tuple[int, ...]:
+def example_shape(symbol: Any) -> tuple[int, ...]:
+    """Return a shape that fits a symbolic tensor, of which sizes may be unknown."""
     return symbol.shape[0] or 1, *(size or 8 for size in symbol.shape[1:])
 
 

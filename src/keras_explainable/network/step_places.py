@@ -11,10 +11,8 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import flatten
 from keras_explainable.network.graph import Graph
+from keras_explainable.network.quantity_columns import example_shape
 from keras_explainable.types import Tensor
-
-#: Number of steps that an input of any length is tried with.
-_ANY = 6
 
 
 def steps_in_place(
@@ -35,7 +33,7 @@ def steps_in_place(
         view: Function from its value to one with the steps on the same axes, (B, T).
     """
     symbols = flatten(graph.inputs)
-    values = [np.zeros(_shape(x)) for x in symbols]
+    values = [np.zeros(example_shape(x)) for x in symbols]
     run = replace(graph, outputs=tensor).pruned().run
 
     def seen(changed: Any) -> np.ndarray:
@@ -61,7 +59,3 @@ def _changes_in_place(seen: Callable[[Any], np.ndarray], zeros: np.ndarray) -> b
         if differs.any() and not differs[:, step].any():
             return False
     return True
-
-
-def _shape(symbol: Any) -> tuple[int, ...]:
-    return symbol.shape[0] or 1, *(size or _ANY for size in symbol.shape[1:])

@@ -25,8 +25,8 @@ def warn_of_noise(
         sigma: Standard deviations (B, 1) or (B, C), for each input.
         spans: Ranges (B,) of the values of each input.
     """
-    used, names = call.ids != PADDING, names_in_order(call.inputs)
-    names = input_names(call.model) or names
+    used = call.ids != PADDING
+    names = input_names(call.model) or names_in_order(call.inputs)
     noisy = takes_noise(call.model, call.inputs)
     for number, pair in enumerate(zip(flatten(sigma), flatten(spans), strict=True)):
         scale, ranges = pair[0][used], pair[1][used]

@@ -1,17 +1,20 @@
 """The original class activation map, for heads that are linear after global pooling."""
 
-from functools import partial
 from typing import Any
 
 import keras
 from keras import layers, ops
 from keras.activations import linear
 
+from keras_explainable.common.structures import Nested
+from keras_explainable.execution.model_preparation import prepares_model
+from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.exposed_layers import exposed_outputs, units_of_layer
+from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.methods.cams.gradcam import (
     exposed,
     spatial_axes,
-    weighted_by_gradients,
+    weighted_maps,
 )
 from keras_explainable.network.activations import activation_of
 from keras_explainable.network.graph import Step
@@ -74,8 +77,16 @@ def weigh_by_head(activations: Tensor, gradients: Tensor) -> Tensor:
     return ops.sum(size * gradients * activations, axis=-1)
 
 
-@partial(weighted_by_gradients, prepare=with_linear_head, chooses_units=True)
-def cam(activations: Tensor, gradients: Tensor) -> Tensor:
+@along_axes
+@prepares_model(with_linear_head)
+def cam(
+    model: Model,
+    inputs: Tensor,
+    indices: Tensor | None = None,
+    *,
+    layer: Endpoint | None = None,
+    logits_layer: Endpoint | None = None,
+) -> tuple[Tensor, Nested]:
     """Return the logits and their class activation maps.
 
         maps = sum_c w_c A_c
@@ -93,4 +104,5 @@ def cam(activations: Tensor, gradients: Tensor) -> Tensor:
 
     Reference: Zhou et al., 2016, https://arxiv.org/abs/1512.04150
     """
-    return weigh_by_head(activations, gradients)
+    model = with_linear_head(model, {"layer": layer, "logits_layer": logits_layer})
+    return weighted_maps(weigh_by_head, model, inputs, indices)

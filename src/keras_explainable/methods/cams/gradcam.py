@@ -45,22 +45,13 @@ def exposed(model: Model, params: dict[str, Any]) -> Model:
     return exposed_layers.expose_for_each_input(model, layer)
 
 
-def weighted_by_gradients(
-    weigh: Weigh, prepare: Prepare = exposed, *, chooses_units: bool = False
-) -> Method:
+def weighted_by_gradients(weigh: Weigh) -> Method:
     """Return a method with the name and docstring of ``weigh(activations, gradients)``.
 
-    The function takes both (B, h, w, C) of one unit and returns its maps (B, h, w). The
-    method has a parameter ``logits_layer`` if it ``chooses_units``.
+    The function takes both (B, h, w, C) of one unit and returns its maps (B, h, w).
     """
 
-    def method_of_layer(
-        model: Model, inputs: Tensor, indices: Tensor | None, params: dict[str, Any]
-    ) -> tuple[Tensor, Nested]:
-        model = prepare(model, params)
-        return weighted_maps(weigh, model, inputs, indices)
-
-    @prepares_model(prepare)
+    @prepares_model(exposed)
     def method(
         model: Model,
         inputs: Tensor,
@@ -68,21 +59,9 @@ def weighted_by_gradients(
         *,
         layer: Endpoint | None = None,
     ) -> tuple[Tensor, Nested]:
-        return method_of_layer(model, inputs, indices, {"layer": layer})
+        model = exposed(model, {"layer": layer})
+        return weighted_maps(weigh, model, inputs, indices)
 
-    @prepares_model(prepare)
-    def method_of_units(
-        model: Model,
-        inputs: Tensor,
-        indices: Tensor | None = None,
-        *,
-        layer: Endpoint | None = None,
-        logits_layer: Endpoint | None = None,
-    ) -> tuple[Tensor, Nested]:
-        params = {"layer": layer, "logits_layer": logits_layer}
-        return method_of_layer(model, inputs, indices, params)
-
-    method = method_of_units if chooses_units else method
     for name in ("__name__", "__qualname__", "__doc__"):
         setattr(method, name, getattr(weigh, name))
     return along_axes(method)
