@@ -26,6 +26,8 @@ import keras
 import numpy as np
 import pytest
 
+if keras.backend.backend() == "jax":
+    import jax
 if keras.backend.backend() == "tensorflow":  # As above: most graphs are run once.
     import tensorflow as tf
 
@@ -73,6 +75,19 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.not_on_jax)
         if folder in ONE_BACKEND and not {item.path.name, item.name} & {*EACH_BACKEND}:
             item.add_marker(pytest.mark.one_backend)
+
+
+def _mappings():
+    maps = Path("/proc/self/maps")
+    return len(maps.read_text().splitlines()) if maps.exists() else 0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _release_programs():
+    """JAX maps its programs into memory, and Linux maps 65,530 regions of a process."""
+    yield
+    if keras.backend.backend() == "jax" and _mappings() > 20_000:
+        jax.clear_caches()
 
 
 @pytest.fixture(autouse=True)
