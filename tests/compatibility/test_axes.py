@@ -86,6 +86,32 @@ def videos(images):
     return keras.Model(inputs, layers.TimeDistributed(images)(inputs))
 
 
+@pytest.mark.parametrize(
+    "y", [lambda outputs: outputs["cls"][:, 1], ke.targets.output("cls")]
+)
+def test_functions_are_given_what_the_model_returns(y):
+    model = image_network("softmax")
+    model = keras.Model(
+        model.input, {"age": layers.Dense(1)(model.output)} | {"cls": model.output}
+    )
+    expected = ke.gradients(model, VIDEOS.reshape(6, *SIZE), y, verbose=0)
+    found = ke.gradients(model, VIDEOS, y, spatial_axis=(-3, -2), verbose=0)
+    for part, whole in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(part, whole.reshape(part.shape))
+
+
+@pytest.mark.parametrize("name", ["smoothgrad", "smoothgrad_squared", "vargrad"])
+def test_shortcuts_that_sample_take_axes(images, name):
+    options = {"repetitions": 2, "verbose": 0}
+    found = getattr(ke, name)(
+        images, VIDEOS, OF_VIDEOS, spatial_axis=(-3, -2), **options
+    )
+    flat = VIDEOS.reshape(6, *SIZE), OF_VIDEOS.reshape(6, 2)
+    expected = getattr(ke, name)(images, *flat, **options)
+    for part, whole in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(part, whole.reshape(part.shape))
+
+
 @pytest.mark.parametrize("batch_dims", [-1, 2])
 @pytest.mark.parametrize("name", ["gradients", "gradcam", "cam", "smooth"])
 def test_videos_for_a_network_of_videos(images, videos, name, batch_dims):

@@ -110,6 +110,51 @@ def test_the_loss_of_each_image(classifier, x):
     np.testing.assert_allclose(same, values, rtol=1e-5)
 
 
+def evaluated(model, x, labels, loss):
+    """Return the loss of each image, as Keras evaluates it."""
+    same = keras.Model(model.input, model.output)
+    same.compile(loss=loss)
+    pairs = ((x[k : k + 1], labels[k : k + 1]) for k in range(len(x)))
+    return [same.evaluate(*pair, verbose=0) for pair in pairs]
+
+
+BINARY = {
+    "of images": lambda h: layers.Dense(1, activation="sigmoid")(pooled(h)),
+    "of pixels": lambda h: layers.Conv2D(1, 1, activation="sigmoid")(h),
+}
+
+
+@pytest.mark.parametrize("extra", [False, True])
+@pytest.mark.parametrize("end", BINARY)
+def test_labels_may_lack_the_last_axis_as_for_fit(end, extra, x, rng):
+    model = made(BINARY[end])
+    shape = numpy(model(x)).shape
+    labels = rng.integers(0, 2, shape if extra else shape[:-1])
+    values, _ = explained(model, x, targets.loss(labels, "binary_crossentropy"))
+    expected = evaluated(model, x, labels, "binary_crossentropy")
+    np.testing.assert_allclose(values[:, 0], expected, rtol=1e-5)
+
+
+def test_the_loss_of_each_label_map(segmentation, x, rng):
+    labels = rng.integers(0, 3, (COUNT, 6, 6))
+    name = "sparse_categorical_crossentropy"
+
+    def score(x):
+        chosen = segmentation.predict(x, verbose=0)[np.arange(COUNT)]
+        picked = np.take_along_axis(chosen, labels[..., None], -1)
+        return -np.log(picked).mean(axis=(1, 2, 3))
+
+    check(segmentation, x, targets.loss(labels, name), score)
+
+
+@pytest.mark.parametrize("loss", ["dice", keras.losses.Tversky(alpha=0.3)])
+def test_losses_of_a_whole_batch_are_of_each_image(loss, segmentation, x, rng):
+    labels = np.eye(3, dtype="float32")[rng.integers(0, 3, (COUNT, 6, 6))]
+    values, _ = explained(segmentation, x, targets.loss(labels, loss))
+    expected = evaluated(segmentation, x, labels, loss)
+    np.testing.assert_allclose(values[:, 0], expected, rtol=1e-5)
+
+
 def test_the_reconstruction_error_of_each_image(autoencoder, x):
     def score(moved):
         return ((autoencoder.predict(moved, verbose=0) - x) ** 2).mean(axis=(1, 2, 3))
@@ -362,3 +407,19 @@ def test_labels_of_steps_for_a_model_of_any_length(rng):
 def test_a_target_of_one_output_asks_which(make, two, x):
     with pytest.raises(ValueError, match=r"`ke\.targets\.output\(name, then="):
         ke.gradients(two, x, make(), verbose=0)
+
+
+def test_a_layer_called_twice_asks_which_call(x):
+    a, b = keras.Input((6, 6, 3), name="a"), keras.Input((6, 6, 3), name="b")
+    tower = layers.Dense(4, name="tower")
+    ends = [tower(pooled(a)), tower(pooled(b))]
+    model = keras.Model([a, b], layers.Subtract()(ends))
+    with pytest.raises(ValueError, match=r"called 2 times; .* {'name': 'tower', 'node'"):
+        explained(model, [x, x], targets.neuron("tower", 1))
+    for node in (0, 1):
+        y = targets.neuron({"name": "tower", "node": node}, 1)
+        maps = explained(model, [x, x], y)[1]
+        assert [bool(part.any()) for part in maps] == [node == 0, node == 1]
+    both = keras.Model([a, b], ends)
+    with pytest.raises(ValueError, match=r"outputs \[0, 1\]; received 'tower'"):
+        explained(both, [x, x], targets.output("tower"))

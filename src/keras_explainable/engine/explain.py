@@ -151,8 +151,9 @@ def explain(
     if target is not None:
         _check_positions(target, method)
         target = target.with_inputs(x, preprocessing_of(method))
-    plan = _arranged(model, x, y, logits, method_params)
-    x, y, method = plan.inputs, plan.indices, plan.wrapped(method)
+    plan = _arranged(model, x, y if target is None else target, logits, method_params)
+    x, method = plan.inputs, plan.wrapped(method)
+    y = y if target else plan.indices
     finish = Finish(postprocessing, resizing, plan.frames)
     options: dict[str, Any] = {"logits": logits, "lower": lower, "precision": precision}
     options["derivatives"] = derivatives
@@ -211,9 +212,12 @@ def explain(
 def _arranged(
     model: Model, x: Any, y: Any, logits: bool | None, params: dict[str, Any]
 ) -> Plan:
-    """Return the model, inputs and units without the parameters for other axes."""
+    """Return the model, inputs and units without the parameters for other axes.
+
+    A target is given what the model itself returns.
+    """
     axes = Axes.taken_from(params)
-    if axes != Axes():
+    if axes != Axes() and not isinstance(y, Target):
         first = first_output_model(model)
         model = first if logits is False else logits_model(first)
     return arrange(axes, model, x, y)

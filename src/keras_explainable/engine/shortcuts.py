@@ -16,6 +16,7 @@ from keras_explainable.execution.method_checks import (
     parameters_after,
     shortcut,
 )
+from keras_explainable.inspection.axes import Axes
 from keras_explainable.methods import cams, gradient, meta, perturbation
 from keras_explainable.methods.gradient.input_gradients import (
     SIGNED_GRADIENTS,
@@ -92,7 +93,8 @@ def smoothgrad(
     Reference: Smilkov et al., 2017, https://arxiv.org/abs/1706.03825
     """
     _, *of_smooth = inspect.signature(meta.smooth).parameters
-    own = list(dict.fromkeys([*keyword_parameters(smoothgrad), *of_smooth]))
+    every = [*keyword_parameters(smoothgrad), *of_smooth, *Axes._fields]
+    own = list(dict.fromkeys(every))
     check_parameters("smoothgrad", params, own, parameters_after(explain, "y"))
     names = params.keys() & {*of_smooth}
     sampling = {name: params.pop(name) for name in names}

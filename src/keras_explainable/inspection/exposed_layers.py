@@ -153,14 +153,22 @@ def layer_model(model: Model, layer: Endpoint) -> Model:
         layer: Layer, as in ``expose``.
 
     Raises:
-        ValueError: If there is no such layer, or the layers of ``model`` are not known.
+        ValueError: If there is no such layer, it is called several times, or the layers
+            of ``model`` are not known.
     """
     return _rewritten(model, _with_layer_output, *parse(layer))
 
 
 def _with_layer_output(graph: Graph, layer: LayerLink) -> Graph:
     flat, calls = _with_calls(graph)
-    return replace(flat, outputs=tensors_of(calls, layer)[-1]).pruned()
+    found = tensors_of(calls, layer)
+    if len(found) > 1:
+        name = getattr(layer.layer, "name", layer.layer)
+        raise ValueError(
+            f"`layer` must be one call of a layer that is called {len(found)} times; "
+            f"received {name!r}. The first is {{'name': {name!r}, 'node': 0}}."
+        )
+    return replace(flat, outputs=found[0]).pruned()
 
 
 def endpoints(

@@ -146,6 +146,13 @@ def with_logits_of(graph: Graph, output: Any) -> tuple[Graph, Any]:
     return replace(graph, steps=steps), logits
 
 
+def gives_probabilities(graph: Graph) -> bool:
+    """Return whether the first output is that of a softmax or sigmoid."""
+    graph = with_resolved_activations(graph)
+    output = keras.tree.flatten(graph.outputs)[0]
+    return with_logits_of(graph, output)[1] is not output
+
+
 def _logits(graph: Graph, output: Any) -> tuple[Any, Step | None]:
     """Return the logits of ``output``, and the step that computes them if it is new."""
     step = graph.producer(output)

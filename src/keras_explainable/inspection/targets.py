@@ -182,6 +182,16 @@ def target_layer(model: Model) -> "TargetLayer":
     return layer
 
 
+def check_no_target(model: Model) -> None:
+    """Raise ValueError if the model ends in a target."""
+    layers = getattr(model, "layers_used", None) or [None]
+    if isinstance(layers[-1], TargetLayer):
+        raise ValueError(
+            "`y` must be units for a method that contrasts them with the model's other "
+            "units; received a function or target."
+        )
+
+
 def set_data(model: Model, rows: Sequence[np.ndarray]) -> None:
     """Set the data, one row (1, ...) of each array, that a targeted model uses."""
     for variable, row in zip(target_layer(model).data, rows, strict=True):
@@ -228,8 +238,13 @@ def _outputs_by_name(graph: Graph) -> dict[str | int, Any]:
         return graph.outputs
     flat = flatten(graph.outputs)
     producers = [(graph.producer(symbol), symbol) for symbol in flat]
-    names = {step.operation.name: symbol for step, symbol in producers if step}
-    return {**dict(enumerate(flat)), **names}
+    names = [step.operation.name for step, _ in producers if step]
+    own = {  # A layer that computes several outputs has the name of none.
+        step.operation.name: symbol
+        for step, symbol in producers
+        if step and names.count(step.operation.name) == 1
+    }
+    return {**dict(enumerate(flat)), **own}
 
 
 def first_output_model(model: Model) -> Model:

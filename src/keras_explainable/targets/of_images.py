@@ -113,9 +113,35 @@ def _loss_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
 def _loss(
     outputs: Tensor, labels: Tensor, function: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
-    values = function(labels, outputs)
+    values = _values(function, *_alike(labels, outputs))
     axes = tuple(range(1, len(values.shape)))
     return ops.mean(values, axis=axes) if axes else values
+
+
+def _values(
+    function: Callable[[Tensor, Tensor], Tensor], labels: Tensor, outputs: Tensor
+) -> Tensor:
+    """Return the loss of each image, or of each of its positions."""
+    if 2 < len(outputs.shape) == len(labels.shape) + 1:
+        # Numbers of classes, as rows: Keras on PyTorch has no derivatives of maps.
+        rows = ops.reshape(labels, (-1,)), ops.reshape(outputs, (-1, outputs.shape[-1]))
+        return ops.reshape(function(*rows), ops.shape(labels))
+    values = function(labels, outputs)
+    if len(values.shape) > 0:
+        return values
+    # A loss of the whole batch, such as "dice".
+    return ops.vectorized_map(
+        lambda pair: function(pair[0][None], pair[1][None]), (labels, outputs)
+    )
+
+
+def _alike(labels: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both with the same axes, if one has a last one of length 1 more."""
+    if len(outputs.shape) == len(labels.shape) + 1 and outputs.shape[-1] == 1:
+        return labels[..., None], outputs
+    if len(labels.shape) == len(outputs.shape) + 1 and labels.shape[-1] == 1:
+        return labels[..., 0], outputs
+    return labels, outputs
 
 
 def _similarity(outputs: Tensor, other: Tensor) -> Tensor:

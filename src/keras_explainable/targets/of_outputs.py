@@ -72,7 +72,8 @@ def neuron(layer: Any, index: int | tuple[int, ...]) -> Target:
     """Return the target of an inner unit, or of a channel of a layer.
 
     Args:
-        layer: Layer of the model, or its name, also within nested models.
+        layer: Layer of the model, or its name, also within nested models;
+            {"name": ..., "node": k} is the k-th of its calls.
         index: Channel, whose mean over all positions is explained; or the position of
             one unit, such as (row, column, channel).
 

@@ -126,6 +126,34 @@ def test_chosen_units_have_the_maps_that_they_have_among_all(method, x):
     np.testing.assert_allclose(some, every[..., [3, 0]], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("method", GRADIENTS)
+def test_probabilities_are_compared_with_the_threshold(method, x):
+    """Each is sigmoid(logit), whose derivatives are those of logits times p (1 - p)."""
+    model = centred(network(end="sigmoid"), x)
+    logits = numpy(ke.inspection.logits_model(model)(x))
+    maps = ke.explain(method, model, x, layer="last", logits=False, **PLAIN)[1]
+    p = 1 / (1 + np.exp(-logits))
+    kernel = numpy(model.get_layer("units").kernel)
+    values = activations(model, x)
+    true = np.zeros_like(maps)
+    for image, row in enumerate(p):
+        own = (row * (1 - row))[:, None] * kernel.T / values[0, ..., 0].size
+        found = [u for u in range(UNITS) if row[u] > 0.5]
+        for unit in range(UNITS):
+            rest = [own[u] for u in found if u != unit] or [0 * own[0]]
+            every = [own[u] for u in found] or [0 * own[0]]
+            weights = contrasted(
+                own[unit], np.mean(rest, 0), np.mean(every, 0), GRADIENTS[method]
+            )
+            true[image, ..., unit] = values[image] @ weights
+    np.testing.assert_allclose(maps, true, rtol=1e-3, atol=1e-5 * np.abs(true).max())
+
+
+def test_targets_have_no_other_units(x):
+    with pytest.raises(ValueError, match="`y` must be units for a method that contr"):
+        ke.minmaxgradcam(network(), x, ke.targets.units(1), verbose=0)
+
+
 def test_heads_that_are_not_linear_are_refused(x):
     with pytest.raises(ValueError, match="linear function of the layer's global"):
         ke.minmaxcam(network(flat=True), x, layer="last", verbose=0)

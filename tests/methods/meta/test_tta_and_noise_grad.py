@@ -82,6 +82,41 @@ def test_scales_need_layers_of_any_size():
         tta(gradients)(linear(), X, UNITS)
 
 
+def of_any_rank(rank):
+    """A small network of signals, images or volumes (8, ...) with two channels."""
+    inputs = keras.Input((*(8,) * rank, 2))
+    x = getattr(layers, f"Conv{rank}D")(3, 3, activation="tanh")(inputs)
+    x = getattr(layers, f"GlobalAveragePooling{rank}D")()(x)
+    return keras.Model(inputs, layers.Dense(2)(x))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_the_last_spatial_axis_is_flipped(rank):
+    model = of_any_rank(rank)
+    x = np.random.default_rng(0).normal(size=(1, *(8,) * rank, 2)).astype("float32")
+    plain = maps_of(SIGNED, model, x, [[0]])
+    back = maps_of(SIGNED, model, np.flip(x, rank).copy(), [[0]])
+    found = maps_of(tta(SIGNED, scales=()), model, x, [[0]])
+    np.testing.assert_allclose(
+        found, (plain + np.flip(back, rank)) / 2, rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_signals_and_volumes_are_scaled_along_all_axes(rank):
+    model = of_any_rank(rank)
+    x = np.ones((1, *(8,) * rank, 2), "float32")
+    maps = maps_of(tta(gradients, scales=(1.5,)), model, x, [[0]])
+    assert maps.shape == (1, *(8,) * rank, 1)
+    np.testing.assert_allclose(maps, np.flip(maps, rank), rtol=1e-4, atol=1e-7)
+
+
+def test_tables_have_nothing_to_flip():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match="`x` must have spatial axes"):
+        ke.explain(tta(gradients), model, np.ones((2, 4)), [[0], [1]], verbose=0)
+
+
 def test_noisy_weights_of_a_linear_model():
     """The gradient is w (1 + sigma eps), whose moments are all known."""
     model, n, sigma = linear(), 400, 0.3

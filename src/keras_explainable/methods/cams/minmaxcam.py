@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from keras import ops
 
@@ -9,7 +10,10 @@ from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection.axes import along_axes
+from keras_explainable.inspection.exposed_layers import exposed_outputs
 from keras_explainable.inspection.find_calls import Endpoint
+from keras_explainable.inspection.logits import gives_probabilities
+from keras_explainable.inspection.targets import check_no_target
 from keras_explainable.methods.cams.cam import weigh_by_head, with_linear_head
 from keras_explainable.methods.cams.gradcam import (
     Gradients,
@@ -27,17 +31,22 @@ Contrast = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def _contrasting(
-    contrast: Contrast, threshold: float, outputs: Tensor, pullback: Gradients
+    contrast: Contrast,
+    threshold: float,
+    probability: Callable[[Tensor], Tensor],
+    outputs: Tensor,
+    pullback: Gradients,
 ) -> Gradients:
     """Return the function to gradients that contrast a unit with those detected.
 
     Args:
         contrast: How they are put together.
         threshold: Probability above which a unit is detected.
-        outputs: Logits (B, units).
+        probability: Function from the outputs to probabilities.
+        outputs: Outputs (B, units).
         pullback: Function from derivatives by the units to those by the layers.
     """
-    detected = ops.cast(ops.sigmoid(outputs) > threshold, outputs.dtype)
+    detected = ops.cast(probability(outputs) > threshold, outputs.dtype)
     count, of_detected = ops.sum(detected, axis=-1), pullback(detected)
 
     def gradients(one: Tensor) -> list[Tensor]:
@@ -56,6 +65,12 @@ def _contrasting(
     return gradients
 
 
+def _probability(model: Model) -> Callable[[Tensor], Tensor]:
+    """Return the function from the outputs of an exposed model to probabilities."""
+    graph, _ = exposed_outputs(model)
+    return (lambda outputs: outputs) if gives_probabilities(graph) else ops.sigmoid
+
+
 def _along(rows: Tensor, like: Tensor) -> Tensor:
     """Return numbers (B,) with as many axes as ``like`` (B, ...)."""
     return ops.reshape(rows, (-1, *(1,) * (len(like.shape) - 1)))
@@ -64,8 +79,12 @@ def _along(rows: Tensor, like: Tensor) -> Tensor:
 def _contrasted(weigh: Weigh, prepare: Prepare) -> Callable[[Contrast], Method]:
     """Return a decorator that makes a method of a contrast, with its docstring."""
 
+    def prepare_all_units(model: Model, params: dict[str, Any]) -> Model:
+        check_no_target(model)
+        return prepare(model, params)
+
     def decorate(contrast: Contrast) -> Method:
-        @prepares_model(prepare)
+        @prepares_model(prepare_all_units)
         def method(
             model: Model,
             inputs: Tensor,
@@ -76,7 +95,8 @@ def _contrasted(weigh: Weigh, prepare: Prepare) -> Callable[[Contrast], Method]:
         ) -> tuple[Tensor, Nested]:
             checks.number("threshold", threshold, 0)
             model = prepare(model, {"layer": layer})
-            gradients_of = partial(_contrasting, contrast, threshold)
+            probability = _probability(model)
+            gradients_of = partial(_contrasting, contrast, threshold, probability)
             return weighted_maps(weigh, model, inputs, indices, gradients_of)
 
         for name in ("__name__", "__qualname__", "__doc__"):
@@ -96,7 +116,8 @@ def minmaxcam(own: Tensor, others: Tensor, every: Tensor) -> Tensor:
     units: those with sigmoid(logit) > threshold. Without any, maps are as of ``cam``.
 
     Args:
-        model: Model whose outputs are logits, as for ``gradcam``.
+        model: Model as for ``gradcam``. If it does not end in a softmax or sigmoid,
+            its outputs are taken for logits.
         inputs: Images (B, H, W, C).
         indices: Units to explain (B, K), or (B,); None explains every unit.
         layer: As for ``gradcam``.
@@ -106,7 +127,8 @@ def minmaxcam(own: Tensor, others: Tensor, every: Tensor) -> Tensor:
         ``logits`` (B, K) and signed ``maps`` (B, h, w, K), as for ``gradcam``.
 
     Raises:
-        ValueError: If the units are not a linear function of pooled activations.
+        ValueError: If the units are not a linear function of pooled activations, or
+            ``y`` is a target, of which the other units are not known.
 
     Reference: David et al., 2022, https://arxiv.org/abs/2201.07243
     """

@@ -38,19 +38,21 @@ def tta(
 
     Args:
         method: Explanation method to wrap.
-        scales: Factors of height and width. They may be given for a Functional or
-            Sequential model built for one size, unless its layers need that size: then
-            ``scales`` must be ().
-        hflip: Whether to flip.
-        resize_method: Interpolation of inputs and maps, as in
-            ``keras.ops.image.resize``.
+        scales: Factors of all spatial axes, such as height and width. They may be given
+            for a Functional or Sequential model built for one size, unless its layers
+            need that size: then ``scales`` must be ().
+        hflip: Whether to flip the last spatial axis: the width of images and volumes,
+            the time of signals.
+        resize_method: Interpolation of images and their maps, as in
+            ``keras.ops.image.resize``; signals and volumes are interpolated linearly.
 
     Returns:
         A method with the same signature. Logits (B, K) are those of the input itself;
         maps have the shape of ``method``'s, (B, h, w, K), or with scales (B, H, W, K).
 
     Raises:
-        ValueError: If a scale is not above 0, or the model takes only one size.
+        ValueError: If a scale is not above 0, the model takes only one size, or the
+            inputs have no spatial axes.
         TypeError: If ``method`` cannot be called, or a parameter is of another type.
     """
     check_method(method)
@@ -67,14 +69,16 @@ def tta(
     def augmented(call: MethodCall, **params: Any) -> tuple[Tensor, Tensor]:
         model = prepare(call.model, params)
         run = partial(call_method, method, model, rows=call.rows, ids=call.ids)
-        sizes = [_scaled(call.inputs.shape[1:3], scale) for scale in (1, *scales)]
+        own = _spatial_size(call.inputs)
+        flipped = partial(ops.flip, axis=len(own))  # The last one: the width of images.
+        sizes = [_scaled(own, scale) for scale in (1, *scales)]
         augmentations = [(size, f) for size in dict.fromkeys(sizes) for f in flips]
         total, count = 0.0, len(augmentations)
         for number, (size, flip) in enumerate(augmentations, start=1):
-            inputs = _flipped(interpolated(call.inputs, size, resize_method), flip)
-            _, maps = run(inputs, call.indices, params)
-            shape = call.inputs.shape[1:3] if scales else maps.shape[1:3]
-            total = total + interpolated(_flipped(maps, flip), shape, resize_method)
+            inputs = interpolated(call.inputs, size, resize_method)
+            _, maps = run(flipped(inputs) if flip else inputs, call.indices, params)
+            maps = flipped(maps) if flip else maps
+            total = total + (interpolated(maps, own, resize_method) if scales else maps)
             call.progress(number * len(call.ids), count * len(call.ids))
         return call.logits, total / count
 
@@ -85,12 +89,12 @@ def tta(
 
 
 def _of_any_size(graph: Graph) -> Graph:
-    """Return the graph for inputs of any height and width; itself if it takes them."""
+    """Return the graph for inputs of any size; itself if it takes them."""
     first, *others = keras.tree.flatten(graph.inputs)
-    if others or len(first.shape) != 4 or None in first.shape[1:3]:
+    if others or len(first.shape) < 3 or None in first.shape[1:-1]:
         return graph
     flat, steps = inlined(graph), []
-    shape = (first.shape[0], None, None, first.shape[-1])
+    shape = (first.shape[0], *(None,) * (len(first.shape) - 2), first.shape[-1])
     start = keras.KerasTensor(shape, dtype=first.dtype, name=first.name)
     values = by_symbol(flat.inputs, (start,))
     for step in flat.steps:
@@ -111,9 +115,14 @@ def _check_channels(operation: Any, outputs: Any) -> None:
         )
 
 
-def _scaled(size: Any, scale: float) -> tuple[int, int]:
+def _spatial_size(inputs: Tensor) -> tuple[int, ...]:
+    if len(inputs.shape) < 3:
+        raise ValueError(
+            "`x` must have spatial axes, such as (B, H, W, C), to be scaled or flipped; "
+            f"received shape {tuple(inputs.shape)}."
+        )
+    return tuple(inputs.shape[1:-1])
+
+
+def _scaled(size: tuple[int, ...], scale: float) -> tuple[int, ...]:
     return tuple(max(round(scale * side), 1) for side in size)
-
-
-def _flipped(images: Tensor, flip: bool) -> Tensor:
-    return ops.flip(images, axis=2) if flip else images
