@@ -6,6 +6,7 @@ functions receive and return tensors or functions of tensors; they know nothing 
 graphs, methods or noise. What the backends have in common is in ``shared``.
 """
 
+from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -36,6 +37,10 @@ compiled = _backend.compiled
 #: ``state_kept()`` is a context in which what a network writes to its variables, such
 #: as seeds and recurrent states, is dropped. ``vjp`` and ``compiled`` are within one.
 state_kept = getattr(_backend, "state_kept", shared.state_kept)
+
+#: ``eagerly()`` is a context in which operations on known values are computed at once,
+#: also while a function is being compiled.
+eagerly: Any = getattr(_backend, "eagerly", nullcontext)
 
 #: ``fused(function)`` evaluates an elementwise function of tensors in one pass where
 #: the framework would run it operation by operation. Call it only while compiling.

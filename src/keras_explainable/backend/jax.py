@@ -22,6 +22,9 @@ RUNS_EAGERLY = False
 ROWS_ON_CPU = (8, 8)
 
 
+eagerly = jax.ensure_compile_time_eval
+
+
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
     with shared.state_kept():
         outputs, pull, others = jax.vjp(function, inputs, has_aux=True)

@@ -24,6 +24,9 @@ RUNS_EAGERLY = False
 ROWS_ON_CPU = (16, 16)
 
 
+eagerly = tf.init_scope
+
+
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(inputs)

@@ -13,12 +13,18 @@ from keras_explainable.common.interpolation import interpolated
 from keras_explainable.common.structures import Nested, flatten, is_float, map_structure
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.execution.compilation import accepts_parameter
-from keras_explainable.inspection.exposed_layers import inputs_of_exposed, is_exposed
+from keras_explainable.inspection.exposed_layers import (
+    by_input,
+    inputs_of_exposed,
+    is_exposed,
+)
+from keras_explainable.inspection.places_of_layers import enlarged, places_of_exposed
 from keras_explainable.network.model_inputs import (
     map_shape,
     names_in_order,
     symbolic_inputs,
 )
+from keras_explainable.network.places import Place
 from keras_explainable.types import Model, Tensor
 
 Postprocessing = Callable[..., Tensor]
@@ -101,11 +107,11 @@ def sized(maps: Nested, resizing: Any, inputs: Nested, network: Model) -> Nested
     if resizing is None or resizing is False:
         return maps
     likes = _inputs_of_maps(maps, inputs, network)
-    if resizing is not INPUT_SIZE:
-        return map_structure(partial(_sized, resizing), maps, likes)
-    if _are_known(maps, likes, inputs, network):
-        return map_structure(_like_input, maps, likes)
-    return maps
+    if resizing is INPUT_SIZE and not _are_known(maps, likes, inputs, network):
+        return maps
+    each = zip(flatten(maps), flatten(likes), _places_of(maps, network), strict=True)
+    found = [_sized(resizing, *triple) for triple in each]
+    return keras.tree.pack_sequence_as(maps, found)
 
 
 def _are_known(maps: Nested, likes: Nested, inputs: Nested, network: Model) -> bool:
@@ -133,14 +139,24 @@ def _inputs_of_maps(maps: Nested, inputs: Nested, network: Model) -> Nested:
     return inputs
 
 
-def _like_input(maps: Tensor, like: Tensor) -> Tensor:
-    alike = len(np.shape(maps)) == len(like.shape) > 2
-    return resize(maps, map_shape(like.shape)) if alike else maps
+def _places_of(maps: Nested, network: Model) -> list[Place | None]:
+    """Return where the exposed layer of each of the maps lies in its input."""
+    count = len(flatten(maps))
+    if not is_exposed(network):
+        return [None] * count
+    places = places_of_exposed(network)
+    found = [places[k] for k in flatten(by_input(network, [*range(len(places))]))]
+    return found if len(found) == count else [None] * count
 
 
-def _sized(resizing: Any, maps: Tensor, like: Tensor) -> Tensor:
-    size = map_shape(like.shape) if resizing is True else tuple(resizing)
-    return resize(maps, size)
+def _sized(resizing: Any, maps: Tensor, like: Tensor, place: Place | None) -> Tensor:
+    if resizing is INPUT_SIZE and not len(np.shape(maps)) == len(like.shape) > 2:
+        return maps
+    own = isinstance(resizing, bool | _InputSize)
+    size = map_shape(like.shape) if own else tuple(resizing)
+    if tuple(maps.shape[1 : 1 + len(size)]) == size:
+        return maps
+    return enlarged(resize, maps, size, place)
 
 
 def check_resizing(resizing: Any) -> None:

@@ -9,6 +9,7 @@ from keras import layers
 
 from keras_explainable.common.structures import flatten
 from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.moved_axes import moved_axes
 from keras_explainable.network.operation_kinds import LINEAR
 from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.network.trace_model import inlined
@@ -147,7 +148,9 @@ def transposition(step: Step) -> Order | None:
     if kind in APPENDING and tuple(step.outputs.shape) == (*shape, 1):
         return tuple(range(len(shape) + 1)) if _takes_all(step) else None
     if kind not in TRANSPOSING:
-        return None
+        moved = moved_axes(step) or ((0, -1),)
+        forwards = all(way == 1 for _, way in moved)
+        return tuple(axis for axis, _ in moved) if forwards else None
     function, names = TRANSPOSING[kind]
     if not all(hasattr(operation, name) for name in names):
         return None

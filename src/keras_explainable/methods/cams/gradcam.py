@@ -13,6 +13,10 @@ from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection import exposed_layers
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.find_calls import Endpoint
+from keras_explainable.inspection.places_of_layers import (
+    as_in_input,
+    places_of_exposed,
+)
 from keras_explainable.methods.cams.shown_positions import (
     maps_at_shown,
     shown_positions,
@@ -89,11 +93,13 @@ def weighted_maps(
     outputs, pullback, activations = backend.vjp(lambda taps: run(inputs, taps), zeros)
     gradients = gradients_of(outputs, pullback)
     frames, shown = _frame_axes(model), shown_positions(model, inputs)
+    places = places_of_exposed(model)
 
     def maps(one: Tensor) -> Nested:
         found = gradients(one)
         each = map(partial(_weighed, weigh), frames, activations, found)
         each = map(maps_at_shown, shown, each, found)
+        each = map(as_in_input, each, places)
         return exposed_layers.by_input(model, [*each])
 
     return output_units.maps_of_units(outputs, indices, maps)
@@ -142,10 +148,12 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
         positive parts are the maps of the paper, which ``ke.gradcam`` returns. If the
         layer is called for several inputs, as in a Siamese network, there are maps for
         each of them, in the structure of the inputs; a dictionary by name if an input
-        has none. Positions that a mask hides have maps of 0.
+        has none. Positions that a mask hides have maps of 0. If axes were permuted or
+        flipped before the layer, the maps have the order of the input.
 
     Raises:
-        ValueError: If the layer does not exist, or inner layers are not known.
+        ValueError: If the layer does not exist, inner layers are not known, or steps
+            before the layer roll or shuffle its positions.
 
     Reference: Selvaraju et al., 2017, https://arxiv.org/abs/1610.02391
     """

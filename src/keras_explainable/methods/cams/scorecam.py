@@ -12,6 +12,11 @@ from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.filters import normalize
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.find_calls import Endpoint
+from keras_explainable.inspection.places_of_layers import (
+    as_in_input,
+    enlarged,
+    places_of_exposed,
+)
 from keras_explainable.methods.cams.gradcam import exposed
 from keras_explainable.methods.cams.shown_positions import (
     maps_at_shown,
@@ -96,14 +101,15 @@ def _scores(call: MethodCall, model: Model, activations: Tensor) -> np.ndarray:
 
 
 def _activations(model: Model, inputs: Tensor) -> Tensor:
-    return model(inputs, training=False)[1]
+    [place] = places_of_exposed(model)
+    return as_in_input(model(inputs, training=False)[1], place)
 
 
 def _masked_outputs(model: Model, inputs: Tensor, masks: Tensor) -> Tensor:
     """Return the outputs for inputs (R, H, W, C) times enlarged masks (R, h, w, 1)."""
-    masks = normalize(
-        interpolated(masks, inputs.shape[1:-1]), axis=range(1, len(masks.shape))
-    )
+    [place] = places_of_exposed(model)
+    masks = enlarged(interpolated, masks, inputs.shape[1:-1], place)
+    masks = normalize(masks, axis=range(1, len(masks.shape)))
     [shown] = known_unmasked_steps(model, inputs)
     masks = ops.cast(masks, inputs.dtype)
     masks = where_shown(shown, masks, ops.ones_like(masks))

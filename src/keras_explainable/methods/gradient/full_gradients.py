@@ -19,12 +19,18 @@ from keras_explainable.inspection import exposed_layers
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.biases import bias_of_output, has_bias
 from keras_explainable.inspection.logits import rewritten_model
+from keras_explainable.inspection.places_of_layers import (
+    as_in_input,
+    enlarged,
+    places_of_exposed,
+)
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
 from keras_explainable.network.operation_kinds import relu_limit
+from keras_explainable.network.places import Place
 from keras_explainable.network.time_distributed import (
     operation_on_frames,
     with_layers_on_frames,
@@ -139,14 +145,20 @@ def _full_gradients(
         *(value - part for value, part in zip(values[written:], linear, strict=True)),
     ]
 
+    places = places_of_exposed(model)
+
+    def wanted(of_exposed: list[Any]) -> list[Any]:
+        return [*of_exposed[: len(biases)], *of_exposed[written:]]
+
     def one_map(cotangent: Tensor) -> Tensor:
         gradient, *inner = pullback(cotangent)
-        wanted = [*inner[: len(biases)], *inner[written:]]
         total = _term(inputs * gradient, psi, inputs.shape)
-        for derivative, bias in zip(wanted, all_biases, strict=True):
+        for derivative, bias, place in zip(
+            wanted(inner), all_biases, wanted(places), strict=True
+        ):
             if len(derivative.shape) == len(inputs.shape):
                 term = derivative * ops.cast(bias, derivative.dtype)
-                term = _term(term, psi, inputs.shape)
+                term = _term(as_in_input(term, place), psi, inputs.shape, place)
                 total = total + ops.cast(term, total.dtype)
         return total
 
@@ -159,12 +171,12 @@ def _linear_part(activation: Any, z: Tensor) -> Tensor:
     return z * pullback(ops.ones_like(outputs))
 
 
-def _term(products: Tensor, psi: Any, shape: Any) -> Tensor:
+def _term(products: Tensor, psi: Any, shape: Any, place: Place | None = None) -> Tensor:
     """Return a term of the map (B, H, W), given products (B, h, w, C)."""
     size = tuple(shape[1:-1])
     if psi is None:
-        return interpolated_sum(ops.sum(products, axis=-1), size)
-    return interpolated(ops.sum(psi(products), axis=-1), size)
+        return enlarged(interpolated_sum, ops.sum(products, axis=-1), size, place)
+    return enlarged(interpolated, ops.sum(psi(products), axis=-1), size, place)
 
 
 def _biases_of_outputs(

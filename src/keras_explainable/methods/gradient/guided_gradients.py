@@ -69,7 +69,7 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
     if guided is model:
         raise ValueError(
             "`model` must have ReLUs, and be Functional or Sequential, for guided "
-            f"gradients; none was found in the {type(model).__name__} {model.name!r}."
+            f"gradients; none was found in the model {model.name!r}."
         )
     return guided
 

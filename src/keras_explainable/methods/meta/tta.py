@@ -118,8 +118,8 @@ def _check_channels(operation: Any, outputs: Any) -> None:
 def _spatial_size(inputs: Tensor) -> tuple[int, ...]:
     if len(inputs.shape) < 3:
         raise ValueError(
-            "`x` must have spatial axes, such as (B, H, W, C), to be scaled or flipped; "
-            f"received shape {tuple(inputs.shape)}."
+            "`x` must have spatial axes, such as (B, H, W, C), to be scaled or "
+            f"flipped; received shape {tuple(inputs.shape)}."
         )
     return tuple(inputs.shape[1:-1])
 

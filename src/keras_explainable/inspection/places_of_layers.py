@@ -1,0 +1,97 @@
+"""Where the positions of exposed layers lie in the input that they belong to."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable.execution.model_cache import ModelCache
+from keras_explainable.inspection.exposed_layers import (
+    exposed_outputs,
+    inputs_of_exposed,
+)
+from keras_explainable.network.graph import Graph
+from keras_explainable.network.moved_axes import SHUFFLED
+from keras_explainable.network.places import WHOLE, Place, places_in_input
+from keras_explainable.types import Model, Tensor
+
+_cache = ModelCache(capacity=1)
+
+
+def places_of_exposed(model: Model) -> list[Place | None]:
+    """Return where each exposed layer lies in its input; None if that is not known.
+
+    Raises:
+        ValueError: If steps before a layer shuffle the positions.
+    """
+    return _cache.get(model, "places", lambda: _places(model))
+
+
+def _places(model: Model) -> list[Place | None]:
+    graph, _ = exposed_outputs(model)
+    exposed = keras.tree.flatten(graph.outputs)[1:]
+    graph = replace(graph, outputs=exposed).pruned()
+    pairs = zip(exposed, inputs_of_exposed(model), strict=True)
+    return [_place(graph, symbol, number) for symbol, number in pairs]
+
+
+def _place(graph: Graph, symbol: keras.KerasTensor, number: int) -> Place | None:
+    found = places_in_input(graph, number).get(id(symbol))
+    if found is not None and found.axes == SHUFFLED:
+        raise ValueError(
+            "`layer` must have its positions where the input has them; received one "
+            f"behind a step that rolls or shuffles them, of shape {symbol.shape}."
+        )
+    return found
+
+
+def as_in_input(values: Tensor, place: Place | None) -> Tensor:
+    """Return values (B, h, w, ...) of a layer with the positions in the input's order.
+
+    Args:
+        values: Maps, activations or gradients, with the layer's spatial axes.
+        place: Where the layer lies in the input.
+    """
+    spatial = _spatial(place)
+    backwards = [axis for axis, (_, way) in enumerate(spatial, 1) if way < 0]
+    order = np.argsort([axis for axis, _ in spatial]) + 1
+    rest = range(1 + len(spatial), len(values.shape))
+    values = ops.flip(values, axis=backwards) if backwards else values
+    if (order[1:] > order[:-1]).all():
+        return values
+    return ops.transpose(values, (0, *map(int, order), *rest))
+
+
+def enlarged(
+    resize: Callable[[Tensor, tuple[int, ...]], Tensor],
+    values: Tensor,
+    size: tuple[int, ...],
+    place: Place | None,
+) -> Tensor:
+    """Return values (B, h, w, ...) of a layer in the size of its input.
+
+    They are 0 where the input was cut off before the layer.
+
+    Args:
+        resize: Function of values and a size, to values (B, *size, ...).
+        values: Values in the order of the input, as from ``as_in_input``.
+        size: Spatial size of the input.
+        place: Where the layer lies in the input.
+    """
+    axes = sorted(axis for axis, _ in _spatial(place))
+    if place is None or all(place.windows[axis] == WHOLE for axis in axes):
+        return resize(values, size)
+    windows = [
+        (round(first * n), round(last * n))
+        for n, (first, last) in zip(size, (place.windows[a] for a in axes), strict=True)
+    ]
+    values = resize(values, tuple(last - first for first, last in windows))
+    around = [(a, n - b) for n, (a, b) in zip(size, windows, strict=True)]
+    rest = [(0, 0)] * (len(values.shape) - len(size) - 1)
+    return ops.pad(values, [(0, 0), *around, *rest])
+
+
+def _spatial(place: Place | None) -> tuple[tuple[int, int], ...]:
+    return () if place is None else place.axes[1:-1]

@@ -1,0 +1,117 @@
+"""Steps that only move values: they permute axes, flip them, or shuffle positions."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend
+from keras_explainable.network.graph import Step
+
+#: For each axis of a tensor, the axis of the input that it was, and 1, or -1 if it runs
+#: the other way. The axis after the input's last one is new, of length 1.
+Moved = tuple[tuple[int, int], ...]
+
+#: Of a step that moves values in another way, such as by rolling them.
+SHUFFLED: Moved = ()
+
+#: Operations of Keras that move values, also the layers of the same names.
+MOVING = {"Einsum", "ExpandDims", "Flip", "GetItem", "Moveaxis", "Permute", "Reshape"}
+MOVING |= {"Roll", "Rot90", "Swapaxes", "Transpose"}
+
+#: More values than this are not tried.
+_MOST = 2**24
+
+
+def moved_axes(step: Step) -> Moved | None:
+    """Return where a step of one tensor moves axes to; None if it computes values.
+
+    Layers that Keras does not know, and operations that may do anything, are tried.
+    """
+    if not _may_move(step):
+        return None
+    shape = tuple(size or 5 + axis for axis, size in enumerate(step.reads[0].shape))
+    values = np.arange(math.prod(shape[1:])).reshape(1, *shape[1:])
+    found = tried(step, values)
+    if found is None or found.size != values.size:
+        return None
+    if found.ndim > values.ndim + 1 or found.ndim < values.ndim:
+        return None
+    if found.ndim > values.ndim:
+        values = values[..., None]
+    for moved in _ways(values.shape, found.shape):
+        if np.array_equal(in_moved_order(values, moved), found):
+            return moved
+    return _shuffled(step, values, found)
+
+
+def _may_move(step: Step) -> bool:
+    if not is_to_be_tried(step, MOVING):
+        return False
+    before, after = (
+        [size for size in symbol.shape[1:] if size != 1]
+        for symbol in (step.reads[0], step.outputs)
+    )
+    return None in (*before, *after) or math.prod(before) == math.prod(after)
+
+
+def is_to_be_tried(step: Step, names: set[str]) -> bool:
+    """Return whether only trying shows what a step of one tensor does with positions.
+
+    Args:
+        step: Step of a graph.
+        names: Classes of Keras that are tried; others are known to compute values.
+    """
+    operation = step.operation
+    if len(step.reads) != 1 or getattr(operation, "weights", None):
+        return False
+    if not isinstance(step.outputs, keras.KerasTensor):
+        return False
+    if math.prod(size or 1 for size in step.reads[0].shape) > _MOST:
+        return False
+    known = type(operation).__module__.startswith("keras.")
+    return not known or type(operation).__name__ in {*names, "Lambda"}
+
+
+def tried(step: Step, values: np.ndarray) -> np.ndarray | None:
+    """Return what a step makes of values; None if it cannot be tried."""
+    symbol = step.reads[0]
+    try:
+        with backend.eagerly(), backend.state_kept():
+            tensor = ops.convert_to_tensor(values, dtype=symbol.dtype)
+            written = step.run({id(symbol): tensor})[id(step.outputs)]
+            return np.asarray(ops.convert_to_numpy(written))
+    except Exception:  # Such as a size that it does not take.
+        return None
+
+
+def _ways(before: tuple[int, ...], after: tuple[int, ...]) -> Iterator[Moved]:
+    """Return the ways in which axes could be permuted and flipped to give a shape."""
+    for order in itertools.permutations(range(1, len(before))):
+        if tuple(before[axis] for axis in order) == after[1:]:
+            for steps in itertools.product((1, -1), repeat=len(order)):
+                yield (0, 1), *zip(order, steps, strict=True)
+
+
+def in_moved_order(values: Any, moved: Moved) -> Any:
+    """Return an array with its axes as a step moves them."""
+    flips = tuple(slice(None, None, step) for _, step in moved)
+    return np.transpose(values, [axis for axis, _ in moved])[flips]
+
+
+def _shuffled(step: Step, values: np.ndarray, found: np.ndarray) -> Moved | None:
+    """Return SHUFFLED if positions have other places, with channels on the last axis.
+
+    Channels may be shuffled.
+    """
+    same = values.shape == found.shape
+    if not same or not np.array_equal(np.sort(found, None), values.reshape(-1)):
+        return None
+    positions = np.broadcast_to(values[..., :1], values.shape)
+    again = tried(step, positions)
+    in_place = again is not None and np.array_equal(again, positions)
+    return None if in_place else SHUFFLED
