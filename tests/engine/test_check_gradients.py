@@ -138,7 +138,7 @@ def test_a_subclassed_model_is_checked_as_a_whole(x):
 
 
 def test_operations_within_a_layer_of_the_user_s_are_named_by_the_layer():
-    """They have the framework's derivatives: at equal values, not those of a change."""
+    """Their derivative is not that of a change: part of it is stopped."""
 
     class Root(layers.Layer):
         def call(self, inputs):
