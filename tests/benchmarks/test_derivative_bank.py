@@ -1,5 +1,7 @@
 """The bank of derivatives covers new names by itself, and finds planted faults."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -149,3 +151,15 @@ def test_what_is_corrected_is_true(name):
             records = compared(call, corrected)
             found = {record["verdict"] for record in records}
             assert found <= {"true", "kink", "outside"}, call.name
+
+
+def test_what_is_not_corrected_has_a_reason_in_the_docs():
+    docs = Path(__file__).parents[2] / "docs"
+    bank = (docs / "derivatives_bank.md").read_text(encoding="utf-8")
+    rows = [line for line in bank.splitlines() if line.endswith("| no |")]
+    names = {re.search(r"`(?:\w+\.)*(\w+)", row)[1] for row in rows}
+    page = (docs / "derivatives.md").read_text(encoding="utf-8")
+    reasons = page.split("## What is not corrected")[1]
+    named = {x.split(".")[-1] for x in re.findall(r"`([\w.]+)`", reasons)}
+    assert len(names) > 20
+    assert names <= named, names - named

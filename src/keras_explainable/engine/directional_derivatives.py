@@ -93,7 +93,7 @@ class Probe:
         found = central_differences(score, size, self.exact.dtype)
         best, error = found.best()
         typical = max(_norm(products), abs(found.values[best]))
-        verdict, faults = _verdict(derivative, found, typical), list[Fault]()
+        verdict, faults = verdict_on(derivative, found, typical), list[Fault]()
         if verdict == "differs":
             # The smaller the step, the fewer kinks there are in between.
             best = _usable(found, typical)[-1]
@@ -124,19 +124,27 @@ class Probe:
         return found
 
 
-def _verdict(derivative: float, found: Differences, typical: float) -> str:
+def verdict_on(derivative: float, found: Differences, typical: float) -> str:
     """Return "agrees", "differs" or "unclear".
 
     A derivative differs if it does so at the best step and at all smaller ones that
-    rounding leaves usable: a kink nearby is passed by large steps only.
+    round little, or at least so little that they would show as large a disagreement. A
+    kink nearby is passed by large steps only, and where there are many, as behind many
+    ReLUs and maxima, the differences approach the derivative slowly.
+
+    Args:
+        derivative: The derivative.
+        found: Differences of the same.
+        typical: Usual size of such a derivative.
     """
     best, error = found.best()
     allowed = TOLERANCE * typical + BARS * found.rounding
     away = np.abs(derivative - found.values)
     if away[best] <= allowed[best] + BARS * error:
         return "unclear" if error > LARGEST_BAR * typical > 0 else "agrees"
-    usable = _usable(found, typical)
-    return "differs" if (away[usable] > allowed[usable]).all() else "agrees"
+    shows = np.flatnonzero(allowed + found.rounding <= away[best])
+    used = np.union1d(_usable(found, typical), shows[shows >= best])
+    return "differs" if (away[used] > allowed[used]).all() else "agrees"
 
 
 def _usable(found: Differences, typical: float) -> np.ndarray:

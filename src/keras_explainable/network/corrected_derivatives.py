@@ -11,6 +11,7 @@ from typing import Any
 
 from keras import layers
 
+from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.network.activations import activation_of, split_activation
 from keras_explainable.network.derivative_rules import (
     applies,
@@ -21,7 +22,17 @@ from keras_explainable.network.derivative_rules import (
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.mask_passing import MaskPassing
 from keras_explainable.network.operation_kinds import LINEAR
-from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
+from keras_explainable.network.operations_of_call import (
+    OwnLayer,
+    calls_own_layer,
+    computes_the_same,
+    example_operations,
+)
+from keras_explainable.network.time_distributed import (
+    PerFrame,
+    graph_of_frame,
+    operation_on_frames,
+)
 from keras_explainable.network.trace_model import graph_of
 
 #: Choices for derivatives: those of this module, or the framework's own.
@@ -32,7 +43,7 @@ def with_corrected_derivatives(graph: Graph) -> Graph:
     """Return the graph with corrected operations; itself if none needs correction.
 
     Steps keep their operations, by which they are recognized, and run another function.
-    Operations within a user's own layers, or within wrappers, remain the framework's.
+    Operations within a user's own layers are corrected, too, if Keras can tell them.
     """
     if graph.derivatives == "framework":
         return graph
@@ -53,7 +64,8 @@ def with_framework_derivatives(graph: Graph) -> Graph:
 
 def _ends_in_corrected(step: Step) -> bool:
     """Return whether it is a layer with weights and a corrected activation."""
-    linear = type(operation_on_frames(step.operation)) in LINEAR
+    kind = type(operation_on_frames(step.operation))
+    linear = kind in (*LINEAR, layers.EinsumDense)
     return linear and rule_of(activation_of(step.operation)) is not None
 
 
@@ -68,6 +80,10 @@ def _corrected(step: Step) -> Step:
         inner_step = _corrected(step.operation.step)
         same = inner_step is step.operation.step
         return step if same else replace(step, implementation=PerFrame(inner_step))
+    if type(step.operation) is layers.TimeDistributed:
+        return _corrected_on_frames(step)
+    if calls_own_layer(step):
+        return _corrected_own(step)
     rule = rule_of(function_of(step.operation))
     if rule is None or not applies(rule, step):
         return step
@@ -77,6 +93,29 @@ def _corrected(step: Step) -> Step:
     if getattr(step.operation, "supports_masking", False):
         implementation = MaskPassing(implementation)
     return replace(step, implementation=implementation)
+
+
+def _corrected_on_frames(step: Step) -> Step:
+    """Return the step of a TimeDistributed, with a corrected layer."""
+    takes_mask = accepts_parameter(step.operation.layer.call, "mask")
+    if takes_mask or len(step.args) != 1 or {*step.kwargs} - {"mask"}:
+        return step
+    [inner] = graph_of_frame(step).steps
+    corrected = _corrected(inner)
+    same = corrected is inner
+    per_frame = None if same else MaskPassing(PerFrame(corrected).call)
+    return step if same else replace(step, implementation=per_frame)
+
+
+def _corrected_own(step: Step) -> Step:
+    """Return the step of a layer of the user's, with corrected operations."""
+    graph = example_operations(step)
+    if graph is None or with_corrected_derivatives(graph) is graph:
+        return step
+    if not computes_the_same(step, graph):
+        return step
+    own = OwnLayer(step.operation, with_corrected_derivatives)
+    return replace(step, implementation=own)
 
 
 def _run(graph: Graph, *args: Any, **options: None) -> Any:

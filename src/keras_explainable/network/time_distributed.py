@@ -100,7 +100,7 @@ def _makes_mask(operation: Any) -> bool:
 def _inside(step: Step) -> tuple[tuple[Step, ...], list[Step]] | None:
     """Return the steps and calls in place of a TimeDistributed; None if it has none."""
     outer = step.reads[0]
-    inner, calls = with_layers_on_frames(*inlined_with_calls(_graph_of_frame(step)))
+    inner, calls = with_layers_on_frames(*inlined_with_calls(graph_of_frame(step)))
     symbols = {id(x): _with_frames(x, outer) for x in symbols_in(_written(inner))}
     if id(inner.outputs) not in symbols or not all(x.reads for x in inner.steps):
         return None
@@ -109,7 +109,8 @@ def _inside(step: Step) -> tuple[tuple[Step, ...], list[Step]] | None:
     return tuple(_per_frame(each, symbols) for each in inner.steps), calls
 
 
-def _graph_of_frame(step: Step) -> Graph:
+def graph_of_frame(step: Step) -> Graph:
+    """Return the graph of what a TimeDistributed does to each frame."""
     layer, symbol = step.operation.layer, step.reads[0]
     frame = keras.KerasTensor((None, *symbol.shape[2:]), dtype=symbol.dtype)
     output = layer.compute_output_spec(frame)

@@ -4,7 +4,7 @@ Calling a user's layer on a symbolic tensor would add a node to that layer for g
 Tracing therefore clones the model with a recorder in the place of every layer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -19,6 +19,9 @@ from keras_explainable.network.graph import (
     symbol_like,
 )
 from keras_explainable.types import Model
+
+#: Returns the graph of a step; None if the step stays.
+InnerGraph = Callable[[Step], Graph | None]
 
 
 def trace(model: Model) -> Graph | None:
@@ -148,12 +151,20 @@ def first_key(model: Model) -> str | None:
     return next(iter(structure)) if isinstance(structure, dict) else None
 
 
-def inlined(graph: Graph) -> Graph:
-    """Return the graph with nested models replaced by their steps."""
-    return inlined_with_calls(graph)[0]
+def inlined(graph: Graph, inner_graph: InnerGraph | None = None) -> Graph:
+    """Return the graph with nested models, or other steps, replaced by their steps.
+
+    Args:
+        graph: Any graph.
+        inner_graph: Returns the graph of a step, or None if it stays; by default those
+            of nested models.
+    """
+    return inlined_with_calls(graph, inner_graph)[0]
 
 
-def inlined_with_calls(graph: Graph) -> tuple[Graph, list[Step]]:
+def inlined_with_calls(
+    graph: Graph, inner_graph: InnerGraph | None = None
+) -> tuple[Graph, list[Step]]:
     """Return the inlined graph, and all calls of operations.
 
     The calls are steps on the tensors of the inlined graph. They include those of
@@ -164,11 +175,11 @@ def inlined_with_calls(graph: Graph) -> tuple[Graph, list[Step]]:
     renamed: dict[int, Any] = {}
     for step in graph.steps:
         step = step.reading(renamed)
-        inner, inner_calls = graph_of(step), list[Step]()
+        inner, inner_calls = (inner_graph or graph_of)(step), list[Step]()
         if inner is None:
             steps.append(step)
         else:
-            inner, inner_calls = inlined_with_calls(inner)
+            inner, inner_calls = inlined_with_calls(inner, inner_graph)
             names = by_symbol(inner.inputs, step.args)
             inner = inner.rewritten(
                 [each.renamed(names) for each in inner.steps], names

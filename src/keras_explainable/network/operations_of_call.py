@@ -1,0 +1,202 @@
+"""The operations that the call of a user's own layer is made of.
+
+If a layer calls nothing but functions of ``keras.ops`` and other layers, Keras knows
+its operations once the call is given symbolic tensors.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend
+from keras_explainable.common.structures import flatten, is_float, map_structure
+from keras_explainable.execution.compilation import accepts_parameter
+from keras_explainable.network.graph import Graph, Step, symbol_like
+from keras_explainable.network.layers_of_model import held_layers
+from keras_explainable.network.trace_model import graph_of, inlined
+from keras_explainable.types import Tensor
+
+#: Rows of the inputs for which the operations are compared with the layer, if any
+#: number is allowed.
+ROWS = 2
+
+#: Modules of layers that are not the user's.
+_KNOWN = ("keras.", "keras_explainable.")
+
+_lock = threading.RLock()  # Calls add nodes to the layers inside, which are taken away.
+
+
+def calls_own_layer(step: Step) -> bool:
+    """Return whether a step calls a layer of the user's, with tensors only."""
+    layer = step.operation
+    if not isinstance(layer, keras.Layer) or not step.is_plain():
+        return False
+    if type(layer).__module__.startswith(_KNOWN):
+        return False
+    masks = accepts_parameter(layer.call, "mask")
+    own_masks = type(layer).compute_mask is not keras.Layer.compute_mask
+    return layer.compute_dtype == layer.variable_dtype and not (masks or own_masks)
+
+
+class OwnLayer(keras.Layer):
+    """Runs the operations of a layer of the user's, rewritten."""
+
+    def __init__(self, layer: keras.Layer, rewrite: Callable[[Graph], Graph]):
+        """Args: layer, whose operations are known; what is made of their graph."""
+        super().__init__(dtype=layer.dtype_policy, autocast=layer.autocast)
+        self.layer, self.rewrite = layer, rewrite
+        self.supports_masking, self.built = layer.supports_masking, True
+        self._forget()
+
+    def call(self, *args: Any) -> Any:
+        """Return the outputs of the layer."""
+        key = str([(x.shape, x.dtype) for x in flatten(args)])
+        last, graph = self._last
+        if last != key:
+            graph = operations_of_call(self.layer, args)
+            graph = graph and self.rewrite(graph)
+            # Tensors may be made of variables, which change.
+            self._forget(*(key, graph) if graph and not _has_tensors(graph) else ())
+        return graph.run(args) if graph else self.layer(*args)
+
+    def _forget(self, key: str = "", graph: Graph | None = None) -> None:
+        self.__dict__["_last"] = key, graph  # Not tracked like an attribute.
+
+
+def _has_tensors(graph: Graph) -> bool:
+    """Return whether a step is given tensors besides symbols and variables."""
+    given = [(x.args, x.kwargs) for x in graph.steps]
+    operations = (x.operation for x in graph.steps)  # Some keep what they are given.
+    kept = [vars(x) for x in operations if not isinstance(x, keras.Layer)]
+    return any(map(ops.is_tensor, flatten([given, kept])))
+
+
+def operations_of_call(layer: keras.Layer, args: tuple[Any, ...]) -> Graph | None:
+    """Return the operations with which a layer computes its outputs.
+
+    Those of nested models and of layers of the user's inside are among them.
+
+    Args:
+        layer: Layer of the user's, which is only read.
+        args: Its arguments, tensors or symbols, which show shapes and dtypes.
+
+    Returns:
+        Their graph. None if Keras does not know them: the functions of TensorFlow, JAX
+        and PyTorch, for example, take no symbolic tensors.
+    """
+    graph = _graph_of_call(layer, args)
+    return None if graph is None else inlined(graph, _inner_graph)
+
+
+def example_operations(step: Step) -> Graph | None:
+    """Return the operations of a step's own layer for a few rows; None if unknown."""
+    args = map_structure(_with_rows, step.args)
+    known = all(None not in x.shape for x in flatten(args))
+    return operations_of_call(step.operation, args) if known else None
+
+
+def computes_the_same(step: Step, graph: Graph) -> bool:
+    """Return whether a graph has the values and derivatives of a step's own layer.
+
+    It has not, for example, if the layer has derivatives of its own.
+
+    Args:
+        step: Step, which is run on random inputs.
+        graph: From ``example_operations``.
+    """
+    try:
+        of_layer = _results(lambda *x: replace(step, args=x).call(), graph.inputs)
+        of_graph = _results(lambda *x: graph.run(x), graph.inputs)
+    except Exception:  # A layer may refuse these inputs, or they have no derivative.
+        return False
+    pairs = zip(of_layer, of_graph, strict=True)
+    return all(np.allclose(a, b, 1e-3, 1e-5, equal_nan=True) for a, b in pairs)
+
+
+def _results(function: Callable[..., Any], args: Any) -> list[np.ndarray]:
+    """Return the values of a function of random inputs, and derivatives by these."""
+    rng = np.random.default_rng(0)
+    drawn = [_example(symbol, rng) for symbol in flatten(args)]
+
+    def run(floats: list[Tensor]) -> tuple[Tensor, Any]:
+        given = iter(floats)
+        leaves = [next(given) if is_float(x) else x for x in drawn]
+        outputs = flatten(function(*keras.tree.pack_sequence_as(args, leaves)))
+        flat = [ops.reshape(ops.cast(x, "float32"), (-1,)) for x in outputs]
+        return ops.concatenate(flat), ()
+
+    outputs, pull, _ = backend.vjp(run, [x for x in drawn if is_float(x)])
+    weights = rng.uniform(0.5, 1.5, outputs.shape)
+    found = [outputs, *pull(ops.convert_to_tensor(weights, "float32"))]
+    return [ops.convert_to_numpy(x) for x in found]
+
+
+def _example(symbol: Any, rng: np.random.Generator) -> Tensor:
+    """Return random values of a symbol's shape, and zeros in place of no floats."""
+    drawn = rng.normal(size=symbol.shape) * is_float(symbol)
+    return ops.convert_to_tensor(drawn, symbol.dtype)
+
+
+def _with_rows(symbol: Any) -> keras.KerasTensor:
+    """Return a symbol with a number of rows."""
+    rows, *shape = symbol.shape
+    return keras.KerasTensor((rows or ROWS, *shape), dtype=symbol.dtype)
+
+
+def _inner_graph(step: Step) -> Graph | None:
+    inner = graph_of(step)
+    if inner is None and calls_own_layer(step):
+        return _graph_of_call(step.operation, step.args)
+    return inner
+
+
+def _graph_of_call(layer: keras.Layer, args: tuple[Any, ...]) -> Graph | None:
+    symbols = map_structure(symbol_like, args)
+    mode = {"training": False} if accepts_parameter(layer.call, "training") else {}
+    try:
+        with _lock, backend.state_kept(), _nodes_kept(layer):
+            outputs = layer.call(*symbols, **mode)
+            return Graph(symbols, tuple(_steps_to(flatten(outputs), set())), outputs)
+    except Exception:  # Whatever a function raises that takes no symbolic tensors.
+        return None
+
+
+@contextmanager
+def _nodes_kept(layer: keras.Layer) -> Iterator[None]:
+    """Take away the nodes that are added to the layers inside."""
+    held = held_layers(layer)
+    lists = [x for each in held for x in (each._inbound_nodes, each._outbound_nodes)]
+    lengths = [*map(len, lists)]
+    try:
+        yield
+    finally:
+        for nodes, length in zip(lists, lengths, strict=True):
+            del nodes[length:]
+
+
+def _steps_to(symbols: Sequence[Any], seen: set[int]) -> Iterator[Step]:
+    """Yield the steps by which symbols were computed, in order of execution."""
+    for symbol in symbols:
+        history = getattr(symbol, "_keras_history", None)
+        if history is None or history.operation is None:
+            continue  # It is an input.
+        node = history.operation._inbound_nodes[history.node_index]
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield from _steps_to(node.input_tensors, seen)
+        yield _step(node)
+
+
+def _step(node: Any) -> Step:
+    """Return the call that a node of Keras' stands for."""
+    arguments = node.arguments
+    options = {k: v for k, v in arguments.kwargs.items() if k != "training"}
+    outputs = node.outputs[0] if len(node.outputs) == 1 else node.outputs
+    return Step(node.operation, tuple(arguments.args), options, outputs)
