@@ -16,6 +16,7 @@ _DERIVATIVES = ("smoothgrad", "smoothgrad_squared", "vargrad", "gradients")
 _SETTINGS = {
     "model": "Model",
     "methods": "Method",
+    "layer": "Layer of class activation maps",
     "target": "Classes explained",
     "repetitions": "Noisy copies",
     "noise_level": "Noise level",
