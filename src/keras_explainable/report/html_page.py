@@ -165,7 +165,7 @@ def _settings(summary: dict[str, Any], method: str) -> str:
     return "".join(
         f"<div><dt>{label}</dt><dd>{escape(str(shown[key]))}</dd></div>"
         for key, label in _SETTINGS.items()
-        if shown[key] is not None
+        if shown.get(key) is not None
     )
 
 
