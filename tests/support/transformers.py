@@ -92,10 +92,12 @@ class Encoder(layers.Layer):
 
 
 def attention_by_operations(x):
-    """Return attention of one head, without a layer for it."""
-    q, k, v = (layers.Dense(WIDTH)(x) for _ in range(3))
-    scores = ops.matmul(q, ops.transpose(k, (0, 2, 1))) * WIDTH**-0.5
-    return layers.Dense(WIDTH)(ops.matmul(ops.softmax(scores), v))
+    """Return attention of two heads, without a layer for it."""
+    parts = (layers.Reshape((-1, 2, 4))(layers.Dense(WIDTH)(x)) for _ in range(3))
+    q, k, v = (ops.transpose(part, (0, 2, 1, 3)) for part in parts)
+    scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))) / 2
+    mixed = ops.transpose(ops.matmul(ops.softmax(scores), v), (0, 2, 1, 3))
+    return layers.Dense(WIDTH)(layers.Reshape((-1, WIDTH))(mixed))
 
 
 def attention_by_a_layer(x):

@@ -36,14 +36,26 @@ def default_tensors(graph: Graph, calls: list[Step]) -> list[Any]:
     Raises:
         ValueError: If there is no such layer.
     """
+    rank = max(len(x.shape) for x in flatten(graph.inputs))
+    written = [x for step in graph.steps for x in flatten(step.outputs)]
+    if not any(len(x.shape) == 3 < rank for x in written):
+        return tensors_of(calls, last_spatial(calls, graph.inputs))
+    positions = positions_of(graph)
+    images = [x for x in calls if not _is_no_image(flatten(x.outputs)[0], positions)]
     try:
-        spatial = tensors_of(calls, last_spatial(calls, graph.inputs))
+        spatial = tensors_of(calls, last_spatial(images, graph.inputs))
     except ValueError:
-        if (tokens := _last_tokens(graph, graph.steps)) is None:
+        if (tokens := _last_tokens(graph, graph.steps, positions)) is None:
             raise
         return [tokens]
-    tokens = _last_tokens(graph, _steps_after(graph, spatial[-1]))
+    tokens = _last_tokens(graph, _steps_after(graph, spatial[-1]), positions)
     return spatial if tokens is None else [tokens]
+
+
+def _is_no_image(symbol: Any, positions: Mapping[int, Positions]) -> bool:
+    """Return whether a tensor has other axes than an image, such as those of heads."""
+    known = positions.get(id(symbol))
+    return known is not None and len(symbol.shape) > 3 and known.channel_axis is None
 
 
 def _steps_after(graph: Graph, tensor: Any) -> tuple[Step, ...]:
@@ -53,13 +65,11 @@ def _steps_after(graph: Graph, tensor: Any) -> tuple[Step, ...]:
     return graph.steps
 
 
-def _last_tokens(graph: Graph, steps: tuple[Step, ...]) -> Any:
+def _last_tokens(
+    graph: Graph, steps: tuple[Step, ...], positions: Mapping[int, Positions]
+) -> Any:
     """Return the tokens of the last block among some steps; None without any."""
-    rank = max(len(x.shape) for x in flatten(graph.inputs))
     written = [x for step in steps for x in flatten(step.outputs)]
-    if not any(len(x.shape) == 3 < rank for x in written):
-        return None
-    positions = positions_of(graph)
     tokens = [x for x in written if _has_grid(x, positions)]
     for step in filter(_is_attention, reversed(steps)):
         found = _input_of_block(graph, step, positions)
