@@ -161,7 +161,7 @@ def test_a_grid_that_is_not_known_is_asked_for(name, x):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"layer": "units"}, "tokens .*'units'"),
+        ({"layer": "units", "grid": (4, 6)}, "tokens .*'units'"),
         ({"layer": "tokens", "grid": (4, 4)}, "25 tokens together"),
         ({"layer": "tokens", "grid": (4, 6), "skip_tokens": 2}, "have 26"),
         ({"layer": "patches", "grid": (4, 6)}, "tokens .*'patches'"),
