@@ -150,6 +150,7 @@ def test_several_methods_at_once(explain, picture, manifest, here):
     facts = manifest()
     assert facts["methods"] == methods.split(",")
     assert facts["repetitions"] == 2
+    assert f"<dd>{facts['layer']}</dd>" in (here / "out" / "index.html").read_text()
     with np.load(here / "out" / "maps.npz") as file:
         together = dict(file)
     for entry in facts["images"]:

@@ -1,5 +1,7 @@
 """Helpers for tests of the estimators of a mean gradient."""
 
+from functools import partial
+
 import keras
 import numpy as np
 from keras import layers
@@ -23,6 +25,20 @@ def explained(model, x, y, estimator, repetitions=8, **params):
         repetitions=repetitions,
         **params,
     )[1]
+
+
+def maps_and_error(model, x, y, estimator, repetitions, seed):
+    """Return maps, and the estimated norm of their error."""
+    method = partial(
+        ke.methods.gradient.smooth_gradients,
+        estimator=estimator,
+        repetitions=repetitions,
+        noise=0.5,
+        seed=seed,
+    )
+    options = {"verbose": 0, "return_stats": True, "batch_size": 512}
+    _, maps, stats = ke.explain(method, model, x, y, **options)
+    return maps, stats.relative_error[0, 0] * np.linalg.norm(maps)
 
 
 def network(*inner, shape=(8, 8, 3)):

@@ -130,7 +130,24 @@ def _run_facts(job: Job) -> Run:
         tolerance=settings.tolerance if noise else None,
         seed=settings.seed if noise else None,
         batch_size=settings.batch_size,
+        layer=_shown_layer(job),
     )
+
+
+def _shown_layer(job: Job) -> str | None:
+    """Return the layer that class activation maps show, and print it, if there is one.
+
+    Without one, the error of each image says so.
+    """
+    import keras_explainable as ke
+
+    names = [name for name in job.settings.methods if name in ke.methods.cams.__all__]
+    with contextlib.suppress(ValueError):
+        if names:
+            layer = ", ".join(ke.inspection.shown_layers(job.loaded.model))
+            console.print_message(f"{', '.join(names)}: layer {layer}", "dim")
+            return layer
+    return None
 
 
 def _import_keras() -> None:

@@ -32,8 +32,13 @@ from keras_explainable.execution.model_preparation import (
     preprocessing_of,
 )
 from keras_explainable.inspection.axes import Axes, Plan, arrange
+from keras_explainable.inspection.exposed_layers import (
+    ExposedByDefault,
+    exposes_for_each_input,
+)
 from keras_explainable.inspection.logits import logits_model
 from keras_explainable.inspection.model_fingerprint import fingerprint
+from keras_explainable.inspection.shown_layers import shown_layers
 from keras_explainable.inspection.targets import first_output_model
 from keras_explainable.network.corrected_derivatives import DERIVATIVES
 from keras_explainable.network.torch_modules import modes_kept
@@ -174,6 +179,9 @@ def explain(
     if target and source.images is not None and steps is None:
         target.check_rows(source.images)
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
+    shown = shown_layers(network.model) if exposes_for_each_input(network.model) else []
+    if isinstance(network.model, ExposedByDefault):
+        progress.note(_shown_note(method, shown))
     memory, zero_maps, nonfinite = MapMemory(source.images), ZeroMaps(), NonFiniteMaps()
 
     def explained(batch: Batch) -> Result:
@@ -206,7 +214,12 @@ def explain(
         target.warn_of_unused_rows(len(result[0]))
     zero_maps.warn()
     nonfinite.warn()
-    return _with_fingerprint(result, model)
+    return _with_facts(result, model, shown)
+
+
+def _shown_note(method: Method, shown: list[str]) -> str:
+    names = ", ".join(map(repr, shown))
+    return f"{display_name(method)} shows {names}. `layer=` may name another layer."
 
 
 def _arranged(
@@ -303,12 +316,17 @@ def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
     return shortcut(explain_with)
 
 
-def _with_fingerprint(result: Result, model: Model) -> Result:
-    """Return a result whose stats hold the fingerprint of the model."""
+def _with_facts(result: Result, model: Model, shown: list[str]) -> Result:
+    """Return a result whose stats know the model, and the layers of class activations.
+
+    The model is known by its fingerprint.
+    """
     logits, maps, *stats = result
-    known = fingerprint(model) if stats else ""
+    if not stats:
+        return result
+    facts = {"model": fingerprint(model)} | ({"layers": shown} if shown else {})
     return (
         logits,
         maps,
-        *(map_structure(lambda part: part.of_model(known), s) for s in stats),
+        *(map_structure(lambda x: x.with_facts(facts), s) for s in stats),
     )

@@ -1,5 +1,6 @@
 """Progress of ``explain``, shown by Keras' progress bar and callbacks."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -35,10 +36,16 @@ class Progress:
             )
         verbose = 1 if verbose == "auto" else int(verbose)
         _check_callbacks(callbacks)
+        self.verbose = verbose
         self.bar = keras.utils.Progbar(None, verbose=verbose, unit_name="sample")
         self.callbacks = keras.callbacks.CallbackList(
             callbacks, model=model, verbose=verbose, epochs=1, steps=steps
         )
+
+    def note(self, text: str) -> None:
+        """Print a line of text, unless the bar is not shown."""
+        if self.verbose:
+            sys.stdout.write(f"{text}\n")
 
     def of_batch(self, images: int) -> Callable[[int, int], None]:
         """Return the function that a method calls with rows done and their total."""

@@ -24,7 +24,9 @@ from keras_explainable.inspection.find_layers import (
     get_logits_layer,
     get_nested_layer,
 )
+from keras_explainable.inspection.find_tokens import token_grid
 from keras_explainable.inspection.logits import logits_model, runnable_model
+from keras_explainable.inspection.shown_layers import shown_layers
 from keras_explainable.inspection.targets import output_model, target_model
 from keras_explainable.network.output_units import gather_units
 
@@ -49,7 +51,9 @@ __all__ = [
     "logits_model",
     "output_model",
     "runnable_model",
+    "shown_layers",
     "target_model",
+    "token_grid",
 ]
 
 __dir__ = __all__.copy

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, first_of, flatten, row_count
+from keras_explainable.inspection.default_layer import default_tensors
 from keras_explainable.inspection.find_calls import (
     Endpoint,
     LayerLink,
@@ -22,10 +23,12 @@ from keras_explainable.inspection.logits import (
     with_logits_of,
     with_resolved_activations,
 )
+from keras_explainable.inspection.token_grid import NOTHING_GIVEN, GivenGrid
+from keras_explainable.inspection.token_steps import with_tokens_on_grids
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import Graph, GraphModel, Step, ids
 from keras_explainable.network.model_inputs import names_in_order, symbolic_inputs
-from keras_explainable.network.time_distributed import with_layers_on_frames
+from keras_explainable.network.time_distributed import frame_axes, with_layers_on_frames
 from keras_explainable.network.trace_model import inlined_with_calls, trace
 from keras_explainable.types import Model, Tensor
 
@@ -45,8 +48,9 @@ def expose(
             {"name": ..., "link": "input"} exposes a layer's input, and
             {"name": ..., "node": k} the output of its k-th call (0, 1, ... in the order
             in which it was called, "first" or "last"; by default the last). None
-            exposes the input of the global pooling or else the output of the last layer
-            with spatial output.
+            exposes the input of the global pooling, or else the output of the last
+            layer with spatial output; of a transformer, whose tokens come after these,
+            the input of the first normalization of its last block.
         outputs: Layers whose output comes first, given in the same way; a tuple of
             names stands for several. None is the first output of ``model``, but its
             logits if it ends in a softmax or sigmoid.
@@ -79,20 +83,30 @@ def _at_positions(model: Model, wanted: Any) -> Any:
     return layers[wanted]
 
 
-def expose_for_each_input(model: Model, layer: Endpoint | None = None) -> Model:
+def expose_for_each_input(
+    model: Model, layer: Endpoint | None = None, given: GivenGrid = NOTHING_GIVEN
+) -> Model:
     """Return a model with outputs ``[output, *values]``: what a layer outputs.
 
     A layer that is called for several inputs, as in a Siamese network, has a value for
-    each of them; see ``values_by_input``.
+    each of them; see ``values_by_input``. Tokens are put on their grid.
 
     Args:
         model: Functional or Sequential Keras model, which is only read.
         layer: Layer as in ``expose``.
+        given: The grid of the layer's tokens, where the user says it.
 
     Raises:
-        ValueError: As ``expose`` does.
+        ValueError: As ``expose`` does; or if the layer has tokens whose grid is not
+            known, or not that which is given.
     """
-    return _rewritten(model, _with_exposed_calls, parse(layer), kind=ExposedModel)
+    wanted, kind = parse(layer), ExposedModel if layer else ExposedByDefault
+    return _rewritten(model, _with_exposed_calls, wanted, given, kind=kind)
+
+
+def on_token_grids(model: Model, given: GivenGrid) -> Model:
+    """Return an exposed model whose exposed tokens are on their grid."""
+    return rewritten_model(model, _with_grids_of_exposed, given, kind=ExposedModel)
 
 
 def exposes_for_each_input(model: Model) -> bool:
@@ -102,6 +116,10 @@ def exposes_for_each_input(model: Model) -> bool:
 
 class ExposedModel(GraphModel):
     """A model from ``expose_for_each_input``."""
+
+
+class ExposedByDefault(ExposedModel):
+    """One in which the user has not chosen the layer."""
 
 
 def _rewritten(
@@ -308,10 +326,8 @@ def _with_exposed(
 ) -> Graph:
     """Return the graph with the last of the calls that each link stands for."""
     flat, calls = _with_calls(with_resolved_activations(graph))
-    found = [
-        tensors_of(calls, each)[-1]
-        for each in arguments or [last_spatial(calls, flat.inputs)]
-    ]
+    found = [tensors_of(calls, each)[-1] for each in arguments]
+    found = found or default_tensors(flat, calls)[-1:]
     first = [tensors_of(calls, each)[-1] for each in outputs]
     if not first:
         flat, logits = with_logits_of(flat, first_of(flat.outputs))
@@ -319,33 +335,51 @@ def _with_exposed(
     return replace(flat, outputs=[*first, *found]).pruned()
 
 
-def _with_exposed_calls(graph: Graph, wanted: tuple[LayerLink, ...]) -> Graph:
+def _with_exposed_calls(
+    graph: Graph, wanted: tuple[LayerLink, ...], given: GivenGrid
+) -> Graph:
     """Return the graph with, for each input, the last call whose maps belong to it."""
     flat, calls = _with_calls(graph)
     flat = replace(flat, outputs=first_of(flat.outputs))
     needed = ids([flat.outputs, *(step.reads for step in flat.pruned().steps)])
     chosen: dict[int, Any] = {}
-    for link in wanted or _last_spatial_of_each(flat, calls):
-        found = tensors_of(calls, link)
+    every = [tensors_of(calls, link) for link in wanted]
+    for found in every or _default_of_each(flat, calls):
         found = [tensor for tensor in found if id(tensor) in needed] or found[-1:]
         chosen = {_input_of(flat, tensor): tensor for tensor in found} | chosen
     exposed = [chosen[position] for position in sorted(chosen)]
-    return replace(flat, outputs=[flat.outputs, *exposed]).pruned()
+    flat = replace(flat, outputs=[flat.outputs, *exposed]).pruned()
+    return with_tokens_on_grids(
+        flat, given, [x for x in exposed if _is_frames(flat, x)]
+    )
 
 
-def _last_spatial_of_each(graph: Graph, calls: list[Step]) -> list[LayerLink]:
-    """Return the last spatial layer, and those of inputs on which it does not depend.
+def _is_frames(graph: Graph, tensor: Any) -> bool:
+    """Return whether a tensor has one value for each frame, which needs no grid."""
+    producer = graph.producer(tensor)
+    return producer is not None and frame_axes(producer.operation) > 0
+
+
+def _with_grids_of_exposed(graph: Graph, given: GivenGrid) -> Graph:
+    _, *exposed = flatten(graph.outputs)
+    frames = [x for x in exposed if _is_frames(graph, x)]
+    return with_tokens_on_grids(graph, given, frames)
+
+
+def _default_of_each(graph: Graph, calls: list[Step]) -> list[list[Any]]:
+    """Return the tensors to show, and those of inputs on which they do not depend.
 
     Two towers of layers of their own, for example, have one layer each.
     """
-    links = [last_spatial(calls, graph.inputs)]
-    known = {at for x in tensors_of(calls, links[0]) for at in graph.inputs_of(x)}
+    tensors = default_tensors(graph, calls)
+    known = {at for x in tensors for at in graph.inputs_of(x)}
+    every = [tensors]
     for position in {*graph.inputs_of(graph.outputs)} - known:
         own = [x for x in calls if position in graph.inputs_of(flatten(x.outputs)[0])]
         shown = [x for x in own if not known & {*graph.inputs_of(x.reads[0])}]
         with suppress(ValueError):  # An input without spatial axes, such as a table.
-            links.append(last_spatial(shown, graph.inputs))
-    return links
+            every.append(tensors_of(shown, last_spatial(shown, graph.inputs)))
+    return every
 
 
 def _with_calls(graph: Graph) -> tuple[Graph, list[Step]]:

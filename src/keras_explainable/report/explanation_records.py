@@ -123,7 +123,8 @@ class Explanation:
 class Run:
     """The settings of a run; ``None`` for those that do not apply.
 
-    ``model_hash`` distinguishes networks of the same name by layers and weights.
+    ``model_hash`` distinguishes networks of the same name by layers and weights, and
+    ``layer`` is the one that class activation maps show.
     """
 
     model: str
@@ -137,6 +138,7 @@ class Run:
     tolerance: float | None
     seed: int | None
     batch_size: int
+    layer: str | None = None
 
 
 class FileNames:

@@ -16,6 +16,7 @@ _DERIVATIVES = ("smoothgrad", "smoothgrad_squared", "vargrad", "gradients")
 _SETTINGS = {
     "model": "Model",
     "methods": "Method",
+    "layer": "Layer of class activation maps",
     "target": "Classes explained",
     "repetitions": "Noisy copies",
     "noise_level": "Noise level",
@@ -164,7 +165,7 @@ def _settings(summary: dict[str, Any], method: str) -> str:
     return "".join(
         f"<div><dt>{label}</dt><dd>{escape(str(shown[key]))}</dd></div>"
         for key, label in _SETTINGS.items()
-        if shown[key] is not None
+        if shown.get(key) is not None
     )
 
 

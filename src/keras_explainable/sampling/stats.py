@@ -176,9 +176,9 @@ class Stats:
         norms = standard_error.map_norms(ops.convert_to_tensor(maps))
         return maps, np.sqrt(squared) / np.where(norms > 0, norms, 1)
 
-    def of_model(self, fingerprint: str) -> "Stats":
-        """Return the stats with the model's fingerprint among their facts."""
-        return dataclasses.replace(self, facts=self.facts | {"model": fingerprint})
+    def with_facts(self, facts: dict[str, Any]) -> "Stats":
+        """Return the stats with more facts, such as the model's fingerprint."""
+        return dataclasses.replace(self, facts=self.facts | facts)
 
     def taken(self, count: int) -> "Stats":
         """Return the stats of the first ``count`` images."""

@@ -302,9 +302,10 @@ def test_activation_maps_in_every_precision(method, dtype):
 
 
 def test_score_cam_needs_a_layer_with_the_axes_of_the_input():
-    inputs = keras.Input((6, 6, 2))
-    x = layers.Reshape((36, 2), name="tokens")(inputs)
+    inputs = keras.Input((3, 6, 6, 2))
+    pooling = layers.GlobalAveragePooling2D()
+    x = layers.TimeDistributed(pooling, name="frames")(inputs)
     x = layers.GlobalAveragePooling1D()(layers.Conv1D(3, 3)(x))
     model = keras.Model(inputs, layers.Dense(4)(x))
     with pytest.raises(ValueError, match=r"`layer` must have an output with the axes"):
-        ke.scorecam(model, np.ones((2, 6, 6, 2)), UNITS, layer="tokens", verbose=0)
+        ke.scorecam(model, np.ones((2, 3, 6, 6, 2)), UNITS, layer="frames", verbose=0)

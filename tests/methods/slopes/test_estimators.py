@@ -11,6 +11,7 @@ from support.estimators import (
     agrees_in_the_limit,
     distance,
     explained,
+    maps_and_error,
     network,
     pictures,
 )
@@ -69,20 +70,6 @@ def test_hybrid_converges_to_the_samples():
     difference = np.linalg.norm(maps[0] - maps[1])
     assert difference < 2 * np.hypot(*errors)
     assert difference < 0.05 * np.linalg.norm(maps[1])
-
-
-def maps_and_error(model, x, y, estimator, repetitions, seed):
-    """Return maps, and the estimated norm of their error."""
-    method = partial(
-        smooth_gradients,
-        estimator=estimator,
-        repetitions=repetitions,
-        noise=0.5,
-        seed=seed,
-    )
-    options = {"verbose": 0, "return_stats": True, "batch_size": 512}
-    _, maps, stats = ke.explain(method, model, x, y, **options)
-    return maps, stats.relative_error[0, 0] * np.linalg.norm(maps)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.exposed_layers import exposed_outputs, units_of_layer
 from keras_explainable.inspection.find_calls import Endpoint
+from keras_explainable.inspection.token_steps import GridToTokens
 from keras_explainable.methods.cams.gradcam import (
     exposed,
     spatial_axes,
@@ -30,6 +31,7 @@ AFFINE = (
     *MEANS,
     *IDENTITIES,
     *LINEAR,
+    GridToTokens,
     layers.Activation,
     layers.BatchNormalization,
     layers.Flatten,
@@ -85,6 +87,8 @@ def cam(
     indices: Tensor | None = None,
     *,
     layer: Endpoint | None = None,
+    grid: tuple[int, ...] | None = None,
+    skip_tokens: int | tuple[int, int] | None = None,
     logits_layer: Endpoint | None = None,
 ) -> tuple[Tensor, Nested]:
     """Return the logits and their class activation maps.
@@ -104,5 +108,6 @@ def cam(
 
     Reference: Zhou et al., 2016, https://arxiv.org/abs/1512.04150
     """
-    model = with_linear_head(model, {"layer": layer, "logits_layer": logits_layer})
+    params = {"layer": layer, "grid": grid, "skip_tokens": skip_tokens}
+    model = with_linear_head(model, params | {"logits_layer": logits_layer})
     return weighted_maps(weigh_by_head, model, inputs, indices)

@@ -17,6 +17,7 @@ from keras_explainable.inspection.places_of_layers import (
     as_in_input,
     places_of_exposed,
 )
+from keras_explainable.inspection.token_grid import GivenGrid
 from keras_explainable.methods.cams.shown_positions import (
     maps_at_shown,
     shown_positions,
@@ -40,13 +41,17 @@ Gradients = Callable[[Tensor], list[Tensor]]
 def exposed(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with a layer's output exposed; the model itself if it is.
 
-    A layer that is given replaces those that the user has exposed.
+    A layer that is given replaces those that the user has exposed. Tokens are put on
+    their grid.
     """
     layer = params.get("layer")
-    ready = layer is None or exposed_layers.exposes_for_each_input(model)
-    if ready and exposed_layers.is_exposed(model):
-        return model
-    return exposed_layers.expose_for_each_input(model, layer)
+    given = GivenGrid.of(params.get("grid"), params.get("skip_tokens"))
+    if exposed_layers.is_exposed(model):
+        if exposed_layers.exposes_for_each_input(model):
+            return model
+        if layer is None:
+            return exposed_layers.on_token_grids(model, given)
+    return exposed_layers.expose_for_each_input(model, layer, given)
 
 
 def weighted_by_gradients(weigh: Weigh) -> Method:
@@ -62,8 +67,11 @@ def weighted_by_gradients(weigh: Weigh) -> Method:
         indices: Tensor | None = None,
         *,
         layer: Endpoint | None = None,
+        grid: tuple[int, ...] | None = None,
+        skip_tokens: int | tuple[int, int] | None = None,
     ) -> tuple[Tensor, Nested]:
-        model = exposed(model, {"layer": layer})
+        params = {"layer": layer, "grid": grid, "skip_tokens": skip_tokens}
+        model = exposed(model, params)
         return weighted_maps(weigh, model, inputs, indices)
 
     for name in ("__name__", "__qualname__", "__doc__"):
@@ -140,8 +148,14 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
         layer: Layer with the output A, by name or as an object, also within nested
             models; {"name": ..., "node": k} is the k-th of its calls. By default, A is
             the input of the global pooling, or the output of the last layer with
-            spatial axes. Layers within a ``TimeDistributed`` have a map for each frame,
-            with weights of its own, (B, T, h, w, K).
+            spatial axes; of a transformer, whose tokens come after these, the input of
+            the first normalization of its last block. Layers within a
+            ``TimeDistributed`` have a map for each frame, with weights of its own,
+            (B, T, h, w, K).
+        grid: The sizes (h, w) of the grid of the layer's tokens; None if it shall be
+            found, as ``ke.inspection.token_grid`` does.
+        skip_tokens: Number of tokens before those of the grid, such as class tokens; or
+            a pair of those before and after. They are not in the map.
 
     Returns:
         ``logits`` (B, K), and signed ``maps`` (B, h, w, K) of the layer's size. Their
@@ -152,8 +166,9 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
         flipped before the layer, the maps have the order of the input.
 
     Raises:
-        ValueError: If the layer does not exist, inner layers are not known, or steps
-            before the layer roll or shuffle its positions.
+        ValueError: If the layer does not exist, if inner layers are not known, if steps
+            before the layer roll or shuffle its positions, or if it has tokens whose
+            grid is not known or does not fit.
 
     Reference: Selvaraju et al., 2017, https://arxiv.org/abs/1610.02391
     """

@@ -91,10 +91,13 @@ def _contrasted(weigh: Weigh, prepare: Prepare) -> Callable[[Contrast], Method]:
             indices: Tensor | None = None,
             *,
             layer: Endpoint | None = None,
+            grid: tuple[int, ...] | None = None,
+            skip_tokens: int | tuple[int, int] | None = None,
             threshold: float = 0.5,
         ) -> tuple[Tensor, Nested]:
             checks.number("threshold", threshold, 0)
-            model = prepare(model, {"layer": layer})
+            params = {"layer": layer, "grid": grid, "skip_tokens": skip_tokens}
+            model = prepare(model, params)
             probability = _probability(model)
             gradients_of = partial(_contrasting, contrast, threshold, probability)
             return weighted_maps(weigh, model, inputs, indices, gradients_of)
@@ -121,6 +124,8 @@ def minmaxcam(own: Tensor, others: Tensor, every: Tensor) -> Tensor:
         inputs: Images (B, H, W, C).
         indices: Units to explain (B, K), or (B,); None explains every unit.
         layer: As for ``gradcam``.
+        grid: As for ``gradcam``.
+        skip_tokens: As for ``gradcam``.
         threshold: Probability above which a unit is detected.
 
     Returns:

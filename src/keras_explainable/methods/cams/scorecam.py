@@ -34,7 +34,11 @@ from keras_explainable.types import Model, Tensor
 @prepares_model(exposed)
 @partial(looping_method, samples=False)
 def scorecam(
-    call: MethodCall, *, layer: Endpoint | None = None
+    call: MethodCall,
+    *,
+    layer: Endpoint | None = None,
+    grid: tuple[int, ...] | None = None,
+    skip_tokens: int | tuple[int, int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the logits and their Score-CAM maps.
 
@@ -47,7 +51,8 @@ def scorecam(
 
     Reference: Wang et al., 2020, https://arxiv.org/abs/1910.01279
     """
-    model = exposed(call.model, {"layer": layer})
+    params = {"layer": layer, "grid": grid, "skip_tokens": skip_tokens}
+    model = exposed(call.model, params)
     activations = compiled(_activations, model)(call.inputs)
     _check_axes(activations, call.inputs)
     zero = _scores_of_nothing(call, model)

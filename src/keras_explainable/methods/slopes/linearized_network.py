@@ -44,9 +44,9 @@ _AFFINE_LAYERS = (
 
 #: Names of affine operations; products and quotients are affine only with a constant.
 _AFFINE_OPERATIONS = {
-    "Add", "AveragePool", "BroadcastTo", "Concatenate", "ExpandDims", "Flatten",
-    "GetItem", "Mean", "Negative", "Pad", "Reshape", "Squeeze", "Stack", "Subtract",
-    "Sum", "Swapaxes", "Transpose",
+    "Add", "ArraySplit", "AveragePool", "BroadcastTo", "Concatenate", "ExpandDims",
+    "Flatten", "GetItem", "Mean", "Moveaxis", "Negative", "Pad", "Reshape", "Split",
+    "Squeeze", "Stack", "Subtract", "Sum", "Swapaxes", "Transpose", "Unstack",
 }  # fmt: skip
 _PRODUCTS = {"Multiply", "Divide", "TrueDivide", "Matmul", "Dot", "Einsum"}
 

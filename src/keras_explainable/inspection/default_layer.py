@@ -1,0 +1,159 @@
+"""The layer whose output a class activation map shows if none is named."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from keras import layers, ops
+
+from keras_explainable import backend
+from keras_explainable.common.structures import first_of, flatten
+from keras_explainable.inspection.find_calls import last_spatial, tensors_of
+from keras_explainable.inspection.token_grid import found_grid
+from keras_explainable.network.follow_positions import (
+    ATTENTION,
+    NORMALIZATIONS,
+    positions_of,
+)
+from keras_explainable.network.graph import Graph, Step, substituted
+from keras_explainable.network.positions import Positions
+
+#: Operations that mix tokens by the probabilities of attention.
+_PRODUCTS = ("Matmul", "Einsum", "Dot")
+
+
+def default_tensors(graph: Graph, calls: list[Step]) -> list[Any]:
+    """Return what the last spatial layer outputs in each call, or tokens after it.
+
+    Of a transformer, it is the input of the first normalization of the last block that
+    has attention. If its blocks are layers of the user's, which cannot be looked into,
+    it is the last of their outputs whose tokens in the image change the result.
+
+    Args:
+        graph: Inlined graph.
+        calls: All its calls, in order of execution.
+
+    Raises:
+        ValueError: If there is no such layer.
+    """
+    rank = max(len(x.shape) for x in flatten(graph.inputs))
+    written = [x for step in graph.steps for x in flatten(step.outputs)]
+    if not any(len(x.shape) == 3 < rank for x in written):
+        return tensors_of(calls, last_spatial(calls, graph.inputs))
+    positions = positions_of(graph)
+    images = [x for x in calls if not _is_no_image(flatten(x.outputs)[0], positions)]
+    try:
+        spatial = tensors_of(calls, last_spatial(images, graph.inputs))
+    except ValueError:
+        if (tokens := _last_tokens(graph, graph.steps, positions)) is None:
+            raise
+        return [tokens]
+    tokens = _last_tokens(graph, _steps_after(graph, spatial[-1]), positions)
+    return spatial if tokens is None else [tokens]
+
+
+def _is_no_image(symbol: Any, positions: Mapping[int, Positions]) -> bool:
+    """Return whether a tensor has other axes than an image, such as those of heads."""
+    known = positions.get(id(symbol))
+    return known is not None and len(symbol.shape) > 3 and known.channel_axis is None
+
+
+def _steps_after(graph: Graph, tensor: Any) -> tuple[Step, ...]:
+    for position, step in enumerate(graph.steps):
+        if any(x is tensor for x in flatten(step.outputs)):
+            return graph.steps[position + 1 :]
+    return graph.steps
+
+
+def _last_tokens(
+    graph: Graph, steps: tuple[Step, ...], positions: Mapping[int, Positions]
+) -> Any:
+    """Return the tokens of the last block among some steps; None without any."""
+    written = [x for step in steps for x in flatten(step.outputs)]
+    tokens = [x for x in written if _has_grid(x, positions)]
+    for step in filter(_is_attention, reversed(steps)):
+        found = _input_of_block(graph, step, positions)
+        if found is not None and any(found is x for x in tokens):
+            return found
+    return next((x for x in reversed(tokens) if _matters(graph, x, positions)), None)
+
+
+def _has_grid(symbol: Any, positions: Mapping[int, Positions]) -> bool:
+    known = positions.get(id(symbol))
+    found = None if known is None else found_grid(known)
+    return found is not None and 1 not in found.grid
+
+
+def _is_attention(step: Step) -> bool:
+    """Return whether a step is attention, or the softmax in attention by operations."""
+    operation = step.operation
+    if isinstance(operation, ATTENTION):
+        return True
+    activation = getattr(operation, "activation", None)
+    name = activation if isinstance(operation, layers.Activation) else type(operation)
+    is_softmax = getattr(name, "__name__", "").lower() == "softmax"
+    return is_softmax and len(step.reads[0].shape) > 2
+
+
+def _input_of_block(
+    graph: Graph, attention: Step, positions: Mapping[int, Positions]
+) -> Any:
+    """Return the input of the normalization before attention, or else of attention."""
+    for step in _steps_before(graph, attention):
+        if isinstance(step.operation, NORMALIZATIONS) and _has_grid(
+            step.reads[0], positions
+        ):
+            return step.reads[0]
+    own = attention.reads[0]
+    return own if _has_grid(own, positions) else None
+
+
+def _steps_before(graph: Graph, step: Step) -> Iterator[Step]:
+    """Yield the steps that a step depends on, the nearest first, within its block."""
+    queue: list[Any] = list(step.reads)
+    seen: set[int] = set()
+    while queue:
+        producer = graph.producer(queue.pop(0))
+        if producer is None or id(producer) in seen or _joins_blocks(producer):
+            continue
+        seen.add(id(producer))
+        yield producer
+        queue += producer.reads
+
+
+def _joins_blocks(step: Step) -> bool:
+    """Return whether a step adds the result of a block to its input."""
+    adds = isinstance(step.operation, layers.Add) or (
+        type(step.operation).__name__ == "Add"
+    )
+    shapes: Iterable[Any] = (tuple(x.shape) for x in step.reads)
+    return adds and len(step.reads) > 1 and len({*shapes}) == 1
+
+
+def _matters(graph: Graph, symbol: Any, positions: Mapping[int, Positions]) -> bool:
+    """Return whether the tokens that have a place in the image change the output.
+
+    After the last attention, only the class token may.
+    """
+    rng = np.random.default_rng(0)
+    flat = flatten(graph.inputs)
+    try:
+        inputs = [_random(rng, x) for x in flat]
+        offset = _random(rng, symbol)
+        placed = positions[id(symbol)].numbers > 0
+        offset = offset * ops.cast(placed, offset.dtype)
+        known = dict(zip(map(id, flat), inputs, strict=True))
+        with backend.state_kept():
+            packed = substituted(graph.inputs, known)
+            outputs = [
+                ops.convert_to_numpy(first_of(graph.run(packed, offsets)))
+                for offsets in ({}, {id(symbol): offset})
+            ]
+    except Exception:  # Such as an input that takes no random numbers.
+        return True
+    return not np.array_equal(*outputs)
+
+
+def _random(rng: np.random.Generator, symbol: Any) -> Any:
+    values = rng.normal(size=(1, *(n or 1 for n in symbol.shape[1:])))
+    return ops.cast(values, symbol.dtype)

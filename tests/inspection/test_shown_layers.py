@@ -1,0 +1,54 @@
+"""Class activation maps say which layer they show."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from support.transformers import transformer
+
+import keras_explainable as ke
+
+shown_layers = ke.inspection.shown_layers
+
+
+def convolutional():
+    convolutions = layers.Conv2D(4, 3, name="one"), layers.Conv2D(4, 3, name="two")
+    pooling = layers.GlobalAveragePooling2D()
+    inputs = keras.Input((16, 24, 3))
+    return keras.Sequential([inputs, *convolutions, pooling, layers.Dense(3)])
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"), [(convolutional, "two"), (transformer, "first_end")]
+)
+def test_the_layer_that_was_chosen_is_named(make, expected, capsys):
+    model, x = make(), np.ones((1, 16, 24, 3), "float32")
+    assert shown_layers(model) == [expected]
+    ke.gradcam(model, x, [0], verbose=2)
+    assert f"gradcam shows '{expected}'. `layer=`" in capsys.readouterr().out
+    ke.gradcam(model, x, [0], verbose=0)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_layer_that_was_asked_for_needs_no_note(capsys):
+    model, x = transformer(), np.ones((1, 16, 24, 3), "float32")
+    assert shown_layers(model, "last_middle") == ["last_middle"]
+    exposed = ke.inspection.expose(model, "last_middle")
+    assert shown_layers(exposed) == ["last_middle"]
+    ke.gradcam(model, x, [0], layer="last_middle", verbose=2)
+    ke.gradcam(exposed, x, [0], verbose=2)
+    assert "shows" not in capsys.readouterr().out
+
+
+def test_stats_know_the_layer():
+    model, x = transformer(), np.ones((1, 16, 24, 3), "float32")
+    smooth = ke.methods.meta.smooth(ke.methods.cams.gradcam, 2, 0.1)
+    stats = ke.explain(smooth, model, x, [0], verbose=0, return_stats=True)[2]
+    assert stats.facts["layers"] == ["first_end"]
+
+
+def test_wrong_layers():
+    with pytest.raises(ValueError, match="named 'nothing'"):
+        shown_layers(transformer(), "nothing")
+    with pytest.raises(ValueError, match="25 tokens together"):
+        shown_layers(transformer(), "tokens", grid=(9, 9))
