@@ -58,6 +58,7 @@ NOT_ON_JAX = (
     "laws/test_noise_on_quantities.py",
     "lowering/test_compare_outputs.py",
     "methods/cams/test_several_calls.py",
+    "methods/cams/test_tokens.py",
     "methods/cams/test_wrapped_layers.py",
     "methods/slopes/test_nonlinearities.py",
     "methods/slopes/test_relu_before_pooling.py",
