@@ -123,7 +123,8 @@ def explain(
             differ between backends where there are none (docs/derivatives.md);
             "framework" leaves them as they are.
         return_stats: Whether to return ``Stats``, the uncertainty of the maps before
-            postprocessing and resizing, as a third value. For methods that sample, such as ``smooth(...)``.
+            postprocessing and resizing, as a third value. For methods that sample, such
+            as ``smooth(...)``.
         **method_params: Parameters of ``method``. All methods have ``indices_axis``,
             ``indices_batch_dims`` and ``spatial_axis``, for outputs with units along
             another axis and inputs with several batch axes; see
