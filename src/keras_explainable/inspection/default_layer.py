@@ -137,13 +137,13 @@ def _matters(graph: Graph, symbol: Any, positions: Mapping[int, Positions]) -> b
     """
     rng = np.random.default_rng(0)
     flat = flatten(graph.inputs)
+    placed = positions[id(symbol)].numbers > 0
     try:
-        inputs = [_random(rng, x) for x in flat]
-        offset = _random(rng, symbol)
-        placed = positions[id(symbol)].numbers > 0
-        offset = offset * ops.cast(placed, offset.dtype)
-        known = dict(zip(map(id, flat), inputs, strict=True))
-        with backend.state_kept():
+        with backend.eagerly(), backend.state_kept():
+            inputs = [_random(rng, x) for x in flat]
+            offset = _random(rng, symbol)
+            offset = offset * ops.cast(placed, offset.dtype)
+            known = dict(zip(map(id, flat), inputs, strict=True))
             packed = substituted(graph.inputs, known)
             outputs = [
                 ops.convert_to_numpy(first_of(graph.run(packed, offsets)))

@@ -1,36 +1,27 @@
-"""Models whose inner layers are outputs too, and derivatives by what they output."""
+"""Models whose inner layers are outputs too."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import keras
-from keras import ops
 
-from keras_explainable import backend
-from keras_explainable.common.structures import Nested, first_of, flatten, row_count
-from keras_explainable.inspection.default_layer import default_tensors
-from keras_explainable.inspection.find_calls import (
-    Endpoint,
-    LayerLink,
-    last_spatial,
-    parse,
-    tensors_of,
+from keras_explainable.common.structures import Nested, flatten
+from keras_explainable.inspection.expose_in_graph import (
+    input_of,
+    with_exposed,
+    with_exposed_calls,
+    with_grids_of_exposed,
+    with_layer_output,
+    with_units_of,
 )
-from keras_explainable.inspection.logits import (
-    rewritten_model,
-    with_logits_of,
-    with_resolved_activations,
-)
+from keras_explainable.inspection.find_calls import Endpoint, parse
+from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.inspection.token_grid import NOTHING_GIVEN, GivenGrid
-from keras_explainable.inspection.token_steps import with_tokens_on_grids
-from keras_explainable.network import output_units
-from keras_explainable.network.graph import Graph, GraphModel, Step, ids
+from keras_explainable.network.graph import Graph, GraphModel
 from keras_explainable.network.model_inputs import names_in_order, symbolic_inputs
-from keras_explainable.network.time_distributed import frame_axes, with_layers_on_frames
-from keras_explainable.network.trace_model import inlined_with_calls, trace
-from keras_explainable.types import Model, Tensor
+from keras_explainable.network.trace_model import trace
+from keras_explainable.types import Model
 
 
 def expose(
@@ -65,7 +56,7 @@ def expose(
     """
     first = list(outputs) if isinstance(outputs, tuple) else outputs
     links = [parse(_at_positions(model, each)) for each in (arguments, first)]
-    return _rewritten(model, _with_exposed, *links)
+    return _rewritten(model, with_exposed, *links)
 
 
 def _at_positions(model: Model, wanted: Any) -> Any:
@@ -101,12 +92,12 @@ def expose_for_each_input(
             known, or not that which is given.
     """
     wanted, kind = parse(layer), ExposedModel if layer else ExposedByDefault
-    return _rewritten(model, _with_exposed_calls, wanted, given, kind=kind)
+    return _rewritten(model, with_exposed_calls, wanted, given, kind=kind)
 
 
 def on_token_grids(model: Model, given: GivenGrid) -> Model:
     """Return an exposed model whose exposed tokens are on their grid."""
-    return rewritten_model(model, _with_grids_of_exposed, given, kind=ExposedModel)
+    return rewritten_model(model, with_grids_of_exposed, given, kind=ExposedModel)
 
 
 def exposes_for_each_input(model: Model) -> bool:
@@ -150,17 +141,7 @@ def units_of_layer(model: Model, layer: Endpoint) -> Model:
     """
     if exposes_for_each_input(model):
         return model
-    return rewritten_model(model, _with_units_of, *parse(layer))
-
-
-def _with_units_of(graph: Graph, layer: LayerLink) -> Graph:
-    flat, calls = _with_calls(with_resolved_activations(graph))
-    first, *others = keras.tree.flatten(flat.outputs)
-    found = tensors_of(calls, layer)[-1]
-    if found is first:
-        return graph
-    flat, logits = with_logits_of(flat, found)
-    return replace(flat, outputs=[logits, *others] if others else logits).pruned()
+    return rewritten_model(model, with_units_of, *parse(layer))
 
 
 def layer_model(model: Model, layer: Endpoint) -> Model:
@@ -174,19 +155,7 @@ def layer_model(model: Model, layer: Endpoint) -> Model:
         ValueError: If there is no such layer, it is called several times, or the layers
             of ``model`` are not known.
     """
-    return _rewritten(model, _with_layer_output, *parse(layer))
-
-
-def _with_layer_output(graph: Graph, layer: LayerLink) -> Graph:
-    flat, calls = _with_calls(graph)
-    found = tensors_of(calls, layer)
-    if len(found) > 1:
-        name = getattr(layer.layer, "name", layer.layer)
-        raise ValueError(
-            f"`layer` must be one call of a layer that is called {len(found)} times; "
-            f"received {name!r}. The first is {{'name': {name!r}, 'node': 0}}."
-        )
-    return replace(flat, outputs=found[0]).pruned()
+    return _rewritten(model, with_layer_output, *parse(layer))
 
 
 def endpoints(
@@ -259,7 +228,7 @@ def inputs_of_exposed(model: Model) -> list[int]:
     """Return the position of the input that each exposed layer belongs to."""
     graph, _ = exposed_outputs(model)
     exposed = keras.tree.flatten(graph.outputs)[1:]
-    return [_input_of(graph, tensor) for tensor in exposed]
+    return [input_of(graph, tensor) for tensor in exposed]
 
 
 def _own_graph(model: Model) -> Graph | None:
@@ -268,131 +237,3 @@ def _own_graph(model: Model) -> Graph | None:
         if isinstance(getattr(model, name, None), Graph):
             return getattr(model, name)
     return trace(model)
-
-
-Run = Callable[[Nested, list[Tensor]], tuple[Tensor, list[Tensor]]]
-
-
-def with_taps(model: Model, inputs: Nested) -> tuple[Run, list[Tensor]]:
-    """Return a function to differentiate by exposed values, and zeros to call it with.
-
-    Args:
-        model: Model with exposed layers.
-        inputs: Inputs of the model, (B, ...).
-
-    Returns:
-        ``run(inputs, taps)`` and ``taps`` of zeros. ``run`` adds each tap to the
-        exposed value of the same position and returns the outputs (B, units) and the
-        exposed values. On every backend, the derivatives by the taps are the
-        derivatives by these values.
-
-    Raises:
-        ValueError: If nothing is exposed, or the model's layers are not known.
-    """
-    if not isinstance(model, GraphModel):
-        model = rewritten_model(model, replace)  # The same graph, as a model.
-    if not (isinstance(model, GraphModel) and is_exposed(model)):
-        raise ValueError(
-            "`model` must be Functional or Sequential and have inner layers exposed "
-            f"(`ke.inspection.expose`); received {type(model).__name__}."
-        )
-    symbols = model.outputs[1:]
-
-    def run(inputs: Nested, taps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        by_symbol: dict[int, Tensor] = {}
-        for symbol, tap in zip(symbols, taps, strict=True):  # May be exposed twice.
-            by_symbol[id(symbol)] = by_symbol.get(id(symbol), 0) + tap
-        outputs, *values = keras.tree.flatten(model.run([inputs], by_symbol))
-        return output_units.as_units(outputs, inputs), values
-
-    return run, _zero_taps(model, symbols, inputs)
-
-
-def _zero_taps(model: GraphModel, symbols: list[Any], inputs: Nested) -> list[Tensor]:
-    shapes = [(row_count(inputs), *symbol.shape[1:]) for symbol in symbols]
-    if any(None in shape for shape in shapes):
-        with backend.state_kept():
-            _, *values = keras.tree.flatten(model.run([inputs]))
-        shapes = [value.shape for value in values]
-    dtypes = [
-        symbol.dtype if "float" in symbol.dtype else flatten(inputs)[0].dtype
-        for symbol in symbols
-    ]
-    return [ops.zeros(*each) for each in zip(shapes, dtypes, strict=True)]
-
-
-def _with_exposed(
-    graph: Graph, arguments: tuple[LayerLink, ...], outputs: tuple[LayerLink, ...]
-) -> Graph:
-    """Return the graph with the last of the calls that each link stands for."""
-    flat, calls = _with_calls(with_resolved_activations(graph))
-    found = [tensors_of(calls, each)[-1] for each in arguments]
-    found = found or default_tensors(flat, calls)[-1:]
-    first = [tensors_of(calls, each)[-1] for each in outputs]
-    if not first:
-        flat, logits = with_logits_of(flat, first_of(flat.outputs))
-        first = [logits]
-    return replace(flat, outputs=[*first, *found]).pruned()
-
-
-def _with_exposed_calls(
-    graph: Graph, wanted: tuple[LayerLink, ...], given: GivenGrid
-) -> Graph:
-    """Return the graph with, for each input, the last call whose maps belong to it."""
-    flat, calls = _with_calls(graph)
-    flat = replace(flat, outputs=first_of(flat.outputs))
-    needed = ids([flat.outputs, *(step.reads for step in flat.pruned().steps)])
-    chosen: dict[int, Any] = {}
-    every = [tensors_of(calls, link) for link in wanted]
-    for found in every or _default_of_each(flat, calls):
-        found = [tensor for tensor in found if id(tensor) in needed] or found[-1:]
-        chosen = {_input_of(flat, tensor): tensor for tensor in found} | chosen
-    exposed = [chosen[position] for position in sorted(chosen)]
-    flat = replace(flat, outputs=[flat.outputs, *exposed]).pruned()
-    return with_tokens_on_grids(
-        flat, given, [x for x in exposed if _is_frames(flat, x)]
-    )
-
-
-def _is_frames(graph: Graph, tensor: Any) -> bool:
-    """Return whether a tensor has one value for each frame, which needs no grid."""
-    producer = graph.producer(tensor)
-    return producer is not None and frame_axes(producer.operation) > 0
-
-
-def _with_grids_of_exposed(graph: Graph, given: GivenGrid) -> Graph:
-    _, *exposed = flatten(graph.outputs)
-    frames = [x for x in exposed if _is_frames(graph, x)]
-    return with_tokens_on_grids(graph, given, frames)
-
-
-def _default_of_each(graph: Graph, calls: list[Step]) -> list[list[Any]]:
-    """Return the tensors to show, and those of inputs on which they do not depend.
-
-    Two towers of layers of their own, for example, have one layer each.
-    """
-    tensors = default_tensors(graph, calls)
-    known = {at for x in tensors for at in graph.inputs_of(x)}
-    every = [tensors]
-    for position in {*graph.inputs_of(graph.outputs)} - known:
-        own = [x for x in calls if position in graph.inputs_of(flatten(x.outputs)[0])]
-        shown = [x for x in own if not known & {*graph.inputs_of(x.reads[0])}]
-        with suppress(ValueError):  # An input without spatial axes, such as a table.
-            every.append(tensors_of(shown, last_spatial(shown, graph.inputs)))
-    return every
-
-
-def _with_calls(graph: Graph) -> tuple[Graph, list[Step]]:
-    """Return the graph without nested models or frames, and all calls of layers."""
-    return with_layers_on_frames(*inlined_with_calls(graph))
-
-
-def _input_of(graph: Graph, tensor: Any) -> int:
-    """Return the position of the input that the maps of a tensor belong to.
-
-    It is the first one that the tensor depends on and that has as many axes, if any.
-    """
-    inputs, positions = keras.tree.flatten(graph.inputs), graph.inputs_of(tensor)
-    rank = len(tensor.shape)
-    alike = [at for at in positions if len(inputs[at].shape) == rank]
-    return [*alike, *positions, 0][0]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
+from keras_explainable import backend
 from keras_explainable.common.structures import flatten
 from keras_explainable.network.channel_axes import channel_axes
 from keras_explainable.network.graph import Graph, Step
@@ -108,18 +109,23 @@ def _moved(step: Step, found: Found) -> list[Positions | None] | None:
     known = [found[id(x)] for x in step.reads if id(x) in found]
     if len({each.grid for each in known}) > 1:
         return None
-    values = {}
-    for x in step.reads:
-        shape = [n or 1 for n in x.shape]
-        zeros = np.zeros(shape, x.dtype if "int" in x.dtype else "float32")
-        given = found[id(x)].numbers.astype("float32") if id(x) in found else zeros
-        values[id(x)] = ops.convert_to_tensor(np.ascontiguousarray(given))
+    arrays = {id(x): _numbers(x, found) for x in step.reads}
     try:
-        moved = flatten(step.reading(values).call())
+        with backend.eagerly():
+            values = {key: ops.convert_to_tensor(x) for key, x in arrays.items()}
+            written = flatten(step.reading(values).call())
+            moved = [*map(ops.convert_to_numpy, written)]
     except Exception:  # Such as a shape that only fits another number of rows.
         return None
-    numbers = (np.rint(ops.convert_to_numpy(x)).astype("int64") for x in moved)
-    return [Positions(known[0].grid, each) for each in numbers]
+    return [Positions(known[0].grid, np.rint(x).astype("int64")) for x in moved]
+
+
+def _numbers(symbol: Any, found: Found) -> np.ndarray:
+    """Return the numbers of a tensor's positions; zeros if it has none."""
+    if id(symbol) in found:
+        return np.ascontiguousarray(found[id(symbol)].numbers.astype("float32"))
+    dtype = symbol.dtype if "int" in symbol.dtype else "float32"
+    return np.zeros([n or 1 for n in symbol.shape], dtype)
 
 
 def _kept(step: Step, symbol: Any, found: Found) -> Positions | None:

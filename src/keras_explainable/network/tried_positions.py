@@ -35,7 +35,7 @@ def tried_positions(step: Step, found: Mapping[int, Positions]) -> Positions | N
     if len(found[id(read)].numbers) > 1:  # Windows are in the axis of the batch.
         return None
     try:
-        with backend.state_kept():
+        with backend.eagerly(), backend.state_kept():
             positions = _Trial(step, read, found[id(read)]).positions()
     except Exception:  # A layer of the user's may refuse random numbers.
         positions = None

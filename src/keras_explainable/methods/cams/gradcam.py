@@ -17,6 +17,7 @@ from keras_explainable.inspection.places_of_layers import (
     as_in_input,
     places_of_exposed,
 )
+from keras_explainable.inspection.taps import with_taps
 from keras_explainable.inspection.token_grid import GivenGrid
 from keras_explainable.methods.cams.shown_positions import (
     maps_at_shown,
@@ -97,7 +98,7 @@ def weighted_maps(
             derivatives by them to those by the layers; returns another such function.
     """
     inputs = as_inputs(model, inputs)
-    run, zeros = exposed_layers.with_taps(model, inputs)
+    run, zeros = with_taps(model, inputs)
     outputs, pullback, activations = backend.vjp(lambda taps: run(inputs, taps), zeros)
     gradients = gradients_of(outputs, pullback)
     frames, shown = _frame_axes(model), shown_positions(model, inputs)

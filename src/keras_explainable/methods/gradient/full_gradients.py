@@ -24,6 +24,7 @@ from keras_explainable.inspection.places_of_layers import (
     enlarged,
     places_of_exposed,
 )
+from keras_explainable.inspection.taps import with_taps
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.graph import Graph, Step
@@ -133,7 +134,7 @@ def _full_gradients(
     psi: Any,
     nonlinear: tuple[Any, ...],
 ) -> tuple[Tensor, Tensor]:
-    run, zeros = exposed_layers.with_taps(model, inputs)
+    run, zeros = with_taps(model, inputs)
     outputs, pullback, values = backend.vjp(
         lambda both: run(both[0], both[1:]), [inputs, *zeros]
     )
