@@ -177,7 +177,11 @@ def check_finite(x: Any, name: str = "x") -> None:
         return
     finite = ops.all(ops.isfinite(x)) if ops.is_tensor(x) else np.isfinite(x).all()
     if not finite:
-        raise ValueError(f"`{name}` must be finite; received NaN or infinite values.")
+        raise ValueError(
+            f"`{name}` must be finite; received NaN or infinite values. If the model "
+            "replaces missing values itself, replace them in the same way before, such "
+            "as by `numpy.nan_to_num`."
+        )
 
 
 def check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
