@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         inspection,
         lowering,
         methods,
+        metrics,
         targets,
         utils,
     )
@@ -77,6 +78,7 @@ __all__ = [
     "layercam",
     "lowering",
     "methods",
+    "metrics",
     "minmaxcam",
     "minmaxgradcam",
     "occlusion",
@@ -98,6 +100,7 @@ _MODULES = (
     "inspection",
     "lowering",
     "methods",
+    "metrics",
     "targets",
     "utils",
 )

@@ -48,6 +48,7 @@ def test_public_names():
         "layercam",
         "lowering",
         "methods",
+        "metrics",
         "minmaxcam",
         "minmaxgradcam",
         "occlusion",
@@ -67,6 +68,7 @@ def test_public_names():
 
 MODULES = [
     *(ke, ke.demo, ke.filters, ke.inspection, ke.lowering, ke.methods, ke.utils),
+    ke.metrics,
     *(getattr(ke.methods, name) for name in ke.methods.__all__),
 ]
 
@@ -80,7 +82,7 @@ def test_every_public_function_is_documented_and_typed():
     functions = [getattr(ke, name) for name in ke.__all__ if name != "Stats"]
     functions = [function for function in functions if callable(function)]
     modules = [getattr(ke.methods, name) for name in ke.methods.__all__]
-    for module in (*modules, ke.inspection, ke.filters):
+    for module in (*modules, ke.inspection, ke.filters, ke.metrics):
         functions += [getattr(module, name) for name in module.__all__]
     for function in functions:
         assert function.__doc__.startswith("Return"), function

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.common import checks
+from keras_explainable.common.optional_packages import require
 from keras_explainable.plotting import colormaps, panel_grid
 
 _DPI = 150  # pixels per inch
@@ -92,7 +93,7 @@ def visualize(
         FileNotFoundError: If the folder of ``to_file`` does not exist.
         ImportError: If matplotlib is not installed.
     """
-    colormaps.require("matplotlib")
+    require("matplotlib")
     spaces = subplots_ws, subplots_hs
     _check_spaces(subplots_ws=subplots_ws, subplots_hs=subplots_hs)
     panels = _panels(images, overlays, overlay_alpha, cmap, overlay_cmap, maps)
@@ -131,7 +132,7 @@ def _image_in(buffer: BinaryIO) -> Any:
     """Return the image in a buffer; None if it can only be written."""
     if not (buffer.readable() and buffer.seekable()):
         return None
-    return colormaps.require("PIL.Image").open(buffer)
+    return require("PIL.Image").open(buffer)
 
 
 # The panels
@@ -253,7 +254,7 @@ def _writable(path: str | os.PathLike[str]) -> pathlib.Path:
 
 def _save(draw: _Draw, size: tuple[float, float], target: Any) -> None:
     # Not by pyplot, which would register the figure and select a backend.
-    figure = colormaps.require("matplotlib.figure").Figure(figsize=size, layout="none")
+    figure = require("matplotlib.figure").Figure(figsize=size, layout="none")
     draw(figure)
     kind = (getattr(target, "suffix", "") or ".png")[1:]
     figure.savefig(target, format=kind, dpi=_DPI, facecolor="white", transparent=False)
@@ -277,7 +278,7 @@ def _in_notebook() -> bool:
 
 
 def _show_window(draw: _Draw, size: tuple[float, float]) -> None:
-    pyplot = colormaps.require("matplotlib.pyplot")
+    pyplot = require("matplotlib.pyplot")
     figure = pyplot.figure(figsize=size, layout="none")
     stays_open = pyplot.isinteractive() and _has_windows(figure)
     try:

@@ -1,0 +1,36 @@
+"""How good is a map? Scores for each image and unit.
+
+Metrics of maps alone or of maps and masks are functions of arrays. Metrics of
+faithfulness also take the model and its inputs, of which they compare perturbed copies.
+The attribute ``higher_is_better`` of each metric says which of two maps is the better
+one. Nothing here knows how maps were made.
+"""
+
+from keras_explainable.metrics.complexity import (
+    complexity,
+    effective_complexity,
+    sparseness,
+)
+from keras_explainable.metrics.localization import (
+    auc,
+    best_iou,
+    pointing_game,
+    relevance_mass_accuracy,
+    relevance_rank_accuracy,
+)
+from keras_explainable.metrics.mosaics import focus, mosaics
+
+__all__ = [
+    "auc",
+    "best_iou",
+    "complexity",
+    "effective_complexity",
+    "focus",
+    "mosaics",
+    "pointing_game",
+    "relevance_mass_accuracy",
+    "relevance_rank_accuracy",
+    "sparseness",
+]
+
+__dir__ = __all__.copy
