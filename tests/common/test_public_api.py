@@ -85,6 +85,8 @@ def test_every_public_function_is_documented_and_typed():
     for module in (*modules, ke.inspection, ke.filters, ke.metrics):
         functions += [getattr(module, name) for name in module.__all__]
     for function in functions:
+        if isinstance(function, type):
+            continue
         assert function.__doc__.startswith("Return"), function
         assert "return" in function.__annotations__, function
 

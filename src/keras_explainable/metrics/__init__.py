@@ -19,17 +19,33 @@ from keras_explainable.metrics.localization import (
     relevance_rank_accuracy,
 )
 from keras_explainable.metrics.mosaics import focus, mosaics
+from keras_explainable.metrics.pixel_removal import (
+    Curves,
+    degradation_score,
+    deletion,
+    insertion,
+    perturbation_curves,
+    pixel_flipping,
+    road,
+)
 
 __all__ = [
+    "Curves",
     "auc",
     "best_iou",
     "complexity",
+    "degradation_score",
+    "deletion",
     "effective_complexity",
     "focus",
+    "insertion",
     "mosaics",
+    "perturbation_curves",
+    "pixel_flipping",
     "pointing_game",
     "relevance_mass_accuracy",
     "relevance_rank_accuracy",
+    "road",
     "sparseness",
 ]
 

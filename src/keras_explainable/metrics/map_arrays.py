@@ -13,7 +13,12 @@ Booleans = NDArray[np.bool_]
 
 
 def checked_maps(maps: Any) -> Floats:
-    """Return maps (N, ..., K) as float64.
+    """Return maps (N, ..., K) as float64; errors are those of ``as_maps``."""
+    return as_maps(maps).astype("float64")
+
+
+def as_maps(maps: Any) -> NDArray[Any]:
+    """Return maps (N, ..., K) as a NumPy array.
 
     Raises:
         TypeError: If they are not real numbers.
@@ -26,7 +31,7 @@ def checked_maps(maps: Any) -> Floats:
             f"unit; received {shape_text(array.shape)}."
         )
     _check_finite("maps", array)
-    return array.astype("float64")
+    return array
 
 
 def flat_maps(maps: Any) -> Floats:
