@@ -6,6 +6,11 @@ The attribute ``higher_is_better`` of each metric says which of two maps is the 
 one. Nothing here knows how maps were made.
 """
 
+from keras_explainable.metrics.attribution_sums import (
+    faithfulness_correlation,
+    infidelity,
+    sensitivity_n,
+)
 from keras_explainable.metrics.complexity import (
     complexity,
     effective_complexity,
@@ -37,7 +42,9 @@ __all__ = [
     "degradation_score",
     "deletion",
     "effective_complexity",
+    "faithfulness_correlation",
     "focus",
+    "infidelity",
     "insertion",
     "mosaics",
     "perturbation_curves",
@@ -46,6 +53,7 @@ __all__ = [
     "relevance_mass_accuracy",
     "relevance_rank_accuracy",
     "road",
+    "sensitivity_n",
     "sparseness",
 ]
 
