@@ -1,9 +1,9 @@
 """How good is a map? Scores for each image and unit.
 
-Metrics of maps alone or of maps and masks are functions of arrays. Metrics of
-faithfulness also take the model and its inputs, of which they compare perturbed copies.
-The attribute ``higher_is_better`` of each metric says which of two maps is the better
-one. Nothing here knows how maps were made.
+Metrics of maps alone, or of maps and masks, are functions of arrays. Those of
+faithfulness also take the model and its inputs, of which they compare perturbed copies;
+those of robustness take the method itself, which explains such copies. The attribute
+``higher_is_better`` of each metric says which of two scores is the better one.
 """
 
 from keras_explainable.metrics.attribution_sums import (
@@ -11,6 +11,7 @@ from keras_explainable.metrics.attribution_sums import (
     infidelity,
     sensitivity_n,
 )
+from keras_explainable.metrics.axioms import completeness_gap
 from keras_explainable.metrics.complexity import (
     complexity,
     effective_complexity,
@@ -33,11 +34,18 @@ from keras_explainable.metrics.pixel_removal import (
     pixel_flipping,
     road,
 )
+from keras_explainable.metrics.robustness import (
+    avg_sensitivity,
+    local_lipschitz_estimate,
+    max_sensitivity,
+)
 
 __all__ = [
     "Curves",
     "auc",
+    "avg_sensitivity",
     "best_iou",
+    "completeness_gap",
     "complexity",
     "degradation_score",
     "deletion",
@@ -46,6 +54,8 @@ __all__ = [
     "focus",
     "infidelity",
     "insertion",
+    "local_lipschitz_estimate",
+    "max_sensitivity",
     "mosaics",
     "perturbation_curves",
     "pixel_flipping",

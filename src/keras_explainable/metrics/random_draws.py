@@ -7,7 +7,7 @@ scored by the same copies of it.
 import numpy as np
 
 #: What is drawn. Different draws of an image are independent.
-TIES, NOISE, SUBSETS, WINDOWS = range(4)
+TIES, NOISE, SUBSETS, WINDOWS, NEIGHBOURS = range(5)
 
 
 def generator(
