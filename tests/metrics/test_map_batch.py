@@ -90,7 +90,10 @@ def test_values_of_baselines():
     noise = values("uniform")
     assert (noise.min((1, 2, 3)) >= X.min((1, 2, 3))).all()
     assert (noise.max((1, 2, 3)) <= X.max((1, 2, 3))).all()
-    assert noise.std() > 0.3
+    low, high = X.min((1, 2, 3)), X.max((1, 2, 3))
+    unit = (noise - low[:, None, None, None]) / (high - low)[:, None, None, None]
+    assert 0.2 < unit.std() < 0.4
+    assert abs(unit[0] - unit[1]).max() > 0.3
 
 
 def test_imputed_pixels_are_means_of_their_neighbours():
@@ -162,6 +165,17 @@ def test_probabilities_and_logits():
     np.testing.assert_allclose(logits[:, 0] - logits[:, 1], difference, atol=1e-4)
 
 
+def test_baselines_are_in_the_form_of_the_input():
+    model, inputs = network(), keras.Input((3, 12, 12))
+    first = keras.Model(inputs, model(layers.Permute((2, 3, 1))(inputs)))
+    baseline = np.random.default_rng(2).normal(size=(12, 12, 3)).astype("float32")
+    options = {"steps": 2, "verbose": 0}
+    scores = deletion(model, IMAGES, MAPS, LABELS, baseline=baseline, **options)
+    moved = (IMAGES.transpose(0, 3, 1, 2), baseline.transpose(2, 0, 1))
+    found = deletion(first, moved[0], MAPS, LABELS, baseline=moved[1], **options)
+    np.testing.assert_allclose(found, scores, rtol=1e-3)
+
+
 def test_hidden_steps_are_not_shown():
     inputs = keras.Input((6, 2))
     hidden = layers.Masking()(inputs)
@@ -200,7 +214,7 @@ def two_inputs():
         (
             {"maps": random_maps()[:, :3]},
             ValueError,
-            r"\(6, 4, 4, 2\); received \(6, 3",
+            r"\(4, 4, 2\) for each image; received \(3,",
         ),
         ({"maps": random_maps(3)}, ValueError, "`maps` must have the size of the inp"),
         ({"maps": random_maps()[:5]}, ValueError, "each of the 6 images; received 5"),
@@ -228,7 +242,58 @@ def test_errors_of_streams():
     stream = ((X[i : i + 2], UNITS[i : i + 2]) for i in range(0, 6, 2))
     with pytest.raises(ValueError, match="each of the 6 images; received 7"):
         deletion(linear(), stream, random_maps().repeat(2, 0)[:7], verbose=0)
-    signals = np.zeros((2, 6, 2), "float32")
-    model = keras.Sequential([keras.Input((6, 2)), layers.Flatten(), layers.Dense(1)])
-    with pytest.raises(ValueError, match="must not be 'noisy_linear' unless"):
-        deletion(model, signals, signals[..., :1], baseline="noisy_linear", verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "baselines"),
+    [((6, 2), ["noisy_linear"]), ((6,), ["noisy_linear", "mean", "blur"])],
+)
+def test_baselines_without_a_meaning_are_refused(shape, baselines):
+    x = np.ones((2, *shape), "float32")
+    model = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(1)])
+    maps = np.random.default_rng(0).normal(size=(2, 6, 1))
+    for baseline in baselines:
+        with pytest.raises(ValueError, match=f"must not be '{baseline}' unless"):
+            deletion(model, x, maps, baseline=baseline, verbose=0)
+
+
+def test_tables_signals_and_volumes():
+    for shape in (6,), (6, 2), (2, 3, 1, 2):
+        x = np.random.default_rng(1).normal(size=(2, *shape)).astype("float32")
+        model = keras.Sequential([keras.Input(shape), layers.Flatten()])
+        model.add(layers.Dense(1))
+        weights = numpy(model.layers[-1].kernel).reshape(shape)
+        shares = x * weights if len(shape) == 1 else (x * weights).sum(-1)
+        maps = np.random.default_rng(0).normal(size=(*shares.shape, 1))
+        curves = perturbation_curves(model, x, maps, verbose=0)
+        flat, order = shares.reshape(2, 6), np.argsort(-maps.reshape(2, 6), axis=1)
+        drops = np.cumsum(np.take_along_axis(flat, order, axis=1), axis=1)
+        found = curves.scores[:, 0] - curves.scores[:, 1:, 0]
+        np.testing.assert_allclose(found, drops, rtol=1e-3, atol=1e-5)
+
+
+def test_images_of_different_sizes():
+    inputs = keras.Input((None, None, 3))
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(pooled))
+    x = [IMAGES[0], IMAGES[1, :9], IMAGES[2, :9]]
+    maps = [MAPS[0], MAPS[1, :9], MAPS[2, :9]]
+    units, options = [[0, 1]] * 3, {"steps": 3, "verbose": 0}
+    scores = deletion(model, x, maps, units, **options)
+    own = deletion(model, IMAGES[:1], MAPS[:1], units[:1], **options)
+    np.testing.assert_allclose(scores[:1], own, rtol=1e-4)
+    with pytest.raises(ValueError, match="`maps` must have the size of the inputs"):
+        deletion(model, x, [MAPS[0], MAPS[1], MAPS[2, :9]], units, **options)
+
+
+def test_tokens_are_replaced_by_vectors():
+    inputs = keras.Input((5,), dtype="int32")
+    vectors = layers.Embedding(9, 4, name="words")(inputs)
+    hidden = layers.Dense(3, activation="relu")(layers.Flatten()(vectors))
+    model = keras.Model(inputs, layers.Dense(2)(hidden))
+    tokens = np.array([[1, 2, 3, 4, 5], [8, 7, 6, 5, 4]])
+    maps = np.random.default_rng(0).normal(size=(2, 5, 1))
+    curves = perturbation_curves(model, tokens, maps, [0, 1], steps=1, verbose=0)
+    wanted = numpy(model(tokens))[[0, 1], [0, 1]]
+    np.testing.assert_allclose(curves.scores[:, 0, 0], wanted, rtol=1e-4)
+    assert not np.allclose(curves.scores[:, 1, 0], wanted)

@@ -12,6 +12,7 @@ from keras_explainable import lowering
 from keras_explainable.common import checks
 from keras_explainable.common.structures import flatten
 from keras_explainable.engine.batch_source import Batch, BatchSource
+from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.engine.model_checks import check_model
 from keras_explainable.engine.prepared_network import PreparedNetwork
 from keras_explainable.engine.progress_bar import Progress
@@ -160,7 +161,7 @@ def _scores_only(model: Model, inputs: Any, indices: Any = None) -> Any:
 def _map_rows(maps: Any) -> Sequence[NDArray[Any]]:
     """Return the map (..., K) of each image, also of images of different sizes."""
     if isinstance(maps, list | tuple) and len({*map(np.shape, maps)}) > 1:
-        return [as_maps(one[None])[0] for one in maps]
+        return [as_maps(as_numpy(one, "maps")[None])[0] for one in maps]
     rows: Sequence[NDArray[Any]] = as_maps(maps)  # type: ignore[assignment]
     return rows
 
@@ -176,23 +177,23 @@ def _map_batch(
     """Return a batch with its maps, the last of those given."""
     ready, batch = network.ready(batch, rows)
     _check_count(len(maps), batch.position + batch.used)
-    own = np.stack([*maps[batch.position :]])
     indices = batch.indices
     if indices is None:
         count = output_units.forward(ready, batch.inputs, rows).shape[-1]
         indices = output_units.as_indices(None, len(batch.ids), count)
-    wanted = (batch.used, *map_shape(batch.inputs.shape), indices.shape[-1])
-    if own.shape != wanted:
+    wanted = (*map_shape(batch.inputs.shape), indices.shape[-1])
+    own = [*maps[batch.position :]]
+    if wrong := [one.shape for one in own if one.shape != wanted]:
         raise ValueError(
-            "`maps` must have the size of the inputs, and a map for each unit of `y`, "
-            f"{shape_text(wanted)}; received {shape_text(own.shape)}."
+            "`maps` must have the size of the inputs, and a map for each unit of `y`: "
+            f"{shape_text(wanted)} for each image; received {shape_text(wrong[0])}."
         )
     return MapBatch(
         ready,
         batch.inputs,
         indices,
         batch.ids,
-        own.astype("float64"),
+        np.stack(own).astype("float64"),
         rows,
         seed,
         progress,

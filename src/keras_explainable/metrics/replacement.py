@@ -45,6 +45,7 @@ def replacement(
     Raises:
         ValueError: If ``baseline`` is none of these.
     """
+    _check_name(baseline, inputs)
     if isinstance(baseline, str) and baseline == "noisy_linear":
         return _noisy_linear(inputs, ids, seed)
     if isinstance(baseline, str):
@@ -61,12 +62,27 @@ def _named(name: str, inputs: Tensor, ids: NDArray[np.int64], seed: int) -> Tens
         return ops.mean(inputs, axis=spatial, keepdims=True)
     if name == "blur":
         return filters.blur(inputs, min(inputs.shape[1:-1]) / 10)
-    if name == "uniform":
-        return _uniform(ops.convert_to_numpy(inputs), ids, seed)
-    raise ValueError(
-        f"`baseline` must be a number, one for each channel, an image, or one of "
-        f"{NAMES}; received {name!r}."
-    )
+    return _uniform(ops.convert_to_numpy(inputs), ids, seed)
+
+
+def _check_name(baseline: Any, inputs: Tensor) -> None:
+    if not isinstance(baseline, str):
+        return
+    if baseline not in NAMES:
+        raise ValueError(
+            "`baseline` must be a number, one for each channel, an image, or one of "
+            f"{NAMES}; received {baseline!r}."
+        )
+    fits = {
+        "mean": len(inputs.shape) > 2,
+        "blur": len(inputs.shape) > 2,
+        "noisy_linear": len(inputs.shape) == 4,
+    }
+    if not fits.get(baseline, True):
+        raise ValueError(
+            f"`baseline` must not be {baseline!r} unless the inputs are images; "
+            f"received inputs of shape {shape_text(inputs.shape)}."
+        )
 
 
 def _uniform(
@@ -80,11 +96,6 @@ def _uniform(
 
 
 def _noisy_linear(inputs: Tensor, ids: NDArray[np.int64], seed: int) -> Replacement:
-    if len(inputs.shape) != 4:
-        raise ValueError(
-            "`baseline` must not be 'noisy_linear' unless the inputs are images (B, H, "
-            f"W, C); received inputs of shape {shape_text(inputs.shape)}."
-        )
     images = ops.convert_to_numpy(inputs)
 
     def imputed(copies: Copies, hidden: Tensor) -> Tensor:
