@@ -286,6 +286,14 @@ def test_images_of_different_sizes():
         deletion(model, x, [MAPS[0], MAPS[1], MAPS[2, :9]], units, **options)
 
 
+def test_models_of_a_fixed_batch_size():
+    model, inputs = network(), keras.Input(batch_shape=(3, 12, 12, 3))
+    fixed, options = keras.Model(inputs, model(inputs)), {"steps": 3, "verbose": 0}
+    scores = deletion(model, IMAGES, MAPS, LABELS, **options)
+    found = deletion(fixed, IMAGES, MAPS, LABELS, **options)
+    np.testing.assert_allclose(found, scores, rtol=1e-3)
+
+
 def test_tokens_are_replaced_by_vectors():
     inputs = keras.Input((5,), dtype="int32")
     vectors = layers.Embedding(9, 4, name="words")(inputs)

@@ -27,3 +27,9 @@ def test_docstrings_say_the_orientation():
         if hasattr(metric, "higher_is_better"):
             word = "Higher" if metric.higher_is_better else "Lower"
             assert f"{word} is better" in " ".join(metric.__doc__.split()), name
+
+
+def test_each_name_is_in_the_reference():
+    text = (PAGE.parent / "api.md").read_text("utf-8")
+    named = re.findall(r":: keras_explainable\.metrics\.(\w+)$", text, re.MULTILINE)
+    assert sorted(named) == sorted(metrics.__all__)
