@@ -1,5 +1,8 @@
 """Whether sums of a map's values predict drops, for models with known answers."""
 
+import tracemalloc
+
+import keras
 import numpy as np
 import pytest
 from support.attributions import UNITS, X, contributions, random_maps
@@ -108,6 +111,23 @@ def test_draws_do_not_depend_on_batches_or_other_units(metric):
     np.testing.assert_allclose(one, scores[:, 1:], rtol=1e-2, atol=1e-6)
     other = metric(model, x, maps, units, seed=1, **options)
     assert not np.allclose(other, scores, rtol=1e-2)
+
+
+def test_memory_does_not_grow_with_the_number_of_draws():
+    x = np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype("float32")
+    inputs = keras.Input((32, 32, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1)(pooled))
+    peaks = []
+    for draws in (8, 8, 400):  # The first call compiles.
+        tracemalloc.start()
+        infidelity(
+            model, x, x[..., :1], draws=draws, batch_size=4,
+            baseline="noisy_linear", verbose=0,
+        )  # fmt: skip
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] - peaks[1] < 100 * x.nbytes  # 392 copies more were made.
 
 
 @pytest.mark.parametrize(
