@@ -88,9 +88,9 @@ def max_sensitivity(changes: Floats, norms: Floats, distances: Floats) -> Floats
         score = max over x' of |map(x') - map(x)| / |map(x)|,   x' = x + u
 
     u is uniform noise between -r and r in each value, where r is ``radius`` times the
-    range (maximum - minimum) of the input; |.| is the Euclidean norm. The maximum is
-    that of ``draws`` draws, and grows with their number. The score does not change if
-    the maps are multiplied by a number. NaN for a map of zeros. Lower is better.
+    range (maximum - minimum) of the input; norms are Euclidean. The maximum is that of
+    ``draws`` draws, and grows with their number. The score does not change if the maps
+    are multiplied by a number. NaN for a map of zeros. Lower is better.
 
     Args:
         method: Explaining method, as for ``ke.explain``. One that draws at random is
