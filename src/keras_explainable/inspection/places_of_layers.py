@@ -12,7 +12,6 @@ from keras_explainable.inspection.exposed_layers import (
     exposed_outputs,
     inputs_of_exposed,
 )
-from keras_explainable.network.graph import Graph
 from keras_explainable.network.moved_axes import SHUFFLED
 from keras_explainable.network.places import WHOLE, Place, places_in_input
 from keras_explainable.types import Model, Tensor
@@ -33,12 +32,14 @@ def _places(model: Model) -> list[Place | None]:
     graph, _ = exposed_outputs(model)
     exposed = keras.tree.flatten(graph.outputs)[1:]
     graph = replace(graph, outputs=exposed).pruned()
-    pairs = zip(exposed, inputs_of_exposed(model), strict=True)
-    return [_place(graph, symbol, number) for symbol, number in pairs]
+    numbers = inputs_of_exposed(model)
+    places = {number: places_in_input(graph, number) for number in {*numbers}}
+    pairs = zip(exposed, numbers, strict=True)
+    return [_place(places[number], symbol) for symbol, number in pairs]
 
 
-def _place(graph: Graph, symbol: keras.KerasTensor, number: int) -> Place | None:
-    found = places_in_input(graph, number).get(id(symbol))
+def _place(places: dict[int, Place], symbol: keras.KerasTensor) -> Place | None:
+    found = places.get(id(symbol))
     if found is not None and found.axes == SHUFFLED:
         raise ValueError(
             "`layer` must have its positions where the input has them; received one "
