@@ -7,7 +7,7 @@ scored by the same copies of it.
 import numpy as np
 
 #: What is drawn. Different draws of an image are independent.
-TIES, NOISE, SUBSETS, WINDOWS, NEIGHBOURS = range(5)
+TIES, NOISE, SUBSETS, WINDOWS, NEIGHBOURS, MAPS = range(6)
 
 
 def generator(

@@ -14,25 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.common import checks
-from keras_explainable.engine.data_iterators import as_numpy, is_stream
-from keras_explainable.engine.explain import explain
+from keras_explainable.engine.explainer import explainer, takes_seed
 from keras_explainable.engine.progress_bar import Progress
 from keras_explainable.execution.chunks import padded_chunks
-from keras_explainable.execution.compilation import accepts_parameter
-from keras_explainable.inspection.logits import logits_model
-from keras_explainable.inspection.targets import (
-    first_output_model,
-    top_count,
-    top_units,
-)
+from keras_explainable.metrics.data_arrays import checked_inputs, checked_units
 from keras_explainable.metrics.map_arrays import Floats, checked_maps, share
 from keras_explainable.metrics.orientation import lower_is_better
 from keras_explainable.metrics.random_draws import NEIGHBOURS, generator
-from keras_explainable.network import output_units
-from keras_explainable.network.input_tensors import as_inputs
-from keras_explainable.network.model_inputs import shape_text
 from keras_explainable.sampling.schedule import Copies
-from keras_explainable.targets.target import as_target
 from keras_explainable.types import Method, Model
 
 #: The most copies that are made at once.
@@ -67,12 +56,14 @@ def robustness_metric(function: Callable[[Floats, Floats, Floats], Floats]) -> M
         checks.number("radius", radius, 0)
         checks.integer("draws", draws, 1)
         checks.integer("seed", seed, 0)
-        copies = NearCopies(_checked_inputs(x), ids, draws, radius, seed)
+        copies = NearCopies(
+            checked_inputs(x, "metrics of robustness"), ids, draws, radius, seed
+        )
         progress = Progress(model, None, verbose, 1, len(copies.inputs))
-        if accepts_parameter(method, "seed"):
+        if takes_seed(method):
             params["seed"] = seed
-        explained = partial(explain, method, model, verbose=0, **params)
-        y = _checked_units(model, copies.inputs, y)
+        explained = partial(explainer(method), model, verbose=0, **params)
+        y = checked_units(model, copies.inputs, y, "metrics of robustness")
         return function(*_changes(explained, copies, y, progress))
 
     own = inspect.signature(metric, follow_wrapped=False)
@@ -93,9 +84,9 @@ def max_sensitivity(changes: Floats, norms: Floats, distances: Floats) -> Floats
     are multiplied by a number. NaN for a map of zeros. Lower is better.
 
     Args:
-        method: Explaining method, as for ``ke.explain``. One that draws at random is
-            given ``seed`` if it takes it; give ``smooth(...)`` a seed, as maps of
-            different draws are never equal.
+        method: Explaining method, as for ``ke.explain``, or a shortcut. One that draws
+            at random is given ``seed`` if it takes it; give ``smooth(...)`` a seed, as
+            maps of different draws are never equal.
         model: Keras model with one input.
         x: Inputs (N, H, W, C): an array, list or tensor.
         y: Units, None or a target without data, as for ``ke.explain``. "predicted" and
@@ -205,33 +196,3 @@ def _norms(maps: NDArray[Any]) -> Floats:
     """Return the Euclidean norms (N, K) of maps (N, ..., K)."""
     flat = maps.reshape(len(maps), -1, maps.shape[-1]).astype("float64")
     return np.sqrt((flat**2).sum(axis=1))
-
-
-def _checked_inputs(x: Any) -> Floats32:
-    if is_stream(x) or isinstance(x, dict):
-        raise ValueError(
-            "`x` must be an array (N, ...) for metrics of robustness; received "
-            f"{type(x).__name__}."
-        )
-    inputs = as_numpy(x)
-    if inputs.ndim < 2 or not inputs.size:
-        raise ValueError(
-            f"`x` must be inputs (N, ...); received shape {shape_text(inputs.shape)}."
-        )
-    return inputs.astype("float32")
-
-
-def _checked_units(model: Model, inputs: NDArray[Any], y: Any) -> Any:
-    """Return the units (N, K) of all copies of an input, None, or a target."""
-    if count := top_count(y):
-        scores = logits_model(first_output_model(model))
-        tensors = as_inputs(scores, inputs)
-        outputs = output_units.forward(scores, tensors, min(COPIES, len(inputs)))
-        return as_numpy(top_units(outputs, count), "y")
-    target = as_target(y, None)
-    if target and target.data:
-        raise ValueError(
-            "`y` must be units or a target without data for metrics of robustness; "
-            "received a target with data of each image."
-        )
-    return y if y is None or target else as_numpy(y, "y")
