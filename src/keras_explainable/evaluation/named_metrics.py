@@ -53,7 +53,8 @@ class Metric:
         parameters = inspect.signature(self.function).parameters
         baseline = parameters["baseline"].default if "baseline" in parameters else None
         is_drawn = isinstance(baseline, str) and baseline in DRAWN
-        return "draws" in parameters or is_drawn or _has_ties(maps)
+        own = "draws" in parameters or "method" in self.takes or is_drawn
+        return own or _has_ties(maps)
 
     def __call__(self, **data: Any) -> Floats:
         """Return the scores (N,) of images, means over their units.

@@ -2,7 +2,7 @@
 
 Metrics of maps alone, or of maps and masks, are functions of arrays. Those of
 faithfulness also take the model and its inputs, of which they compare perturbed copies;
-those of robustness take the method itself, which explains such copies. The attribute
+those of robustness and randomisation take the method itself. The attribute
 ``higher_is_better`` of each metric says which of two scores is the better one.
 """
 
@@ -34,6 +34,7 @@ from keras_explainable.metrics.pixel_removal import (
     pixel_flipping,
     road,
 )
+from keras_explainable.metrics.randomization import mprt, random_logit
 from keras_explainable.metrics.robustness import (
     avg_sensitivity,
     local_lipschitz_estimate,
@@ -57,9 +58,11 @@ __all__ = [
     "local_lipschitz_estimate",
     "max_sensitivity",
     "mosaics",
+    "mprt",
     "perturbation_curves",
     "pixel_flipping",
     "pointing_game",
+    "random_logit",
     "relevance_mass_accuracy",
     "relevance_rank_accuracy",
     "road",

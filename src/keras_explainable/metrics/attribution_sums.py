@@ -149,7 +149,7 @@ def _correlations(
     count = len(sizes) * draws
     found = _sums_and_drops(batch, SUBSETS, subset, count, baseline)
     shape = batch.used, len(sizes), draws, batch.units
-    return _correlation(*(each.reshape(shape) for each in found))
+    return correlation(*(each.reshape(shape) for each in found))
 
 
 def _sums_and_drops(
@@ -171,7 +171,7 @@ def _sums_and_drops(
     return sums, batch.scores[:, None] - scores
 
 
-def _correlation(a: Floats, b: Floats) -> Floats:
+def correlation(a: Floats, b: Floats) -> Floats:
     """Return Pearson's correlation over the last axis but one; NaN for equal values."""
     varied = (np.ptp(a, axis=-2) > 0) & (np.ptp(b, axis=-2) > 0)
     a, b = (x - x.mean(axis=-2, keepdims=True) for x in (a, b))

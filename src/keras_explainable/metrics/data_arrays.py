@@ -16,7 +16,7 @@ from keras_explainable.network import output_units
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import shape_text
 from keras_explainable.targets.target import as_target
-from keras_explainable.types import Model
+from keras_explainable.types import Model, Tensor
 
 #: The most inputs that go through the model at once, to find its top units.
 ROWS = 64
@@ -54,10 +54,7 @@ def checked_units(model: Model, inputs: NDArray[Any], y: Any, user: str) -> Any:
         ValueError: If ``y`` is a target with data of each image.
     """
     if count := top_count(y):
-        scores = logits_model(first_output_model(model))
-        tensors = as_inputs(scores, inputs)
-        outputs = output_units.forward(scores, tensors, min(ROWS, len(inputs)))
-        return as_numpy(top_units(outputs, count), "y")
+        return as_numpy(top_units(_outputs(model, inputs), count), "y")
     target = as_target(y, None)
     if target and target.data:
         raise ValueError(
@@ -65,3 +62,15 @@ def checked_units(model: Model, inputs: NDArray[Any], y: Any, user: str) -> Any:
             "with data of each image."
         )
     return y if y is None or target else as_numpy(y, "y")
+
+
+def unit_count(model: Model, inputs: NDArray[Any]) -> int:
+    """Return the number of units of the model's first output."""
+    return int(_outputs(model, inputs[:1]).shape[-1])
+
+
+def _outputs(model: Model, inputs: NDArray[Any]) -> Tensor:
+    """Return the logits (N, units) of inputs."""
+    scores = logits_model(first_output_model(model))
+    tensors = as_inputs(scores, inputs)
+    return output_units.forward(scores, tensors, min(ROWS, len(inputs)))

@@ -7,7 +7,7 @@ scored by the same copies of it.
 import numpy as np
 
 #: What is drawn. Different draws of an image are independent.
-TIES, NOISE, SUBSETS, WINDOWS, NEIGHBOURS, MAPS = range(6)
+TIES, NOISE, SUBSETS, WINDOWS, NEIGHBOURS, MAPS, WEIGHTS, UNITS = range(8)
 
 
 def generator(
