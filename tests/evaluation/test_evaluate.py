@@ -72,6 +72,15 @@ def test_a_perfect_mask_scores_1():
     assert (np.diff(found.scores[:, 0], axis=0) > 0).all()
 
 
+def test_masks_may_be_boxes_or_belong_to_units():
+    call = partial(evaluate, {"m": unit_maps()}, linear(), X, UNITS, LOCAL)
+    whole = call(MASKS).scores
+    np.testing.assert_array_equal(call([[1, 1, 3, 4]] * 6).scores, whole)
+    of_units = np.stack([MASKS, MASKS[:, :, ::-1]], axis=-1)
+    expected = metrics.auc(unit_maps(), of_units).mean(axis=-1)
+    np.testing.assert_allclose(call(of_units).scores[0, 1], expected)
+
+
 def test_controls_are_in_the_table():
     model, images = linear(), np.abs(X)
     found = ke.evaluate(["gradients"], model, images, UNITS, {"d": DELETION}, verbose=0)

@@ -74,8 +74,8 @@ def test_infidelity_of_a_linear_model_in_closed_form():
     double = infidelity(model, X, 2 * maps, UNITS, **options)
     np.testing.assert_allclose(double, nothing, rtol=1e-3)
     # Squares of one pixel: each pixel is as likely as any other.
-    many = infidelity(model, X, 0 * maps, UNITS, size=1, draws=2000, verbose=0)
-    np.testing.assert_allclose(many, (maps**2).mean(axis=(1, 2)), rtol=0.25)
+    many = infidelity(model, X, 0 * maps, UNITS, size=1, draws=800, verbose=0)
+    np.testing.assert_allclose(many, (maps**2).mean(axis=(1, 2)), rtol=0.3)
     whole = infidelity(model, X, 0 * maps, UNITS, size=4, **options)
     np.testing.assert_allclose(whole, maps.sum(axis=(1, 2)) ** 2, rtol=1e-3, atol=1e-5)
     assert not infidelity.higher_is_better
@@ -119,7 +119,7 @@ def test_memory_does_not_grow_with_the_number_of_draws():
     pooled = keras.layers.GlobalAveragePooling2D()(inputs)
     model = keras.Model(inputs, keras.layers.Dense(1)(pooled))
     peaks = []
-    for draws in (8, 8, 400):  # The first call compiles.
+    for draws in (8, 8, 200):  # The first call compiles.
         tracemalloc.start()
         infidelity(
             model, x, x[..., :1], draws=draws, batch_size=4,
@@ -127,7 +127,7 @@ def test_memory_does_not_grow_with_the_number_of_draws():
         )  # fmt: skip
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[2] - peaks[1] < 100 * x.nbytes  # 392 copies more were made.
+    assert peaks[2] - peaks[1] < 50 * x.nbytes  # 192 copies more were made.
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,8 @@ class Evaluation:
     ) -> None:
         """Draw the mean of each method with its interval, a panel for each metric.
 
-        Intervals overlap more than differences are uncertain: see ``difference``.
+        Controls are grey. Methods whose intervals overlap may still be told apart by
+        ``difference``.
 
         Args:
             to_file: Path of a picture to write, as in ``ke.utils.visualize``; None to
@@ -184,6 +185,7 @@ class Evaluation:
             self.intervals(confidence),
             [score_table.row_title(self, name) for name in self.methods],
             [score_table.column_title(self, name) for name in self.metrics],
+            [name in self.controls for name in self.methods],
             to_file=to_file,
         )
 

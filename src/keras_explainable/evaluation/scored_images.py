@@ -182,7 +182,7 @@ class ScoredImages:
             data |= {"method": method.function, "model": self.model, "seed": seed}
             with _Noted(f"The metric was {metric.name!r}, of {method.name!r}."):
                 scores[finite] = metric(**data, verbose=0, **self.options)
-        if np.isnan(scores[finite]).any():
+        if not np.isfinite(scores[finite]).all():
             self._note(f"{metric.name} of some maps of {method.name} is not defined.")
         return scores
 

@@ -17,6 +17,7 @@ def draw_dots(
     intervals: NDArray[Any],
     rows: list[str],
     columns: list[str],
+    muted: list[bool],
     *,
     to_file: str | os.PathLike[str] | None = None,
 ) -> None:
@@ -27,6 +28,7 @@ def draw_dots(
         intervals: Their lower and upper ends.
         rows: Titles of the methods.
         columns: Titles of the metrics.
+        muted: Whether each method is drawn in grey.
         to_file: Path of a picture to write; None to show it.
 
     Raises:
@@ -40,10 +42,10 @@ def draw_dots(
         left, low, high = _left(rows) / size[0], 0.38 / size[1], 1 - 0.3 / size[1]
         panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
         figure.subplots_adjust(left, low, 1 - 0.1 / size[0], high, wspace=0.12)
-        for axes, *column in zip(
+        for axes, mean, each in zip(
             panels, means.T, intervals.swapaxes(0, 1), strict=True
         ):
-            _draw_panel(axes, *column)
+            _draw_panel(axes, mean, each, muted)
         for axes, title in zip(panels, columns, strict=True):
             axes.set_title(title, fontsize=9, parse_math=False)
         panels[0].set_yticks(range(len(rows)), rows, fontsize=9, parse_math=False)
@@ -60,12 +62,15 @@ def _left(rows: list[str]) -> float:
     return 0.25 + 0.075 * max(map(len, rows))
 
 
-def _draw_panel(axes: Any, means: NDArray[Any], intervals: NDArray[Any]) -> None:
+def _draw_panel(
+    axes: Any, means: NDArray[Any], intervals: NDArray[Any], muted: list[bool]
+) -> None:
     known = np.isfinite(intervals).all(axis=-1)
     places = np.arange(len(means))
     ends = intervals[known].T
-    axes.hlines(places[known], *ends, color="0.45", linewidth=1.5)
-    axes.plot(means, places, "o", color="tab:blue", markersize=5)
+    colors = np.where(muted, "0.55", "tab:blue")
+    axes.hlines(places[known], *ends, color=colors[known], linewidth=1.5)
+    axes.scatter(means, places, s=28, color=colors, zorder=3)
     axes.grid(axis="y", color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(axis="x", labelsize=8)
