@@ -27,6 +27,16 @@ class Product(layers.Layer):
         return shape
 
 
+class Threshold(layers.Layer):
+    """Compares with a variable of its own."""
+
+    def build(self, shape):
+        self.least = self.add_weight(shape=(shape[-1],), initializer="zeros")
+
+    def call(self, x):
+        return ops.maximum(self.least, ops.minimum(x1=x, x2=self.least + 1.0))
+
+
 class Distance(layers.Layer):
     """The length of the difference of two equal inputs."""
 
@@ -76,6 +86,12 @@ def test_operations_and_variables(lower):
         layer.scale.assign(scale)
         found = maps_of(model, x, lower=lower)[..., 0] / np.log1p(np.exp(scale))
         np.testing.assert_allclose(found, [[1, 8, 0], [5, 8, 2]], rtol=1e-5)
+
+
+def test_a_variable_is_compared_with():
+    model = model_of(Threshold(), (3,))
+    found = maps_of(model, np.float32([[-1, 0.5, 2], [0, 1, 0.1]]))[..., 0]
+    np.testing.assert_array_equal(found, [[0, 1, 0], [0, 1, 1]])
 
 
 def test_several_inputs():

@@ -85,6 +85,9 @@ max_pool: Any = getattr(_backend, "max_pool", None)
 #: is that of the ReLU; None if there is none.
 max_pool_and_counts: Any = getattr(_backend, "max_pool_and_counts", None)
 
+#: Whether compiling a network takes longer than running it once without that.
+COMPILING_OUTLASTS_A_RUN: bool = _backend.COMPILING_OUTLASTS_A_RUN
+
 #: Whether operations run one by one, so that memory is freed as soon as a value is no
 #: longer needed.
 RUNS_EAGERLY: bool = _backend.RUNS_EAGERLY

@@ -19,6 +19,8 @@ TRACING_ERRORS = (
     AttributeError,  # A symbolic tensor has no `.numpy()`.
 )
 
+COMPILING_OUTLASTS_A_RUN = True
+
 RUNS_EAGERLY = False
 
 ROWS_ON_CPU = (16, 16)

@@ -18,6 +18,8 @@ from keras_explainable.backend.padding import Padding, padding_amounts
 
 TRACING_ERRORS: tuple[type[Exception], ...] = ()  # Nothing is traced.
 
+COMPILING_OUTLASTS_A_RUN = False  # Nothing is compiled.
+
 RUNS_EAGERLY = True
 
 ROWS_ON_CPU = (16, 8)

@@ -109,7 +109,9 @@ def sized(maps: Nested, resizing: Any, inputs: Nested, network: Model) -> Nested
     likes = _inputs_of_maps(maps, inputs, network)
     if resizing is INPUT_SIZE and not _are_known(maps, likes, inputs, network):
         return maps
-    each = zip(flatten(maps), flatten(likes), _places_of(maps, network), strict=True)
+    each = zip(
+        flatten(maps), flatten(likes), _places_of(maps, inputs, network), strict=True
+    )
     found = [_sized(resizing, *triple) for triple in each]
     return keras.tree.pack_sequence_as(maps, found)
 
@@ -139,14 +141,20 @@ def _inputs_of_maps(maps: Nested, inputs: Nested, network: Model) -> Nested:
     return inputs
 
 
-def _places_of(maps: Nested, network: Model) -> list[Place | None]:
-    """Return where the exposed layer of each of the maps lies in its input."""
-    count = len(flatten(maps))
+def _places_of(maps: Nested, inputs: Nested, network: Model) -> list[Place | None]:
+    """Return where the exposed layer of each of the maps lies in its input.
+
+    Maps of several layers together that have the input's size lie in the input itself.
+    """
+    flat, images = flatten(maps), flatten(inputs)
+    none: list[Place | None] = [None] * len(flat)
     if not is_exposed(network):
-        return [None] * count
-    places = places_of_exposed(network)
+        return none
+    places = places_of_exposed(network, inputs)
     found = [places[k] for k in flatten(by_input(network, [*range(len(places))]))]
-    return found if len(found) == count else [None] * count
+    together = len(places) > len(flat)
+    own = any(map_shape(x.shape) == tuple(flat[0].shape[1:-1]) for x in images)
+    return none if len(found) != len(flat) or (together and own) else found
 
 
 def _sized(resizing: Any, maps: Tensor, like: Tensor, place: Place | None) -> Tensor:
@@ -154,7 +162,8 @@ def _sized(resizing: Any, maps: Tensor, like: Tensor, place: Place | None) -> Te
         return maps
     own = isinstance(resizing, bool | _InputSize)
     size = map_shape(like.shape) if own else tuple(resizing)
-    if tuple(maps.shape[1 : 1 + len(size)]) == size:
+    whole = place is None or place.is_whole()
+    if whole and tuple(maps.shape[1 : 1 + len(size)]) == size:
         return maps
     return enlarged(resize, maps, size, place)
 

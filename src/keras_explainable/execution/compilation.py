@@ -38,6 +38,21 @@ def compiled_unsplit(function: Callable[..., Any], model: Model) -> Callable[...
     return _cache.get(model, _cache_key(function), lambda: _step(function, model))
 
 
+def run_once(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
+    """Return the same as `compiled` for a single call.
+
+    It runs eagerly where that takes less time than compiling it.
+    """
+    if not backend.COMPILING_OUTLASTS_A_RUN:
+        return compiled(function, model)
+
+    def run(*tensors: Tensor) -> Any:
+        with backend.state_kept():
+            return function(model, *tensors)
+
+    return retry_with_fewer_rows(run)
+
+
 def invalidate(model: Model) -> None:
     """Drop the steps compiled for a model that has changed."""
     _cache.invalidate(model)

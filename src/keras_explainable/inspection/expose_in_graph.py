@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_explainable.common.structures import first_of, flatten
+from keras_explainable.common.warnings import warn
 from keras_explainable.inspection.default_layer import default_tensors
 from keras_explainable.inspection.find_calls import LayerLink, last_spatial, tensors_of
 from keras_explainable.inspection.logits import (
@@ -45,12 +46,29 @@ def with_exposed_calls(
     every = [tensors_of(calls, link) for link in wanted]
     for found in every or _default_of_each(flat, calls):
         found = [tensor for tensor in found if id(tensor) in needed] or found[-1:]
-        chosen = {input_of(flat, tensor): tensor for tensor in found} | chosen
+        shown = {input_of(flat, tensor): tensor for tensor in found}
+        for position, last in shown.items():
+            same = [x for x in found if input_of(flat, x) == position]
+            _warn_of_calls_beside(flat, same, last)
+        chosen = shown | chosen
     exposed = [chosen[position] for position in sorted(chosen)]
     flat = replace(flat, outputs=[flat.outputs, *exposed]).pruned()
     return with_tokens_on_grids(
         flat, given, [x for x in exposed if _is_frames(flat, x)]
     )
+
+
+def _warn_of_calls_beside(graph: Graph, calls: list[Any], last: Any) -> None:
+    """Warn if a layer's last call for an input does not depend on the others."""
+    beside = [x for x in calls if x is not last and not graph.between(x, last)]
+    if beside:
+        producer = graph.producer(last)
+        name = producer.operation.name if producer else last.name
+        warn(
+            f"The layer {name!r} is called {len(calls)} times for one input, and the "
+            "map shows the last call only. "
+            f"`layer={{'name': {name!r}, 'node': 0}}` shows the first."
+        )
 
 
 def _is_frames(graph: Graph, tensor: Any) -> bool:

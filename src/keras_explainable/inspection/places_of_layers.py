@@ -1,46 +1,54 @@
 """Where the positions of exposed layers lie in the input that they belong to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.inspection.exposed_layers import (
     exposed_outputs,
     inputs_of_exposed,
 )
 from keras_explainable.network.moved_axes import SHUFFLED
-from keras_explainable.network.places import WHOLE, Place, places_in_input
+from keras_explainable.network.places import Place, places_in_input
 from keras_explainable.types import Model, Tensor
 
 _cache = ModelCache(capacity=1)
 
 
-def places_of_exposed(model: Model) -> list[Place | None]:
+def places_of_exposed(model: Model, inputs: Nested) -> list[Place | None]:
     """Return where each exposed layer lies in its input; None if that is not known.
+
+    Args:
+        model: Model with exposed layers.
+        inputs: Its inputs, which tell the sizes of models that take any.
 
     Raises:
         ValueError: If steps before a layer shuffle the positions.
     """
-    return _cache.get(model, "places", lambda: _places(model))
+    shapes = tuple(tuple(x.shape[1:]) for x in flatten(inputs))
+    return _cache.get(model, shapes, lambda: _places(model, shapes))
 
 
-def _places(model: Model) -> list[Place | None]:
+def _places(model: Model, shapes: Sequence[Sequence[int]]) -> list[Place | None]:
     graph, _ = exposed_outputs(model)
     exposed = keras.tree.flatten(graph.outputs)[1:]
     graph = replace(graph, outputs=exposed).pruned()
     numbers = inputs_of_exposed(model)
-    places = {number: places_in_input(graph, number) for number in {*numbers}}
+    places = {number: places_in_input(graph, number, shapes) for number in {*numbers}}
     pairs = zip(exposed, numbers, strict=True)
     return [_place(places[number], symbol) for symbol, number in pairs]
 
 
 def _place(places: dict[int, Place], symbol: keras.KerasTensor) -> Place | None:
     found = places.get(id(symbol))
-    if found is not None and found.axes == SHUFFLED:
+    if found is None or found.axes is None:
+        return None
+    if found.axes == SHUFFLED:
         raise ValueError(
             "`layer` must have its positions where the input has them; received one "
             f"behind a step that rolls or shuffles them, of shape {symbol.shape}."
@@ -73,7 +81,8 @@ def enlarged(
 ) -> Tensor:
     """Return values (B, h, w, ...) of a layer in the size of its input.
 
-    They are 0 where the input was cut off before the layer.
+    They are 0 where the input was cut off before the layer. What lies in padding that
+    was added before the layer is left out.
 
     Args:
         resize: Function of values and a size, to values (B, *size, ...).
@@ -82,17 +91,28 @@ def enlarged(
         place: Where the layer lies in the input.
     """
     axes = sorted(axis for axis, _ in _spatial(place))
-    if place is None or all(place.windows[axis] == WHOLE for axis in axes):
+    if place is None or all(place.windows[axis] == (0, 1) for axis in axes):
         return resize(values, size)
     windows = [
         (round(first * n), round(last * n))
         for n, (first, last) in zip(size, (place.windows[a] for a in axes), strict=True)
     ]
-    values = resize(values, tuple(last - first for first, last in windows))
-    around = [(a, n - b) for n, (a, b) in zip(size, windows, strict=True)]
-    rest = [(0, 0)] * (len(values.shape) - len(size) - 1)
-    return ops.pad(values, [(0, 0), *around, *rest])
+    values = resize(values, tuple(max(1, last - first) for first, last in windows))
+    for axis, (n, (first, _)) in enumerate(zip(size, windows, strict=True), 1):
+        values = _shifted(values, axis, first, n)
+    return values
+
+
+def _shifted(values: Tensor, axis: int, first: int, size: int) -> Tensor:
+    """Return values from ``first`` on along an axis of ``size``, with 0 around them."""
+    start, stop = max(0, -first), max(0, size - first)
+    part = [slice(None)] * axis + [slice(start, stop)]
+    values = values[tuple(part)]
+    before = min(max(0, first), size)
+    around = [(0, 0)] * len(values.shape)
+    around[axis] = before, size - before - values.shape[axis]
+    return ops.pad(values, around)
 
 
 def _spatial(place: Place | None) -> tuple[tuple[int, int], ...]:
-    return () if place is None else place.axes[1:-1]
+    return () if place is None or place.axes is None else place.axes[1:-1]

@@ -55,7 +55,7 @@ def with_taps(model: Model, inputs: Nested) -> tuple[Run, list[Tensor]]:
 
 def _zero_taps(model: GraphModel, symbols: list[Any], inputs: Nested) -> list[Tensor]:
     shapes = [(row_count(inputs), *symbol.shape[1:]) for symbol in symbols]
-    if any(None in shape for shape in shapes):
+    if any(None in shape for shape in shapes) or _has_other_shapes(model):
         with backend.state_kept():
             _, *values = keras.tree.flatten(model.run([inputs]))
         shapes = [value.shape for value in values]
@@ -64,3 +64,12 @@ def _zero_taps(model: GraphModel, symbols: list[Any], inputs: Nested) -> list[Te
         for symbol in symbols
     ]
     return [ops.zeros(*each) for each in zip(shapes, dtypes, strict=True)]
+
+
+def _has_other_shapes(model: GraphModel) -> bool:
+    """Return whether a layer outputs another shape than its symbolic tensor has.
+
+    Keras' RandomCrop does not crop at inference.
+    """
+    steps = model.graph.steps
+    return any(isinstance(step.operation, keras.layers.RandomCrop) for step in steps)

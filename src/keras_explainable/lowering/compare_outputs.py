@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common.warnings import warn
+from keras_explainable.execution.compilation import run_once
 from keras_explainable.lowering.lowered_model import LoweredModel
 from keras_explainable.network import output_units
 from keras_explainable.types import Model, Tensor
@@ -30,7 +31,7 @@ def checked_copy(lowered: Model, original: Model, inputs: Tensor, rows: int) -> 
     if not isinstance(lowered, LoweredModel):
         return original
     if lowered.agrees is None:
-        expected = output_units.forward(original, inputs, rows)
+        expected = output_units.forward(original, inputs, rows, run_once)
         found = output_units.forward(lowered, inputs, rows)
         lowered.agrees = agree(found, expected, _tolerance(lowered, expected))
     if not lowered.agrees:

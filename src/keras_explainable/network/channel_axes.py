@@ -47,6 +47,17 @@ TRANSPOSING: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
 #: Operations that may append an axis of 1, also the layer of the same name.
 APPENDING = ("ExpandDims", "GetItem", "Reshape")
 
+#: Operations that take, add or repeat positions along axes, which keep their order,
+#: also the layers of the same names.
+_PARTIAL = {
+    "CenterCrop", "Concatenate", "CropImages", "Cropping1D", "Cropping2D", "Cropping3D",
+    "GetItem", "Max", "Mean", "Min", "Pad", "PadImages", "Repeat", "Resize", "Resizing",
+    "Slice", "Sum", "Take", "Tile", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
+}  # fmt: skip
+
+#: Operations of several tensors that mix their values.
+_PRODUCTS = {"Dot", "Einsum", "Matmul", "Tensordot"}
+
 #: For each axis of a tensor, the axis of the input that it was. The axis after the
 #: input's last one is new, of length 1.
 Order = tuple[int, ...]
@@ -108,14 +119,19 @@ def _mixes(operation: Any) -> bool:
 
 
 def _keeps_positions(step: Step) -> bool:
-    """Return whether a step has no weights, or one for each value, and keeps shapes."""
-    read, operation = step.reads[0], step.operation
-    if len(step.reads) > 1 or getattr(step.outputs, "shape", None) != read.shape:
+    """Return whether a step keeps the order of axes, without weights along several."""
+    operation, name = step.operation, type(step.operation).__name__
+    shapes = {tuple(x.shape) for x in step.reads}
+    if not isinstance(step.outputs, keras.KerasTensor):
+        return False
+    after = tuple(step.outputs.shape)
+    if {*map(len, shapes)} != {len(after)} or _takes_channels_last(operation):
         return False
     if isinstance(operation, (*NORMALIZING, layers.PReLU)):
         return True
-    has_weights = bool(getattr(operation, "weights", None))
-    return not (has_weights or _takes_channels_last(operation))
+    if getattr(operation, "weights", None) or name in _PRODUCTS:
+        return False
+    return name in _PARTIAL or (len(shapes) == 1 and after in shapes)
 
 
 def _normalizes_last_axis(step: Step) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from keras import layers
+import keras
+from keras import layers, ops
 
 from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.network.activations import activation_of, split_activation
@@ -87,7 +88,7 @@ def _corrected(step: Step) -> Step:
     rule = rule_of(function_of(step.operation))
     if rule is None or not applies(rule, step):
         return step
-    implementation: Any = partial(rule, step.operation)
+    implementation: Any = partial(_ruled, rule, step.operation)
     if isinstance(step.operation, layers.Maximum | layers.Minimum):
         return replace(step, implementation=merging(step.operation, rule))
     if getattr(step.operation, "supports_masking", False):
@@ -116,6 +117,16 @@ def _corrected_own(step: Step) -> Step:
         return step
     own = OwnLayer(step.operation, with_corrected_derivatives)
     return replace(step, implementation=own)
+
+
+def _ruled(rule: Any, operation: Any, *args: Any, **options: Any) -> Any:
+    """Return what a rule makes of values; a layer's own may be variables."""
+    named = {name: _value(x) for name, x in options.items()}
+    return rule(operation, *map(_value, args), **named)
+
+
+def _value(x: Any) -> Any:
+    return ops.convert_to_tensor(x) if isinstance(x, keras.Variable) else x
 
 
 def _run(graph: Graph, *args: Any, **options: None) -> Any:

@@ -55,9 +55,22 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
     return ops.reshape(tensor, (batch, -1))
 
 
-def forward(model: Model, inputs: Nested, rows: int) -> Tensor:
-    """Return the model's first output (B, units), computed ``rows`` rows at a time."""
-    step = compiled(_forward, model)
+def forward(
+    model: Model,
+    inputs: Nested,
+    rows: int,
+    compile_step: Callable[..., Callable[..., Any]] = compiled,
+) -> Tensor:
+    """Return the model's first output (B, units), computed ``rows`` rows at a time.
+
+    Args:
+        model: Model to run.
+        inputs: Inputs (B, ...).
+        rows: Largest number of inputs in one forward pass.
+        compile_step: ``compiled``, or ``run_once`` if the model is run for these inputs
+            only.
+    """
+    step = compile_step(_forward, model)
     total = row_count(inputs)
     outputs = [
         step(take_rows(inputs, positions))[: used.sum()]

@@ -1,67 +1,110 @@
 """Where the positions of inner tensors lie in the input."""
 
-import math
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from keras import ops
 
+from keras_explainable import backend
 from keras_explainable.network.graph import Graph, Step
-from keras_explainable.network.moved_axes import (
-    SHUFFLED,
-    Moved,
-    is_to_be_tried,
-    moved_axes,
-    tried,
-)
+from keras_explainable.network.kept_parts import Part, kept_parts
+from keras_explainable.network.moved_axes import SHUFFLED, Moved, moved_axes
 
-#: Operations of Keras that cut off a part, also the layers of the same names.
-CROPPING = {"CenterCrop", "Cropping1D", "Cropping2D", "Cropping3D", "GetItem"}
-
-
-#: Where a part begins and ends, from 0 to 1.
-Part = tuple[float, float]
-
-WHOLE: Part = 0.0, 1.0
+#: Operations that pad, also the layers of the same names.
+_PADDING = {"Pad", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"}
 
 
 class Place(NamedTuple):
     """Where the axes of a tensor lie in an input.
 
     Attributes:
-        axes: For each axis, the axis of the input, and the way along it.
+        axes: For each axis, the axis of the input, and the way along it; None if they
+            are not known, as those of tokens.
         windows: For each axis of the input, where the tensor begins and ends, from 0
             to 1.
     """
 
-    axes: Moved
-    windows: tuple[Part, ...]
+    axes: Moved | None
+    windows: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def of_input(cls, rank: int) -> "Place":
+        """Return the place of an input itself, of so many axes."""
+        axes = tuple((axis, 1) for axis in range(rank))
+        return cls(axes, ((0.0, 1.0),) * (rank + 1))
+
+    def is_whole(self) -> bool:
+        """Return whether nothing of the input is cut off, and nothing padded."""
+        return {*self.windows} == {(0.0, 1.0)}
 
 
-def places_in_input(graph: Graph, number: int) -> dict[int, Place]:
+def places_in_input(
+    graph: Graph, number: int, shapes: Sequence[Sequence[int]]
+) -> dict[int, Place]:
     """Return, by symbol, where tensors lie in an input, if that is known.
 
-    Other steps than those that move or cut off values keep positions, as convolutions
-    do, unless they change the number of axes.
+    Other steps than those that move, cut off or pad values keep positions, as
+    convolutions do. Padding that the next convolution takes away again counts as its
+    own.
 
     Args:
         graph: Graph without nested models.
         number: Position of the input.
+        shapes: The shapes of all inputs, without the axis of the batch.
     """
     start = keras.tree.flatten(graph.inputs)[number]
-    rank = len(start.shape)
-    every = tuple((axis, 1) for axis in range(rank))
-    known = {id(start): Place(every, (WHOLE,) * (rank + 1))}
+    known = {id(start): Place.of_input(len(start.shape))}
+    sizes, readers = _Sizes(graph, shapes), defaultdict[int, list[Step]](list)
     for step in graph.steps:
-        read = [symbol for symbol in step.reads if id(symbol) in known]
+        for symbol in step.reads:
+            readers[id(symbol)].append(step)
+    for step in graph.steps:
+        read = [known[id(symbol)] for symbol in step.reads if id(symbol) in known]
         if read and isinstance(step.outputs, keras.KerasTensor):
-            place = _followed(step, known[id(read[0])])
-            if place is not None:
-                known[id(step.outputs)] = place
+            if not _pads_for(step, readers[id(step.outputs)], sizes):
+                read = [_followed(step, read, sizes)]
+            known[id(step.outputs)] = read[0]
     return known
 
 
-def _followed(step: Step, before: Place) -> Place | None:
+class _Sizes:
+    """The shapes of a graph's tensors; those of any size are found by running it."""
+
+    def __init__(self, graph: Graph, shapes: Sequence[Sequence[int]]):
+        self.graph, self.shapes = graph, shapes
+        self.values: Mapping[int, Any] = {}
+
+    def __call__(self, symbol: keras.KerasTensor) -> tuple[int, ...]:
+        """Return the shape of a tensor without the axis of the batch."""
+        if None not in symbol.shape[1:]:
+            return tuple(symbol.shape[1:])
+        if not self.values:
+            self.values = self._run()
+        return tuple(self.values[id(symbol)].shape[1:])
+
+    def _run(self) -> Mapping[int, Any]:
+        inputs = keras.tree.flatten(self.graph.inputs)
+        with backend.eagerly():
+            zeros = [
+                ops.zeros((1, *shape), symbol.dtype)
+                for symbol, shape in zip(inputs, self.shapes, strict=True)
+            ]
+            return self.graph.values(
+                keras.tree.pack_sequence_as(self.graph.inputs, zeros)
+            )
+
+
+def _followed(step: Step, read: list[Place], sizes: _Sizes) -> Place:
+    """Return the place of a step's output, given those of what it reads."""
+    before = next((place for place in read if place.is_whole()), read[0])
+    rank = len(step.outputs.shape)
+    if before.axes is None:
+        # The whole window again, such as tokens that are put on their grid.
+        same = rank == len(before.windows) - 1
+        return before._replace(axes=Place.of_input(rank).axes) if same else before
     moved = moved_axes(step)
     if SHUFFLED in (before.axes, moved):
         return before._replace(axes=SHUFFLED)
@@ -69,37 +112,45 @@ def _followed(step: Step, before: Place) -> Place | None:
         extended = *before.axes, (len(before.axes), 1)
         axes = tuple((extended[a][0], extended[a][1] * way) for a, way in moved)
         return before._replace(axes=axes)
-    if len(step.outputs.shape) != len(before.axes):
-        return None
-    parts = _kept_parts(step)
+    if rank != len(before.axes):
+        return before._replace(axes=None)
+    parts = _parts(step, sizes)
     return before if parts is None else _within(before, parts)
 
 
-def _kept_parts(step: Step) -> list[Part] | None:
-    """Return for each axis the part that a step keeps; None if it cuts off nothing."""
-    shape, after = (tuple(x.shape[1:]) for x in (step.reads[0], step.outputs))
-    if not is_to_be_tried(step, CROPPING) or None in (*shape, *after):
+def _parts(step: Step, sizes: _Sizes) -> list[Part] | None:
+    if len(step.reads) != 1:
         return None
-    if math.prod(after) >= math.prod(shape):
-        return None
-    values = np.arange(math.prod(shape)).reshape(1, *shape)
-    found = tried(step, values)
-    if found is None or found.shape != (1, *after):
-        return None
-    first = np.unravel_index(int(found.flat[0]), shape)
-    block = tuple(slice(at, at + n) for at, n in zip(first, after, strict=True))
-    if not np.array_equal(values[(slice(None), *block)], found):
-        return None
-    sizes = zip(first, after, shape, strict=True)
-    return [WHOLE, *((at / size, (at + n) / size) for at, n, size in sizes)]
+    return kept_parts(step, sizes(step.reads[0]), sizes(step.outputs))
+
+
+def _pads_for(step: Step, readers: list[Step], sizes: _Sizes) -> bool:
+    """Return whether a step only pads what all its readers take away again."""
+    if type(step.operation).__name__ not in _PADDING or not readers:
+        return False
+    before, after = sizes(step.reads[0]), sizes(step.outputs)
+    added = [b - a for a, b in zip(before, after, strict=True)]
+    return all(_takes_away(reader.operation, added) for reader in readers)
+
+
+def _takes_away(operation: Any, added: list[int]) -> bool:
+    """Return whether a convolution's or pooling window shrinks axes by as much."""
+    window = getattr(operation, "kernel_size", getattr(operation, "pool_size", None))
+    if window is None or operation.padding != "valid":
+        return False
+    first = operation.data_format == "channels_first"
+    channels, spatial = (added[0], added[1:]) if first else (added[-1], added[:-1])
+    dilation = getattr(operation, "dilation_rate", 1)
+    return channels == 0 and bool(np.all(spatial <= (np.array(window) - 1) * dilation))
 
 
 def _within(before: Place, parts: list[Part]) -> Place:
     """Return the place of the given parts of a tensor."""
-    windows = list(before.windows)
-    for (axis, way), (first, last) in zip(before.axes, parts, strict=True):
+    windows, axes = [*before.windows], []
+    for (axis, way), (first, last, turn) in zip(before.axes or (), parts, strict=True):
         first, last = (first, last) if way > 0 else (1 - last, 1 - first)
         start, stop = windows[axis]
         size = stop - start
         windows[axis] = start + first * size, start + last * size
-    return before._replace(windows=tuple(windows))
+        axes.append((axis, way * turn))
+    return Place(tuple(axes), tuple(windows))

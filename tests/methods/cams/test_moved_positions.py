@@ -115,6 +115,37 @@ def test_channels_first_in_any_form(shape, step, method, rng):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+def with_an_index(x):
+    red, near_infrared = x[:, :1], x[:, 1:2]
+    ratio = (near_infrared - red) / (1 + ops.square(red) + ops.square(near_infrared))
+    return layers.Concatenate(axis=1)([x, ratio])
+
+
+#: What stands before channels are moved to the last axis.
+BEFORE = {
+    "bands": lambda x: x[:, :2],
+    "index": with_an_index,
+    "crop": lambda x: x[:, :, 2:, 2:],
+    "padding": lambda x: ops.pad(x, [(0, 0), (0, 0), (1, 1), (2, 2)]),
+    "gray": lambda x: ops.repeat(x[:, :1], 3, axis=1),
+}
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_channels_are_found_behind_chosen_and_added_ones(name, rng):
+    x = rng.normal(size=(2, 3, 7, 9)).astype("float32")
+    options = {"gradient_filter": lambda x: x, **PLAIN}
+    model, _ = behind(lambda x: layers.Permute((2, 3, 1))(BEFORE[name](x)), x.shape[1:])
+    inputs = keras.Input((7, 9, 3))
+    last = keras.Model(inputs, model(layers.Permute((3, 1, 2))(inputs)))
+    moved = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    found = ke.explain(gradients, model, x, [[0]] * 2, **options)[1]
+    expected = ke.explain(gradients, last, moved, [[0]] * 2, **options)[1]
+    assert found.shape == (2, 7, 9, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    assert ke.gradcam(model, x, [[0]] * 2, verbose=0)[1].shape == (2, 7, 9, 1)
+
+
 CROPS = {
     "cropping": (layers.Cropping2D(((4, 2), (3, 6))), (slice(4, 12), slice(3, 10))),
     "center": (layers.CenterCrop(8, 10), (slice(3, 11), slice(3, 13))),
@@ -150,6 +181,89 @@ def test_flipped_and_cropped(rng):
     small = ke.explain(cams.gradcam, model, x, [[0]] * 2, resizing=(7, 8), **PLAIN)[1]
     assert small[:, :, :5].any(axis=(0, 1)).all()
     assert not small[:, :, 5:].any()
+
+
+class CropAndScale(layers.Layer):
+    def call(self, x):
+        return x[:, 16:, 16:] / 2
+
+
+def cropped_and_enlarged(x):
+    return layers.Resizing(32, 32)(x[:, 16:, 16:])
+
+
+def padded_as_images(x):
+    sizes = {"target_height": 32, "target_width": 32}
+    return ops.image.pad_images(x, top_padding=8, left_padding=8, **sizes)
+
+
+def small_and_padded(x):
+    return layers.ZeroPadding2D(4)(layers.MaxPooling2D(2)(x))
+
+
+def padded_for_a_convolution(x):
+    convolution = layers.Conv2D(3, 5, use_bias=False, kernel_initializer="ones")
+    return convolution(layers.ZeroPadding2D(2)(x))
+
+
+pipeline = layers.Pipeline([layers.CenterCrop(16, 16), layers.Rescaling(0.5)])
+
+
+def padded_by_an_operation(x):
+    return ops.pad(x, [(0, 0), (8, 0), (8, 0), (0, 0)])
+
+
+#: Shape of the input, and what comes first in the model.
+WINDOWS = {
+    "cut to the aspect": ((16, 48), layers.Resizing(16, 16, crop_to_aspect_ratio=True)),
+    "padded to it": ((16, 48), layers.Resizing(48, 48, pad_to_aspect_ratio=True)),
+    "padded": ((28, 28), layers.ZeroPadding2D(2)),
+    "padded more than it has": ((20, 20), layers.ZeroPadding2D(((0, 30), (20, 0)))),
+    "padded by an operation": ((20, 20), padded_by_an_operation),
+    "padded as images": ((20, 20), padded_as_images),
+    "pipeline": ((32, 32), pipeline),
+    "own layer": ((32, 32), CropAndScale()),
+    "cut and enlarged": ((32, 32), cropped_and_enlarged),
+    "any size": ((None, None), layers.Cropping2D(((16, 0), (0, 0)))),
+    "signal": ((64,), layers.ZeroPadding1D((32, 0))),
+    "resized": ((40, 40), layers.Resizing(17, 23)),
+    "enlarged": ((20, 20), layers.Resizing(47, 43, interpolation="nearest")),
+    "small and padded": ((32, 32), small_and_padded),
+    "padded for a convolution": ((28, 28), padded_for_a_convolution),
+    "not cropped": ((32, 32), layers.RandomCrop(16, 16)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.filterwarnings("ignore:.*maps? of exactly 0")
+def test_an_object_is_where_the_image_has_it(name):
+    shape, step = WINDOWS[name]
+    rank = len(shape)
+    inputs = keras.Input((*shape, 3))
+    ones = {"kernel_initializer": "ones", "use_bias": False}
+    x = getattr(layers, f"Conv{rank}D")(2, 3, padding="same", **ones)(step(inputs))
+    x = getattr(layers, f"GlobalAveragePooling{rank}D")()(x)
+    model = keras.Model(inputs, layers.Dense(1, **ones)(x))
+    size = [length or 32 for length in shape]
+    at = [round(0.6 * length) for length in size]
+    image = np.zeros((1, *size, 3), "float32")
+    image[(0, *(slice(k - 1, k + 2) for k in at))] = 1
+    maps = ke.explain(cams.hirescam, model, image, [[0]], **PLAIN)[1][0, ..., 0]
+    assert maps.shape == tuple(size)
+    places = np.indices(maps.shape).reshape(rank, -1)
+    found = places @ maps.ravel() / maps.sum()
+    np.testing.assert_allclose(found, at, atol=1.0)
+
+
+def test_full_gradients_are_not_moved_twice(rng):
+    """Their terms have the input's size, like the layer that is exposed."""
+    x = rng.normal(size=(2, 32, 32, 2)).astype("float32")
+    model, _ = behind(cropped_and_enlarged, x.shape[1:])
+    options = {"psi": None, **PLAIN}
+    logits, maps = ke.explain(full_gradients, model, x, [[0]] * 2, **options)
+    np.testing.assert_allclose(maps.sum((1, 2)), logits[:, :1], rtol=1e-3, atol=1e-4)
+    assert not maps[:, :16].any()
+    assert not maps[:, :, :16].any()
 
 
 def test_rolled_positions_are_refused(rng):

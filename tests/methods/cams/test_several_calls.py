@@ -241,3 +241,29 @@ def test_a_name_that_two_layers_have_is_refused(rng):
     with pytest.raises(ValueError, match="received the name 'c', which 2 layers"):
         ke.gradcam(model, x, layer="c", verbose=0)
     assert ke.gradcam(model, x, layer=first.get_layer("c"), verbose=0)[1].shape[0] == 2
+
+
+@pytest.mark.parametrize("layer", ["last", None])
+def test_calls_beside_each_other_for_one_input_are_told(layer, rng):
+    """One map can show one call only; each has its own place in the image."""
+    inputs, side = keras.Input((8, 16, 3)), tower()
+    halves = [side(inputs[:, :, :8]), side(inputs[:, :, 8:])]
+    model = keras.Model(inputs, layers.Dense(2)(layers.Concatenate()(halves)))
+    x = rng.normal(size=(1, 8, 16, 3)).astype("float32")
+    with pytest.warns(UserWarning, match="called 2 times for one input"):
+        ke.explain(hirescam, model, x, [[0]], layer=layer, verbose=0)
+    maps = [
+        ke.explain(hirescam, model, x, [[0]], layer={"name": "last", "node": k})[1]
+        for k in (0, 1)
+    ]
+    assert not maps[0][:, :, 8:].any()
+    assert not maps[1][:, :, :8].any()
+
+
+@pytest.mark.filterwarnings("error:.*called 2 times")
+def test_calls_after_each_other_need_no_word(rng):
+    inputs, same = keras.Input((8, 8, 3)), layers.Conv2D(3, 3, padding="same")
+    x = layers.GlobalAveragePooling2D()(same(ops.tanh(same(inputs))))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    x = rng.normal(size=(1, 8, 8, 3)).astype("float32")
+    ke.explain(hirescam, model, x, [[0]], verbose=0)

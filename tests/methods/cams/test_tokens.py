@@ -170,3 +170,16 @@ def test_a_grid_that_is_not_known_is_asked_for(name, x):
 def test_layers_without_tokens_and_grids_that_do_not_fit(params, message, x):
     with pytest.raises(ValueError, match=message):
         ke.gradcam(transformer(), x, [0, 1], verbose=0, **params)
+
+
+@pytest.mark.parametrize("layer", [None, "tokens"])
+def test_tokens_lie_where_the_image_was_cut(layer, x):
+    """The map is that of the network without the cut, with 0 around it."""
+    inner, inputs = transformer(), keras.Input((24, 24, 3))
+    model = keras.Model(inputs, inner(layers.Cropping2D(((8, 0), (0, 0)))(inputs)))
+    whole = np.concatenate([np.full((2, 8, 24, 3), 5, "float32"), x], axis=1)
+    options = {"layer": layer, "verbose": 0, "postprocessing": None}
+    maps = ke.explain(ke.methods.cams.hirescam, model, whole, [[0]] * 2, **options)[1]
+    alone = ke.explain(ke.methods.cams.hirescam, inner, x, [[0]] * 2, **options)[1]
+    np.testing.assert_allclose(maps[:, 8:], alone, rtol=1e-4, atol=1e-6)
+    assert not maps[:, :8].any()

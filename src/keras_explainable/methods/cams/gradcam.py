@@ -102,7 +102,7 @@ def weighted_maps(
     outputs, pullback, activations = backend.vjp(lambda taps: run(inputs, taps), zeros)
     gradients = gradients_of(outputs, pullback)
     frames, shown = _frame_axes(model), shown_positions(model, inputs)
-    places = places_of_exposed(model)
+    places = places_of_exposed(model, inputs)
 
     def maps(one: Tensor) -> Nested:
         found = gradients(one)

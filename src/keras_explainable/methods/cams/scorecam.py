@@ -106,13 +106,13 @@ def _scores(call: MethodCall, model: Model, activations: Tensor) -> np.ndarray:
 
 
 def _activations(model: Model, inputs: Tensor) -> Tensor:
-    [place] = places_of_exposed(model)
+    [place] = places_of_exposed(model, inputs)
     return as_in_input(model(inputs, training=False)[1], place)
 
 
 def _masked_outputs(model: Model, inputs: Tensor, masks: Tensor) -> Tensor:
     """Return the outputs for inputs (R, H, W, C) times enlarged masks (R, h, w, 1)."""
-    [place] = places_of_exposed(model)
+    [place] = places_of_exposed(model, inputs)
     masks = enlarged(interpolated, masks, inputs.shape[1:-1], place)
     masks = normalize(masks, axis=range(1, len(masks.shape)))
     [shown] = known_unmasked_steps(model, inputs)

@@ -146,7 +146,7 @@ def _full_gradients(
         *(value - part for value, part in zip(values[written:], linear, strict=True)),
     ]
 
-    places = places_of_exposed(model)
+    places = places_of_exposed(model, inputs)
 
     def wanted(of_exposed: list[Any]) -> list[Any]:
         return [*of_exposed[: len(biases)], *of_exposed[written:]]

@@ -5,6 +5,7 @@ slopes. Means over noisy copies of statistics of these values give the mean slop
 more pass that uses them is linear in the input.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -193,13 +194,46 @@ def _is_affine(step: Step) -> bool:
 
 
 def mean_slopes(model: GraphModel, means: StepStatistics) -> StepStatistics:
-    """Return the slopes of each nonlinearity, given its mean statistics (B, ...)."""
+    """Return the slopes of each nonlinearity, given its mean statistics (B, ...).
+
+    Those with the same rule are computed at once, which compiles faster.
+    """
     nonlinear = nonlinearities(original_graph(model))
+    groups = dict[Any, list[int]]()
+    for number, one in enumerate(nonlinear):
+        groups.setdefault(one.rule() or number, []).append(number)
 
     def all_slopes(means: StepStatistics) -> StepStatistics:
-        return [[*one.slopes(*its)] for one, its in zip(nonlinear, means, strict=True)]
+        firsts = (nonlinear[numbers[0]] for numbers in groups.values())
+        return [[*one.slopes(*its)] for one, its in zip(firsts, means, strict=True)]
 
-    return backend.fused(all_slopes)(means)
+    joined = [_joined([means[n] for n in numbers]) for numbers in groups.values()]
+    found = backend.fused(all_slopes)(joined)
+    slopes = dict[int, list[Tensor]]()
+    for numbers, its in zip(groups.values(), found, strict=True):
+        slopes |= zip(numbers, _parted(its, [means[n] for n in numbers]), strict=True)
+    return [slopes[number] for number in range(len(nonlinear))]
+
+
+def _joined(parts: StepStatistics) -> list[Tensor]:
+    """Return the statistics of several steps in a row (B, values); of one as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    rows = ([ops.reshape(x, (x.shape[0], -1)) for x in its] for its in parts)
+    return [ops.concatenate(each, axis=1) for each in zip(*rows, strict=True)]
+
+
+def _parted(rows: list[Tensor], like: StepStatistics) -> StepStatistics:
+    """Return the slopes of several steps, given them in a row, in their shapes."""
+    if len(like) == 1:
+        return [rows]
+    shapes = [tuple(first.shape) for first, *_ in like]
+    ends = np.cumsum([math.prod(shape[1:]) for shape in shapes])[:-1].tolist()
+    parts = zip(*(ops.split(row, ends, axis=1) for row in rows), strict=True)
+    return [
+        [ops.reshape(x, shape) for x in each]
+        for each, shape in zip(parts, shapes, strict=True)
+    ]
 
 
 def linearized_maps(

@@ -4,7 +4,7 @@ The slope of a linearized step is the mean slope of the nonlinear one over noisy
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import keras
@@ -93,6 +93,13 @@ class Nonlinearity:
         """
         return values
 
+    def rule(self) -> Hashable | None:
+        """Return a key of ``slopes`` if that is elementwise, else None.
+
+        Nonlinearities with the same key have the same function.
+        """
+        return None
+
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return the slopes, given the means (B, ...) of the statistics."""
         return means
@@ -117,6 +124,13 @@ class Elementwise(Nonlinearity):
     def statistic_sums(self, weights: Tensor, *values: Tensor) -> list[Tensor]:
         """Return the sums of the values and of their squares."""
         return backend.power_sums(weights, values[0])
+
+    def rule(self) -> Hashable | None:
+        """Return the pieces of a piecewise linear step, or an activation's function."""
+        operation = self.step.operation
+        if pieces := _linear_pieces(operation):
+            return tuple(pieces)
+        return _function(operation) if type(operation) is layers.Activation else None
 
     def slopes(self, *means: Tensor) -> Sequence[Tensor]:
         """Return E[a'(z)]: in closed form for some, otherwise by quadrature."""
@@ -172,6 +186,7 @@ class DiscontinuousElementwise(Elementwise):
     """
 
     statistic_sums, slopes = Nonlinearity.statistic_sums, Nonlinearity.slopes
+    rule = Nonlinearity.rule
 
     def statistics(self, *values: Tensor) -> Sequence[Tensor]:
         """Return the slope of each copy."""
