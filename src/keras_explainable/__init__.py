@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         inspection,
         lowering,
         methods,
+        metrics,
         targets,
         utils,
     )
@@ -50,18 +51,22 @@ if TYPE_CHECKING:
         smoothgrad_squared,
         vargrad,
     )
+    from keras_explainable.evaluation.evaluate import evaluate
+    from keras_explainable.evaluation.evaluation import Evaluation
     from keras_explainable.plotting.noise_sweep import sweep
     from keras_explainable.sampling.stats import Stats
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Evaluation",
     "Stats",
     "cam",
     "check_gradients",
     "d_minmaxcam",
     "d_minmaxgradcam",
     "demo",
+    "evaluate",
     "expected_gradients",
     "explain",
     "filters",
@@ -77,6 +82,7 @@ __all__ = [
     "layercam",
     "lowering",
     "methods",
+    "metrics",
     "minmaxcam",
     "minmaxgradcam",
     "occlusion",
@@ -98,13 +104,16 @@ _MODULES = (
     "inspection",
     "lowering",
     "methods",
+    "metrics",
     "targets",
     "utils",
 )
 
 _DEFINED_IN = {
     "check_gradients": "engine.check_gradients",
+    "Evaluation": "evaluation.evaluation",
     "Stats": "sampling.stats",
+    "evaluate": "evaluation.evaluate",
     "sweep": "plotting.noise_sweep",
     "explain": "engine.explain",
     "partial_explain": "engine.explain",

@@ -20,12 +20,19 @@ from keras_explainable.network.graph import GraphModel
 
 TRACED = keras.backend.backend() != "torch"
 
-#: Methods that compile, lower, expose and rewrite models.
+
+def deletion(model, x, y, **options):
+    maps = np.arange(x[..., :1].size).reshape(x[..., :1].shape)
+    return ke.metrics.deletion(model, x, maps, y, steps=3, **options)
+
+
+#: Methods and metrics that compile, lower, expose and rewrite models.
 METHODS = (
     partial(ke.smoothgrad, repetitions=2),
     ke.gradcam,
     ke.guided_gradients,
     partial(ke.explain, meta.noise_grad(gradient.gradients, 2, seed=0)),
+    deletion,
 )
 
 

@@ -1,8 +1,6 @@
 """The same maps as Captum and zennit, given the same noise."""
 
-import sys
 from functools import partial
-from types import ModuleType
 
 import keras
 import numpy as np
@@ -19,16 +17,8 @@ SIGNED = partial(gradients, gradient_filter=None, channel_reduction=None)
 
 
 @pytest.fixture
-def zennit(monkeypatch):
-    """The package's attributions, without what it takes from torchvision.
-
-    It only names two classes of that, which has no build for a CPU's PyTorch on PyPI.
-    """
-    names = ("torchvision", "torchvision.models", "torchvision.models.resnet")
-    for name in names:
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    for name in ("Bottleneck", "BasicBlock"):
-        setattr(sys.modules[names[-1]], name, type(name, (), {}))
+def zennit(torchvision):
+    """The package's attributions."""
     from zennit import attribution
 
     return attribution

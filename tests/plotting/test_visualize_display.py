@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from support.example_images import PHOTOS, size_of
 
 from keras_explainable import utils
-from keras_explainable.plotting import visualize
+from keras_explainable.plotting import picture_output
 
 
 def test_a_script_without_a_display_prints_nothing(capfd):
@@ -26,7 +26,7 @@ def test_a_script_shows_one_window(monkeypatch, interactive):
     shown = []
     monkeypatch.setattr(plt, "show", lambda: shown.append(plt.get_fignums()))
     monkeypatch.setattr(plt, "isinteractive", lambda: interactive)
-    monkeypatch.setattr(visualize, "_has_windows", lambda figure: True)
+    monkeypatch.setattr(picture_output, "_has_windows", lambda figure: True)
     utils.visualize(PHOTOS)
     assert shown == [[1]]
     # In interactive mode the window is still open, and would close with its figure.

@@ -314,6 +314,8 @@ def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
         f"Return ``explain({display_name(method)}, model, x, y, ...)`` with these "
         f"defaults: {', '.join(defaults) or 'none'}.\n\nSee ``explain``."
     )
+    explain_with.method = method  # type: ignore[attr-defined]
+    explain_with.defaults = defaults  # type: ignore[attr-defined]
     return shortcut(explain_with)
 
 

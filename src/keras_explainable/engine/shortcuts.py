@@ -120,7 +120,9 @@ def _check_estimated(sampling: dict[str, Any]) -> None:
 
 
 @shortcut
-def smoothgrad_squared(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
+def smoothgrad_squared(
+    model: Model, x: Any, y: Any = None, *, seed: int | None = 0, **params: Any
+) -> Result:
     """Return the chosen logits and their SmoothGrad-squared maps.
 
         maps = normalize( mean_c 1/n sum_s (d f(x + sigma eps_s) / d x_c)^2 )
@@ -131,11 +133,13 @@ def smoothgrad_squared(model: Model, x: Any, y: Any = None, **params: Any) -> Re
     Reference: Hooker et al., 2019, https://arxiv.org/abs/1806.10758
     """
     _check_statistic("smoothgrad_squared", params)
-    return smoothgrad(model, x, y, statistic="square", **params)
+    return smoothgrad(model, x, y, seed=seed, statistic="square", **params)
 
 
 @shortcut
-def vargrad(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
+def vargrad(
+    model: Model, x: Any, y: Any = None, *, seed: int | None = 0, **params: Any
+) -> Result:
     """Return the chosen logits and their VarGrad maps.
 
         maps = normalize( mean_c var_s d f(x + sigma eps_s) / d x_c )
@@ -146,7 +150,7 @@ def vargrad(model: Model, x: Any, y: Any = None, **params: Any) -> Result:
     Reference: Adebayo et al., 2018, https://arxiv.org/abs/1810.03307
     """
     _check_statistic("vargrad", params)
-    return smoothgrad(model, x, y, statistic="variance", **params)
+    return smoothgrad(model, x, y, seed=seed, statistic="variance", **params)
 
 
 def _check_statistic(function: str, params: dict[str, Any]) -> None:

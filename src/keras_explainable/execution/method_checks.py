@@ -31,7 +31,7 @@ def check_method(method: Any) -> None:
             "`method` must be a method, given before the model, as in "
             f"`ke.explain(method, model, x, y)`; received the model {method.name!r}."
         )
-    if _is_shortcut(method):
+    if is_shortcut(method):
         raise TypeError(
             "`method` must be a function such as `ke.methods.gradient.gradients` or "
             f"`ke.methods.meta.smooth(...)`; received the shortcut {name!r}, which is "
@@ -44,7 +44,8 @@ def check_method(method: Any) -> None:
         )
 
 
-def _is_shortcut(method: Any) -> bool:
+def is_shortcut(method: Any) -> bool:
+    """Whether a function is a shortcut, or a partial of one."""
     return getattr(unwrapped(method), "is_shortcut", None) is True
 
 

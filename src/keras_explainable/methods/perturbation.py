@@ -19,13 +19,13 @@ from keras_explainable.common.structures import take_rows
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.embeddings import check_real_inputs
 from keras_explainable.network import output_units
+from keras_explainable.network.fill_values import as_fill
 from keras_explainable.network.masked_steps import (
     known_unmasked_steps,
     maps_where_shown,
     where_shown,
 )
-from keras_explainable.network.model_inputs import as_array, check_finite, map_shape
-from keras_explainable.network.user_form import moved_array
+from keras_explainable.network.model_inputs import map_shape
 from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling.parameters import Sampling
 from keras_explainable.sampling.schedule import Copies
@@ -70,7 +70,7 @@ def occlusion(
     eighth = tuple(-(-side // 8) for side in shape)
     windows = _windows(shape, eighth if size is None else size, stride)
     scale = len(windows) / windows.sum(axis=0)
-    fill, logits = _as_fill(fill, call.inputs), call.logits
+    fill, logits = as_fill("fill", fill, call.inputs), call.logits
     [shown] = known_unmasked_steps(call.model, call.inputs)
 
     def perturb(copies: Copies) -> tuple[Tensor, Any]:
@@ -198,18 +198,6 @@ def _segments(length: int, size: int, step: int) -> np.ndarray:
     position = np.arange(length)
     inside = (position >= starts[:, None]) & (position < starts[:, None] + size)
     return inside.astype("float32")
-
-
-def _as_fill(fill: Any, inputs: Tensor) -> Tensor:
-    given = moved_array("fill", as_array("fill", fill))
-    shape = tuple(inputs.shape[1:])
-    if tuple(given.shape) not in ((), shape[-1:], shape):
-        raise ValueError(
-            f"`fill` must be a number, one for each channel or an image of {shape}; "
-            f"received shape {tuple(given.shape)}."
-        )
-    check_finite(given, "fill")
-    return ops.cast(ops.convert_to_tensor(given), inputs.dtype)
 
 
 def _sides(name: str, value: Any, rank: int) -> tuple[int, ...]:

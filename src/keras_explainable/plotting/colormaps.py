@@ -6,12 +6,13 @@ minus to plus the largest magnitude. Both colour maps are perceptually uniform: 
 steps of the map look equally large.
 """
 
-import importlib
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+
+from keras_explainable.common.optional_packages import require
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -139,20 +140,6 @@ def to_numpy(x: Any) -> NDArray[Any]:
             f"images and maps must be real numbers; received {array.dtype}."
         )
     return array
-
-
-def require(module: str) -> Any:
-    """Return an optional module; if it is missing, raise an error that names it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = {"PIL": "Pillow", "scipy": "SciPy"}.get(
-            name := module.partition(".")[0], name
-        )
-        raise ImportError(
-            f"This function needs {package}, which is not installed: "
-            'pip install "keras-explainable[plot]"'
-        ) from error
 
 
 def _to_uint8(image: NDArray[Any]) -> Pixels:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_explainable.common import checks
+from keras_explainable.common.optional_packages import require
 from keras_explainable.plotting import colormaps
 
 Labels = NDArray[np.int64]
@@ -68,7 +69,7 @@ def bounding_boxes(
         ImportError: If SciPy is not installed.
     """
     checks.integer("smallest", smallest, 1)
-    ndimage = colormaps.require("scipy.ndimage")
+    ndimage = require("scipy.ndimage")
     regions, count = ndimage.label(colormaps.single_map(map_) > threshold)
     sizes = np.bincount(regions.ravel(), minlength=count + 1)[1:]
     places = ndimage.find_objects(regions)
@@ -143,10 +144,8 @@ def legend(
         ImportError: If Pillow or matplotlib is not installed.
     """
     palette = _palette(len(names) + 1, colors).astype("uint8")
-    picture = colormaps.require("PIL.Image").new(
-        "RGB", (width, _LINE * len(names)), "white"
-    )
-    draw = colormaps.require("PIL.ImageDraw").Draw(picture)
+    picture = require("PIL.Image").new("RGB", (width, _LINE * len(names)), "white")
+    draw = require("PIL.ImageDraw").Draw(picture)
     for number, name in enumerate(names):
         top = _LINE * number
         draw.rectangle((2, top + 2, 11, top + 11), fill=tuple(palette[number + 1]))
@@ -169,7 +168,7 @@ def _checked_labels(labels: Any) -> Labels:
 def _palette(count: int, colors: ArrayLike | None) -> NDArray[np.float32]:
     """Return colours (count, 3) from 0 to 255, at least."""
     if colors is None:
-        known = colormaps.require("matplotlib").colormaps["tab20"].colors
+        known = require("matplotlib").colormaps["tab20"].colors
         # Strong colours first, then the pale ones beside them; no grey, as of images.
         ordered = [c for c in (*known[::2], *known[1::2]) if len({*c}) > 1]
         repeated = [ordered[n % len(ordered)] for n in range(count)]

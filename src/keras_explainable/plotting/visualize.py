@@ -1,23 +1,15 @@
 """Draws images and maps side by side in one picture."""
 
-import importlib
-import io
 import os
-import pathlib
-import sys
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.common import checks
-from keras_explainable.plotting import colormaps, panel_grid
-
-_DPI = 150  # pixels per inch
-
-_Draw = Callable[[Any], None]
+from keras_explainable.common.optional_packages import require
+from keras_explainable.plotting import colormaps, panel_grid, picture_output
 
 
 class _Panel(NamedTuple):
@@ -92,7 +84,7 @@ def visualize(
         FileNotFoundError: If the folder of ``to_file`` does not exist.
         ImportError: If matplotlib is not installed.
     """
-    colormaps.require("matplotlib")
+    require("matplotlib")
     spaces = subplots_ws, subplots_hs
     _check_spaces(subplots_ws=subplots_ws, subplots_hs=subplots_hs)
     panels = _panels(images, overlays, overlay_alpha, cmap, overlay_cmap, maps)
@@ -114,11 +106,11 @@ def visualize(
             _draw_panel(axes, panel.pixels, name, title_fontsize)
 
     if to_file is not None:
-        _save(draw, layout.size, _writable(to_file))
+        picture_output.save(draw, layout.size, picture_output.writable(to_file))
     if to_buffer is not None:
-        _save(draw, layout.size, to_buffer)
+        picture_output.save(draw, layout.size, to_buffer)
     if to_file is None and to_buffer is None:
-        _show(draw, layout.size)
+        picture_output.show(draw, layout.size)
     return None if to_buffer is None else _image_in(to_buffer)
 
 
@@ -131,7 +123,7 @@ def _image_in(buffer: BinaryIO) -> Any:
     """Return the image in a buffer; None if it can only be written."""
     if not (buffer.readable() and buffer.seekable()):
         return None
-    return colormaps.require("PIL.Image").open(buffer)
+    return require("PIL.Image").open(buffer)
 
 
 # The panels
@@ -240,55 +232,3 @@ def _draw_panel(
     axes.set_anchor("N")
     axes.set_axis_off()
     axes.set_title(name, fontsize=fontsize, color="black", pad=3, parse_math=False)
-
-
-def _writable(path: str | os.PathLike[str]) -> pathlib.Path:
-    path = pathlib.Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"`to_file` must be in a folder that exists; received {str(path)!r}."
-        )
-    return path
-
-
-def _save(draw: _Draw, size: tuple[float, float], target: Any) -> None:
-    # Not by pyplot, which would register the figure and select a backend.
-    figure = colormaps.require("matplotlib.figure").Figure(figsize=size, layout="none")
-    draw(figure)
-    kind = (getattr(target, "suffix", "") or ".png")[1:]
-    figure.savefig(target, format=kind, dpi=_DPI, facecolor="white", transparent=False)
-
-
-def _show(draw: _Draw, size: tuple[float, float]) -> None:
-    if _in_notebook():
-        display = importlib.import_module("IPython.display")
-        _save(draw, size, buffer := io.BytesIO())
-        width = round(size[0] * 72)  # At 72 of the 150 dpi, for sharp screens.
-        display.display(display.Image(data=buffer.getvalue(), width=width))
-    else:
-        _show_window(draw, size)
-
-
-def _in_notebook() -> bool:
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    bases = [base.__name__ for base in type(shell).__mro__]
-    return shell is not None and "TerminalInteractiveShell" not in bases
-
-
-def _show_window(draw: _Draw, size: tuple[float, float]) -> None:
-    pyplot = colormaps.require("matplotlib.pyplot")
-    figure = pyplot.figure(figsize=size, layout="none")
-    stays_open = pyplot.isinteractive() and _has_windows(figure)
-    try:
-        draw(figure)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*non-interactive")
-            pyplot.show()
-    finally:
-        if not stays_open:  # Otherwise the user closes the window.
-            pyplot.close(figure)
-
-
-def _has_windows(figure: Any) -> bool:
-    return getattr(figure.canvas, "required_interactive_framework", None) is not None

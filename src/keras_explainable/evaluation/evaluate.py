@@ -1,0 +1,94 @@
+"""``evaluate``: explain images with several methods, and score the maps."""
+
+from typing import Any
+
+from keras_explainable.common import checks
+from keras_explainable.common.optional_packages import require
+from keras_explainable.engine.model_checks import check_model
+from keras_explainable.evaluation.evaluation import Evaluation
+from keras_explainable.evaluation.named_methods import named_methods
+from keras_explainable.evaluation.named_metrics import named_metrics
+from keras_explainable.evaluation.scored_images import ScoredImages
+from keras_explainable.metrics.data_arrays import checked_inputs
+from keras_explainable.types import Model
+
+
+def evaluate(
+    methods: Any,
+    model: Model,
+    x: Any,
+    y: Any = None,
+    metrics: Any = ("deletion", "insertion"),
+    masks: Any = None,
+    *,
+    controls: bool = True,
+    repetitions: int = 2,
+    seed: int = 0,
+    ids: Any = None,
+    batch_size: int | None = None,
+    verbose: str | int = "auto",
+) -> Evaluation:
+    """Return the scores of methods by metrics, with their errors and differences.
+
+    Each method explains the images ``x``, and each metric scores the maps. All methods
+    are scored by the same images and random draws, so that their differences are known
+    better than their scores. Ctrl-C ends an evaluation early, and returns the scores
+    that are known by then.
+
+    Args:
+        methods: Methods by name, or a list of them. A method is a shortcut or its name,
+            such as "gradcam", whose maps are postprocessed; a method of ``ke.methods``,
+            whose maps are not; or, in a dictionary, maps (N, H, W, K) computed before.
+        model: Keras model with one input, which is never changed.
+        x: Images (N, H, W, C), or other inputs of one size: an array, list or tensor.
+        y: Units, None or a target without data, as for ``ke.explain``.
+        metrics: Metrics by name, or a list of them or of their names in ``ke.metrics``.
+            Parameters are given by ``functools.partial``. A function of your own takes
+            any of ``method``, ``model``, ``x``, ``y``, ``maps``, ``masks``, ``ids``,
+            ``seed``, ``batch_size`` and ``verbose`` by these names, returns scores (N,)
+            or (N, K), and has the attribute ``higher_is_better``.
+        masks: Masks or boxes of the objects, as for ``ke.metrics.pointing_game``, for
+            metrics that need them.
+        controls: Whether the table also has maps that know nothing of the model: random
+            maps, edges (the Sobel filter), brightness, and a centred Gaussian.
+        repetitions: Number of seeds, from ``seed`` on, of whatever is drawn at random:
+            methods and metrics with a parameter ``seed``. A score is the mean over
+            them. What draws nothing is computed once. With one repetition, it is not
+            known how much the draws matter.
+        seed: Integer >= 0, the first seed.
+        ids: One integer >= 0 for each image, by default its position; random draws
+            depend on it and on the seed.
+        batch_size: The most rows that go through the network at once. It does not
+            change the scores.
+        verbose: "auto" or 1 shows a progress bar with the time left, 2 a line, 0
+            nothing.
+
+    Returns:
+        ``Evaluation``. Scores that are not defined, such as those of maps that hold
+        NaN, are NaN, and its table says for how many images there are scores.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If a name is unknown, maps or masks do not fit the inputs, a metric
+            needs masks that are not given, or an argument is not as described.
+        ImportError: If SciPy is not installed.
+    """
+    require("scipy", "metrics")
+    checks.boolean("controls", controls)
+    checks.integer("repetitions", repetitions, 1)
+    checks.integer("seed", seed, 0)
+    check_model(model)
+    inputs = checked_inputs(x, "`evaluate`")
+    scored = ScoredImages(
+        model,
+        inputs,
+        y,
+        masks,
+        checks.image_ids(ids, len(inputs)),
+        named_methods(methods, controls, inputs.shape),
+        named_metrics(metrics, masks is not None),
+        range(seed, seed + repetitions),
+        {} if batch_size is None else {"batch_size": batch_size},
+    )
+    scored.check()
+    return scored.evaluation(verbose)

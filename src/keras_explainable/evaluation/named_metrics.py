@@ -1,0 +1,162 @@
+"""The metrics of an evaluation, by name, called by the names of their parameters."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_explainable import metrics as known
+from keras_explainable.engine.explainer import bound_keywords
+from keras_explainable.execution.compilation import describe, display_name
+from keras_explainable.execution.model_preparation import unwrapped
+from keras_explainable.metrics.map_arrays import Floats
+
+#: What an evaluation gives to metrics that have a parameter of this name.
+GIVEN = ("method", "model", "x", "y", "maps", "masks")
+OPTIONS = ("ids", "seed", "batch_size", "verbose")
+
+#: Baselines of pixels that are drawn.
+DRAWN = ("uniform", "noisy_linear")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric to evaluate with.
+
+    Attributes:
+        name: Its name in the table.
+        function: The metric, or a partial of it.
+        higher_is_better: Its orientation.
+        takes: Names of ``GIVEN`` and ``OPTIONS`` that it takes.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    higher_is_better: bool
+    takes: frozenset[str]
+
+    @property
+    def description(self) -> str:
+        """What it is, with the parameters of a partial."""
+        return describe(self.function)
+
+    def draws(self, maps: NDArray[Any]) -> bool:
+        """Whether its scores of maps depend on the seed.
+
+        Pixels of equal values are put into an order that is random, too.
+        """
+        if "seed" not in self.takes:
+            return False
+        parameters = inspect.signature(self.function).parameters
+        baseline = parameters["baseline"].default if "baseline" in parameters else None
+        is_drawn = isinstance(baseline, str) and baseline in DRAWN
+        own = "draws" in parameters or "method" in self.takes or is_drawn
+        return own or _has_ties(maps)
+
+    def __call__(self, **data: Any) -> Floats:
+        """Return the scores (N,) of images, means over their units.
+
+        Raises:
+            ValueError: If the metric returns anything but scores (N,) or (N, K).
+        """
+        given = {name: data[name] for name in self.takes & {*data}}
+        scores = np.asarray(self.function(**given), "float64")
+        count = len(data["x"])
+        if scores.ndim not in (1, 2) or len(scores) != count:
+            raise ValueError(
+                f"`metrics` must return scores (N, K); {self.name!r} returned shape "
+                f"{scores.shape} for {count} images."
+            )
+        return scores.reshape(count, -1).mean(axis=1)
+
+
+def named_metrics(metrics: Any, has_masks: bool) -> list[Metric]:
+    """Return the metrics to evaluate with.
+
+    Args:
+        metrics: Functions by name; or a list of them and of names of ``ke.metrics``.
+        has_masks: Whether there are masks.
+
+    Raises:
+        TypeError: If a metric is not a function, or needs a parameter that it is not
+            given.
+        ValueError: If a name is unknown or there twice, a metric has no orientation, or
+            needs masks and there are none.
+    """
+    if isinstance(metrics, str) or not isinstance(metrics, list | tuple | Mapping):
+        raise TypeError(
+            "`metrics` must be a list of metrics or their names, or a dictionary by "
+            f"name; received {metrics!r:.60}."
+        )
+    pairs = metrics.items() if isinstance(metrics, Mapping) else map(_named, metrics)
+    found = [_metric(name, given) for name, given in pairs]
+    names = [each.name for each in found]
+    if not found or len({*names}) < len(names):
+        raise ValueError(
+            "`metrics` must be at least one metric, with a name of its own for each; "
+            f"received {names}."
+        )
+    needy = [each.name for each in found if "masks" in each.takes]
+    if needy and not has_masks:
+        raise ValueError(
+            f"`masks` must be given for {', '.join(needy)}; received None."
+        )
+    return found
+
+
+def _named(metric: Any) -> tuple[str, Any]:
+    return (metric if isinstance(metric, str) else display_name(metric)), metric
+
+
+def _metric(name: str, given: Any) -> Metric:
+    function = _known(given) if isinstance(given, str) else given
+    if not callable(function):
+        raise TypeError(f"`metrics` must be functions; received {given!r:.60}.")
+    orientation = getattr(unwrapped(function), "higher_is_better", None)
+    if not isinstance(orientation, bool):
+        raise ValueError(
+            "`metrics` must have the attribute `higher_is_better`, True or False; "
+            f"received {name!r} without it."
+        )
+    return Metric(name, function, orientation, _taken(name, function))
+
+
+def _known(name: str) -> Any:
+    every = [each for each in known.__all__ if _is_metric(getattr(known, each))]
+    if name not in every:
+        raise ValueError(
+            f"`metrics` must be among {', '.join(every)}, or functions; received "
+            f"{name!r}."
+        )
+    return getattr(known, name)
+
+
+def _is_metric(function: Any) -> bool:
+    return hasattr(function, "higher_is_better")
+
+
+def _taken(name: str, function: Callable[..., Any]) -> frozenset[str]:
+    """Return what a metric is given: what it takes and no partial has bound."""
+    bound = bound_keywords(function)
+    parameters = inspect.signature(function).parameters.values()
+    named = [each for each in parameters if each.kind not in (each.VAR_KEYWORD,)]
+    missing = [
+        each.name
+        for each in named
+        if each.default is each.empty and each.name not in (*GIVEN, *OPTIONS)
+    ]
+    if missing:
+        raise TypeError(
+            f"`metrics` must have values for all but {', '.join(GIVEN + OPTIONS)}; "
+            f"{name!r} also needs {', '.join(missing)}: use `functools.partial`."
+        )
+    taken = {each.name for each in named if each.name not in bound}
+    return frozenset(taken & {*GIVEN, *OPTIONS})
+
+
+def _has_ties(maps: NDArray[Any]) -> bool:
+    flat = np.sort(maps.reshape(len(maps), -1, maps.shape[-1]), axis=1)
+    return bool((flat[:, 1:] == flat[:, :-1]).any())

@@ -1,0 +1,185 @@
+"""What an evaluation says: intervals, differences, tables, files."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from support.attributions import UNITS, X, linear, random_maps
+from support.small_models import images, some_units
+
+import keras_explainable as ke
+from keras_explainable import metrics
+from keras_explainable.evaluation import scored_images
+from keras_explainable.evaluation.paired_differences import fewest_images, interval
+
+evaluate = partial(ke.evaluate, verbose=0, controls=False)
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    maps = random_maps()
+    near = maps + 1e-3 * random_maps(seed=1)
+    return ke.Evaluation(
+        np.stack([_samples(0, 1), _samples(0.01, 1), _samples(5, 2)]),
+        np.arange(8),
+        ("one", "two", "three"),
+        ("up", "down"),
+        ("three",),
+        (True, False),
+        (),
+        {"model": f"{maps.sum() + near.sum()}", "seed": 0},
+    )
+
+
+def _samples(mean, seed):
+    """Scores (Q, R, N), of which the second metric draws at random."""
+    rng = np.random.default_rng(seed)
+    one, two = rng.normal(mean, size=8), rng.normal(mean, size=(2, 8))
+    return np.stack([np.stack([one, one]), two])
+
+
+def test_a_method_cannot_be_told_apart_from_itself(evaluation):
+    for name in evaluation.methods:
+        found = evaluation.difference(name, name, "up")
+        assert (found.mean, found.low, found.high) == (0, 0, 0)
+        assert not found.told_apart
+        assert "cannot be told apart" in str(found)
+
+
+def test_pairs_are_told_apart_where_scores_are_not(evaluation):
+    """A constant difference is certain, however much the images differ."""
+    found = evaluation.difference("two", "one", "up")
+    assert found.mean == pytest.approx(0.01)
+    assert found.told_apart
+    assert evaluation.std_error[0, 0] > 0.1
+    back = evaluation.difference("one", "two", "up")
+    assert (back.mean, back.low) == (-found.mean, pytest.approx(-found.high))
+    names = [(d.method, d.other) for d in evaluation.differences("up")]
+    assert names == [("one", "two"), ("one", "three"), ("two", "three")]
+
+
+def test_intervals_contain_the_mean_of_all_images(monkeypatch):
+    """The scores of 2,000 images by a linear model, and their differences."""
+    monkeypatch.setattr(scored_images, "CHUNK", 1000)
+    x, y, model = images(2000), some_units(2000, 1), linear()
+    rng = np.random.default_rng(1)
+    methods = {
+        "a": ke.methods.gradient.input_x_gradient,
+        "random": rng.normal(size=(*x.shape[:3], 1)),
+    }
+    metric = {"p": partial(metrics.pixel_flipping, steps=2)}
+    scores = evaluate(methods, model, x, y, metric, repetitions=1).scores[:, 0]
+    for values in (*scores, scores[0] - scores[1]):
+        for count in (12, 50):
+            chosen = [rng.choice(2000, count, replace=False) for _ in range(2000)]
+            low, high = interval(values[np.array(chosen)]).T
+            inside = (low <= values.mean()) & (values.mean() <= high)
+            assert 0.93 <= inside.mean() <= 0.97
+
+
+def test_few_images_have_no_interval(evaluation):
+    assert [fewest_images(c) for c in (0.9, 0.95, 0.99)] == [5, 6, 8]
+    assert np.isnan(interval(np.arange(5.0))).all()
+    assert np.isfinite(interval(np.arange(6.0))).all()
+    wide, narrow = (evaluation.intervals(c) for c in (0.95, 0.8))
+    assert (wide[..., 0] < narrow[..., 0]).all()
+    assert (wide[..., 0] < evaluation.mean).all()
+    with pytest.raises(ValueError, match="`confidence` must be between 0 and 1"):
+        evaluation.intervals(1)
+
+
+def test_errors_of_draws_and_of_images_are_apart(evaluation):
+    errors = evaluation.monte_carlo_error
+    assert (errors[:, 0] == 0).all()
+    expected = evaluation.samples[:, 1].var(axis=1, ddof=1).mean(axis=-1) / 2 / 8
+    np.testing.assert_allclose(errors[:, 1], np.sqrt(expected))
+    single = replace(evaluation, samples=evaluation.samples[:, :, :1])
+    assert np.isnan(single.monte_carlo_error).all()
+
+
+def test_the_best_is_chosen_by_orientation(evaluation):
+    assert evaluation.best("up") == "three"
+    assert evaluation.best("down") in ("one", "two")
+    unlike = np.stack([_samples(0, 1), _samples(0, 3), _samples(5, 2)])
+    text = str(replace(evaluation, samples=unlike))
+    assert "up ↑" in text
+    assert "down ↓" in text
+    assert "three (control)" in text
+    lines = {line.split()[0]: line for line in text.splitlines()[2:5]}
+    assert "*" in lines["three"]
+    assert ["~" in lines[name] for name in ("one", "two")].count(True) == 1
+    assert lines["one"].count("(") == 1  # The error of draws, of one metric only.
+    html = evaluation._repr_html_()
+    assert html.startswith("<table>")
+    assert "cannot be told apart" in html
+    bad = replace(evaluation, methods=("<b>", "two", "three"), notes=("<i>",))
+    assert "<b>" not in bad._repr_html_()
+    assert "<i>" not in bad._repr_html_()
+
+
+def test_data_frames_have_a_row_for_each_score(evaluation):
+    frame = evaluation.to_pandas()
+    assert len(frame) == 6
+    row = frame[(frame.method == "two") & (frame.metric == "down")].iloc[0]
+    assert row["mean"] == evaluation.mean[1, 1]
+    assert row["std_error"] == evaluation.std_error[1, 1]
+    assert not row["higher_is_better"]
+    each = evaluation.to_pandas(per_image=True)
+    assert len(each) == 48
+    np.testing.assert_allclose(
+        each.groupby(["method", "metric"]).score.mean()["two", "up"],
+        evaluation.mean[1, 0],
+    )
+
+
+def assert_equal(one, two):
+    np.testing.assert_array_equal(one.samples, two.samples)
+    np.testing.assert_array_equal(one.ids, two.ids)
+    for name in ("methods", "metrics", "controls", "higher_is_better", "notes"):
+        assert getattr(one, name) == getattr(two, name)
+    assert one.facts == two.facts
+
+
+def test_saved_is_loaded(evaluation, tmp_path):
+    evaluation.save(tmp_path / "scores.npz")
+    assert_equal(ke.Evaluation.load(tmp_path / "scores.npz"), evaluation)
+    np.savez(tmp_path / "other.npz", samples=np.zeros(3))
+    with pytest.raises(ValueError, match="lacks"):
+        ke.Evaluation.load(tmp_path / "other.npz")
+
+
+def test_merged_is_evaluated_at_once():
+    model, draws = linear(), partial(metrics.infidelity, draws=3)
+    whole, first, second = (
+        ke.evaluate(["gradients"], model, X[i:j], UNITS[i:j], {"i": draws},
+                    ids=range(i, j), verbose=0)
+        for i, j in ((0, 6), (0, 4), (4, 6))
+    )  # fmt: skip
+    merged = first.merged(second)
+    np.testing.assert_allclose(merged.samples, whole.samples, 1e-4)
+    assert_equal(replace(merged, samples=whole.samples), whole)
+    assert str(merged) == str(whole)
+    with pytest.raises(ValueError, match="received the id 0 twice"):
+        whole.merged(first)
+    with pytest.raises(ValueError, match="received other seed"):
+        first.merged(replace(second, facts=second.facts | {"seed": 3}))
+    with pytest.raises(ValueError, match="received other metrics"):
+        first.merged(replace(second, metrics=("j",)))
+
+
+def test_unknown_names_are_refused(evaluation):
+    with pytest.raises(ValueError, match="`metric` must be one of"):
+        evaluation.difference("one", "two", "left")
+    with pytest.raises(ValueError, match="`other` must be one of"):
+        evaluation.difference("one", "four", "up")
+
+
+def test_plots_show_means_and_intervals(evaluation, tmp_path):
+    evaluation.plot(tmp_path / "dots.svg")
+    text = (tmp_path / "dots.svg").read_text("utf-8")
+    assert "up ↑" in text
+    assert "three (control)" in text
+    few = replace(evaluation, samples=evaluation.samples[..., :2], ids=np.arange(2))
+    few.plot(tmp_path / "few.png")
+    assert (tmp_path / "few.png").stat().st_size > 1000

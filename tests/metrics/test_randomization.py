@@ -1,0 +1,139 @@
+"""Maps that do not depend on weights or units are found; the model stays as it is."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.attributions import UNITS, X, linear
+from support.small_models import network, numpy
+
+import keras_explainable as ke
+from keras_explainable.evaluation.controls import CONTROLS
+from keras_explainable.methods.gradient import gradients
+from keras_explainable.metrics import mprt, random_logit, randomization
+
+IMAGES = np.random.default_rng(0).normal(size=(3, 12, 12, 3)).astype("float32")
+LABELS = np.array([[0, 1], [2, 3], [4, 0]])
+ORDERS = ("cascading", "independent", "all")
+
+SIGNED = partial(gradients, gradient_filter=None)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_map_of_the_input_alone_scores_1(order):
+    edges = CONTROLS["edges"]
+    scores = mprt(edges, network(), IMAGES, LABELS, order=order, verbose=0)
+    np.testing.assert_allclose(scores, 1)
+    scores = random_logit(edges, network(), IMAGES, LABELS, verbose=0)
+    np.testing.assert_allclose(scores, 1)
+
+
+def test_shuffled_weights_of_a_linear_model_have_nothing_in_common():
+    """Its maps are its weights: their ranks correlate by chance only, 1 / sqrt(P)."""
+    inputs = keras.Input((16, 16, 1))
+    model = keras.Model(inputs, layers.Dense(40)(layers.Flatten()(inputs)))
+    x = np.ones((1, 16, 16, 1), "float32")
+    for metric in (partial(mprt, order="all"), random_logit):
+        scores = metric(SIGNED, model, x, verbose=0)
+        assert scores.shape == (1, 40)
+        assert abs(scores.mean()) < 4 / 16 / np.sqrt(40)
+        assert 0.5 < scores.std() * 16 < 2
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_weights_are_shuffled_layer_by_layer(monkeypatch, order):
+    """The last layer first; statistics and the model itself stay as they are."""
+    model, seen, copies = network(), [], []
+    before = [numpy(x).copy() for x in model.weights]
+    copied = randomization._copy
+    monkeypatch.setattr(
+        randomization, "_copy", lambda x: copies.append(copied(x)) or copies[0]
+    )
+
+    def method(_, inputs, indices, *, rows=1):
+        seen.append([numpy(x).copy() for x in copies[0].weights])
+        maps = ops.repeat(inputs[..., :1], indices.shape[1], axis=-1)
+        return ops.zeros(indices.shape), maps
+
+    scores = mprt(method, model, IMAGES, LABELS, order=order, verbose=0)
+    np.testing.assert_allclose(scores, 1)
+    # Convolution, batch normalisation (its statistics, too), convolution, output layer.
+    layers_of = [0, 1, 1, None, None, 2, 2, 3, 3]
+    for step, weights in enumerate(seen):
+        known = {"cascading": range(4 - step, 4), "independent": [4 - step]}
+        shuffled = known.get(order, range(4)) if step else []
+        for layer, one, old in zip(layers_of, weights, before, strict=True):
+            np.testing.assert_allclose(np.sort(one, None), np.sort(old, None))
+            assert (one != old).any() == (layer in shuffled)
+    assert len(seen) == (2 if order == "all" else 5)
+    for weight, values in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(numpy(weight), values)
+
+
+def nested():
+    inner = network("softmax")
+    model = keras.Sequential([keras.Input((12, 12, 3)), layers.ReLU(), inner])
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize("make", [network, nested])
+def test_the_copy_has_the_maps_of_the_model(monkeypatch, make):
+    """Until its weights are shuffled."""
+    unchanged = SimpleNamespace(permutation=lambda values: values)
+    monkeypatch.setattr(randomization, "generator", lambda *args: unchanged)
+    scores = mprt(SIGNED, make(), IMAGES, LABELS, order="all", verbose=0)
+    np.testing.assert_allclose(scores, 1, atol=1e-4)
+
+
+def test_draws_are_those_of_the_seed():
+    model = linear()
+    call = partial(mprt, SIGNED, model, X, UNITS, order="all", verbose=0)
+    one, two, other = call(), call(), call(seed=1)
+    np.testing.assert_array_equal(one, two)
+    assert (one != other).any()
+    whole = random_logit(SIGNED, model, X, UNITS, verbose=0)
+    part = random_logit(SIGNED, model, X[2:], UNITS[2:], ids=range(2, 6), verbose=0)
+    np.testing.assert_allclose(part, whole[2:], atol=1e-6)
+
+
+def test_methods_that_draw_are_given_the_seed():
+    model = linear(power=2)
+    few = {"repetitions": 2, "postprocessing": None}
+    calls = [
+        partial(ke.smoothgrad, seed=3, **few),
+        partial(ke.smoothgrad, **few),
+    ]
+    bound, given = (
+        mprt(call, model, X, UNITS, order="all", seed=3, verbose=0) for call in calls
+    )
+    np.testing.assert_array_equal(bound, given)
+
+
+def test_an_evaluation_takes_them():
+    found = ke.evaluate(
+        {"signed": SIGNED, "maps": np.ones((*X.shape[:3], 2))}, linear(), X, UNITS,
+        ["mprt", "random_logit"], controls=False, verbose=0,
+    )  # fmt: skip
+    assert found.images.tolist() == [[6, 6], [0, 0]]
+    assert (found.monte_carlo_error[0] > 0).all()
+
+
+def test_errors():
+    call = partial(mprt, SIGNED, verbose=0)
+    with pytest.raises(ValueError, match="`order` must be one of"):
+        call(linear(), X, UNITS, order="forward")
+    with pytest.raises(ValueError, match="`model` must be one that"):
+        call(lambda x, training=False: x[:, 0, 0], X, [[0]] * 6)
+    inputs = keras.Input((4, 4, 3))
+    pooled = keras.Model(inputs, layers.GlobalAveragePooling2D()(inputs))
+    with pytest.raises(ValueError, match="`model` must have weights"):
+        call(pooled, X, UNITS % 3)
+    with pytest.raises(ValueError, match="`y` must be units or None"):
+        random_logit(SIGNED, linear(), X, ke.targets.units(1), verbose=0)
+    one = keras.Model(inputs, layers.Dense(1)(layers.Flatten()(inputs)))
+    with pytest.raises(ValueError, match="at least two units; received 1"):
+        random_logit(SIGNED, one, X, verbose=0)
