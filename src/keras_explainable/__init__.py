@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         targets,
         utils,
     )
+    from keras_explainable.engine.attention_maps import attention_maps
     from keras_explainable.engine.check_gradients import check_gradients
     from keras_explainable.engine.explain import explain, partial_explain
     from keras_explainable.engine.shortcuts import (
@@ -57,6 +58,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Stats",
+    "attention_maps",
     "cam",
     "check_gradients",
     "d_minmaxcam",
@@ -103,6 +105,7 @@ _MODULES = (
 )
 
 _DEFINED_IN = {
+    "attention_maps": "engine.attention_maps",
     "check_gradients": "engine.check_gradients",
     "Stats": "sampling.stats",
     "sweep": "plotting.noise_sweep",

@@ -28,6 +28,7 @@ def run(code, **environment):
 def test_public_names():
     assert sorted(ke.__all__) == [
         "Stats",
+        "attention_maps",
         "cam",
         "check_gradients",
         "d_minmaxcam",
