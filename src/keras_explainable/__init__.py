@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from keras_explainable.engine.check_gradients import check_gradients
     from keras_explainable.engine.explain import explain, partial_explain
     from keras_explainable.engine.shortcuts import (
+        attention_rollout,
         cam,
         d_minmaxcam,
         d_minmaxgradcam,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         full_gradients,
         gradcam,
         gradcampp,
+        gradient_attention_rollout,
         gradients,
         guided_gradients,
         hirescam,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
         scorecam,
         smoothgrad,
         smoothgrad_squared,
+        transformer_attribution,
         vargrad,
     )
     from keras_explainable.plotting.noise_sweep import sweep
@@ -59,6 +62,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Stats",
     "attention_maps",
+    "attention_rollout",
     "cam",
     "check_gradients",
     "d_minmaxcam",
@@ -70,6 +74,7 @@ __all__ = [
     "full_gradients",
     "gradcam",
     "gradcampp",
+    "gradient_attention_rollout",
     "gradients",
     "guided_gradients",
     "hirescam",
@@ -89,6 +94,7 @@ __all__ = [
     "smoothgrad_squared",
     "sweep",
     "targets",
+    "transformer_attribution",
     "utils",
     "vargrad",
 ]

@@ -29,6 +29,7 @@ def test_public_names():
     assert sorted(ke.__all__) == [
         "Stats",
         "attention_maps",
+        "attention_rollout",
         "cam",
         "check_gradients",
         "d_minmaxcam",
@@ -40,6 +41,7 @@ def test_public_names():
         "full_gradients",
         "gradcam",
         "gradcampp",
+        "gradient_attention_rollout",
         "gradients",
         "guided_gradients",
         "hirescam",
@@ -59,6 +61,7 @@ def test_public_names():
         "smoothgrad_squared",
         "sweep",
         "targets",
+        "transformer_attribution",
         "utils",
         "vargrad",
     ]

@@ -9,6 +9,7 @@ import keras
 from keras_explainable.common.structures import first_of, flatten
 from keras_explainable.inspection.exposed_layers import exposed_outputs
 from keras_explainable.inspection.logits import rewritten_model
+from keras_explainable.inspection.placed_keys import with_placed_keys
 from keras_explainable.network.attention_products import Attention, attentions_of
 from keras_explainable.network.graph import Graph, GraphModel, ids
 from keras_explainable.network.opened_attention import with_opened_attention
@@ -17,10 +18,6 @@ from keras_explainable.types import Model
 
 #: Names of layers with attention; None for all.
 Names = str | Sequence[str] | None
-
-
-class AttentionModel(GraphModel):
-    """A model from ``expose_attention``."""
 
 
 def expose_attention(model: Model, layers: Names = None, every: bool = False) -> Model:
@@ -38,7 +35,7 @@ def expose_attention(model: Model, layers: Names = None, every: bool = False) ->
     """
     names = [layers] if isinstance(layers, str) else layers
     key = None if names is None else tuple(names)
-    exposed = rewritten_model(model, _with_attention, key, every, kind=AttentionModel)
+    exposed = rewritten_model(model, _with_attention, key, every)
     if exposed is model:
         raise ValueError(
             "`model` must be a Functional or Sequential model to find its attention; "
@@ -48,8 +45,8 @@ def expose_attention(model: Model, layers: Names = None, every: bool = False) ->
 
 
 def exposes_attention(model: Model) -> bool:
-    """Return whether ``expose_attention`` made the model, or that of a copy."""
-    return isinstance(model, AttentionModel) or hasattr(model, "original")
+    """Return whether a model, or the one that it is a copy of, exposes attention."""
+    return isinstance(model, GraphModel) and bool(exposed_attention(model))
 
 
 def exposed_attention(model: Model) -> list[Attention]:
@@ -70,7 +67,8 @@ def _with_attention(graph: Graph, names: tuple[str, ...] | None, every: bool) ->
         raise _missing(opened)
     found = found if names is None else _chosen(found, names)
     kept = flatten(opened.outputs) if every else first
-    return replace(opened, outputs=[*kept, *(each.symbol for each in found)]).pruned()
+    opened = replace(opened, outputs=[*kept, *(each.symbol for each in found)]).pruned()
+    return opened if every else with_placed_keys(opened, found[0])
 
 
 def _chosen(found: list[Attention], names: Iterable[str]) -> list[Attention]:

@@ -22,13 +22,13 @@ class Attention(NamedTuple):
         name: The layer that it belongs to, or the softmax.
         symbol: The tensor of the probabilities.
         order: Its axes in the order (B, ..., queries, keys).
-        step: The step that computed the probabilities.
+        values: The tensor of the values that they weigh.
     """
 
     name: str
     symbol: Any
     order: tuple[int, ...]
-    step: Step
+    values: Any
 
 
 def attentions_of(graph: Graph) -> list[Attention]:
@@ -77,7 +77,7 @@ def _uses(graph: Graph, softmax: Step, reached: set[int]) -> Iterator[Attention]
             first = step.reads[0] is mine[0]
             order = _order(equation if first else _swapped(equation), _axis(softmax))
             if order is not None:
-                yield Attention(_name(mine[0], softmax), mine[0], order, softmax)
+                yield Attention(_name(mine[0], softmax), mine[0], order, others[0])
 
 
 def _name(symbol: Any, softmax: Step) -> str:
@@ -97,7 +97,9 @@ def _keeps_values(step: Step, symbol: Any) -> bool:
 
 
 #: Steps between the probabilities and their product with the values.
-_ELEMENTWISE = {"Cast", "Dropout", "Identity", "Multiply", "NanToNum", "Where"}
+_ELEMENTWISE = {
+    *("Cast", "Dropout", "Identity", "Multiply", "NanToNum", "PlacedKeys", "Where")
+}
 
 
 def _axis(softmax: Step) -> int | None:
