@@ -57,6 +57,7 @@ NOT_ON_JAX = (
     "inspection/",
     "laws/test_noise_on_quantities.py",
     "lowering/test_compare_outputs.py",
+    "methods/attention/test_attention_methods.py",
     "methods/cams/test_several_calls.py",
     "methods/cams/test_tokens.py",
     "methods/cams/test_wrapped_layers.py",

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
         targets,
         utils,
     )
+    from keras_explainable.engine.attention_maps import attention_maps
     from keras_explainable.engine.check_gradients import check_gradients
     from keras_explainable.engine.explain import explain, partial_explain
     from keras_explainable.engine.shortcuts import (
+        attention_rollout,
         cam,
         d_minmaxcam,
         d_minmaxgradcam,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         full_gradients,
         gradcam,
         gradcampp,
+        gradient_attention_rollout,
         gradients,
         guided_gradients,
         hirescam,
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
         scorecam,
         smoothgrad,
         smoothgrad_squared,
+        transformer_attribution,
         vargrad,
     )
     from keras_explainable.evaluation.evaluate import evaluate
@@ -61,6 +65,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Evaluation",
     "Stats",
+    "attention_maps",
+    "attention_rollout",
     "cam",
     "check_gradients",
     "d_minmaxcam",
@@ -73,6 +79,7 @@ __all__ = [
     "full_gradients",
     "gradcam",
     "gradcampp",
+    "gradient_attention_rollout",
     "gradients",
     "guided_gradients",
     "hirescam",
@@ -93,6 +100,7 @@ __all__ = [
     "smoothgrad_squared",
     "sweep",
     "targets",
+    "transformer_attribution",
     "utils",
     "vargrad",
 ]
@@ -110,6 +118,7 @@ _MODULES = (
 )
 
 _DEFINED_IN = {
+    "attention_maps": "engine.attention_maps",
     "check_gradients": "engine.check_gradients",
     "Evaluation": "evaluation.evaluation",
     "Stats": "sampling.stats",

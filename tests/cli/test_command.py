@@ -6,6 +6,7 @@ import zlib
 import keras
 import numpy as np
 import pytest
+from keras import layers
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -131,9 +132,11 @@ def test_gradients_need_no_noise(explain, picture, manifest, maps):
 def test_every_method(explain, picture, maps, method):
     few = 2 if method in NOISE_METHODS else None
     code, _, err = explain(picture("a.png"), "--method", method, repetitions=few)
-    if method == "guided_gradients":  # The network has no ReLU.
+    refused = {"guided_gradients": "must have ReLUs"}
+    refused |= dict.fromkeys(ke.methods.attention.__all__, "must have attention")
+    if method in refused:  # The network has neither.
         assert code == 1
-        assert "must have ReLUs" in err
+        assert refused[method] in err
     else:
         assert code == 0
         assert maps()["a"].shape == (12, 12, 1)
@@ -141,6 +144,24 @@ def test_every_method(explain, picture, maps, method):
         assert maps()["a"].min() >= 0 or method in SIGNED_METHODS
         # Every channel of this network may count against the class.
         assert maps()["a"].max() > 0 or method == "scorecam"
+
+
+def test_attention_of_a_transformer(command, picture, here):
+    inputs = keras.Input((12, 12, 3))
+    x = layers.Conv2D(8, 4, 4)(layers.Rescaling(1 / 255)(inputs))
+    x = layers.Reshape((9, 8))(x)
+    x = layers.Add()([x, layers.MultiHeadAttention(2, 4)(x, x)])
+    x = layers.Dense(4, activation="softmax")(layers.GlobalAveragePooling1D()(x))
+    keras.Model(inputs, x).save(here / "vit.keras")
+    given = "--model", "vit.keras", "--out", "out", "--method"
+    names = ",".join(ke.methods.attention.__all__)
+    assert command("explain", *given, names, picture("a.png"))[0] == 0
+    with np.load(here / "out" / "maps.npz") as file:
+        maps = dict(file)
+    assert len(maps) == len(ke.methods.attention.__all__)
+    for each in maps.values():
+        assert each.shape == (12, 12, 1)
+        assert each.max() > 0
 
 
 def test_several_methods_at_once(explain, picture, manifest, here):

@@ -29,6 +29,8 @@ def test_public_names():
     assert sorted(ke.__all__) == [
         "Evaluation",
         "Stats",
+        "attention_maps",
+        "attention_rollout",
         "cam",
         "check_gradients",
         "d_minmaxcam",
@@ -41,6 +43,7 @@ def test_public_names():
         "full_gradients",
         "gradcam",
         "gradcampp",
+        "gradient_attention_rollout",
         "gradients",
         "guided_gradients",
         "hirescam",
@@ -61,6 +64,7 @@ def test_public_names():
         "smoothgrad_squared",
         "sweep",
         "targets",
+        "transformer_attribution",
         "utils",
         "vargrad",
     ]

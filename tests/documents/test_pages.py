@@ -75,7 +75,7 @@ def test_wrong_links_are_found():
 def test_each_method_has_a_page_with_all_that_belongs_to_it():
     table = (DOCS / "methods.md").read_text("utf-8")
     of_the_table = dict(re.findall(r"\[`([\w.]+)`\]\(([\w/]+\.md)\)", table))
-    families = ("gradient", "cams", "perturbation", "meta")
+    families = ("gradient", "cams", "attention", "perturbation", "meta")
     methods = {
         f"{family}.{name}"
         for family in families

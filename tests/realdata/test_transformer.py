@@ -49,3 +49,12 @@ def test_the_default_without_a_decoder_is_the_last_block(transformers):
         head = keras.layers.Dense(2)(tokens[:, 0])
         classifier = keras.Model(model.input, head)
         assert ke.inspection.shown_layers(classifier) == ["add2_10"]
+
+
+def test_both_forms_have_the_same_attention(transformers, noise):
+    found = [[*ke.attention_maps(model, noise).values()] for model in transformers]
+    assert [len(each) for each in found] == [12, 12]
+    for one, other in zip(*found, strict=True):
+        assert one.shape == (1, 6, 37, 37)
+        np.testing.assert_allclose(one, other, atol=1e-4)
+        np.testing.assert_allclose(one.sum(axis=-1), 1, rtol=1e-5)

@@ -17,7 +17,7 @@ from keras_explainable.execution.method_checks import (
     shortcut,
 )
 from keras_explainable.inspection.axes import Axes
-from keras_explainable.methods import cams, gradient, meta, perturbation
+from keras_explainable.methods import attention, cams, gradient, meta, perturbation
 from keras_explainable.methods.gradient.input_gradients import (
     SIGNED_GRADIENTS,
     reduce_channels,
@@ -47,6 +47,14 @@ minmaxcam = partial_explain(cams.minmaxcam, **_positive)
 d_minmaxcam = partial_explain(cams.d_minmaxcam, **_positive)
 minmaxgradcam = partial_explain(cams.minmaxgradcam, **_positive)
 d_minmaxgradcam = partial_explain(cams.d_minmaxgradcam, **_positive)
+
+attention_rollout = partial_explain(attention.attention_rollout, **_normalize)
+gradient_attention_rollout = partial_explain(
+    attention.gradient_attention_rollout, **_normalize
+)
+transformer_attribution = partial_explain(
+    attention.transformer_attribution, **_normalize
+)
 
 occlusion = partial_explain(perturbation.occlusion, **_positive)
 rise = partial_explain(perturbation.rise, **_normalize)

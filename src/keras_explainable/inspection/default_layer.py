@@ -10,6 +10,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import first_of, flatten
 from keras_explainable.inspection.find_calls import last_spatial, tensors_of
 from keras_explainable.inspection.token_grid import found_grid
+from keras_explainable.network.attention_products import is_softmax
 from keras_explainable.network.follow_positions import (
     ATTENTION,
     NORMALIZATIONS,
@@ -17,9 +18,6 @@ from keras_explainable.network.follow_positions import (
 )
 from keras_explainable.network.graph import Graph, Step, substituted
 from keras_explainable.network.positions import Positions
-
-#: Operations that mix tokens by the probabilities of attention.
-_PRODUCTS = ("Matmul", "Einsum", "Dot")
 
 
 def default_tensors(graph: Graph, calls: list[Step]) -> list[Any]:
@@ -86,13 +84,7 @@ def _has_grid(symbol: Any, positions: Mapping[int, Positions]) -> bool:
 
 def _is_attention(step: Step) -> bool:
     """Return whether a step is attention, or the softmax in attention by operations."""
-    operation = step.operation
-    if isinstance(operation, ATTENTION):
-        return True
-    activation = getattr(operation, "activation", None)
-    name = activation if isinstance(operation, layers.Activation) else type(operation)
-    is_softmax = getattr(name, "__name__", "").lower() == "softmax"
-    return is_softmax and len(step.reads[0].shape) > 2
+    return isinstance(step.operation, ATTENTION) or is_softmax(step)
 
 
 def _input_of_block(

@@ -28,6 +28,11 @@ class TokenGrid:
     before: int = 0
     after: int = 0
 
+    @property
+    def size(self) -> int:
+        """The number of tokens of the grid."""
+        return int(np.prod(self.grid))
+
 
 class GivenGrid(NamedTuple):
     """What the user says of the tokens, in place of what the graph shows."""
@@ -91,13 +96,11 @@ def grid_of(
             f"{name!r} with {tuple(shape)}."
         )
     found = None if known is None else found_grid(known)
-    if given == NOTHING_GIVEN and found is not None:
-        return found
     axis = 1 if found is None else found.axis
-    return _given(shape[axis], axis, found, given, name)
+    return grid_of_tokens(shape[axis], axis, found, given, name)
 
 
-def _given(
+def grid_of_tokens(
     tokens: int | None,
     axis: int,
     found: TokenGrid | None,
@@ -105,6 +108,8 @@ def _given(
     name: str,
 ) -> TokenGrid:
     """Return the grid that the user says; what is not said is as it was found."""
+    if given == NOTHING_GIVEN and found is not None:
+        return found
     grid = given.grid or (None if found is None else found.grid)
     if grid is None or (given.skip is None and tokens is None):
         raise ValueError(

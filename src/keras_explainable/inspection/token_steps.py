@@ -24,6 +24,14 @@ from keras_explainable.network.graph import Graph, Step, ids
 from keras_explainable.types import Tensor
 
 
+def tokens_on_grid(x: Tensor, tokens: TokenGrid) -> Tensor:
+    """Return tokens (B, T, C) with a place in the image on their grid, (B, h, w, C)."""
+    x = ops.moveaxis(x, tokens.axis, 1)
+    size, before = int(np.prod(tokens.grid)), tokens.before
+    x = x[:, before : before + size]
+    return ops.reshape(x, (-1, *tokens.grid, x.shape[-1]))
+
+
 class TokensToGrid(keras.layers.Layer):
     """Tokens (B, T, C) with a place in the image on their grid, (B, h, w, C)."""
 
@@ -33,10 +41,7 @@ class TokensToGrid(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Return the tokens on their grid."""
-        x = ops.moveaxis(x, self.tokens.axis, 1)
-        size, before = int(np.prod(self.tokens.grid)), self.tokens.before
-        x = x[:, before : before + size]
-        return ops.reshape(x, (-1, *self.tokens.grid, x.shape[-1]))
+        return tokens_on_grid(x, self.tokens)
 
 
 class GridToTokens(keras.layers.Layer):

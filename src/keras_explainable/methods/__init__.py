@@ -6,9 +6,9 @@ methods do not import each other. None of them knows where inputs come from, how
 are batched, or what happens to the maps: this is up to ``engine``.
 """
 
-from keras_explainable.methods import cams, gradient, meta, perturbation
+from keras_explainable.methods import attention, cams, gradient, meta, perturbation
 
-__all__ = ["cams", "gradient", "meta", "perturbation"]
+__all__ = ["attention", "cams", "gradient", "meta", "perturbation"]
 
 
 __dir__ = __all__.copy

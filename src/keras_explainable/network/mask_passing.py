@@ -16,6 +16,15 @@ def makes_mask(step: Any) -> bool:
     return isinstance(layer, keras.Layer) and type(layer).compute_mask is not known
 
 
+def starts_mask(step: Any) -> bool:
+    """Return whether a step may give its output a mask though no input has one."""
+    layer = step.operation
+    if isinstance(layer, layers.Masking) or getattr(layer, "mask_zero", False):
+        return True
+    own = not type(layer).__module__.startswith("keras.")
+    return own and makes_mask(step) and not hasattr(layer, "mask_zero")
+
+
 def passes_mask(step: Any) -> bool:
     """Return whether a step gives its output the mask of its input."""
     supports = getattr(step.operation, "supports_masking", False)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -34,10 +35,13 @@ _lock = threading.RLock()  # Calls add nodes to the layers inside, which are tak
 
 def calls_own_layer(step: Step) -> bool:
     """Return whether a step calls a layer of the user's, with tensors only."""
-    layer = step.operation
-    if not isinstance(layer, keras.Layer) or not step.is_plain():
-        return False
-    if type(layer).__module__.startswith(_KNOWN):
+    return step.is_plain() and is_own_layer(step.operation)
+
+
+def is_own_layer(layer: Any) -> bool:
+    """Return whether it is a layer of the user's that does nothing with masks."""
+    known = type(layer).__module__.startswith(_KNOWN)
+    if known or not isinstance(layer, keras.Layer):
         return False
     masks = accepts_parameter(layer.call, "mask")
     own_masks = type(layer).compute_mask is not keras.Layer.compute_mask
@@ -110,9 +114,29 @@ def computes_the_same(step: Step, graph: Graph) -> bool:
         step: Step, which is run on random inputs.
         graph: From ``example_operations``.
     """
+    return _agree(lambda *x: replace(step, args=x).call(), graph, graph.inputs)
+
+
+def reads_to_the_same(step: Step, graph: Graph) -> bool:
+    """Return the same for a graph whose inputs are what the step reads.
+
+    Each tensor is among them once; they may have unknown sizes.
+    """
+    symbols = tuple(
+        keras.KerasTensor([n or ROWS for n in x.shape], x.dtype) for x in graph.inputs
+    )
+    reads = [*{id(x): x for x in step.reads}]
+
+    def run(*tensors: Tensor) -> Any:
+        return [*step.run(dict(zip(reads, tensors, strict=True))).values()]
+
+    return _agree(run, graph, symbols)
+
+
+def _agree(function: Callable[..., Any], graph: Graph, symbols: Any) -> bool:
     try:
-        of_layer = _results(lambda *x: replace(step, args=x).call(), graph.inputs)
-        of_graph = _results(lambda *x: graph.run(x), graph.inputs)
+        of_layer = _results(function, symbols)
+        of_graph = _results(lambda *x: graph.run(x), symbols)
     except Exception:  # A layer may refuse these inputs, or they have no derivative.
         return False
     pairs = zip(of_layer, of_graph, strict=True)
@@ -159,18 +183,31 @@ def _inner_graph(step: Step) -> Graph | None:
 def _graph_of_call(layer: keras.Layer, args: tuple[Any, ...]) -> Graph | None:
     symbols = map_structure(symbol_like, args)
     mode = {"training": False} if accepts_parameter(layer.call, "training") else {}
+    return graph_of_operations(symbols, layer, partial(layer.call, *symbols, **mode))
+
+
+def graph_of_operations(
+    inputs: Any, layer: keras.Layer | None, function: Callable[[], Any]
+) -> Graph | None:
+    """Return the graph of what a function does with symbols; None if it is unknown.
+
+    Args:
+        inputs: Symbols that no step has written, which the function is bound to.
+        layer: Layer that it calls, which is only read.
+        function: Function without arguments.
+    """
     try:
         with _lock, backend.state_kept(), _nodes_kept(layer):
-            outputs = layer.call(*symbols, **mode)
-            return Graph(symbols, tuple(_steps_to(flatten(outputs), set())), outputs)
+            outputs = function()
+            return Graph(inputs, tuple(_steps_to(flatten(outputs), set())), outputs)
     except Exception:  # Whatever a function raises that takes no symbolic tensors.
         return None
 
 
 @contextmanager
-def _nodes_kept(layer: keras.Layer) -> Iterator[None]:
+def _nodes_kept(layer: keras.Layer | None) -> Iterator[None]:
     """Take away the nodes that are added to the layers inside."""
-    held = held_layers(layer)
+    held = held_layers(layer) if layer else []
     lists = [x for each in held for x in (each._inbound_nodes, each._outbound_nodes)]
     lengths = [*map(len, lists)]
     try:

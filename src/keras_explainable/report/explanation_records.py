@@ -27,6 +27,9 @@ METHODS = {
     "d_minmaxcam": "D-MinMax-CAM",
     "minmaxgradcam": "MinMax-Grad-CAM",
     "d_minmaxgradcam": "D-MinMax-Grad-CAM",
+    "attention_rollout": "Attention rollout",
+    "gradient_attention_rollout": "Gradient attention rollout",
+    "transformer_attribution": "Transformer attribution",
     "occlusion": "Occlusion",
     "rise": "RISE",
 }
