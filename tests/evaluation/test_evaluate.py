@@ -227,3 +227,27 @@ def test_shortcuts_are_called_by_name_or_as_partials():
     expected = metrics.sparseness(maps).mean(axis=-1)
     np.testing.assert_allclose(found.samples[1, 0, 1], expected, 1e-4, 1e-5)
     assert found.facts["parameters of methods"][1] == "smoothgrad(repetitions=2)"
+
+
+def test_own_metrics_are_given_every_seed():
+    @higher_is_better
+    def drawn(maps, seed, method=None, masks=None):
+        return np.random.default_rng(seed).normal(size=len(maps))
+
+    maps = {"maps": unit_maps()}
+    found = evaluate(maps, linear(), X, UNITS, {"drawn": drawn}, repetitions=3)
+    assert len({*found.samples[0, 0, :, 0].tolist()}) == 3
+    means = found.samples.mean(axis=-1)
+    expected = means.std(axis=2, ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(found.monte_carlo_error, expected)
+    assert found.notes == ()
+
+
+def test_postprocessed_maps_are_told_where_values_are_compared():
+    model = linear()
+    methods = {"values": input_x_gradient, "magnitudes": "input_x_gradient"}
+    found = evaluate(methods, model, X, UNITS, ["completeness_gap", "deletion"])
+    np.testing.assert_allclose(found.scores[0, 0], 0, atol=1e-4)
+    assert found.scores[1, 0].min() > 0.01
+    [note] = found.notes
+    assert "maps of magnitudes are postprocessed" in note

@@ -51,7 +51,7 @@ def demanding(maps, strength):
         ({"masks": MASKS[:, :2]}, ValueError, "`masks` must have the size"),
         ({"masks": 0 * MASKS}, ValueError, "at least one pixel.*and 1 more"),
         ({"masks": MASKS[:4]}, ValueError, "`masks` must have the size"),
-        ({"y": UNITS[:4]}, ValueError, "units of each of the 6"),
+        ({"y": UNITS[:4]}, ValueError, "of each of the 6 inputs"),
         ({"x": {"a": X}}, ValueError, "`x` must be an array"),
         ({"repetitions": 0}, ValueError, "`repetitions` must be at least 1"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0"),

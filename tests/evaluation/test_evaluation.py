@@ -10,6 +10,7 @@ from support.small_models import images, some_units
 
 import keras_explainable as ke
 from keras_explainable import metrics
+from keras_explainable.evaluation import evaluation as evaluation_module
 from keras_explainable.evaluation import scored_images
 from keras_explainable.evaluation.paired_differences import fewest_images, interval
 
@@ -183,3 +184,66 @@ def test_plots_show_means_and_intervals(evaluation, tmp_path):
     few = replace(evaluation, samples=evaluation.samples[..., :2], ids=np.arange(2))
     few.plot(tmp_path / "few.png")
     assert (tmp_path / "few.png").stat().st_size > 1000
+
+
+def test_the_best_is_chosen_among_images_that_all_methods_have():
+    """The other method is better on each of them, but has difficult ones besides."""
+    scores = np.array([[1.0, 1.0, np.nan, np.nan], [1.1, 1.1, 0.1, 0.1]])
+    known = ke.Evaluation(
+        scores[:, None, None],
+        np.arange(4),
+        ("a", "b"),
+        ("up",),
+        (),
+        (True,),
+        (),
+        {},
+    )
+    assert known.mean[0, 0] > known.mean[1, 0]
+    assert known.best("up") == "b"
+    apart = replace(
+        known, samples=np.where([[[[1, 0, 1, 0]]], [[[0, 1, 0, 1]]]], 1.0, np.nan)
+    )
+    assert apart.best("up") is None
+    assert "*" not in str(apart).split("\n", 1)[1].split("higher")[0]
+
+
+def test_draws_that_all_images_share_are_no_errors_of_images():
+    """The weights of mprt, for example, are those of a seed."""
+    shifts = np.random.default_rng(0).normal(size=(1, 1, 30, 1))
+    samples = shifts + np.zeros((1, 1, 30, 50))
+    common = {evaluation_module.COMMON: ["up"]}
+    known = ke.Evaluation(
+        samples, np.arange(50), ("a",), ("up",), (), (True,), (), common
+    )
+    wanted = shifts.std(ddof=1) / np.sqrt(30)
+    np.testing.assert_allclose(known.monte_carlo_error, [[wanted]])
+    own = replace(known, facts={})
+    np.testing.assert_allclose(own.monte_carlo_error, [[wanted / np.sqrt(50)]])
+
+
+def test_files_may_have_any_name(evaluation, tmp_path):
+    evaluation.save(tmp_path / "scores")
+    assert ke.Evaluation.load(tmp_path / "scores").facts == evaluation.facts
+    np.save(tmp_path / "other.npy", np.zeros(3))
+    (tmp_path / "text").write_text("no archive")
+    for name in ("other.npy", "text"):
+        with pytest.raises(ValueError, match=r"`Evaluation\.save` wrote; received"):
+            ke.Evaluation.load(tmp_path / name)
+
+
+def test_only_evaluations_of_the_same_kind_are_merged():
+    def found(y, metric, ids):
+        return evaluate({"a": "gradients"}, linear(), X[:2], y, {"d": metric}, ids=ids)
+
+    plain = partial(metrics.deletion, steps=2)
+    one = found(UNITS[:2], plain, [0, 1])
+    baseline = np.zeros(X.shape[1:], "float32")
+    baseline[1, 1] = 1
+    others = (None, plain), (UNITS[:2], partial(plain, baseline=baseline))
+    for y, metric in others:
+        with pytest.raises(ValueError, match="of the same model, methods"):
+            one.merged(found(y, metric, [2, 3]))
+    with pytest.raises(TypeError, match="must be an Evaluation"):
+        one.merged(None)
+    assert one != found(UNITS[:2], plain, [0, 1])  # Without an error of NumPy's.

@@ -50,7 +50,9 @@ def test_weights_are_shuffled_layer_by_layer(monkeypatch, order):
     before = [numpy(x).copy() for x in model.weights]
     copied = randomization._copy
     monkeypatch.setattr(
-        randomization, "_copy", lambda x: copies.append(copied(x)) or copies[0]
+        randomization,
+        "_copy",
+        lambda *a, **b: copies.append(copied(*a, **b)) or copies[0],
     )
 
     def method(_, inputs, indices, *, rows=1):
@@ -137,3 +139,32 @@ def test_errors():
     one = keras.Model(inputs, layers.Dense(1)(layers.Flatten()(inputs)))
     with pytest.raises(ValueError, match="at least two units; received 1"):
         random_logit(SIGNED, one, X, verbose=0)
+
+
+def test_weights_of_other_outputs_do_not_count():
+    inputs = keras.Input((6, 6, 1))
+    flat = layers.Flatten()(layers.Conv2D(2, 3, activation="tanh")(inputs))
+    heads = [layers.Dense(3)(flat), layers.Dense(3)(flat)]
+    one, two = keras.Model(inputs, heads[0]), keras.Model(inputs, heads)
+    x = np.random.default_rng(0).normal(size=(2, 6, 6, 1)).astype("float32")
+    for order in ORDERS:
+        found, expected = (
+            mprt(SIGNED, model, x, [0, 1], order=order, verbose=0)
+            for model in (two, one)
+        )
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_steps_with_constant_maps_are_left_out(monkeypatch):
+    steps = iter([0.5, np.nan, 0.1, np.nan])
+    monkeypatch.setattr(
+        randomization, "correlation", lambda a, b: np.full((3, 1), next(steps))
+    )
+    scores = mprt(SIGNED, network(), IMAGES, [0, 1, 2], verbose=0)
+    np.testing.assert_allclose(scores, 0.3)
+
+
+@pytest.mark.parametrize("y", [[0, 1], 3, np.zeros((3, 2, 1), int)])
+def test_units_belong_to_the_images(y):
+    with pytest.raises(ValueError, match="of each of the 3 inputs; received shape"):
+        random_logit(SIGNED, network(), IMAGES, y, verbose=0)

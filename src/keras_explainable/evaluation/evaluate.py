@@ -10,6 +10,7 @@ from keras_explainable.evaluation.named_methods import named_methods
 from keras_explainable.evaluation.named_metrics import named_metrics
 from keras_explainable.evaluation.scored_images import ScoredImages
 from keras_explainable.metrics.data_arrays import checked_inputs
+from keras_explainable.network.model_inputs import shape_text
 from keras_explainable.types import Model
 
 
@@ -40,7 +41,8 @@ def evaluate(
             such as "gradcam", whose maps are postprocessed; a method of ``ke.methods``,
             whose maps are not; or, in a dictionary, maps (N, H, W, K) computed before.
         model: Keras model with one input, which is never changed.
-        x: Images (N, H, W, C), or other inputs of one size: an array, list or tensor.
+        x: Images (N, H, W, C), or other inputs of one size with spatial axes, such as
+            signals (N, T, C): an array, list or tensor.
         y: Units, None or a target without data, as for ``ke.explain``.
         metrics: Metrics by name, or a list of them or of their names in ``ke.metrics``.
             Parameters are given by ``functools.partial``. A function of your own takes
@@ -52,9 +54,9 @@ def evaluate(
         controls: Whether the table also has maps that know nothing of the model: random
             maps, edges (the Sobel filter), brightness, and a centred Gaussian.
         repetitions: Number of seeds, from ``seed`` on, of whatever is drawn at random:
-            methods and metrics with a parameter ``seed``. A score is the mean over
-            them. What draws nothing is computed once. With one repetition, it is not
-            known how much the draws matter.
+            methods and metrics with a parameter ``seed``; give ``smooth(...)`` one. A
+            score is the mean over them. What draws nothing is computed once. With one
+            repetition, it is not known how much the draws matter.
         seed: Integer >= 0, the first seed.
         ids: One integer >= 0 for each image, by default its position; random draws
             depend on it and on the seed.
@@ -79,6 +81,11 @@ def evaluate(
     checks.integer("seed", seed, 0)
     check_model(model)
     inputs = checked_inputs(x, "`evaluate`")
+    if inputs.ndim < 3:
+        raise ValueError(
+            "`x` must have spatial axes, such as (N, H, W, C), to be evaluated; "
+            f"received shape {shape_text(inputs.shape)}."
+        )
     scored = ScoredImages(
         model,
         inputs,

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,11 @@ from keras_explainable.evaluation.paired_differences import (
 from keras_explainable.metrics.map_arrays import Floats
 from keras_explainable.plotting import score_dots
 
+#: The name of the fact that lists metrics with the same draws for all images.
+COMMON = "metrics with draws common to all images"
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
     """Scores of M methods by Q metrics for N images, as ``ke.evaluate`` returns them.
 
@@ -65,7 +70,8 @@ class Evaluation:
     def std_error(self) -> Floats:
         """The standard error of the mean over images, (M, Q); NaN for one image.
 
-        It includes what the random draws add, as they differ from image to image.
+        It includes what random draws add that differ from image to image, as most do,
+        but not those that all images share, such as the weights of ``mprt``.
         """
         count = self.images
         squares = _mean((self.scores - self.mean[..., None]) ** 2)
@@ -82,8 +88,13 @@ class Evaluation:
         repetitions = self.samples.shape[2]
         if repetitions == 1:
             return np.full_like(self.mean, np.nan)
-        variances = self.samples.var(axis=2, ddof=1) / repetitions
-        return np.sqrt(_mean(variances) / np.maximum(self.images, 1))
+        drawn = np.ptp(self.samples, axis=2) > 0  # Rounding is no draw.
+        variances = np.where(drawn, self.samples.var(axis=2, ddof=1), 0) / repetitions
+        variances[np.isnan(self.scores)] = np.nan
+        own = np.sqrt(_mean(variances) / np.maximum(self.images, 1))
+        of_all = _mean(self.samples).std(axis=2, ddof=1) / np.sqrt(repetitions)
+        are_common = [name in self.facts.get(COMMON, ()) for name in self.metrics]
+        return np.where(are_common, of_all, own)
 
     def intervals(self, confidence: float = 0.95) -> Floats:
         """Return the confidence interval of each mean over images, (M, Q, 2).
@@ -134,12 +145,22 @@ class Evaluation:
         ]
 
     def best(self, metric: str) -> str | None:
-        """Return the method with the best mean, or None if there are no scores."""
+        """Return the method with the best mean; None if that cannot be told.
+
+        Methods are compared on the images for which all of them have a score, but for
+        methods that have none at all.
+        """
         checks.one_of("metric", metric, self.metrics)
         column = self.metrics.index(metric)
+        scores = self.scores[:, column]
+        finite = np.isfinite(scores)
+        scored = finite.any(axis=1)
+        common = finite[scored].all(axis=0)
+        if not common.any() or not scored.any():
+            return None
         sign = 1 if self.higher_is_better[column] else -1
-        means = np.nan_to_num(sign * self.mean[:, column], nan=-np.inf)
-        return self.methods[int(means.argmax())] if means.max() > -np.inf else None
+        means = sign * scores[scored][:, common].mean(axis=1)
+        return self.methods[int(np.flatnonzero(scored)[means.argmax()])]
 
     def __str__(self) -> str:
         return score_table.text(self)
@@ -190,10 +211,11 @@ class Evaluation:
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to a NumPy archive at ``path``, which ends in .npz."""
+        """Write everything to a NumPy archive at ``path``."""
         others = {name: getattr(self, name) for name in (*_NAMES, "notes", "facts")}
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        np.savez(path, evaluation=np.array(json.dumps(others)), **arrays)
+        with Path(path).open("wb") as file:  # NumPy would add ".npz" to a path.
+            np.savez(file, evaluation=np.array(json.dumps(others)), **arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Evaluation":
@@ -202,13 +224,12 @@ class Evaluation:
         Raises:
             ValueError: If ``path`` is any other archive.
         """
+        if Path(path).exists() and not zipfile.is_zipfile(path):
+            raise _unknown(path, "is no archive")
         with np.load(path, allow_pickle=False) as file:
             missing = {*_ARRAYS, "evaluation"} - {*file.files}
             if missing:
-                raise ValueError(
-                    "`path` must be an archive that `Evaluation.save` wrote; received "
-                    f"{os.fspath(path)!r}, which lacks {sorted(missing)}."
-                )
+                raise _unknown(path, f"lacks {sorted(missing)}")
             arrays = {name: file[name] for name in _ARRAYS}
             others = json.loads(str(file["evaluation"]))
         facts = others.pop("facts")
@@ -234,6 +255,13 @@ class Evaluation:
         )
 
 
+def _unknown(path: str | os.PathLike[str], reason: str) -> ValueError:
+    return ValueError(
+        "`path` must be an archive that `Evaluation.save` wrote; received "
+        f"{os.fspath(path)!r}, which {reason}."
+    )
+
+
 _ARRAYS = ("samples", "ids")
 _NAMES = ("methods", "metrics", "controls", "higher_is_better")
 
@@ -256,6 +284,8 @@ def _check_confidence(confidence: Any) -> None:
 
 
 def _check_mergeable(one: Evaluation, other: Evaluation) -> None:
+    if not isinstance(other, Evaluation):
+        raise TypeError(f"`other` must be an Evaluation; received {other!r:.60}.")
     different = [
         name for name in _NAMES if getattr(one, name) != getattr(other, name)
     ] + [

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.engine import shortcuts
+from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.engine.explainer import explainer, takes_seed
 from keras_explainable.evaluation.controls import CONTROLS
 from keras_explainable.execution.compilation import describe, display_name
@@ -78,8 +79,9 @@ def named_methods(
     names = [each.name for each in found]
     if not pairs or len({*names}) < len(names):
         raise ValueError(
-            "`methods` must be at least one method, with a name of its own for each; "
-            f"received {names}."
+            "`methods` must be at least one method, with a name of its own for each, "
+            "other than those of controls (a dictionary gives names); received "
+            f"{names}."
         )
     return found
 
@@ -99,7 +101,7 @@ def _method(name: str, given: Any, inputs: tuple[int, ...]) -> Method:
     if callable(given):
         explainer(given)  # Raises for what is no method.
         return Method(name, given)
-    maps = np.asarray(given)
+    maps = as_numpy(given, f"methods[{name!r}]")
     if maps.shape[:-1] != inputs[:-1] or maps.ndim != len(inputs):
         wanted = shape_text((*inputs[:-1], "K"))
         raise ValueError(

@@ -31,12 +31,31 @@ class Metric:
         function: The metric, or a partial of it.
         higher_is_better: Its orientation.
         takes: Names of ``GIVEN`` and ``OPTIONS`` that it takes.
+        needs: Those of them that have no default.
     """
 
     name: str
     function: Callable[..., Any]
     higher_is_better: bool
     takes: frozenset[str]
+    needs: frozenset[str]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a function of the user's."""
+        return unwrapped(self.function) not in vars(known).values()
+
+    @property
+    def draws_for_all(self) -> bool:
+        """Whether all images may share its draws."""
+        return unwrapped(self.function) is known.mprt or (
+            self.is_own and "seed" in self.takes
+        )
+
+    @property
+    def compares_values(self) -> bool:
+        """Whether it compares sums of a map with the model's outputs."""
+        return getattr(unwrapped(self.function), "compares_values", False)
 
     @property
     def description(self) -> str:
@@ -53,8 +72,8 @@ class Metric:
         parameters = inspect.signature(self.function).parameters
         baseline = parameters["baseline"].default if "baseline" in parameters else None
         is_drawn = isinstance(baseline, str) and baseline in DRAWN
-        own = "draws" in parameters or "method" in self.takes or is_drawn
-        return own or _has_ties(maps)
+        draws = "draws" in parameters or "method" in self.takes or is_drawn
+        return self.is_own or draws or _has_ties(maps)
 
     def __call__(self, **data: Any) -> Floats:
         """Return the scores (N,) of images, means over their units.
@@ -96,10 +115,10 @@ def named_metrics(metrics: Any, has_masks: bool) -> list[Metric]:
     names = [each.name for each in found]
     if not found or len({*names}) < len(names):
         raise ValueError(
-            "`metrics` must be at least one metric, with a name of its own for each; "
-            f"received {names}."
+            "`metrics` must be at least one metric, with a name of its own for each "
+            f"(a dictionary gives names); received {names}."
         )
-    needy = [each.name for each in found if "masks" in each.takes]
+    needy = [each.name for each in found if "masks" in each.needs]
     if needy and not has_masks:
         raise ValueError(
             f"`masks` must be given for {', '.join(needy)}; received None."
@@ -121,7 +140,7 @@ def _metric(name: str, given: Any) -> Metric:
             "`metrics` must have the attribute `higher_is_better`, True or False; "
             f"received {name!r} without it."
         )
-    return Metric(name, function, orientation, _taken(name, function))
+    return Metric(name, function, orientation, *_taken(name, function))
 
 
 def _known(name: str) -> Any:
@@ -138,10 +157,19 @@ def _is_metric(function: Any) -> bool:
     return hasattr(function, "higher_is_better")
 
 
-def _taken(name: str, function: Callable[..., Any]) -> frozenset[str]:
-    """Return what a metric is given: what it takes and no partial has bound."""
+def _taken(
+    name: str, function: Callable[..., Any]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what a metric takes and no partial has bound, and what it needs of it."""
     bound = bound_keywords(function)
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError as error:
+        unknown = {*bound} - {*inspect.signature(unwrapped(function)).parameters}
+        raise TypeError(
+            f"`metrics` must have parameters of their own; {name!r} has no parameter "
+            f"{', '.join(map(repr, sorted(unknown)))}."
+        ) from error
     named = [each for each in parameters if each.kind not in (each.VAR_KEYWORD,)]
     missing = [
         each.name
@@ -153,8 +181,10 @@ def _taken(name: str, function: Callable[..., Any]) -> frozenset[str]:
             f"`metrics` must have values for all but {', '.join(GIVEN + OPTIONS)}; "
             f"{name!r} also needs {', '.join(missing)}: use `functools.partial`."
         )
-    taken = {each.name for each in named if each.name not in bound}
-    return frozenset(taken & {*GIVEN, *OPTIONS})
+    taken = {x.name: x for x in named if x.name not in bound}
+    taken = {key: x for key, x in taken.items() if key in (*GIVEN, *OPTIONS)}
+    needed = (key for key, x in taken.items() if x.default is x.empty)
+    return frozenset(taken), frozenset(needed)
 
 
 def _has_ties(maps: NDArray[Any]) -> bool:

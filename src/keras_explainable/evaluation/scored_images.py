@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from keras_explainable.common.warnings import warn
 from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.engine.progress_bar import Progress
-from keras_explainable.evaluation.evaluation import Evaluation
+from keras_explainable.evaluation.evaluation import COMMON, Evaluation
 from keras_explainable.evaluation.named_methods import Method
 from keras_explainable.evaluation.named_metrics import Metric
+from keras_explainable.execution.compilation import describe
+from keras_explainable.execution.method_checks import is_shortcut
 from keras_explainable.inspection.model_fingerprint import fingerprint
 from keras_explainable.metrics.data_arrays import checked_units
 from keras_explainable.metrics.map_arrays import Floats, checked_masks
@@ -66,11 +68,11 @@ class ScoredImages:
 
     def check(self) -> None:
         """Raise for units and masks that do not fit, before anything is computed."""
-        units = self.units
-        if isinstance(units, np.ndarray) and len(units) != len(self.inputs):
+        _ = self.units
+        if len({*self.ids.tolist()}) < len(self.ids):
             raise ValueError(
-                f"`y` must be units of each of the {len(self.inputs)} inputs; received "
-                f"shape {shape_text(units.shape)}."
+                "`ids` must be another integer for each image, as random draws depend "
+                f"on it; received {self.ids.tolist()!r:.60}."
             )
         if self.masks is not None:
             is_of_units = self.masks.ndim == self.inputs.ndim
@@ -98,8 +100,10 @@ class ScoredImages:
             "model": fingerprint(self.model),
             "seed": self.seeds[0],
             "repetitions": len(self.seeds),
+            "units": self._kind_of_units(),
             "parameters of methods": [each.description for each in self.methods],
             "parameters of metrics": [each.description for each in self.metrics],
+            COMMON: [each.name for each in self.metrics if each.draws_for_all],
         }
         return Evaluation(
             samples,
@@ -111,6 +115,11 @@ class ScoredImages:
             tuple(self.notes),
             facts,
         )
+
+    def _kind_of_units(self) -> str:
+        if isinstance(self.units, np.ndarray):
+            return f"{self.units.reshape(len(self.units), -1).shape[1]} of each image"
+        return "all" if self.units is None else describe(self.units)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -131,9 +140,15 @@ class ScoredImages:
         """Write the scores (Q, R, n) of a method, those of a metric at each step."""
         drawn = _DrawnMaps(lambda seed: self._maps(method, where, seed), method.draws)
         for metric, scores in zip(self.metrics, found, strict=True):
-            if "method" in metric.takes and method.function is None:
+            if "method" in metric.needs and method.function is None:
                 self._note(f"{metric.name} needs a method; {method.name} are maps.")
             else:
+                if metric.compares_values and is_shortcut(method.function):
+                    self._note(
+                        f"{metric.name} compares values with the model's, but maps of "
+                        f"{method.name} are postprocessed; methods of `ke.methods` "
+                        "return their own."
+                    )
                 self._repeat(method, metric, where, drawn, scores)
             yield
 

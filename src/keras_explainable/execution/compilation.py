@@ -3,10 +3,12 @@
 import functools
 import inspect
 import weakref
+import zlib
 from collections.abc import Callable, Hashable, Mapping
 from types import FunctionType
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_explainable import backend
@@ -20,6 +22,9 @@ from keras_explainable.types import Method, Model, Tensor
 _cache = ModelCache(capacity=16)
 
 _OWN = __name__.partition(".")[0]
+
+#: Arrays with more values are described by a checksum.
+_SHOWN_VALUES = 16
 
 
 def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
@@ -136,14 +141,18 @@ def describe(function: Any) -> str:
     """Return the display name of a callable, with the parameters of a partial."""
     params: dict[str, str] = {}
     while isinstance(function, functools.partial):
-        own = {
-            name: describe(value) if callable(value) else repr(value)
-            for name, value in function.keywords.items()
-        }
+        own = {name: _described(value) for name, value in function.keywords.items()}
         params = own | params
         function = function.func
     listed = ", ".join(f"{name}={text}" for name, text in sorted(params.items()))
     return f"{display_name(function)}({listed})" if params else display_name(function)
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.size > _SHOWN_VALUES:
+        number = zlib.crc32(np.ascontiguousarray(value).tobytes())
+        return f"array{value.shape} {number:08x}"  # Others have another number.
+    return describe(value) if callable(value) else repr(value)
 
 
 def _checked(results: Any, method: Method, count: int) -> tuple[Tensor, ...]:

@@ -23,7 +23,7 @@ Drawn = Callable[[np.random.Generator, int], Booleans]
 
 
 @higher_is_better
-@perturbing_metric(logits=True)
+@perturbing_metric(logits=None)
 def faithfulness_correlation(
     batch: MapBatch, *, size: int | None = None, draws: int = 100, baseline: Any = 0.0
 ) -> Floats:
@@ -41,8 +41,9 @@ def faithfulness_correlation(
         size: Number of pixels in a set, below that of the image; None for a tenth.
         draws: Number of sets, at least 2.
 
-    The other arguments and the errors are those of ``ke.metrics.deletion``, but the
-    scores are logits by default.
+    The other arguments and the errors are those of ``ke.metrics.deletion``, but
+    ``logits=None``, the default, takes what ``ke.explain`` explains: logits, or the
+    value of a target.
 
     Reference: Bhatt et al., 2020, https://arxiv.org/abs/2005.00631
     """
@@ -51,7 +52,7 @@ def faithfulness_correlation(
 
 
 @higher_is_better
-@perturbing_metric(logits=True)
+@perturbing_metric(logits=None)
 def sensitivity_n(
     batch: MapBatch,
     *,
@@ -71,8 +72,9 @@ def sensitivity_n(
             80 % of the pixels, with equal ratios.
         draws: Number of sets of each size, at least 2.
 
-    The other arguments and the errors are those of ``ke.metrics.deletion``, but the
-    scores are logits by default.
+    The other arguments and the errors are those of ``ke.metrics.deletion``, but
+    ``logits=None``, the default, takes what ``ke.explain`` explains: logits, or the
+    value of a target.
 
     Reference: Ancona et al., 2018, https://arxiv.org/abs/1711.06104
     """
@@ -80,11 +82,13 @@ def sensitivity_n(
     usual = np.unique(np.rint(np.geomspace(1, most, 5)).astype("int64"))
     given: Any = usual.tolist() if n is None else n
     sizes = [*given] if np.ndim(given) else [given]
+    if not sizes:
+        raise ValueError(f"`n` must be at least one size; received {n!r}.")
     return np.mean(_correlations(batch, "n", sizes, draws, baseline), axis=1)
 
 
 @lower_is_better
-@perturbing_metric(logits=True)
+@perturbing_metric(logits=None)
 def infidelity(
     batch: MapBatch,
     *,
@@ -106,8 +110,9 @@ def infidelity(
         scaled: Whether a is the factor that makes the score of each map smallest, so
             that its scale does not count; by default a = 1.
 
-    The other arguments and the errors are those of ``ke.metrics.deletion``, but the
-    scores are logits by default.
+    The other arguments and the errors are those of ``ke.metrics.deletion``, but
+    ``logits=None``, the default, takes what ``ke.explain`` explains: logits, or the
+    value of a target.
 
     Reference: Yeh et al., 2019, https://arxiv.org/abs/1901.09392
     """

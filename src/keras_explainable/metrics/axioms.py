@@ -12,7 +12,7 @@ from keras_explainable.sampling.schedule import Copies
 
 
 @lower_is_better
-@perturbing_metric(logits=True)
+@perturbing_metric(logits=None)
 def completeness_gap(batch: MapBatch, *, baseline: Any = 0.0) -> Floats:
     """Return how far each map is from adding up to the score (N, K).
 
@@ -21,7 +21,8 @@ def completeness_gap(batch: MapBatch, *, baseline: Any = 0.0) -> Floats:
     It is 0 for the attributions of a linear model, and small for integrated gradients
     with enough steps, in units of the output. The baseline must be that of the method.
     Lower is better. The arguments and errors are those of ``ke.metrics.deletion``, but
-    the scores are logits by default.
+    ``logits=None``, the default, takes what ``ke.explain`` explains: logits, or the
+    value of a target.
 
     Reference: Sundararajan et al., 2017, https://arxiv.org/abs/1703.01365
     """

@@ -51,7 +51,8 @@ def checked_units(model: Model, inputs: NDArray[Any], y: Any, user: str) -> Any:
     of the inputs are scored for the same ones.
 
     Raises:
-        ValueError: If ``y`` is a target with data of each image.
+        ValueError: If ``y`` is a target with data of each image, or units of another
+            number of inputs.
     """
     if count := top_count(y):
         return as_numpy(top_units(_outputs(model, inputs), count), "y")
@@ -61,7 +62,15 @@ def checked_units(model: Model, inputs: NDArray[Any], y: Any, user: str) -> Any:
             f"`y` must be units or a target without data for {user}; received a target "
             "with data of each image."
         )
-    return y if y is None or target else as_numpy(y, "y")
+    if y is None or target:
+        return y
+    units = as_numpy(y, "y")
+    if units.ndim not in (1, 2) or len(units) != len(inputs):
+        raise ValueError(
+            f"`y` must be units (N,) or (N, K) of each of the {len(inputs)} inputs; "
+            f"received shape {shape_text(units.shape)}."
+        )
+    return units
 
 
 def unit_count(model: Model, inputs: NDArray[Any]) -> int:

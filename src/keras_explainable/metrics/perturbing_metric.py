@@ -27,14 +27,15 @@ from keras_explainable.types import Model
 Metric = Callable[..., Any]
 
 
-def perturbing_metric(logits: bool) -> Callable[[Callable[..., Floats]], Metric]:
+def perturbing_metric(logits: bool | None) -> Callable[[Callable[..., Floats]], Metric]:
     """Return the decorator that makes a metric of a function of batches.
 
     The function takes a ``MapBatch`` and the parameters of the metric, and returns
     scores (N, ...).
 
     Args:
-        logits: Default of the metric's parameter of this name.
+        logits: Default of the metric's parameter of this name; None for metrics that
+            compare values of maps with outputs: what ``ke.explain`` explains.
     """
     default = logits
 
@@ -46,7 +47,7 @@ def perturbing_metric(logits: bool) -> Callable[[Callable[..., Floats]], Metric]
             maps: Any,
             y: Any = None,
             *,
-            logits: bool = default,
+            logits: bool | None = default,
             batch_size: int | None = None,
             ids: Any = None,
             seed: int = 0,
@@ -65,6 +66,7 @@ def perturbing_metric(logits: bool) -> Callable[[Callable[..., Floats]], Metric]
 
         signature = _signature(metric, function)
         metric.__signature__ = signature  # type: ignore[attr-defined]
+        metric.compares_values = default is None  # type: ignore[attr-defined]
         return metric
 
     return metric_of
@@ -87,7 +89,7 @@ def scores_of_data(
     maps: Any,
     y: Any,
     *,
-    logits: bool,
+    logits: bool | None,
     batch_size: int | None,
     ids: Any,
     seed: int,
@@ -97,7 +99,8 @@ def scores_of_data(
 
     The other arguments and the errors are those of ``ke.metrics.deletion``.
     """
-    checks.boolean("logits", logits)
+    if logits is not None:
+        checks.boolean("logits", logits)
     checks.integer("seed", seed, 0)
     if batch_size is not None:
         checks.integer("batch_size", batch_size, 1)
@@ -121,7 +124,7 @@ def scores_of_data(
     return np.concatenate(found)
 
 
-def _prepared(model: Model, x: Any, y: Any, logits: bool) -> PreparedNetwork:
+def _prepared(model: Model, x: Any, y: Any, logits: bool | None) -> PreparedNetwork:
     target = as_target(y, logits)
     target = target and target.with_inputs(x)
     options: dict[str, Any] = {"logits": logits, "lower": True}

@@ -52,7 +52,7 @@ def deletion(batch: MapBatch, *, steps: int = 100, baseline: Any = 0.0) -> Float
             maximum of the image, one draw for each of them; or "noisy_linear", the
             weighted mean of the neighbours with a little noise (ROAD), for images only.
         logits: False scores what the model returns, such as probabilities; True the
-            logits, as ``ke.explain`` does.
+            logits; None what ``ke.explain`` explains: logits, or the value of a target.
         batch_size: The most copies that go through the network at once. By default, a
             number that suits the model. It does not change the scores.
         ids: One integer >= 0 for each image, by default its position; random draws

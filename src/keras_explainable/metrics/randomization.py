@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from keras_explainable.common import checks
 from keras_explainable.common.optional_packages import require
+from keras_explainable.common.structures import first_of
 from keras_explainable.engine.explainer import explainer, takes_seed
 from keras_explainable.engine.model_checks import check_model
 from keras_explainable.engine.progress_bar import Progress
@@ -25,10 +26,11 @@ from keras_explainable.metrics.data_arrays import (
     checked_units,
     unit_count,
 )
-from keras_explainable.metrics.map_arrays import Floats, flat_maps
+from keras_explainable.metrics.map_arrays import Floats, flat_maps, share
 from keras_explainable.metrics.orientation import lower_is_better
 from keras_explainable.metrics.random_draws import UNITS, WEIGHTS, generator
 from keras_explainable.network.layers_of_model import layers_reversed, trained_weights
+from keras_explainable.targets.target import Target
 from keras_explainable.types import Method, Model
 
 USER = "metrics of randomisation"
@@ -57,8 +59,10 @@ def mprt(
     This is the model parameter randomisation test. map_l is the map of a copy of the
     model in which the weights of layer l were shuffled, each weight array by itself.
     The similarity is Spearman's rank correlation: 1 for a method that ignores the
-    weights, and about 0 for maps without anything in common. NaN for constant maps.
-    The model itself is never changed. Lower is better.
+    weights, and about 0 for maps without anything in common. A step whose map_l is
+    constant is left out of the mean; NaN if all are, or map(x) is. Of several outputs,
+    the weights are those of the first, unless ``y`` is a target. The model itself is
+    never changed. Lower is better.
 
     Args:
         method: Explaining method, as for ``ke.explain``, or a shortcut. One that draws
@@ -90,7 +94,7 @@ def mprt(
     """
     checks.one_of("order", order, ORDERS)
     maps_of, inputs, units = _explained(method, model, x, y, seed, ids, params)
-    copy = _copy(model)
+    copy = _copy(model, whole=isinstance(units, Target))
     groups = _weights_by_layer(copy)
     progress = Progress(model, None, verbose, 1, len(inputs))
     report, steps = progress.of_batch(len(inputs)), 1 if order == "all" else len(groups)
@@ -99,7 +103,8 @@ def mprt(
         for number, _ in enumerate(_randomised(groups, order, seed), 1):
             scores.append(correlation(before, _ranks(maps_of(copy, inputs, units))))
             report(len(inputs) * number, len(inputs) * steps)
-    return np.mean(scores, axis=0)
+    known = np.isfinite(scores)
+    return share(np.where(known, scores, 0).sum(axis=0), known.sum(axis=0))
 
 
 @lower_is_better
@@ -168,8 +173,12 @@ def _ranks(maps: Any) -> Floats:
     return ranks
 
 
-def _copy(model: Model) -> Model:
-    """Return a model with weights of its own, which are equal.
+def _copy(model: Model, whole: bool) -> Model:
+    """Return a model of the first output with weights of its own, which are equal.
+
+    Args:
+        model: Model to copy.
+        whole: Whether the copy has all outputs.
 
     Raises:
         ValueError: If Keras cannot copy it.
@@ -183,6 +192,7 @@ def _copy(model: Model) -> Model:
         # A Sequential one has no structure of outputs until it is called.
         outputs = getattr(model, "output", None)
         outputs = model.outputs[0] if outputs is None else outputs
+        outputs = outputs if whole else first_of(outputs)
         uncompiled = keras.Model(model.inputs, outputs)
         copy = keras.models.clone_model(uncompiled, call_function=call)
         copy.set_weights(uncompiled.get_weights())
