@@ -14,6 +14,10 @@ from keras_explainable.network.attention_weights import AttentionWeights
 from keras_explainable.network.graph import Graph, Step, ids
 from keras_explainable.types import Tensor
 
+#: Steps between the probabilities and their product with the values.
+_ELEMENTWISE = {"Cast", "Dropout", "Identity", "Multiply", "NanToNum", "Where"}
+_ELEMENTWISE |= {"PlacedKeys"}
+
 
 class Attention(NamedTuple):
     """Attention in a graph.
@@ -94,12 +98,6 @@ def _keeps_values(step: Step, symbol: Any) -> bool:
         and not getattr(step.operation, "weights", None)
         and type(step.operation).__name__ in _ELEMENTWISE
     )
-
-
-#: Steps between the probabilities and their product with the values.
-_ELEMENTWISE = {
-    *("Cast", "Dropout", "Identity", "Multiply", "NanToNum", "PlacedKeys", "Where")
-}
 
 
 def _axis(softmax: Step) -> int | None:

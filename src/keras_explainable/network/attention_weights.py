@@ -58,6 +58,5 @@ def weights_and_product(
     if shown is not None:
         outputs *= ops.cast(ops.expand_dims(shown, -1), outputs.dtype)
     outputs = with_mask_of(queries, outputs) if masked else outputs
-    return (
-        [outputs, weights] if options.get("return_attention_scores") else outputs
-    ), {}
+    both = options.get("return_attention_scores")
+    return ([outputs, weights] if both else outputs), {}

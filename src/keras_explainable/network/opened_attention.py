@@ -60,12 +60,8 @@ def _opened(graph: Graph, path: str = "") -> Graph:
         graph: Any graph.
         path: Names of the layers around it.
     """
-    graph, steps, renamed, masked = (
-        inlined(graph),
-        list[Step](),
-        dict[int, Any](),
-        False,
-    )
+    graph, steps = inlined(graph), list[Step]()
+    renamed, masked = dict[int, Any](), False
     for step in graph.steps:
         step = step.reading(renamed)
         masked = masked or starts_mask(step)
