@@ -11,20 +11,26 @@ table is printed as Markdown: the mean over the photos, and the lowest and highe
 import argparse
 import importlib
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import keras_explainable as ke
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 
 SIDE, PATCH, UNIT = 112, 14, 0
 
-#: Further parameters of `ke.explain`, by the name in the table.
+SAMPLING = {"repetitions": 64, "noise_level": 0.15, "seed": 0}
+
+#: Methods of signed gradients (B, SIDE, SIDE, 3, K), by the name in the table.
 METHODS = {
-    "gradients": None,
-    '`"sampled"`, 64 copies': {"estimator": "sampled"},
-    '`"hybrid"`, 64 copies': {"estimator": "hybrid"},
+    "gradients": SIGNED_GRADIENTS,
+    '`"sampled"`, 64 copies': ke.methods.meta.smooth(SIGNED_GRADIENTS, **SAMPLING),
+    '`"hybrid"`, 64 copies': partial(
+        ke.methods.gradient.smooth_gradients, estimator="hybrid", **SAMPLING
+    ),
 }
 
 
@@ -37,14 +43,11 @@ def transformer_and_photos(folder, count):
     return data.build(SIDE), data.preprocess(np.stack([*map(np.asarray, pictures)]))
 
 
-def signed_maps(model, photos, options):
-    """Return the signed gradients (B, SIDE, SIDE, 3) of a method."""
-    common = {"postprocessing": None, "gradient_filter": lambda x: x, "verbose": 0}
+def signed_maps(model, photos, method):
+    """Return the signed maps (B, SIDE, SIDE, 3) of one unit."""
+    options = {"postprocessing": None, "verbose": 0}
     y = [UNIT] * len(photos)
-    if options is None:
-        return ke.gradients(model, photos, y, **common)[1][..., 0]
-    smooth = {"repetitions": 64, "noise_level": 0.15, **options}
-    return ke.smoothgrad(model, photos, y, **smooth, **common)[1][..., 0]
+    return ke.explain(method, model, photos, y, **options)[1][..., 0]
 
 
 def energy_ratio(picture):
@@ -76,8 +79,8 @@ def main():
     model, photos = transformer_and_photos(arguments.data, arguments.photos)
     print("| | signed gradients | mean of absolute values over the channels |")
     print("|---|---|---|")
-    for name, options in METHODS.items():
-        maps = signed_maps(model, photos, options)
+    for name, method in METHODS.items():
+        maps = signed_maps(model, photos, method)
         signed = [
             np.mean([energy_ratio(each[..., c]) for c in range(3)]) for each in maps
         ]
