@@ -111,8 +111,9 @@ def auc(maps: Any, masks: Any) -> Floats:
     values, inside = _checked(maps, masks)
     ranks = require("scipy.stats", "metrics").rankdata(values, axis=1)
     size = inside.sum(axis=1)
-    wins = (ranks * inside).sum(axis=1) - size * (size + 1) / 2
-    return share(wins, size * (values.shape[1] - size) * np.ones_like(wins))
+    in_order = (ranks * inside).sum(axis=1) - size * (size + 1) / 2
+    pairs = size * (values.shape[1] - size)
+    return share(in_order, np.broadcast_to(pairs, in_order.shape))
 
 
 @higher_is_better

@@ -102,7 +102,6 @@ def _part(places: np.ndarray, axis: int, size: int) -> Part:
     if abs(slope) < 1e-3 or error > _SPREAD:
         return WHOLE
     ends = -0.5, places.shape[axis] - 0.5
-    ends = -0.5, places.shape[axis] - 0.5
     first, last = (float(slope * end + offset) + 0.5 for end in ends)
     return _rounded(min(first, last), max(first, last), size, float(slope))
 

@@ -7,24 +7,18 @@ import numpy as np
 import pytest
 from keras import layers, ops
 from support import transformers as vit
+from support.attention_methods import NAMES, UNITS, raw_maps
 from support.transformers import WIDTH, transformer
 
 import keras_explainable as ke
 from keras_explainable.methods import attention
 
-NAMES = attention.__all__
 OF_UNITS = [name for name in NAMES if name != "attention_rollout"]
-UNITS = [[0, 2], [1, 0]]
 
 
 @pytest.fixture
 def x(rng):
     return rng.normal(size=(2, 16, 24, 3)).astype("f4")
-
-
-def raw_maps(name, model, x, y=UNITS, **params):
-    method = getattr(attention, name)
-    return ke.explain(method, model, x, y, verbose=0, resizing=None, **params)[1]
 
 
 def rolled(layers, residual=0.5):

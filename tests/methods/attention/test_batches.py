@@ -3,23 +3,15 @@
 import numpy as np
 import pytest
 from keras import ops
+from support.attention_methods import NAMES, UNITS, raw_maps
 from support.transformers import transformer
 
-import keras_explainable as ke
 from keras_explainable.methods import attention
-
-NAMES = attention.__all__
-UNITS = [[0, 2], [1, 0]]
 
 
 @pytest.fixture
 def x(rng):
     return rng.normal(size=(2, 16, 24, 3)).astype("f4")
-
-
-def raw_maps(name, model, x, y=UNITS, **params):
-    method = getattr(attention, name)
-    return ke.explain(method, model, x, y, verbose=0, resizing=None, **params)[1]
 
 
 @pytest.mark.parametrize("name", NAMES)

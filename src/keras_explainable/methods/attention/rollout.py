@@ -12,6 +12,7 @@ from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.exposed_attention import Names
 from keras_explainable.inspection.token_grid import GivenGrid
 from keras_explainable.methods.attention.maps_of_attention import (
+    Relevance,
     maps_of_attention,
     with_attention,
 )
@@ -73,10 +74,8 @@ def attention_rollout(
 
     Reference: Abnar & Zuidema, 2020, https://arxiv.org/abs/2005.00928
     """
-    _check(head_fusion, discard_ratio, residual)
-    relevance = partial(_rollout, FUSIONS[head_fusion], discard_ratio, residual)
     return maps_of_attention(
-        relevance,
+        _relevance(head_fusion, discard_ratio, residual),
         with_attention(model, {"layers": layers}),
         inputs,
         indices,
@@ -110,10 +109,8 @@ def gradient_attention_rollout(
 
     Reference: Gildenblat, 2020, https://github.com/jacobgil/vit-explain
     """
-    _check(head_fusion, discard_ratio, residual)
-    relevance = partial(_rollout, FUSIONS[head_fusion], discard_ratio, residual)
     return maps_of_attention(
-        relevance,
+        _relevance(head_fusion, discard_ratio, residual),
         with_attention(model, {"layers": layers}),
         inputs,
         indices,
@@ -121,7 +118,8 @@ def gradient_attention_rollout(
     )
 
 
-def _check(head_fusion: str, discard_ratio: float, residual: float) -> None:
+def _relevance(head_fusion: str, discard_ratio: float, residual: float) -> Relevance:
+    """Return the rollout with checked parameters."""
     checks.one_of("head_fusion", head_fusion, tuple(FUSIONS))
     checks.number("discard_ratio", discard_ratio, 0)
     checks.number("residual", residual, 0)
@@ -129,6 +127,7 @@ def _check(head_fusion: str, discard_ratio: float, residual: float) -> None:
         raise ValueError(f"`discard_ratio` must be below 1; received {discard_ratio}.")
     if residual > 1:
         raise ValueError(f"`residual` must be at most 1; received {residual}.")
+    return partial(_rollout, FUSIONS[head_fusion], discard_ratio, residual)
 
 
 def _rollout(
