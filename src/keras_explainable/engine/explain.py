@@ -160,7 +160,7 @@ def explain(
     plan = _arranged(model, x, y if target is None else target, logits, method_params)
     x, method = plan.inputs, plan.wrapped(method)
     y = y if target else plan.indices
-    finish = Finish(postprocessing, resizing, plan.frames)
+    finish = Finish(postprocessing, resizing, plan.frames, preprocessing_of(method))
     options: dict[str, Any] = {"logits": logits, "lower": lower, "precision": precision}
     options["derivatives"] = derivatives
     network = PreparedNetwork(plan.model, y, target, method, method_params, **options)

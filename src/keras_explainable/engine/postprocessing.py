@@ -12,6 +12,7 @@ from keras_explainable.common import checks
 from keras_explainable.common.interpolation import interpolated
 from keras_explainable.common.structures import Nested, flatten, is_float, map_structure
 from keras_explainable.engine.batch_source import Batch
+from keras_explainable.engine.hidden_parts import HiddenParts, hidden_parts
 from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.inspection.exposed_layers import (
     by_input,
@@ -25,6 +26,7 @@ from keras_explainable.network.model_inputs import (
     symbolic_inputs,
 )
 from keras_explainable.network.places import Place
+from keras_explainable.network.user_form import preprocessed
 from keras_explainable.types import Model, Tensor
 
 Postprocessing = Callable[..., Tensor]
@@ -45,7 +47,11 @@ class Finish:
     """Postprocessing and resizing with the arguments of ``explain``."""
 
     def __init__(
-        self, postprocessing: Postprocessing | None, resizing: Any, frames: int = 0
+        self,
+        postprocessing: Postprocessing | None,
+        resizing: Any,
+        frames: int = 0,
+        preprocess: Callable[[Any], Any] | None = None,
     ):
         """Check the arguments; see ``explain`` for their meaning.
 
@@ -53,12 +59,13 @@ class Finish:
             postprocessing: As in ``explain``.
             resizing: As in ``explain``.
             frames: Number of axes after the first that count batches as well.
+            preprocess: Function from the inputs to what the model sees, if any.
         """
         check_resizing(resizing)
         if postprocessing is not None:
             checks.is_callable("postprocessing", postprocessing)
         self.resizing, self.frames = resizing, frames
-        self.postprocessing = postprocessing
+        self.postprocessing, self.preprocess = postprocessing, preprocess
 
     def __call__(self, maps: Nested, batch: Batch, network: Model) -> Nested:
         """Return the maps of the rows in use, as NumPy arrays.
@@ -71,9 +78,19 @@ class Finish:
         own = partial(
             postprocess, postprocessing=self.postprocessing, frames=self.frames
         )
-        maps = map_structure(own, maps)
-        maps = sized(maps, self.resizing, batch.inputs, network)
+        hidden = self._hidden(maps, batch.inputs, network)
+        maps = map_structure(own, hidden.without(maps))
+        maps = hidden.zeroed(sized(maps, self.resizing, batch.inputs, network))
         return map_structure(lambda x: ops.convert_to_numpy(x)[: batch.used], maps)
+
+    def _hidden(self, maps: Nested, inputs: Nested, network: Model) -> HiddenParts:
+        likes = _inputs_of_maps(maps, inputs, network)
+        if self.frames or not _are_known(maps, likes, inputs, network):
+            return HiddenParts([None] * len(flatten(maps)))
+        prepare = self.preprocess and partial(preprocessed, self.preprocess)
+        every = keras.tree.pack_sequence_as(inputs, [*range(len(flatten(inputs)))])
+        numbers = flatten(_inputs_of_maps(maps, every, network))
+        return hidden_parts(maps, numbers, network, inputs, prepare)
 
 
 def postprocess(

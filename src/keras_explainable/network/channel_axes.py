@@ -50,9 +50,10 @@ APPENDING = ("ExpandDims", "GetItem", "Reshape")
 #: Operations that take, add or repeat positions along axes, which keep their order,
 #: also the layers of the same names.
 _PARTIAL = {
-    "CenterCrop", "Concatenate", "CropImages", "Cropping1D", "Cropping2D", "Cropping3D",
-    "ArraySplit", "GetItem", "Max", "Mean", "Min", "Pad", "PadImages", "Repeat", "Resize",
-    "Resizing", "Slice", "Split", "Sum", "Take", "Tile", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
+    "ArraySplit", "CenterCrop", "Concatenate", "CropImages", "Cropping1D", "Cropping2D",
+    "Cropping3D", "GetItem", "Max", "Mean", "Min", "Pad", "PadImages", "Repeat",
+    "Resize", "Resizing", "Slice", "Split", "Sum", "Take", "Tile", "ZeroPadding1D",
+    "ZeroPadding2D", "ZeroPadding3D",
 }  # fmt: skip
 
 #: Operations of several tensors that mix their values.

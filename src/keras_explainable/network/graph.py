@@ -98,7 +98,7 @@ class Step:
 
 
 def steps_of_one_output(step: Step) -> list[Step]:
-    """Return a step for each tensor that a step writes, such as the parts of a split."""
+    """Return a step for each tensor that a step writes, as the parts of a split."""
     if isinstance(step.outputs, keras.KerasTensor):
         return [step]
     called = step.implementation or step.operation

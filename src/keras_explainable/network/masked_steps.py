@@ -62,7 +62,7 @@ def unmasked_steps(
     masks: list[Tensor | None] = [None] * len(leaves)
     if not isinstance(model, keras.Model):
         return masks
-    hiding = _cache.get(model, None, lambda: _hiding(model), model_state(model))
+    hiding = _hiding_of(model)
     if hiding is None:
         return masks
     seen = inputs if prepare is None else prepare(inputs)
@@ -84,6 +84,22 @@ def known_unmasked_steps(
         return unmasked_steps(model, inputs, prepare)
     except UnknownStepsError:
         return [None] * len(flatten(inputs))
+
+
+def read_steps(
+    model: Model, inputs: Nested, prepare: Callable[[Nested], Nested] | None = None
+) -> list[Tensor | None]:
+    """Return the same as ``known_unmasked_steps``, with what outputs depend on."""
+    shown = known_unmasked_steps(model, inputs, prepare)
+    if all(mask is None for mask in shown):
+        return shown
+    graph = _hiding_of(model).compared.graph
+    graph = replace(graph, outputs=flatten(graph.outputs)[0]).pruned()
+    ignored = ignored_values(
+        graph, flatten(inputs if prepare is None else prepare(inputs))
+    )
+    pairs = zip(shown, ignored, strict=True)
+    return [mask if mask is None else ops.logical_or(mask, ~x) for mask, x in pairs]
 
 
 def changeable_parts(
@@ -180,6 +196,11 @@ class _Hiding:
                 hidden = np.stack([*map(unless_read, hidden, free)])
                 found.append((number, ops.convert_to_tensor(~hidden)))
         return found
+
+
+def _hiding_of(model: Model) -> Any:
+    """Return how a model hides steps, which is found once; None if it hides none."""
+    return _cache.get(model, None, lambda: _hiding(model), model_state(model))
 
 
 def _hiding(model: Model) -> _Hiding | None:
