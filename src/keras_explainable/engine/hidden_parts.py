@@ -5,67 +5,73 @@ where the range of a map or a share of its values does.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_explainable.common.structures import Nested, flatten, is_float
-from keras_explainable.inspection.exposed_layers import is_exposed
 from keras_explainable.network.masked_steps import known_unmasked_steps, read_steps
+from keras_explainable.network.user_form import preprocessed
 from keras_explainable.types import Model, Tensor
 
 
+@dataclass(frozen=True)
 class HiddenParts:
-    """The hidden parts of maps, one for each map."""
-
-    def __init__(self, hidden: Sequence[Tensor | None]):
-        """Args: where maps (B, *spatial, K) are hidden; None for maps without that."""
-        self._hidden = hidden
-
-    def without(self, maps: Nested) -> Nested:
-        """Return maps with the values of their first shown position where hidden."""
-        return self._each(_filled, maps)
-
-    def zeroed(self, maps: Nested) -> Nested:
-        """Return maps of the size of their inputs with 0 where they are hidden."""
-        return self._each(_zeroed, maps)
-
-    def _each(self, change: Callable[[Tensor, Tensor], Tensor], maps: Nested) -> Nested:
-        leaves = flatten(maps)
-        if all(hidden is None for hidden in self._hidden) or not all(
-            map(is_float, leaves)
-        ):
-            return maps
-        pairs = zip(leaves, self._hidden, strict=True)
-        found = [x if hidden is None else change(x, hidden) for x, hidden in pairs]
-        return keras.tree.pack_sequence_as(maps, found)
-
-
-def hidden_parts(
-    maps: Nested,
-    numbers: Sequence[int],
-    network: Model,
-    inputs: Nested,
-    prepare: Callable[[Nested], Nested] | None,
-) -> HiddenParts:
-    """Return where maps are of hidden steps.
+    """Finds the hidden parts of maps.
 
     A step that is read in spite of its mask has a map, unless that is 0 there. Maps of
     layers may show what follows from other steps, but no step without influence.
 
-    Args:
-        maps: Maps of inputs or layers.
-        numbers: Positions of the inputs that the maps belong to.
-        network: Model that was explained.
-        inputs: Its inputs.
-        prepare: Function from them to what the model receives; None if that is them.
+    Attributes:
+        of_layers: Whether the maps are of layers.
+        preprocess: Function from the inputs to what the model sees, if any.
     """
-    of_layers = is_exposed(network)
-    find = read_steps if of_layers else known_unmasked_steps
-    shown = find(network, inputs, prepare)
-    pairs = zip(flatten(maps), (shown[number] for number in numbers), strict=True)
-    return HiddenParts([_hidden(x, mask, of_layers) for x, mask in pairs])
+
+    of_layers: bool = False
+    preprocess: Callable[[Any], Any] | None = None
+
+    def find(
+        self, maps: Nested, numbers: Sequence[int], network: Model, inputs: Nested
+    ) -> list[Tensor | None]:
+        """Return where maps (B, *spatial, K) are hidden; None for those that are not.
+
+        Args:
+            maps: Maps of inputs or layers.
+            numbers: Positions of the inputs that the maps belong to.
+            network: Model that was explained.
+            inputs: Its inputs.
+        """
+        find = read_steps if self.of_layers else known_unmasked_steps
+        prepare = self.preprocess and partial(preprocessed, self.preprocess)
+        shown = find(network, inputs, prepare)
+        pairs = zip(flatten(maps), (shown[number] for number in numbers), strict=True)
+        return [_hidden(x, mask, self.of_layers) for x, mask in pairs]
+
+
+def without_hidden(maps: Nested, hidden: Sequence[Tensor | None]) -> Nested:
+    """Return maps with the values of their first shown position where hidden."""
+    return _each(_filled, maps, hidden)
+
+
+def zero_where_hidden(maps: Nested, hidden: Sequence[Tensor | None]) -> Nested:
+    """Return maps of the size of their inputs with 0 where they are hidden."""
+    return _each(_zeroed, maps, hidden)
+
+
+def _each(
+    change: Callable[[Tensor, Tensor], Tensor],
+    maps: Nested,
+    hidden: Sequence[Tensor | None],
+) -> Nested:
+    leaves = flatten(maps)
+    if all(each is None for each in hidden) or not all(map(is_float, leaves)):
+        return maps
+    pairs = zip(leaves, hidden, strict=True)
+    found = [x if each is None else change(x, each) for x, each in pairs]
+    return keras.tree.pack_sequence_as(maps, found)
 
 
 def _hidden(maps: Tensor, shown: Tensor | None, of_layer: bool) -> Any:
