@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from support.small_models import numpy
 
 import keras_explainable as ke
 from keras_explainable.methods import cams
+from keras_explainable.methods.gradient import expected_gradients, integrated_gradients
 from keras_explainable.methods.perturbation import rise
 
 PADDING = -99.0
@@ -114,3 +116,44 @@ def test_steps_that_another_layer_reads_without_the_mask_count(x):
     *_, stats = ke.smoothgrad(model, data, [[0]] * 2, **options, return_stats=True)
     ranges = [np.ptp(image) for image in x]
     np.testing.assert_allclose(stats["x"].sigma.ravel(), np.multiply(0.1, ranges), 1e-5)
+
+
+def any_length(padding=PADDING):
+    keras.utils.set_random_seed(0)
+    first = [keras.Input((None, 3)), layers.Masking(padding)]
+    return keras.Sequential([*first, layers.LSTM(4), layers.Dense(2)])
+
+
+@pytest.mark.parametrize("baseline", ["mean", "uniform"])
+def test_padding_does_not_count_for_baselines(baseline, x):
+    """All shown steps are replaced by what the sample without its padding has."""
+    model, maps = any_length(), np.ones((1, 8, 1))
+    options = {"baseline": baseline, "steps": 1, "ids": [7], "verbose": 0}
+    padded = ke.metrics.deletion(model, x[:1], maps, [[0]], **options)
+    if baseline == "mean":
+        short = ke.metrics.deletion(model, x[:1, :5], maps[:, :5], [[0]], **options)
+        np.testing.assert_allclose(padded, short, rtol=1e-5)
+    changed = np.where(x == PADDING, PADDING, np.clip(x, -1e-6, 1e-6))
+    near = ke.metrics.deletion(model, changed[:1], maps, [[0]], **options)
+    at_zero = numpy(model(np.where(x == PADDING, x, 1e-9)[:1]))[:, :1]
+    np.testing.assert_allclose(near, at_zero, atol=1e-5)
+
+
+def test_padding_does_not_count_for_blurred_baselines(x):
+    models = [any_length(), any_length(50.0)]
+    padded = [x, np.where(x == PADDING, 50, x).astype("float32")]
+    one, other = (
+        ke.explain(integrated_gradients, model, data, baseline="blur", verbose=0)[1]
+        for model, data in zip(models, padded, strict=True)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_steps_hidden_in_the_data_of_expected_gradients_stay_as_they_are(x):
+    model, data = any_length(), x[::-1].copy()
+    options = {"data": data[:1], "repetitions": 400, "seed": 0, "verbose": 0}
+    logits, maps = ke.explain(expected_gradients, model, x[:1], **options)
+    start = np.where(data[:1] == PADDING, x[:1], data[:1])
+    start = np.where(x[:1] == PADDING, x[:1], start)
+    gap = logits - numpy(model(start))
+    np.testing.assert_allclose(maps.sum(axis=(1)), gap, atol=0.02 * np.abs(gap).max())
