@@ -59,7 +59,7 @@ def target_model(model: Model, target: Target) -> Model:
     """
     keyed = _keyed(target, model)
     targeted = _targeted(model, keyed)
-    return _TargetedModel(lambda: model, keyed.layer) if targeted is model else targeted
+    return TargetedModel(lambda: model, keyed.layer) if targeted is model else targeted
 
 
 def targeted_model(
@@ -82,9 +82,9 @@ def targeted_model(
     if targeted is not model:
         return targeted
     if not isinstance(model, keras.Model):
-        return _TargetedModel(lambda: model, keyed.layer)
+        return TargetedModel(lambda: model, keyed.layer)
     # Made once, too, by a reference, as the cache must not hold the model.
-    make = partial(_TargetedModel, weakref.ref(model), keyed.layer)
+    make = partial(TargetedModel, weakref.ref(model), keyed.layer)
     return targeted_models.get(model, keyed, make, model_state(model))
 
 
@@ -323,7 +323,7 @@ def _static_shape(x: Any) -> tuple[int | None, ...]:
         ) from error
 
 
-class _TargetedModel(keras.Model):
+class TargetedModel(keras.Model):
     """A function of the outputs of a model whose layers are not known."""
 
     def __init__(self, model: Callable[[], Model], target: TargetLayer):
@@ -341,6 +341,11 @@ class _TargetedModel(keras.Model):
         """Return the shapes of the model's inputs."""
         config: dict[str, Any] | None = self.model().get_build_config()
         return config
+
+    @property
+    def calls(self) -> tuple[Model, TargetLayer]:
+        """The model and the function of its outputs."""
+        return self.model(), target_layer(self)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Return what the function returns, as (B, units)."""
