@@ -1,6 +1,7 @@
 """The values of a network, in float64 where that is possible."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from keras_explainable.common.structures import (
     is_float,
     map_structure,
 )
-from keras_explainable.inspection.targets import TargetedModel
+from keras_explainable.inspection.wrapped_model import calls_of, class_name
 from keras_explainable.network import output_units
 from keras_explainable.network.corrected_derivatives import with_corrected_derivatives
 from keras_explainable.network.float64_graph import float64_graph
@@ -66,7 +67,7 @@ class ExactNetwork:
 
     def __init__(self, model: Model, inputs: Nested):
         """Args: network that runs, and one input of it, which shows the dtypes."""
-        self._own, self._like, self.name = model, inputs, type(model).__name__
+        self._own, self._like, self.name = model, inputs, class_name(model)
         graph = flat_graph(model) or graph_of_calls(model, inputs)
         self.operations = None if graph is None else ExactGraph(graph, [inputs])
         self._exact: GraphModel | None = None
@@ -105,11 +106,11 @@ def graph_of_calls(model: Model, inputs: Nested) -> Graph | None:
         return None
     reads = symbols = map_structure(symbol_like, inputs)
     steps, values = list[Step](), inputs
-    for operation in model.calls if isinstance(model, TargetedModel) else [model]:
+    for call in calls_of(model):
         with backend.state_kept():
-            values = Step(operation, (values,), {}, None).call()
+            values = replace(call, args=(values,)).call()
         outputs = map_structure(symbol_like, values)
-        steps.append(Step(operation, (reads,), {}, outputs))
+        steps.append(replace(call, args=(reads,), outputs=outputs))
         reads = outputs
     return Graph((symbols,), tuple(steps), first_of(reads))
 

@@ -56,29 +56,48 @@ def is_own_layer(layer: Any) -> bool:
     return layer.compute_dtype == layer.variable_dtype and not (masks or own_masks)
 
 
+class LastGraph:
+    """The rewritten operations of a layer for the shapes that it was last called with.
+
+    They are not kept if they are made of tensors: these may depend on variables.
+    """
+
+    def __init__(self, rewrite: Callable[[Graph], Graph]):
+        """Args: what is made of the graph of operations."""
+        self._rewrite = rewrite
+        self._last: tuple[str, Graph | None] = "", None
+
+    def of(
+        self,
+        layer: keras.Layer,
+        args: tuple[Any, ...],
+        options: Mapping[str, Any] = NO_OPTIONS,
+    ) -> Graph | None:
+        """Return the graph of a call; see ``operations_of_call``."""
+        key = str([(x.shape, x.dtype) for x in flatten(args)])
+        last, graph = self._last
+        if last != key:
+            graph = operations_of_call(layer, args, options)
+            graph = graph and self._rewrite(graph)
+            keep = graph is not None and not _has_tensors(graph)
+            self._last = (key, graph) if keep else ("", None)
+        return graph
+
+
 class OwnLayer(keras.Layer):
     """Runs the operations of a layer of the user's, rewritten."""
 
     def __init__(self, layer: keras.Layer, rewrite: Callable[[Graph], Graph]):
         """Args: layer, whose operations are known; what is made of their graph."""
         super().__init__(dtype=layer.dtype_policy, autocast=layer.autocast)
-        self.layer, self.rewrite = layer, rewrite
+        self.layer = layer
         self.supports_masking, self.built = layer.supports_masking, True
-        self._forget()
+        self.__dict__["_graphs"] = LastGraph(rewrite)  # Not tracked like an attribute.
 
     def call(self, *args: Any, **options: Any) -> Any:
         """Return the outputs of the layer."""
-        key = str([(x.shape, x.dtype) for x in flatten(args)])
-        last, graph = self._last
-        if last != key:
-            graph = operations_of_call(self.layer, args, options)
-            graph = graph and self.rewrite(graph)
-            # Tensors may be made of variables, which change.
-            self._forget(*(key, graph) if graph and not _has_tensors(graph) else ())
+        graph = self._graphs.of(self.layer, args, options)
         return graph.run(args) if graph else self.layer(*args, **options)
-
-    def _forget(self, key: str = "", graph: Graph | None = None) -> None:
-        self.__dict__["_last"] = key, graph  # Not tracked like an attribute.
 
 
 def _has_tensors(graph: Graph) -> bool:
