@@ -42,6 +42,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 #: those in them that run on each one, as they run its network or the whole command.
 ONE_BACKEND = ("cli", "common", "demo", "documents", "plotting", "report")
 EACH_BACKEND = (
+    "test_against_scipy.py",
     "test_network.py",
     "test_the_demonstration_prints_the_path_of_the_page",
     "test_keras_runs_on_the_only_backend_installed",
