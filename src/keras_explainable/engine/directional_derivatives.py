@@ -15,7 +15,8 @@ from keras_explainable.common.finite_differences import (
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.engine.exact_network import ExactNetwork, as_array
-from keras_explainable.engine.faulty_steps import Fault, faulty_steps
+from keras_explainable.engine.faulty_steps import faulty_steps
+from keras_explainable.engine.step_differences import Fault
 from keras_explainable.execution.compilation import call_method
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.network import output_units
