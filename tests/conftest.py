@@ -74,8 +74,10 @@ NOT_ON_JAX = (
     "targets/",
 )
 
-#: Of these, files and tests that run the bundled network or the command on JAX, too.
+#: Of these, files and tests that run on JAX, too: the bundled network, the command, and
+#: what is compared with other packages.
 ALSO_ON_JAX = (
+    "test_against_scipy.py",
     "test_network.py",
     "test_the_demonstration_prints_the_path_of_the_page",
     "test_keras_runs_on_the_only_backend_installed",
