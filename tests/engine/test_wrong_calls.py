@@ -145,6 +145,11 @@ def test_text_is_no_method(model):
         ke.explain("gradcam", model, X)
 
 
+def test_inputs_and_labels_are_no_pair(model):
+    with pytest.raises(TypeError, match="which are passed as `x, y`"):
+        ke.gradients(model, (X, np.array([0, 1])), verbose=0)
+
+
 def test_a_dictionary_of_units_is_told_apart(model):
     hint = r"the keys \['label'\]\. .*`y=ke\.targets\.output\('label'\)`"
     with pytest.raises(TypeError, match=hint):

@@ -48,6 +48,7 @@ def demanding(maps, strength):
         ({"metrics": [demanding]}, TypeError, "also needs strength"),
         ({"metrics": [scalar]}, ValueError, r"'scalar' returned shape \(\)"),
         ({"metrics": ["auc"]}, ValueError, "`masks` must be given for auc"),
+        ({"metrics": ["deletion"], "masks": MASKS}, ValueError, "must be None unless"),
         ({"masks": MASKS[:, :2]}, ValueError, "`masks` must have the size"),
         ({"masks": 0 * MASKS}, ValueError, "at least one pixel.*and 1 more"),
         ({"masks": MASKS[:4]}, ValueError, "`masks` must have the size"),

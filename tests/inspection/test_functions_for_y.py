@@ -194,3 +194,17 @@ def test_shapes_that_are_not_known_are_refused(name, x):
     }[name]
     with pytest.raises(ValueError, match=r"number of units|unknown shape"):
         ke.explain(gradients, one(), x, function, verbose=0)
+
+
+COUPLED = {
+    "maximum": lambda out: out[:, 0] / ops.max(out),
+    "mean": lambda out: out[:, 0] - ops.mean(out[:, 0]),
+    "axis": lambda out: ops.softmax(9 * out, axis=0)[:, 0],
+}
+
+
+@pytest.mark.parametrize("name", COUPLED)
+def test_functions_that_mix_the_images_of_a_batch_are_told(name, rng):
+    x = rng.normal(size=(2, 6, 6, 3)).astype("float32")
+    with pytest.warns(UserWarning, match="must treat each row of the outputs by itse"):
+        ke.gradients(one(), x, COUPLED[name], verbose=0, postprocessing=None)

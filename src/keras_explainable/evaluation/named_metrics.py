@@ -123,6 +123,11 @@ def named_metrics(metrics: Any, has_masks: bool) -> list[Metric]:
         raise ValueError(
             f"`masks` must be given for {', '.join(needy)}; received None."
         )
+    if has_masks and not needy:
+        raise ValueError(
+            "`masks` must be None unless a metric compares maps with them, such as "
+            f"'pointing_game'; received masks for {', '.join(names)}."
+        )
     return found
 
 

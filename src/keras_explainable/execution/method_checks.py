@@ -98,6 +98,9 @@ def check_parameters(
         known = [*filter(None, [", ".join(own)])]
         known += ["those of `ke.explain`"] if of_explain else []
         listed = f"its parameters are {' and '.join(known)}."
+        outer, is_called, _ = function.partition("(")
+        if is_called:
+            listed += f" Those of `{outer}` are given where it is called."
         hint = f"did you mean `{near[0]}`?" if near else listed
         raise TypeError(f"`{name}` is not a parameter of {function!r}; {hint}")
 

@@ -22,6 +22,7 @@ from keras_explainable.common.structures import (
 )
 from keras_explainable.execution.function_key import function_key
 from keras_explainable.execution.model_preparation import unwrapped
+from keras_explainable.inspection.coupled_rows import warn_of_coupled_rows
 from keras_explainable.inspection.logits import rewritten_model, targeted_models
 from keras_explainable.inspection.wrapped_model import (
     WrappedModel,
@@ -136,7 +137,10 @@ def _output_symbol(layer: "TargetLayer", outputs: Any) -> Any:
     for row in layer.data:
         sized = map_structure(partial(_sized_like, tuple(row.shape)), sized)
     with own_errors(layer, _shapes(outputs)):  # While tracing, sizes may be made up.
-        return layer.compute_output_spec(sized)
+        symbol = layer.compute_output_spec(sized)
+    if not layer.data:
+        warn_of_coupled_rows(layer.call, sized)
+    return symbol
 
 
 def _sized_like(row: tuple[int, ...], symbol: Any) -> Any:
@@ -269,6 +273,7 @@ class TargetLayer(keras.layers.Layer):
 
     def __init__(self, target: Target, structure: Any, data: Sequence[np.ndarray]):
         super().__init__(name="y", autocast=False, trainable=False)
+        self.supports_masking = True  # Else, Keras warns of a layer of ours.
         self.target, self.structure = target, structure
         self.error: Exception | None = None
         self.shapes = ""

@@ -163,7 +163,7 @@ def as_array(name: str, x: Any) -> Any:
         try:
             x = np.asarray(x)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise TypeError(f"`{name}` must be an array of numbers; {error}") from error
+            raise TypeError(_no_array(name, x, error)) from error
     if isinstance(x, np.ndarray) and isinstance(x.tolist(), dict):
         raise TypeError(_dictionary(name, [*x.tolist()]))
     if not dtype_name(x).startswith(("float", "bfloat", "int", "uint", "bool")):
@@ -171,6 +171,15 @@ def as_array(name: str, x: Any) -> Any:
             f"`{name}` must be an array of real numbers; received {dtype_name(x)}."
         )
     return x
+
+
+def _no_array(name: str, x: Any, error: Exception) -> str:
+    if name == "x" and isinstance(x, tuple | list) and len(x) == 2:
+        return (
+            "`x` must be an array of inputs; received a pair, maybe of inputs and "
+            "labels, which are passed as `x, y`."
+        )
+    return f"`{name}` must be an array of numbers; {error}"
 
 
 def _dictionary(name: str, keys: list[Any]) -> str:

@@ -43,6 +43,8 @@ def region(masks: Any, channel: int, *, logits: bool = True) -> Target:
 def loss(labels: Any, loss: Loss) -> Target:
     """Return the target of the loss of each image, given its label.
 
+    All steps of a sequence count, also those that a mask hides from ``Model.fit``.
+
     Args:
         labels: Labels (N, ...), as for ``model.fit``.
         loss: Name of a loss of Keras, such as "sparse_categorical_crossentropy", or a
