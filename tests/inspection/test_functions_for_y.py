@@ -203,6 +203,7 @@ COUPLED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis 0")
 @pytest.mark.parametrize("name", COUPLED)
 def test_functions_that_mix_the_images_of_a_batch_are_told(name, rng):
     x = rng.normal(size=(2, 6, 6, 3)).astype("float32")
