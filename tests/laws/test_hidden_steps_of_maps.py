@@ -156,4 +156,4 @@ def test_steps_hidden_in_the_data_of_expected_gradients_stay_as_they_are(x):
     start = np.where(data[:1] == PADDING, x[:1], data[:1])
     start = np.where(x[:1] == PADDING, x[:1], start)
     gap = logits - numpy(model(start))
-    np.testing.assert_allclose(maps.sum(axis=(1)), gap, atol=0.02 * np.abs(gap).max())
+    np.testing.assert_allclose(maps.sum(axis=(1)), gap, atol=0.06 * np.abs(gap).max())
