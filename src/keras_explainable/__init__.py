@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     )
     from keras_explainable.engine.attention_maps import attention_maps
     from keras_explainable.engine.check_gradients import check_gradients
-    from keras_explainable.engine.explain import explain, partial_explain
+    from keras_explainable.engine.explain import explain
+    from keras_explainable.engine.partial_explain import partial_explain
     from keras_explainable.engine.shortcuts import (
         attention_rollout,
         cam,
@@ -125,7 +126,7 @@ _DEFINED_IN = {
     "evaluate": "evaluation.evaluate",
     "sweep": "plotting.noise_sweep",
     "explain": "engine.explain",
-    "partial_explain": "engine.explain",
+    "partial_explain": "engine.partial_explain",
 }
 
 #: Names of the original package that are no part of this one's own.
