@@ -46,6 +46,7 @@ def test_target_units(target, units):
         ({"target": "²"}, "--target must be"),
         ({"repetitions": 0}, "--repetitions must be at least 1; received 0."),
         ({"noise_level": -0.1}, "--noise-level must be 0 or more; received -0.1."),
+        ({"noise_level": 15}, r"most 1; .* 15, .* 1500 %; did you mean 0\.15\?$"),
         ({"noise_level": float("nan")}, "--noise-level must be 0 or more"),
         ({"noise_level": float("inf")}, "--noise-level must be 0 or more"),
         ({"seed": -1}, "--seed must be 0 or more"),

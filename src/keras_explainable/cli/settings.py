@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_explainable.common import checks
 from keras_explainable.report.explanation_records import METHODS
 
 #: Methods that average over noisy copies of the image.
@@ -15,9 +16,6 @@ NOISE_METHODS = ("smoothgrad", "smoothgrad_squared", "vargrad")
 
 #: Estimators of ``smoothgrad``'s mean, with the fewest copies that each can use.
 ESTIMATORS = {"sampled": 1, "slopes": 2, "hybrid": 4}
-
-#: Methods whose maps have a sign: evidence for or against a class.
-SIGNED_METHODS = ("input_x_gradient", "integrated_gradients", "occlusion")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,11 +51,17 @@ class Settings:
         self._require(valid, "target", "top1, top3 or the index of a class")
         self._check_estimator()
         self._require(0 <= self.noise_level < math.inf, "noise_level", "0 or more")
+        self._check_level()
         valid_error = self.tolerance is None or 0 <= self.tolerance < math.inf
         self._require(valid_error, "tolerance", "0 or more")
         self._check_effect()
         self._require(self.seed >= 0, "seed", "0 or more")
         self._require(self.batch_size >= 1, "batch_size", "at least 1")
+
+    def _check_level(self) -> None:
+        if self.noise_level > 1:
+            received = checks.too_large(self.noise_level)
+            raise ValueError(f"--noise-level must be at most 1; {received}")
 
     def _check_estimator(self) -> None:
         name, copies = self.estimator, self.repetitions

@@ -26,11 +26,11 @@ def _shortcut(method: Method, postprocessing: Postprocessing) -> Callable[..., R
 gradients = _shortcut(gradient.gradients, filters.normalize)
 guided_gradients = _shortcut(gradient.guided_gradients, filters.normalize)
 full_gradients = _shortcut(gradient.full_gradients, filters.normalize)
-input_x_gradient = _shortcut(gradient.input_x_gradient, filters.absolute_normalize)
+input_x_gradient = _shortcut(gradient.input_x_gradient, filters.signed_normalize)
 integrated_gradients = _shortcut(
-    gradient.integrated_gradients, filters.absolute_normalize
+    gradient.integrated_gradients, filters.signed_normalize
 )
-expected_gradients = _shortcut(gradient.expected_gradients, filters.absolute_normalize)
+expected_gradients = _shortcut(gradient.expected_gradients, filters.signed_normalize)
 
 cam = _shortcut(cams.cam, filters.positive_normalize)
 gradcam = _shortcut(cams.gradcam, filters.positive_normalize)
@@ -51,7 +51,7 @@ transformer_attribution = _shortcut(
     attention.transformer_attribution, filters.normalize
 )
 
-occlusion = _shortcut(perturbation.occlusion, filters.positive_normalize)
+occlusion = _shortcut(perturbation.occlusion, filters.signed_normalize)
 rise = _shortcut(perturbation.rise, filters.normalize)
 
 smoothgrad = document_function(_smoothgrad.smoothgrad, meta.smooth)

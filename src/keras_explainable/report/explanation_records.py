@@ -74,6 +74,7 @@ class Noise:
         relative_error: The relative error of each map, before absolute values and
             normalisation; ``None`` if unknown, as for a single copy or slopes.
         flip_rate: The share of copies for which the network predicted another class.
+        noise_level: Sigma as a fraction of the image's own maximum - minimum.
     """
 
     sigma: float
@@ -81,6 +82,7 @@ class Noise:
     repetitions: int
     relative_error: tuple[float | None, ...]
     flip_rate: float
+    noise_level: float
 
 
 @dataclasses.dataclass(frozen=True)
