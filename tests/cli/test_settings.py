@@ -29,15 +29,19 @@ def test_target_units(target, units):
     [
         (
             {"method": "lime"},
-            "--method must be one of smoothgrad, .*; received lime.",
+            r"--method must be one of the methods in --help, .*; received lime\.$",
         ),
         (
             {"method": "rise,"},
-            "or several of them, separated by commas; received rise,.",
+            r"or several of them, separated by commas; received \.$",
         ),
         (
             {"method": "rise,rise"},
             "--method must be a list without repeats; received rise,rise",
+        ),
+        (
+            {"method": "smothgrad"},
+            "did you mean smoothgrad or smoothgrad_",
         ),
         ({"target": "best"}, "--target must be top1, top3 or the index of a class"),
         ({"target": "top0"}, "--target must be"),

@@ -14,7 +14,7 @@ from keras_explainable.cli.predictions import Units, predict
 from keras_explainable.cli.printable_text import printable
 from keras_explainable.cli.read_images import Floats, Pixels
 from keras_explainable.cli.run import Job
-from keras_explainable.cli.settings import NOISE_METHODS, Settings
+from keras_explainable.cli.settings import LAYER_METHODS, NOISE_METHODS, Settings
 from keras_explainable.report.explanation_records import Explanation, Maps, Noise
 from keras_explainable.report.report_writer import Report
 
@@ -132,6 +132,8 @@ def _method_params(method: str, ids: list[int], settings: Settings) -> dict[str,
         }
     if method == "smoothgrad":
         params["estimator"] = settings.estimator
+    if method in LAYER_METHODS:
+        params["layer"] = settings.layer
     return params
 
 

@@ -34,6 +34,9 @@ METHODS = {
     "rise": "RISE",
 }
 
+#: Formats of pictures, with their suffixes.
+FORMATS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+
 _MAX_STEM = 60  # characters, which even at 4 bytes each fit every file system
 
 
@@ -129,7 +132,8 @@ class Run:
     """The settings of a run; ``None`` for those that do not apply.
 
     ``model_hash`` distinguishes networks of the same name by layers and weights, and
-    ``layer`` is the one that class activation maps show.
+    ``layer`` is the one that class activation maps show. ``classes`` is a hash of the
+    names of the classes, if they were given.
     """
 
     model: str
@@ -144,6 +148,9 @@ class Run:
     seed: int | None
     batch_size: int
     layer: str | None = None
+    resize: str | None = None
+    classes: str | None = None
+    picture_format: str = "png"
 
 
 class FileNames:
