@@ -17,6 +17,7 @@ from keras_explainable.common import installation
 
 if TYPE_CHECKING:
     from keras_explainable import (
+        callbacks,
         demo,
         filters,
         inspection,
@@ -68,6 +69,7 @@ __all__ = [
     "Stats",
     "attention_maps",
     "attention_rollout",
+    "callbacks",
     "cam",
     "check_gradients",
     "d_minmaxcam",
@@ -108,6 +110,7 @@ __all__ = [
 __dir__ = __all__.copy
 
 _MODULES = (
+    "callbacks",
     "demo",
     "filters",
     "inspection",
