@@ -38,23 +38,18 @@ collect_ignore = [] if importlib.util.find_spec("captum") else ["peers"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 
-#: Folders of tests of what does the same on every backend, marked `one_backend`; and
-#: those in them that run on each one, as they run its network or the whole command.
-ONE_BACKEND = ("cli", "common", "demo", "documents", "plotting", "report")
-EACH_BACKEND = (
-    "test_network.py",
-    "test_the_demonstration_prints_the_path_of_the_page",
-    "test_keras_runs_on_the_only_backend_installed",
-)
-
-#: Folders and files marked `not_on_jax`: what a rewritten graph computes, in Keras'
-#: operations only. JAX compiles the many networks slowly, and TensorFlow and PyTorch
-#: show the same.
+#: Folders and files marked `not_on_jax`: what does the same on every backend, and what
+#: a rewritten graph computes, in Keras' operations only. JAX compiles the many networks
+#: slowly, and TensorFlow and PyTorch show the same.
 NOT_ON_JAX = (
     "benchmarks/",
+    "cli/",
+    "common/",
     "compatibility/test_axes.py",
     "compatibility/test_inspection.py",
     "compatibility/test_localization_page.py",
+    "demo/",
+    "documents/",
     "engine/test_batch_source.py",
     "engine/test_progress_in_notebooks.py",
     "engine/test_zero_maps.py",
@@ -72,20 +67,51 @@ NOT_ON_JAX = (
     "methods/slopes/test_several_outputs.py",
     "network/test_graph.py",
     "network/test_several_inputs.py",
+    "plotting/",
     "realdata/test_methods.py",
     "realdata/test_transformer.py",
+    "report/",
     "targets/",
 )
 
+#: Of these, files and tests that run on JAX, too: the bundled network, the command, and
+#: what is compared with other packages.
+ALSO_ON_JAX = (
+    "test_against_scipy.py",
+    "test_network.py",
+    "test_the_demonstration_prints_the_path_of_the_page",
+    "test_keras_runs_on_the_only_backend_installed",
+)
 
-def pytest_collection_modifyitems(items):
+#: `--cases=some` runs one case in this many of a test with parameters.
+EVERY = 4
+
+
+def pytest_addoption(parser):
+    text = "of a test with parameters, run all cases (default), or every fourth one"
+    parser.addoption("--cases", choices=("all", "some"), default="all", help=text)
+
+
+def pytest_collection_modifyitems(config, items):
     for item in items:
-        path = item.path.relative_to(Path(__file__).parent)
-        folder = path.parts[0]
-        if path.as_posix().startswith(NOT_ON_JAX):
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        also = {item.path.name, item.name} & {*ALSO_ON_JAX}
+        if path.startswith(NOT_ON_JAX) and not also:
             item.add_marker(pytest.mark.not_on_jax)
-        if folder in ONE_BACKEND and not {item.path.name, item.name} & {*EACH_BACKEND}:
-            item.add_marker(pytest.mark.one_backend)
+    if config.getoption("cases") == "some":
+        some = _some_cases(items)
+        kept = {*map(id, some)}
+        config.hook.pytest_deselected(items=[i for i in items if id(i) not in kept])
+        items[:] = some
+
+
+def _some_cases(items):
+    """Keep at least one case of each test; other ones on JAX than on TensorFlow."""
+    cases = {}
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    first = EVERY // 2 if keras.backend.backend() == "jax" else 0
+    return [i for each in cases.values() for i in each[first % len(each) :: EVERY]]
 
 
 def _mappings():

@@ -47,6 +47,9 @@ NETWORKS = (
     "ResNet101V2",
 )
 
+#: Network that Keras does not build on a backend.
+NOT_BUILT = "NASNetMobile", "torch"
+
 INPUTS, DIRECTIONS, CLASSES = 2, 2, 10
 
 
@@ -85,6 +88,8 @@ def main() -> None:
     print("| " + " | ".join(columns) + " |")
     print("| " + " | ".join(["---"] * len(columns)) + " |")
     for name in args.networks:
+        if (name, keras.backend.backend()) == NOT_BUILT:
+            continue
         print("| " + " | ".join(row(name, args.side)) + " |", flush=True)
         keras.backend.clear_session()
 

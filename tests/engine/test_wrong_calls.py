@@ -13,7 +13,7 @@ from keras_explainable.methods import cams
 from keras_explainable.methods.gradient import gradients, smooth_gradients
 from keras_explainable.methods.meta import noise_grad, smooth, tta
 
-pytestmark = pytest.mark.one_backend  # No tensor is computed differently.
+pytestmark = pytest.mark.not_on_jax  # No tensor is computed differently.
 
 X = images(2)
 
@@ -119,6 +119,36 @@ def test_unknown_parameters_are_refused_by_name(model, call, wrong, function, hi
     name = f"`{wrong}` is not a parameter of '{function or ''}"
     with pytest.raises(TypeError, match=f"{name}.*{hint}"):
         call(model, *data, **{wrong: 3})
+
+
+@pytest.mark.parametrize(
+    ("call", "wrong", "hint"),
+    [
+        (partial(ke.metrics.deletion, x=X, maps=X), "step", "did you mean `steps`"),
+        (
+            partial(ke.metrics.mprt, gradients, x=X),
+            "layers",
+            "its parameters are order",
+        ),
+        (partial(ke.metrics.max_sensitivity, gradients, x=X), "radious", "`radius`"),
+        (partial(ke.sweep, image=X[0]), "noise_level", "did you mean `noise_levels`"),
+    ],
+)
+def test_functions_that_run_methods_refuse_unknown_parameters(model, call, wrong, hint):
+    name = getattr(call.func, "__name__", "")
+    with pytest.raises(TypeError, match=f"`{wrong}` is not a .* '{name}'.*{hint}"):
+        call(model=model, **{wrong: 0.1})
+
+
+def test_text_is_no_method(model):
+    with pytest.raises(TypeError, match=r"such as .*; received the text 'gradcam'\."):
+        ke.explain("gradcam", model, X)
+
+
+def test_a_dictionary_of_units_is_told_apart(model):
+    hint = r"the keys \['label'\]\. .*`y=ke\.targets\.output\('label'\)`"
+    with pytest.raises(TypeError, match=hint):
+        ke.gradients(model, X, {"label": [0, 1]}, verbose=0)
 
 
 def test_parameters_that_a_signature_does_not_tell_are_passed_on(model):

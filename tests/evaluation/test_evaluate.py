@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -253,3 +254,20 @@ def test_postprocessed_maps_are_told_where_values_are_compared():
     assert found.scores[1, 0].mean() > 0.1
     [note] = found.notes
     assert "maps of magnitudes are postprocessed" in note
+
+
+def test_channels_may_come_first():
+    """Scores are those of the same network and images with channels last."""
+    inputs, images = (
+        keras.Input((X.shape[-1], *X.shape[1:-1])),
+        keras.Input(X.shape[1:]),
+    )
+    convolved = keras.layers.Conv2D(5, 2, activation="tanh")
+    rest = keras.layers.GlobalAveragePooling2D()
+    plain = keras.Model(images, rest(convolved(images)))
+    model = keras.Model(inputs, plain(keras.layers.Permute((2, 3, 1))(inputs)))
+    found, expected = (
+        ke.evaluate(["gradients"], each, x, UNITS, [DELETION, "auc"], MASKS, verbose=0)
+        for each, x in ((model, np.moveaxis(X, -1, 1)), (plain, X))
+    )
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4, atol=1e-6)

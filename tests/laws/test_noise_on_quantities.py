@@ -379,6 +379,31 @@ def scaled(row):
     return layers.Concatenate()([category, numbers])
 
 
+def one_hot_first(row):
+    category = ops.one_hot(ops.cast(row[:, 0], "int32"), 5)
+    return ops.concatenate([category, row[:, 1:]], axis=-1)
+
+
+def in_a_lambda(row):
+    return layers.Lambda(one_hot_first, output_shape=(8,))(row)
+
+
+class OneHotFirst(layers.Layer):
+    def call(self, row):
+        return one_hot_first(row)
+
+
+class Subclassed(keras.Model):
+    """A model of unknown layers that reads a category from the first column."""
+
+    def __init__(self):
+        super().__init__()
+        self.lookup, self.head = Lookup(), layers.Dense(2)
+
+    def call(self, row):
+        return self.head(ops.tanh(self.lookup(row)))
+
+
 def out_of_sight(row):
     slices = layers.Lambda(lambda x: ops.cast(x[:, :1], "int32"), output_shape=(1,))
     category = layers.Flatten()(layers.Embedding(5, 2)(slices(row)))
@@ -386,6 +411,10 @@ def out_of_sight(row):
 
 
 def table(columns):
+    if columns is Subclassed:
+        model = Subclassed()
+        model(np.zeros((1, 4)))
+        return model
     row = keras.Input((4,), name="row")
     h = layers.Dense(4, activation="tanh")(columns(row))
     return keras.Model(row, layers.Dense(2)(h))
@@ -395,10 +424,11 @@ def rows(rng):
     return np.c_[[0, 4], rng.normal(size=(2, 3))].astype("float32")
 
 
-COLUMNS = [sliced, split, scaled, lambda row: Lookup()(row)]
+COLUMNS = [sliced, split, scaled, lambda row: Lookup()(row), in_a_lambda]
+COLUMNS += [lambda row: OneHotFirst()(row), Subclassed]
 
 
-@pytest.mark.filterwarnings("ignore:The slopes of these")
+@pytest.mark.filterwarnings("ignore:The slopes of these", "ignore:The layers of")
 @pytest.mark.parametrize("columns", COLUMNS)
 @pytest.mark.parametrize("name", METHODS)
 def test_columns_of_categories_get_no_noise(columns, name, rng):

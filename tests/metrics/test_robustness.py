@@ -1,5 +1,6 @@
 """Robustness of methods whose maps change in a known way."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -41,7 +42,7 @@ def test_constant_maps_are_robust(metric):
 
 def test_changes_of_a_linear_map_in_closed_form():
     options = {"radius": 0.1, "draws": 20, "verbose": 0}
-    copies = robustness.NearCopies(X, None, 20, 0.1, 0)
+    copies = robustness.NearCopies(linear(), X, None, 20, 0.1, 0)
     each = next(iter(copies))
     noise = copies.of(each) - X[each.image]
     norm = np.sqrt((noise[..., 0] ** 2).sum(axis=(1, 2)))
@@ -59,7 +60,7 @@ def test_changes_of_a_linear_map_in_closed_form():
 
 
 def test_noise_fills_its_range_and_no_more():
-    copies = robustness.NearCopies(X, None, 10, 0.1, 0)
+    copies = robustness.NearCopies(linear(), X, None, 10, 0.1, 0)
     for each in copies:
         noise = copies.of(each) - X[each.image]
         most = 0.1 * np.ptp(X.reshape(6, -1), axis=1)[each.image]
@@ -142,3 +143,34 @@ def test_errors(change, error, message):
 def test_progress_counts_copies(capsys):
     max_sensitivity(gradients, linear(), X, UNITS, draws=3)
     assert "/image - 18 copies" in capsys.readouterr().out
+
+
+def test_hidden_steps_and_categories_stay(rng):
+    """A padded sequence is as robust as the same one without its padding."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    first = [keras.Input((None, 3)), layers.Masking(-99.0)]
+    model = keras.Sequential([*first, layers.LSTM(4), layers.Dense(2)])
+    x = rng.normal(size=(1, 5, 3)).astype("float32")
+    padded = np.concatenate([x, np.full((1, 3, 3), -99, "float32")], axis=1)
+    copies = robustness.NearCopies(model, padded, None, 4, 0.1, 0)
+    noise = copies.of(next(iter(copies))) - padded
+    assert not noise[:, 5:].any()
+    assert (abs(noise[:, :5]) <= 0.1001 * np.ptp(x)).all()
+    assert noise[:, :5].all()
+    inputs = keras.Input((3,))
+    category = layers.Flatten()(ops.one_hot(ops.cast(inputs[:, :1], "int32"), 4))
+    known = layers.Concatenate()([category, inputs[:, 1:]])
+    table = keras.Model(inputs, layers.Dense(2)(known))
+    rows = np.array([[2, 0.5, -0.5], [1, 3, 2]], "float32")
+    noise = robustness.NearCopies(table, rows, None, 3, 0.1, 0)
+    changes = noise.of(next(iter(noise)))[:, 0]
+    np.testing.assert_array_equal(changes, np.repeat([2, 1], 3))
+
+
+def test_tokens_are_refused():
+    layers = keras.layers
+    first = [keras.Input((6,), dtype="int32"), layers.Embedding(9, 4)]
+    model = keras.Sequential([*first, layers.LSTM(4), layers.Dense(2)])
+    with pytest.raises(ValueError, match="must have an input of real numbers"):
+        max_sensitivity(gradients, model, np.ones((2, 6), "int32"), [0, 0])

@@ -103,6 +103,19 @@ def test_several_inputs():
     assert ke.check_gradients(model, [x[0], 2 * x[1]]).ok
 
 
+class Root(layers.Layer):
+    def call(self, x, cubic=None, shifted=True):
+        return (ops.cbrt if cubic else ops.sqrt)(x + 1 if shifted else x)
+
+
+@pytest.mark.parametrize("given", [{"cubic": None}, {"cubic": False}, {}])
+def test_arguments_that_are_no_tensors(given):
+    """The slope at 0 is infinite."""
+    model = model_of(lambda x: Root()(x, shifted=False, **given), (2,))
+    maps = maps_of(model, np.float32([[0, 1]]))
+    np.testing.assert_allclose(maps[0, :, 0], [0, 0.5], rtol=1e-5)
+
+
 @pytest.mark.parametrize("kind", [Pooled, Nested])
 def test_layers_inside(kind):
     """The first of equal voxels has the derivative."""

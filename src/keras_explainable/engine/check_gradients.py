@@ -86,7 +86,8 @@ def check_gradients(
     without a change (straight-through estimators), or a kink or tie at this input.
 
     Args:
-        model: Keras model. Operations are named if it is Functional or Sequential.
+        model: Keras model, of any kind. Operations are named, also those in layers and
+            models of your own whose ``call`` is made of ``keras.ops`` and layers.
         x: Inputs, as for ``ke.explain``.
         y: What is explained, as for ``ke.explain``. The score is a random mixture of
             the units of each input.

@@ -15,7 +15,8 @@ from keras_explainable.common.finite_differences import (
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.engine.exact_network import ExactNetwork, as_array
-from keras_explainable.engine.faulty_steps import Fault, faulty_steps
+from keras_explainable.engine.faulty_steps import faulty_steps
+from keras_explainable.engine.step_differences import Fault
 from keras_explainable.execution.compilation import call_method
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.network import output_units
@@ -72,7 +73,8 @@ class Probe:
 
     def comparisons(self, count: int, rng: np.random.Generator) -> Iterator[Comparison]:
         """Yield comparisons along random directions, for random mixtures of units."""
-        if not np.array_equal(self.outputs, self._outputs(self.batch.inputs)):
+        again = self._outputs(self.batch.inputs)
+        if not np.array_equal(self.outputs, again, equal_nan=True):
             yield Comparison(self.batch.position, np.nan, np.nan, np.nan, "stochastic")
             return
         for _ in range(count):
@@ -92,7 +94,8 @@ class Probe:
         size = float(np.abs(weights * self.outputs).sum())
         found = central_differences(score, size, self.exact.dtype)
         best, error = found.best()
-        typical = max(_norm(products), abs(found.values[best]))
+        norm = _norm(products)
+        typical = max(norm if np.isfinite(norm) else 0.0, abs(found.values[best]))
         verdict, faults = verdict_on(derivative, found, typical), list[Fault]()
         if verdict == "differs":
             # The smaller the step, the fewer kinks there are in between.
@@ -137,7 +140,11 @@ def verdict_on(derivative: float, found: Differences, typical: float) -> str:
         found: Differences of the same.
         typical: Usual size of such a derivative.
     """
+    if not np.isfinite(derivative):
+        return "differs"
     best, error = found.best()
+    if not np.isfinite(error):
+        return "unclear"
     allowed = TOLERANCE * typical + BARS * found.rounding
     away = np.abs(derivative - found.values)
     if away[best] <= allowed[best] + BARS * error:

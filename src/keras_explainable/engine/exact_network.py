@@ -1,21 +1,55 @@
 """The values of a network, in float64 where that is possible."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_explainable.common.structures import Nested, is_float
+from keras_explainable import backend
+from keras_explainable.common.structures import (
+    Nested,
+    first_of,
+    is_float,
+    map_structure,
+)
+from keras_explainable.inspection.wrapped_model import calls_of, class_name
 from keras_explainable.network import output_units
 from keras_explainable.network.corrected_derivatives import with_corrected_derivatives
 from keras_explainable.network.float64_graph import float64_graph
-from keras_explainable.network.graph import Graph, GraphModel
+from keras_explainable.network.graph import Graph, GraphModel, Step, symbol_like
 from keras_explainable.network.trace_model import inlined, trace
 from keras_explainable.types import Model, Tensor
 
 #: Largest difference between outputs in float64 and in float32, relative to their size.
 SAME = 1e-3
+
+
+class ExactGraph:
+    """A graph of operations, and the same graph in float64 where that is possible.
+
+    Attributes:
+        graph: The operations as they run.
+        exact: The same operations in float64, or None.
+    """
+
+    def __init__(self, graph: Graph, inputs: Nested):
+        """Args: graph; one input in its structure, which shows the dtypes."""
+        self.graph, self._like = graph, inputs
+        self.exact = float64_graph(graph, inputs)
+
+    def tensors(self, inputs: Nested) -> dict[int, Any]:
+        """Return the values that run, by the symbol's ``id``."""
+        return self.graph.values(as_tensors(inputs, self._like, exact=False))
+
+    def values(self, inputs: Nested) -> dict[int, np.ndarray]:
+        """Return the floats that the operations write, by the symbol's ``id``."""
+        tensors = as_tensors(inputs, self._like, self.exact is not None)
+        found = (self.exact or self.graph).values(tensors)
+        return {key: as_array(x) for key, x in found.items() if is_float(x)}
 
 
 class ExactNetwork:
@@ -26,19 +60,24 @@ class ExactNetwork:
     JAX and PyTorch, where Keras rounds sums to float32, computes in its own precision.
 
     Attributes:
-        graph: The operations of the network; None if they are not known.
+        operations: The operations of the network. If they are not known, the network
+            itself is one of them; None for a function, which is no layer.
         name: The class of the network.
     """
 
     def __init__(self, model: Model, inputs: Nested):
         """Args: network that runs, and one input of it, which shows the dtypes."""
-        self._own, self._like, self.name = model, inputs, type(model).__name__
-        self.graph, self._exact = flat_graph(model), None
-        exact = None if self.graph is None else float64_graph(self.graph, [inputs])
-        if exact is not None:
-            own, self._exact = self.outputs(inputs), GraphModel(exact, "float64")
-            if not np.allclose(self.outputs(inputs), own, 0, SAME * abs(own).max()):
-                self._exact = None
+        self._own, self._like, self.name = model, inputs, class_name(model)
+        graph = flat_graph(model) or graph_of_calls(model, inputs)
+        self.operations = None if graph is None else ExactGraph(graph, [inputs])
+        self._exact: GraphModel | None = None
+        if self.operations is not None and self.operations.exact is not None:
+            own = self.outputs(inputs)
+            self._exact = GraphModel(self.operations.exact, "float64")
+            with np.errstate(invalid="ignore"):  # They may be no numbers.
+                same = np.allclose(self.outputs(inputs), own, 0, SAME * abs(own).max())
+            if not same:
+                self._exact = self.operations.exact = None
 
     @property
     def dtype(self) -> str:
@@ -47,28 +86,46 @@ class ExactNetwork:
 
     def outputs(self, inputs: Nested) -> np.ndarray:
         """Return the outputs (1, units) for arrays of one input."""
-        model = self._exact or self._own
-        return as_array(output_units.forward(model, self._tensors(inputs), 1))
-
-    def values(self, inputs: Nested) -> dict[int, np.ndarray]:
-        """Return the floats that the operations write, by the symbol's ``id``."""
-        graph: Any = self._exact.graph if self._exact else self.graph
-        found = graph.values([self._tensors(inputs)])
-        return {key: as_array(x) for key, x in found.items() if is_float(x)}
-
-    def _tensors(self, inputs: Nested) -> Any:
-        def tensor(x: Any, like: Tensor) -> Tensor:
-            own = keras.backend.standardize_dtype(like.dtype)
-            exact = self._exact and is_float(like)
-            return ops.convert_to_tensor(x, "float64" if exact else own)
-
-        return keras.tree.map_structure(tensor, inputs, self._like)
+        tensors = as_tensors(inputs, self._like, self._exact is not None)
+        return as_array(output_units.forward(self._exact or self._own, tensors, 1))
 
 
 def flat_graph(model: Model) -> Graph | None:
     """Return the operations of a network, without nested models, if they are known."""
     graph = model.graph if isinstance(model, GraphModel) else trace(model)
     return None if graph is None else with_corrected_derivatives(inlined(graph))
+
+
+def graph_of_calls(model: Model, inputs: Nested) -> Graph | None:
+    """Return a graph of which a subclassed model is one step.
+
+    Args:
+        model: Keras model, or one with a target at its end; of a function, the graph is
+            None.
+        inputs: One input of it.
+    """
+    if not isinstance(model, keras.Model):
+        return None
+    reads = symbols = map_structure(symbol_like, inputs)
+    steps, values = list[Step](), inputs
+    for call in calls_of(model):
+        with backend.state_kept():
+            values = replace(call, args=(values,)).call()
+        outputs = map_structure(symbol_like, values)
+        steps.append(replace(call, args=(reads,), outputs=outputs))
+        reads = outputs
+    return Graph((symbols,), tuple(steps), first_of(reads))
+
+
+def as_tensors(inputs: Nested, like: Nested, exact: bool) -> Any:
+    """Return arrays as tensors of the dtypes of ``like``; floats exactly, if asked."""
+    make: Callable[..., Tensor] = partial(_tensor, exact=exact)
+    return keras.tree.map_structure(make, inputs, like)
+
+
+def _tensor(x: Any, like: Tensor, exact: bool) -> Tensor:
+    own = keras.backend.standardize_dtype(like.dtype)
+    return ops.convert_to_tensor(x, "float64" if exact and is_float(like) else own)
 
 
 def as_array(x: Tensor) -> np.ndarray:

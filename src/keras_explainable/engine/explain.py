@@ -6,6 +6,7 @@ from keras_explainable import lowering
 from keras_explainable.common import checks
 from keras_explainable.common.structures import map_structure
 from keras_explainable.engine.batch_source import Batch, BatchSource
+from keras_explainable.engine.hidden_parts import HiddenParts
 from keras_explainable.engine.ignored_parameters import warn_of_ignored
 from keras_explainable.engine.map_memory import MapMemory
 from keras_explainable.engine.model_checks import check_model
@@ -158,7 +159,6 @@ def explain(
     plan = _arranged(model, x, y if target is None else target, logits, method_params)
     x, method = plan.inputs, plan.wrapped(method)
     y = y if target else plan.indices
-    finish = Finish(postprocessing, resizing, plan.frames)
     options: dict[str, Any] = {"logits": logits, "lower": lower, "precision": precision}
     options["derivatives"] = derivatives
     network = PreparedNetwork(plan.model, y, target, method, method_params, **options)
@@ -178,7 +178,10 @@ def explain(
     if target and source.images is not None and steps is None:
         target.check_rows(source.images)
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
-    shown = shown_layers(network.model) if exposes_for_each_input(network.model) else []
+    of_layers = exposes_for_each_input(network.model)
+    shown = shown_layers(network.model) if of_layers else []
+    hidden = HiddenParts(of_layers, preprocessing_of(method))
+    finish = Finish(postprocessing, resizing, hidden, plan.frames)
     if isinstance(network.model, ExposedByDefault):
         progress.note(_shown_note(method, shown))
     memory, zero_maps, nonfinite = MapMemory(source.images), ZeroMaps(), NonFiniteMaps()

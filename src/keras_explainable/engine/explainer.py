@@ -1,13 +1,21 @@
 """Methods and shortcuts alike, as functions that explain data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
 from keras_explainable.engine.explain import explain
 from keras_explainable.engine.results import Result
-from keras_explainable.execution.compilation import accepts_parameter
-from keras_explainable.execution.method_checks import check_method, is_shortcut
+from keras_explainable.execution.compilation import accepts_parameter, display_name
+from keras_explainable.execution.method_checks import (
+    check_method,
+    check_parameters,
+    is_shortcut,
+    keyword_parameters,
+    own_parameters,
+    parameters_after,
+    takes_any_parameter,
+)
 from keras_explainable.execution.model_preparation import unwrapped
 
 #: Function of a model, ``x`` and ``y``, and of the parameters of ``explain``.
@@ -24,6 +32,21 @@ def explainer(method: Any) -> Explainer:
         return method
     check_method(method)
     return partial(explain, method)
+
+
+def check_passed_on(function: Any, method: Any, given: Collection[str]) -> None:
+    """Raise TypeError for parameters that neither a function nor a method takes.
+
+    Args:
+        function: Function that passes parameters on to ``explain`` and to the method.
+        method: Explaining method or shortcut.
+        given: Names of the parameters that it passes on.
+    """
+    if not takes_any_parameter(method):
+        own = [each.name for each in own_parameters(method)]
+        own = [*keyword_parameters(function), *own]
+        of_explain = parameters_after(explain, "y")
+        check_parameters(display_name(function), given, own, of_explain)
 
 
 def takes_seed(method: Any) -> bool:

@@ -12,6 +12,11 @@ from keras_explainable.common import checks
 from keras_explainable.common.interpolation import interpolated
 from keras_explainable.common.structures import Nested, flatten, is_float, map_structure
 from keras_explainable.engine.batch_source import Batch
+from keras_explainable.engine.hidden_parts import (
+    HiddenParts,
+    without_hidden,
+    zero_where_hidden,
+)
 from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.inspection.exposed_layers import (
     by_input,
@@ -45,19 +50,24 @@ class Finish:
     """Postprocessing and resizing with the arguments of ``explain``."""
 
     def __init__(
-        self, postprocessing: Postprocessing | None, resizing: Any, frames: int = 0
+        self,
+        postprocessing: Postprocessing | None,
+        resizing: Any,
+        hidden: HiddenParts,
+        frames: int = 0,
     ):
         """Check the arguments; see ``explain`` for their meaning.
 
         Args:
             postprocessing: As in ``explain``.
             resizing: As in ``explain``.
+            hidden: Finds the hidden parts of maps.
             frames: Number of axes after the first that count batches as well.
         """
         check_resizing(resizing)
         if postprocessing is not None:
             checks.is_callable("postprocessing", postprocessing)
-        self.resizing, self.frames = resizing, frames
+        self.resizing, self.frames, self.hidden = resizing, frames, hidden
         self.postprocessing = postprocessing
 
     def __call__(self, maps: Nested, batch: Batch, network: Model) -> Nested:
@@ -71,9 +81,21 @@ class Finish:
         own = partial(
             postprocess, postprocessing=self.postprocessing, frames=self.frames
         )
-        maps = map_structure(own, maps)
+        hidden = self._hidden(maps, batch.inputs, network)
+        maps = map_structure(own, without_hidden(maps, hidden))
         maps = sized(maps, self.resizing, batch.inputs, network)
+        maps = zero_where_hidden(maps, hidden)
         return map_structure(lambda x: ops.convert_to_numpy(x)[: batch.used], maps)
+
+    def _hidden(
+        self, maps: Nested, inputs: Nested, network: Model
+    ) -> list[Tensor | None]:
+        likes = _inputs_of_maps(maps, inputs, network)
+        if self.frames or not _are_known(maps, likes, inputs, network):
+            return [None] * len(flatten(maps))
+        every = keras.tree.pack_sequence_as(inputs, [*range(len(flatten(inputs)))])
+        numbers = flatten(_inputs_of_maps(maps, every, network))
+        return self.hidden.find(maps, numbers, network, inputs)
 
 
 def postprocess(

@@ -18,6 +18,7 @@ from keras_explainable.inspection import (
     runnable_model,
 )
 from keras_explainable.inspection.channels import input_orders
+from keras_explainable.inspection.corrected_subclass import corrected_subclass
 from keras_explainable.inspection.logits import logits_of_all_outputs, rewritten_model
 from keras_explainable.inspection.targets import (
     first_output_model,
@@ -134,13 +135,18 @@ def _explained_model(
     model: Model, target: Target | None, logits: bool, derivatives: str
 ) -> Model:
     """Return the model of what is explained."""
-    own = derivatives == "framework"
-    choice = with_framework_derivatives if own else with_corrected_derivatives
     if target is None:
         first = first_output_model(model)
         base = logits_model(first) if logits else runnable_model(first)
-        return rewritten_model(base, choice)
+        return _with_derivatives(base, derivatives)
     viewed = target.view(model)
     base = (logits_of_all_outputs if target.logits else runnable_model)(viewed)
-    base = rewritten_model(base, choice)
+    base = _with_derivatives(base, derivatives)
     return targeted_model(base, target.function, like=viewed, data=target.data)
+
+
+def _with_derivatives(model: Model, derivatives: str) -> Model:
+    """Return the model with one of ``DERIVATIVES``."""
+    if derivatives == "framework":
+        return rewritten_model(model, with_framework_derivatives)
+    return corrected_subclass(rewritten_model(model, with_corrected_derivatives))

@@ -19,6 +19,8 @@ from keras_explainable.execution.method_checks import is_shortcut
 from keras_explainable.inspection.model_fingerprint import fingerprint
 from keras_explainable.metrics.data_arrays import checked_units
 from keras_explainable.metrics.map_arrays import Floats, checked_masks
+from keras_explainable.network.channels_last import orders_to_channels_last
+from keras_explainable.network.input_kinds import graph_of_layers
 from keras_explainable.network.model_inputs import shape_text
 from keras_explainable.types import Model
 
@@ -66,6 +68,15 @@ class ScoredImages:
         """The masks or boxes."""
         return None if self.given_masks is None else as_numpy(self.given_masks, "masks")
 
+    @cached_property
+    def map_size(self) -> tuple[int, ...]:
+        """The axes of one map, which are those of an input without its channels."""
+        graph = graph_of_layers(self.model)
+        orders = orders_to_channels_last(graph) if graph else [None]
+        shape = *self.inputs.shape, 1
+        order = orders[0] or tuple(range(self.inputs.ndim))
+        return tuple(shape[axis] for axis in order[1:-1])
+
     def check(self) -> None:
         """Raise for units and masks that do not fit, before anything is computed."""
         _ = self.units
@@ -75,9 +86,9 @@ class ScoredImages:
                 f"on it; received {self.ids.tolist()!r:.60}."
             )
         if self.masks is not None:
-            is_of_units = self.masks.ndim == self.inputs.ndim
+            is_of_units = self.masks.ndim == len(self.map_size) + 2
             count = self.masks.shape[-1] if is_of_units else 1
-            checked_masks(self.masks, (*self.inputs.shape[:-1], count))
+            checked_masks(self.masks, (len(self.inputs), *self.map_size, count))
 
     def evaluation(self, verbose: Any) -> Evaluation:
         """Return all scores, or those known when Ctrl-C was pressed."""
@@ -174,8 +185,9 @@ class ScoredImages:
         with _Noted(f"The method was {method.name!r}."):
             maps = method.maps_of(self.model, x, y, where, seed, **options)
         units = (np.shape(y)[1:] or (1,)) if isinstance(y, np.ndarray) else None
-        if maps.shape != (*x.shape[:-1], *(units or maps.shape[-1:])):
-            wanted = shape_text((*x.shape[:-1], *(units or ("K",))))
+        size = len(x), *self.map_size
+        if maps.shape != (*size, *(units or maps.shape[-1:])):
+            wanted = shape_text((*size, *(units or ("K",))))
             raise ValueError(
                 f"`methods[{method.name!r}]` must have maps {wanted}; received "
                 f"{shape_text(maps.shape)}."

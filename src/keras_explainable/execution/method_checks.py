@@ -24,6 +24,11 @@ def shortcut(function: Function) -> Function:
 
 def check_method(method: Any) -> None:
     """Raise TypeError unless ``method`` can be an explaining method."""
+    if isinstance(method, str):
+        raise TypeError(
+            "`method` must be a function such as `ke.methods.gradient.gradients`; "
+            f"received the text {method!r}. The command and `ke.evaluate` take names."
+        )
     checks.is_callable("method", method)
     name = display_name(method)
     if isinstance(method, keras.Layer):
@@ -90,7 +95,8 @@ def check_parameters(
         if name in own or name in of_explain:
             continue
         near = difflib.get_close_matches(name, [*own, *of_explain], 1, 0.8)
-        known = [*filter(None, [", ".join(own)]), "those of `ke.explain`"]
+        known = [*filter(None, [", ".join(own)])]
+        known += ["those of `ke.explain`"] if of_explain else []
         listed = f"its parameters are {' and '.join(known)}."
         hint = f"did you mean `{near[0]}`?" if near else listed
         raise TypeError(f"`{name}` is not a parameter of {function!r}; {hint}")

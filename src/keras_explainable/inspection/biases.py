@@ -50,7 +50,7 @@ def has_bias(layer: Any) -> bool:
         return True
     if isinstance(layer, layers.LayerNormalization):
         return layer.beta is not None
-    return isinstance(layer, LINEAR) and layer.bias is not None
+    return isinstance(layer, (*LINEAR, layers.EinsumDense)) and layer.bias is not None
 
 
 def biases(model_or_layers: Model | Iterable[keras.Layer]) -> list[np.ndarray]:
@@ -77,6 +77,9 @@ def bias_of_output(layer: keras.Layer, rank: int) -> np.ndarray:
         rank: Number of axes of the output.
     """
     inner, frames = operation_on_frames(layer), frame_axes(layer)
+    if isinstance(inner, layers.EinsumDense):  # Its bias has the axes of its output.
+        bias = ops.convert_to_numpy(inner.bias)
+        return bias.reshape((1,) * (rank - bias.ndim) + bias.shape)
     axes = getattr(inner, "axis", -1) if isinstance(inner, NORMALIZATION_LAYERS) else -1
     axes = axes if isinstance(axes, list | tuple) else [axes]
     places = sorted(frames + axis if axis >= 0 else rank + axis for axis in axes)

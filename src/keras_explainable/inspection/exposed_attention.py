@@ -10,6 +10,7 @@ from keras_explainable.common.structures import first_of, flatten
 from keras_explainable.inspection.exposed_layers import exposed_outputs
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.inspection.placed_keys import with_placed_keys
+from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network.attention_products import Attention, attentions_of
 from keras_explainable.network.graph import Graph, GraphModel, ids
 from keras_explainable.network.opened_attention import with_opened_attention
@@ -39,7 +40,7 @@ def expose_attention(model: Model, layers: Names = None, every: bool = False) ->
     if exposed is model:
         raise ValueError(
             "`model` must be a Functional or Sequential model to find its attention; "
-            f"received {type(model).__name__}."
+            f"received {class_name(model)}."
         )
     return exposed
 

@@ -18,6 +18,7 @@ from keras_explainable.inspection.expose_in_graph import (
 from keras_explainable.inspection.find_calls import Endpoint, parse
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.inspection.token_grid import NOTHING_GIVEN, GivenGrid
+from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network.graph import Graph, GraphModel
 from keras_explainable.network.model_inputs import names_in_order, symbolic_inputs
 from keras_explainable.network.trace_model import trace
@@ -123,7 +124,7 @@ def _rewritten(
     if exposed is model:
         raise ValueError(
             "`model` must be a Functional or Sequential model to expose inner layers; "
-            f"received {type(model).__name__}."
+            f"received {class_name(model)}."
         )
     return exposed
 
@@ -194,7 +195,7 @@ def exposed_outputs(model: Model) -> tuple[Graph, list[Any]]:
     if graph is None:
         raise ValueError(
             "`model` must be a Functional or Sequential model to find its layers; "
-            f"received {type(model).__name__}."
+            f"received {class_name(model)}."
         )
     exposed = keras.tree.flatten(graph.outputs)[1:]
     producers = [graph.producer(symbol) for symbol in exposed]

@@ -6,6 +6,7 @@ from keras_explainable.common.structures import flatten
 from keras_explainable.inspection.default_layer import default_tensors
 from keras_explainable.inspection.find_calls import Endpoint, parse, tensors_of
 from keras_explainable.inspection.token_grid import GivenGrid, TokenGrid, grid_of
+from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network.follow_positions import positions_of
 from keras_explainable.network.trace_model import inlined_with_calls, trace
 from keras_explainable.types import Model
@@ -53,7 +54,7 @@ def token_grid(
     if graph is None:
         raise ValueError(
             "`model` must be a Functional or Sequential model to find its tokens; "
-            f"received {type(model).__name__}."
+            f"received {class_name(model)}."
         )
     flat, calls = inlined_with_calls(graph)
     tensor: Any = [

@@ -11,6 +11,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, row_count
 from keras_explainable.inspection.exposed_layers import is_exposed
 from keras_explainable.inspection.logits import rewritten_model
+from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import GraphModel
 from keras_explainable.types import Model, Tensor
@@ -39,7 +40,7 @@ def with_taps(model: Model, inputs: Nested) -> tuple[Run, list[Tensor]]:
     if not (isinstance(model, GraphModel) and is_exposed(model)):
         raise ValueError(
             "`model` must be Functional or Sequential and have inner layers exposed "
-            f"(`ke.inspection.expose`); received {type(model).__name__}."
+            f"(`ke.inspection.expose`); received {class_name(model)}."
         )
     symbols = model.outputs[1:]
 

@@ -23,6 +23,11 @@ from keras_explainable.common.structures import (
 from keras_explainable.execution.function_key import function_key
 from keras_explainable.execution.model_preparation import unwrapped
 from keras_explainable.inspection.logits import rewritten_model, targeted_models
+from keras_explainable.inspection.wrapped_model import (
+    WrappedModel,
+    calls_of,
+    class_name,
+)
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.layers_of_model import model_state
 from keras_explainable.network.model_inputs import dtype_name, shape_text
@@ -59,7 +64,7 @@ def target_model(model: Model, target: Target) -> Model:
     """
     keyed = _keyed(target, model)
     targeted = _targeted(model, keyed)
-    return _TargetedModel(lambda: model, keyed.layer) if targeted is model else targeted
+    return TargetedModel(lambda: model, keyed.layer) if targeted is model else targeted
 
 
 def targeted_model(
@@ -82,9 +87,9 @@ def targeted_model(
     if targeted is not model:
         return targeted
     if not isinstance(model, keras.Model):
-        return _TargetedModel(lambda: model, keyed.layer)
+        return TargetedModel(lambda: model, keyed.layer)
     # Made once, too, by a reference, as the cache must not hold the model.
-    make = partial(_TargetedModel, weakref.ref(model), keyed.layer)
+    make = partial(TargetedModel, weakref.ref(model), keyed.layer)
     return targeted_models.get(model, keyed, make, model_state(model))
 
 
@@ -218,7 +223,7 @@ def output_model(model: Model, output: str | int) -> Model:
     if graph is None:
         raise ValueError(
             "`model` must be Functional, so that its outputs are known; received "
-            f"{type(model).__name__}. A function for `y`, such as `lambda outputs: "
+            f"{class_name(model)}. A function for `y`, such as `lambda outputs: "
             f"outputs[{output!r}]`, is given all of them."
         )
     if output not in found:
@@ -323,24 +328,13 @@ def _static_shape(x: Any) -> tuple[int | None, ...]:
         ) from error
 
 
-class _TargetedModel(keras.Model):
+class TargetedModel(WrappedModel):
     """A function of the outputs of a model whose layers are not known."""
 
-    def __init__(self, model: Callable[[], Model], target: TargetLayer):
-        super().__init__(name=getattr(model(), "name", None))
-        self.model = model
-        self.layers_used = [*getattr(model(), "layers", ()), target]
-
     @property
-    def variables(self) -> list[keras.Variable]:
-        """The variables of the model, also those that no layer of its holds."""
-        own = {id(x): x for x in getattr(self.model(), "variables", ())}
-        return [*(own | {id(x): x for x in super().variables}).values()]
-
-    def get_build_config(self) -> dict[str, Any] | None:
-        """Return the shapes of the model's inputs."""
-        config: dict[str, Any] | None = self.model().get_build_config()
-        return config
+    def calls(self) -> list[Step]:
+        """The model, and the function of its outputs."""
+        return [*calls_of(self.model()), Step(target_layer(self), (), {}, None)]
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Return what the function returns, as (B, units)."""

@@ -78,9 +78,15 @@ class MapBatch:
         found = output_units.gather_units(outputs, self.indices)
         return _as_floats(found)[: self.used]
 
+    @cached_property
+    def shown(self) -> Tensor | None:
+        """The steps that no mask hides, (B, T, 1, ...); None for all."""
+        [shown] = known_unmasked_steps(self.model, self.inputs)
+        return shown
+
     def replacement(self, baseline: Any) -> Replacement:
         """Return the function that gives the values of hidden pixels."""
-        return replacement(baseline, self.inputs, self.ids, self.seed)
+        return replacement(baseline, self.inputs, self.ids, self.seed, self.shown)
 
     def scores_of_copies(
         self, count: int, hide: Hide, replace: Replacement, units: Any = None
@@ -96,7 +102,6 @@ class MapBatch:
             units: Position k of the only unit whose score of each copy counts,
                 (count,), which makes the result (N, count, 1); None for all.
         """
-        [shown] = known_unmasked_steps(self.model, self.inputs)
         step = compiled(_scores, self.model)
         schedule = Schedule(np.arange(self.used), count, self.rows, len(self.ids))
         found = np.zeros((self.used, count, self.units if units is None else 1))
@@ -110,7 +115,7 @@ class MapBatch:
                 take_rows(self.inputs, copies.image),
                 replace(copies, hidden),
             )
-            others = where_shown(shown, others, inputs, copies.image)
+            others = where_shown(self.shown, others, inputs, copies.image)
             scores = _as_floats(step(inputs, hidden, others, indices))
             at = copies.image[copies.used], copies.draw[copies.used]
             found[at] = scores[copies.used]

@@ -16,6 +16,10 @@ from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.engine.model_checks import check_model
 from keras_explainable.engine.prepared_network import PreparedNetwork
 from keras_explainable.engine.progress_bar import Progress
+from keras_explainable.execution.method_checks import (
+    check_parameters,
+    keyword_parameters,
+)
 from keras_explainable.metrics.map_arrays import Floats, as_maps
 from keras_explainable.metrics.map_batch import MapBatch
 from keras_explainable.network import output_units
@@ -54,7 +58,8 @@ def perturbing_metric(logits: bool | None) -> Callable[[Callable[..., Floats]], 
             verbose: str | int = "auto",
             **params: Any,
         ) -> Floats:
-            signature.bind(model, x, maps, y, **params)  # Refuses unknown parameters.
+            check_parameters(function.__name__, params, keyword_parameters(metric), ())
+            signature.bind(model, x, maps, y, **params)  # Some may be missing.
             options: dict[str, Any] = {
                 "logits": logits,
                 "batch_size": batch_size,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from keras_explainable.common import checks
 from keras_explainable.common.optional_packages import require
 from keras_explainable.common.structures import first_of
-from keras_explainable.engine.explainer import explainer, takes_seed
+from keras_explainable.engine.explainer import check_passed_on, explainer, takes_seed
 from keras_explainable.engine.model_checks import check_model
 from keras_explainable.engine.progress_bar import Progress
 from keras_explainable.metrics.attribution_sums import correlation
@@ -93,7 +93,7 @@ def mprt(
         et al., 2024, https://arxiv.org/abs/2401.06465
     """
     checks.one_of("order", order, ORDERS)
-    maps_of, inputs, units = _explained(method, model, x, y, seed, ids, params)
+    maps_of, inputs, units = _explained(mprt, method, model, x, y, seed, ids, params)
     copy = _copy(model, whole=isinstance(units, Target))
     groups = _weights_by_layer(copy)
     progress = Progress(model, None, verbose, 1, len(inputs))
@@ -129,7 +129,9 @@ def random_logit(
 
     Reference: Sixt et al., 2020, https://arxiv.org/abs/1912.09818
     """
-    maps_of, inputs, units = _explained(method, model, x, y, seed, ids, params)
+    maps_of, inputs, units = _explained(
+        random_logit, method, model, x, y, seed, ids, params
+    )
     if units is not None and not isinstance(units, np.ndarray):
         raise ValueError(
             "`y` must be units or None, as other units are explained, too; received a "
@@ -153,15 +155,24 @@ def random_logit(
 
 
 def _explained(
-    method: Method, model: Model, x: Any, y: Any, seed: int, ids: Any, params: Any
+    metric: Any,
+    method: Method,
+    model: Model,
+    x: Any,
+    y: Any,
+    seed: int,
+    ids: Any,
+    params: Any,
 ) -> tuple[Callable[..., Any], NDArray[np.float32], Any]:
     """Return a function of model, inputs and units to maps; inputs; and units."""
     checks.integer("seed", seed, 0)
+    run = explainer(method)
+    check_passed_on(metric, method, params)
     check_model(model)
     inputs = checked_inputs(x, USER)
     given = {"seed": seed} if takes_seed(method) else {}
     options = {"ids": ids, "verbose": 0, **given, **params}
-    run = partial(explainer(method), **options)
+    run = partial(run, **options)
     units = checked_units(model, inputs, y, USER)
     return (lambda *data: run(*data)[1]), inputs, units
 

@@ -7,12 +7,12 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_explainable import filters
 from keras_explainable.common.structures import take_rows
 from keras_explainable.metrics.linear_imputation import linear_imputation
 from keras_explainable.metrics.random_draws import NOISE, generator
 from keras_explainable.network.fill_values import as_fill
 from keras_explainable.network.model_inputs import shape_text
+from keras_explainable.network.shown_values import blurred_shown, mean_of_shown
 from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Tensor
 
@@ -27,7 +27,11 @@ Replacement = Callable[[Copies, Tensor], Tensor]
 
 
 def replacement(
-    baseline: Any, inputs: Tensor, ids: NDArray[np.int64], seed: int
+    baseline: Any,
+    inputs: Tensor,
+    ids: NDArray[np.int64],
+    seed: int,
+    shown: Tensor | None = None,
 ) -> Replacement:
     """Return the function that gives the values of hidden pixels.
 
@@ -41,6 +45,8 @@ def replacement(
         inputs: Inputs (B, ..., C).
         ids: Their ids (B,), which determine the noise.
         seed: Integer >= 0, of the noise.
+        shown: Steps that no mask hides, (B, T, 1, ...), None for all. Other steps do
+            not count for "mean", "blur" and "uniform".
 
     Raises:
         ValueError: If ``baseline`` is none of these.
@@ -49,19 +55,27 @@ def replacement(
     if isinstance(baseline, str) and baseline == "noisy_linear":
         return _noisy_linear(inputs, ids, seed)
     if isinstance(baseline, str):
-        values = _named(baseline, inputs, ids, seed)
+        values = _named(baseline, inputs, ids, seed, shown)
     else:
         values = as_fill("baseline", baseline, inputs)
     values = ops.broadcast_to(ops.cast(values, inputs.dtype), inputs.shape)
     return lambda copies, hidden: take_rows(values, copies.image)
 
 
-def _named(name: str, inputs: Tensor, ids: NDArray[np.int64], seed: int) -> Tensor:
-    spatial = tuple(range(1, len(inputs.shape) - 1))
+def _named(
+    name: str,
+    inputs: Tensor,
+    ids: NDArray[np.int64],
+    seed: int,
+    shown: Tensor | None,
+) -> Tensor:
     if name == "mean":
-        return ops.mean(inputs, axis=spatial, keepdims=True)
+        return mean_of_shown(inputs, shown)
     if name == "blur":
-        return filters.blur(inputs, min(inputs.shape[1:-1]) / 10)
+        return blurred_shown(inputs, shown)
+    if shown is not None:  # Values in the range of those that show.
+        mean = mean_of_shown(ops.reshape(inputs, (*inputs.shape, 1)), shown[..., None])
+        inputs = ops.where(shown, inputs, mean[..., 0])
     return _uniform(ops.convert_to_numpy(inputs), ids, seed)
 
 

@@ -11,16 +11,20 @@ from functools import partial, wraps
 from typing import Any
 
 import numpy as np
+from keras import ops
 from numpy.typing import NDArray
 
 from keras_explainable.common import checks
-from keras_explainable.engine.explainer import explainer, takes_seed
+from keras_explainable.engine.explainer import check_passed_on, explainer, takes_seed
 from keras_explainable.engine.progress_bar import Progress
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.metrics.data_arrays import checked_inputs, checked_units
 from keras_explainable.metrics.map_arrays import Floats, checked_maps, share
 from keras_explainable.metrics.orientation import lower_is_better
 from keras_explainable.metrics.random_draws import NEIGHBOURS, generator
+from keras_explainable.network.input_kinds import takes_noise
+from keras_explainable.network.masked_steps import changeable_parts
+from keras_explainable.sampling.noise import value_ranges
 from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Method, Model
 
@@ -53,16 +57,17 @@ def robustness_metric(function: Callable[[Floats, Floats, Floats], Floats]) -> M
         verbose: str | int = "auto",
         **params: Any,
     ) -> Floats:
+        run = explainer(method)
+        check_passed_on(metric, method, params)
         checks.number("radius", radius, 0)
         checks.integer("draws", draws, 1)
         checks.integer("seed", seed, 0)
-        copies = NearCopies(
-            checked_inputs(x, "metrics of robustness"), ids, draws, radius, seed
-        )
+        x = checked_inputs(x, "metrics of robustness")
+        copies = NearCopies(model, x, ids, draws, radius, seed)
         progress = Progress(model, None, verbose, 1, len(copies.inputs))
         if takes_seed(method):
             params["seed"] = seed
-        explained = partial(explainer(method), model, verbose=0, **params)
+        explained = partial(run, model, verbose=0, **params)
         y = checked_units(model, copies.inputs, y, "metrics of robustness")
         return function(*_changes(explained, copies, y, progress))
 
@@ -144,16 +149,32 @@ def local_lipschitz_estimate(
 
 
 class NearCopies:
-    """Copies of inputs (N, ...) that lie close to them."""
+    """Copies of inputs (N, ...) that lie close to them.
+
+    Hidden steps and categories stay as they are, and do not count for the range.
+    """
 
     def __init__(
-        self, inputs: Floats32, ids: Any, draws: int, radius: float, seed: int
+        self,
+        model: Model,
+        inputs: Floats32,
+        ids: Any,
+        draws: int,
+        radius: float,
+        seed: int,
     ):
-        """Args: inputs and their ids, and the parameters of the metrics."""
+        """Args: the model, inputs and their ids, and the parameters of the metrics."""
+        if not any(takes_noise(model, inputs)):
+            raise _without_quantities()
         self.inputs, self.draws, self.seed = inputs, draws, seed
         self.ids = checks.image_ids(ids, len(inputs))
-        ranges = np.ptp(inputs.reshape(len(inputs), -1), axis=1)
-        self.largest = radius * ranges  # Changes of the values of each input.
+        [shown] = changeable_parts(model, ops.convert_to_tensor(inputs))
+        #: Largest changes of the values of each input.
+        self.largest = radius * np.expand_dims(
+            value_ranges(inputs, shown), tuple(range(1, inputs.ndim))
+        )
+        if shown is not None:
+            self.largest = self.largest * ops.convert_to_numpy(shown)
 
     def __iter__(self) -> Iterator[Copies]:
         """Yield chunks of one size."""
@@ -168,6 +189,13 @@ class NearCopies:
             rng = generator(NEIGHBOURS, self.seed, self.ids[image], draw)
             copy += rng.uniform(-1, 1, copy.shape) * self.largest[image]
         return found
+
+
+def _without_quantities() -> ValueError:
+    return ValueError(
+        "`model` must have an input of real numbers for metrics of robustness, which "
+        "change it by little; received one of tokens, categories or masks."
+    )
 
 
 def _changes(

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers
 
 from keras_explainable.common.structures import flatten
-from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.graph import Graph, Step, steps_of_one_output
 from keras_explainable.network.moved_axes import moved_axes
 from keras_explainable.network.operation_kinds import LINEAR
 from keras_explainable.network.time_distributed import operation_on_frames
@@ -50,9 +50,10 @@ APPENDING = ("ExpandDims", "GetItem", "Reshape")
 #: Operations that take, add or repeat positions along axes, which keep their order,
 #: also the layers of the same names.
 _PARTIAL = {
-    "CenterCrop", "Concatenate", "CropImages", "Cropping1D", "Cropping2D", "Cropping3D",
-    "GetItem", "Max", "Mean", "Min", "Pad", "PadImages", "Repeat", "Resize", "Resizing",
-    "Slice", "Sum", "Take", "Tile", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
+    "ArraySplit", "CenterCrop", "Concatenate", "CropImages", "Cropping1D", "Cropping2D",
+    "Cropping3D", "GetItem", "Max", "Mean", "Min", "Pad", "PadImages", "Repeat",
+    "Resize", "Resizing", "Slice", "Split", "Sum", "Take", "Tile", "ZeroPadding1D",
+    "ZeroPadding2D", "ZeroPadding3D",
 }  # fmt: skip
 
 #: Operations of several tensors that mix their values.
@@ -81,7 +82,10 @@ def channel_axes(graph: Graph) -> list[int]:
 def _channel_axis(readings: list[tuple[Order, Any]], rank: int) -> int:
     for order, operation in readings:
         if _takes_channels_last(operation) and order[-1] <= rank:
-            return order[-1] if rank > 2 else 1  # Tables (B, features) stay.
+            if rank <= 2:
+                return 1  # Tables (B, features) stay.
+            stacked = [axis for axis in range(rank) if axis not in order]
+            return stacked[0] if order[-1] == rank and stacked else order[-1]
     # A dense layer on transposed (B, T, C) mixes the tokens, as in an MLP-Mixer.
     last = {
         rank - 1 if rank == 3 and _mixes(operation) else order[-1]
@@ -99,19 +103,32 @@ def _readings(graph: Graph) -> list[tuple[int, tuple[Order, Any]]]:
         for at, x in enumerate(flatten(graph.inputs))
     }
     readings = []
-    for step in inlined(graph).steps:
+    steps = inlined(graph).steps
+    for step in (each for whole in steps for each in steps_of_one_output(whole)):
         known = [orders[id(x)] for x in step.reads if id(x) in orders]
         for position, order in known:
-            axes = transposition(step) if len(step.reads) == 1 else None
-            if axes is not None:
-                extended = *order, len(order)
-                order = tuple(extended[axis] for axis in axes)
-            keeps = axes is not None or _keeps_positions(step)
-            if keeps:
-                orders[id(step.outputs)] = position, order
-            if not keeps or _normalizes_last_axis(step):
+            kept = _order_after(step, order)
+            if kept is not None:
+                orders[id(step.outputs)] = position, kept
+            if kept is None or _normalizes_last_axis(step):
                 readings.append((position, (order, step.operation)))
     return readings
+
+
+def _order_after(step: Step, order: Order) -> Order | None:
+    """Return the axes of what a step writes, given those it reads; None if it mixes."""
+    new, name = max(len(order), 1 + max(order)), type(step.operation).__name__
+    if name == "Unstack":
+        axis = step.operation.axis % len(order)
+        return *order[:axis], *order[axis + 1 :]
+    if name == "Stack":
+        axis = step.operation.axis % (len(order) + 1)
+        return *order[:axis], new, *order[axis:]
+    axes = transposition(step) if len(step.reads) == 1 else None
+    if axes is not None:
+        extended = *order, new
+        return tuple(extended[axis] for axis in axes)
+    return order if _keeps_positions(step) else None
 
 
 def _mixes(operation: Any) -> bool:

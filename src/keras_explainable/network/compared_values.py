@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.network.graph import Graph, Step, symbols_in
+from keras_explainable.network.ignored_values import ignored_values
 from keras_explainable.network.quantity_columns import ELEMENTWISE, MOVES
 from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.types import Tensor
@@ -73,31 +73,15 @@ class ComparedValues:
         leaves = flatten(inputs)
         if not self.comparisons or any(map(backend.is_symbolic, leaves)):
             return []
-        ignored = [ops.convert_to_numpy(x) == 0 for x in self._gradients(leaves)]
+        ignored = ignored_values(self.graph, leaves)
         values = [ops.convert_to_numpy(x) for x in leaves]
         found = list[tuple[int, Tensor]]()
         for each in self.comparisons:
             pairs = zip(values[each.number], ignored[each.number], strict=True)
-            hidden = np.stack([_unless_read(each.alike(x), free) for x, free in pairs])
+            hidden = np.stack([unless_read(each.alike(x), free) for x, free in pairs])
             if hidden.any():
                 found.append((each.number, ops.convert_to_tensor(~hidden)))
         return found
-
-    def _gradients(self, leaves: list[Tensor]) -> list[Tensor]:
-        """Return gradients by the inputs, 0 only where no output depends on them."""
-        kept = dict(enumerate(leaves))
-        floats = {key: x for key, x in kept.items() if is_float(x)}
-
-        def weighted(changed: dict[int, Tensor]) -> tuple[Tensor, tuple[()]]:
-            every = [*(kept | changed).values()]
-            packed = keras.tree.pack_sequence_as(self.graph.inputs, every)
-            outputs = filter(is_float, flatten(self.graph.run(packed)))
-            return ops.stack([*map(_weighted_sum, outputs)]), ()
-
-        with backend.state_kept():
-            sums, pullback, _ = backend.vjp(weighted, floats)
-            gradients = pullback(ops.ones_like(sums))
-        return [gradients.get(key, ops.ones_like(x)) for key, x in kept.items()]
 
 
 def compared_values(graph: Graph, changing: Sequence[int]) -> ComparedValues:
@@ -155,13 +139,6 @@ def _most_frequent(values: np.ndarray) -> np.ndarray:
     return alike & (values == numbers[counts.argmax()]) if len(numbers) else alike
 
 
-def _unless_read(alike: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+def unless_read(alike: np.ndarray, ignored: np.ndarray) -> np.ndarray:
     """Return values that may be padding, or none if outputs depend on one of them."""
     return alike & ignored[alike].all()
-
-
-def _weighted_sum(x: Tensor) -> Tensor:
-    """Return a sum with weights that do not cancel, such as those of probabilities."""
-    count = int(np.prod(x.shape))
-    weights = np.random.default_rng(0).uniform(0.5, 1.5, count)
-    return ops.sum(ops.reshape(x, (-1,)) * ops.cast(weights, x.dtype))

@@ -97,6 +97,21 @@ class Step:
         return symbols and all(x is None or x is False for x in options)
 
 
+def steps_of_one_output(step: Step) -> list[Step]:
+    """Return a step for each tensor that a step writes, as the parts of a split."""
+    if isinstance(step.outputs, keras.KerasTensor):
+        return [step]
+    called = step.implementation or step.operation
+    return [
+        replace(step, outputs=symbol, implementation=functools.partial(_one, called, k))
+        for k, symbol in enumerate(keras.tree.flatten(step.outputs))
+    ]
+
+
+def _one(called: Any, number: int, *args: Any, **kwargs: Any) -> Any:
+    return keras.tree.flatten(called(*args, **kwargs))[number]
+
+
 @dataclass(frozen=True)
 class Graph:
     """Steps in order of execution, from ``inputs`` to ``outputs``.

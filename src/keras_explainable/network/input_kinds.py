@@ -10,7 +10,7 @@ import keras
 
 from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.execution.model_cache import ModelCache
-from keras_explainable.network.graph import Graph, GraphModel
+from keras_explainable.network.graph import Graph, GraphModel, Step
 from keras_explainable.network.layers_of_model import has_layer, model_state
 from keras_explainable.network.quantity_columns import (
     CHOOSING_LAYERS,
@@ -104,11 +104,26 @@ def columns_with_noise(model: Model, inputs: Nested) -> list[Columns | None]:
     """Return for each input the columns that may be given noise; None for all."""
     known = isinstance(model, keras.Model) and bool(getattr(model, "inputs", None))
     found = list[Columns | None]()
+    opaque = not known and has_layer(model, CHOOSING_LAYERS)
     for number, x in enumerate(flatten(inputs)):
         columns = columns_of_input(model, number) if known else None
+        if opaque and not keras.tree.is_nested(inputs):
+            columns = _columns_of_whole(model, x)
         some = columns is not None and _are_some(columns, x)
         found.append(columns if some else None)
     return found
+
+
+def _columns_of_whole(model: Model, x: Tensor) -> Columns | None:
+    """Return the columns that a model of unknown layers reads as quantities, tried."""
+    if not isinstance(model, keras.Model) or not is_float(x):
+        return None
+    symbol = keras.KerasTensor((None, *x.shape[1:]), "float32")
+    step = Step(model, (symbol,), {}, keras.KerasTensor((None, 1), "float32"))
+    graph = Graph((symbol,), (step,), step.outputs)
+    make = partial(columns_of, graph, symbol)
+    found = _cache.get(model, symbol.shape, make, model_state(model))
+    return found if found.quantities else None
 
 
 def _are_some(columns: Columns, x: Tensor) -> bool:

@@ -16,9 +16,9 @@ from keras_explainable.network.moved_axes import is_to_be_tried, tried
 
 #: Operations of Keras that keep, cut or pad a part, also the layers of the same names.
 _CHANGING = {
-    "CenterCrop", "CropImages", "Cropping1D", "Cropping2D", "Cropping3D", "GetItem",
-    "Pad", "PadImages", "Pipeline", "Resize", "Resizing", "Slice", "Take",
-    "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
+    "ArraySplit", "CenterCrop", "CropImages", "Cropping1D", "Cropping2D", "Cropping3D",
+    "GetItem", "Pad", "PadImages", "Pipeline", "Resize", "Resizing", "Slice", "Split",
+    "Take", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
 }  # fmt: skip
 
 #: How far, in positions, the values of a line may differ in where they come from.

@@ -7,7 +7,6 @@ of the input with a number.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import keras
@@ -17,33 +16,31 @@ from keras import layers, ops
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.execution.model_cache import ModelCache
-from keras_explainable.network.compared_values import ComparedValues, compared_values
-from keras_explainable.network.graph import Graph, Step, symbols_in
+from keras_explainable.network.compared_values import (
+    ComparedValues,
+    compared_values,
+    unless_read,
+)
+from keras_explainable.network.graph import Graph
+from keras_explainable.network.hiding_masks import (
+    HidingMask,
+    MaskFinder,
+    UnknownStepsError,
+    unknown_steps,
+)
+from keras_explainable.network.ignored_values import ignored_values
 from keras_explainable.network.input_kinds import (
     columns_with_noise,
     graph_of_layers,
     only_chooses,
 )
 from keras_explainable.network.layers_of_model import has_layer, model_state
-from keras_explainable.network.quantity_columns import Columns, outer_reads
-from keras_explainable.network.step_places import steps_in_place
-from keras_explainable.network.time_distributed import (
-    PerFrame,
-    operation_on_frames,
-    with_layers_on_frames,
-)
+from keras_explainable.network.quantity_columns import Columns
+from keras_explainable.network.time_distributed import with_layers_on_frames
 from keras_explainable.network.trace_model import inlined_with_calls
 from keras_explainable.types import Model, Tensor
 
-#: Arguments of layers that are true where steps show.
-_MASKS = {"attention_mask", "key_mask", "mask", "padding_mask", "query_mask"}
-_MASKS |= {"value_mask"}
-
 _cache = ModelCache(capacity=1)
-
-
-class UnknownStepsError(ValueError):
-    """Steps are hidden, but it is not known whose."""
 
 
 def unmasked_steps(
@@ -65,14 +62,14 @@ def unmasked_steps(
     masks: list[Tensor | None] = [None] * len(leaves)
     if not isinstance(model, keras.Model):
         return masks
-    hiding = _cache.get(model, None, lambda: _hiding(model), model_state(model))
+    hiding = _hiding_of(model)
     if hiding is None:
         return masks
     seen = inputs if prepare is None else prepare(inputs)
     for number, mask in (*hiding.run(seen), *hiding.compared.shown(seen)):
         shape, rank = tuple(leaves[number].shape), len(mask.shape)
         if tuple(mask.shape) != shape[:rank]:
-            raise _unknown_steps(model.name)
+            raise unknown_steps(model.name)
         mask = ops.reshape(mask, (*mask.shape, *(1,) * (len(shape) - rank)))
         known = masks[number]
         masks[number] = mask if known is None else ops.logical_and(known, mask)
@@ -87,6 +84,22 @@ def known_unmasked_steps(
         return unmasked_steps(model, inputs, prepare)
     except UnknownStepsError:
         return [None] * len(flatten(inputs))
+
+
+def read_steps(
+    model: Model, inputs: Nested, prepare: Callable[[Nested], Nested] | None = None
+) -> list[Tensor | None]:
+    """Return the same as ``known_unmasked_steps``, with what outputs depend on."""
+    shown = known_unmasked_steps(model, inputs, prepare)
+    if all(mask is None for mask in shown):
+        return shown
+    graph = _hiding_of(model).compared.graph
+    graph = replace(graph, outputs=flatten(graph.outputs)[0]).pruned()
+    ignored = ignored_values(
+        graph, flatten(inputs if prepare is None else prepare(inputs))
+    )
+    pairs = zip(shown, ignored, strict=True)
+    return [mask if mask is None else ops.logical_or(mask, ~x) for mask, x in pairs]
 
 
 def changeable_parts(
@@ -145,22 +158,49 @@ class _Hiding:
 
     Attributes:
         graph: Graph from the inputs to the tensors that say so.
-        masks: For each of these the position of the input, and a function from the
-            tensor's value to the steps (B, T) that show.
+        masks: What each of these says.
         compared: Values that may be padding, as the model compares them.
     """
 
     graph: Graph
-    masks: tuple[tuple[int, Callable[[Tensor], Tensor]], ...]
+    masks: tuple[HidingMask, ...]
     compared: ComparedValues
 
     def run(self, inputs: Nested) -> list[tuple[int, Tensor]]:
         """Return the positions of inputs, and which of their steps show."""
-        inputs = keras.tree.pack_sequence_as(self.graph.inputs, flatten(inputs))
+        leaves = flatten(inputs)
         with backend.state_kept():
-            values = self.graph.run(inputs)
-        pairs = zip(self.masks, values, strict=True)
-        return [(number, shown(value)) for (number, shown), value in pairs]
+            values = self.graph.run(
+                keras.tree.pack_sequence_as(self.graph.inputs, leaves)
+            )
+        found = [
+            mask.shown(value) for mask, value in zip(self.masks, values, strict=True)
+        ]
+        pairs = [*zip(self.masks, found, strict=True)]
+        known = [(mask.number, shown) for mask, shown in pairs if mask.certain]
+        others = [(mask.number, shown) for mask, shown in pairs if not mask.certain]
+        return known + (self._unread(others, leaves) if others else [])
+
+    def _unread(
+        self, masks: list[tuple[int, Tensor]], leaves: list[Tensor]
+    ) -> list[tuple[int, Tensor]]:
+        """Return masks with all steps of samples whose hidden steps are read."""
+        if any(map(backend.is_symbolic, leaves)):
+            return []
+        ignored = ignored_values(self.compared.graph, leaves)
+        found = list[tuple[int, Tensor]]()
+        for number, shown in masks:
+            hidden, unread = ~ops.convert_to_numpy(shown), ignored[number]
+            if hidden.shape == unread.shape[: hidden.ndim]:
+                free = np.all(unread, axis=tuple(range(hidden.ndim, unread.ndim)))
+                hidden = np.stack([*map(unless_read, hidden, free)])
+                found.append((number, ops.convert_to_tensor(~hidden)))
+        return found
+
+
+def _hiding_of(model: Model) -> Any:
+    """Return how a model hides steps, which is found once; None if it hides none."""
+    return _cache.get(model, None, lambda: _hiding(model), model_state(model))
 
 
 def _hiding(model: Model) -> _Hiding | None:
@@ -168,128 +208,15 @@ def _hiding(model: Model) -> _Hiding | None:
     graph = graph_of_layers(model)
     if graph is None:
         if has_layer(model, layers.Masking):
-            raise _unknown_steps(model.name)
+            raise unknown_steps(model.name)
         return None
     flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
     numbers = range(len(flatten(flat.inputs)))
     changing = [n for n in numbers if not only_chooses(model, n)]
-    find = _Finder(flat, changing)
+    find = MaskFinder(flat, changing)
     found = [each for step in flat.steps for each in find.masks_of(step)]
     compared = compared_values(flat, changing)
     if not (found or compared.comparisons):
         return None
-    outputs = [read for _, read, _ in found]
-    masks = tuple((number, shown) for number, _, shown in found)
-    return _Hiding(replace(flat, outputs=outputs).pruned(), masks, compared)
-
-
-#: The position of an input, a tensor, and a function from its value to shown steps.
-Found = tuple[int, Any, Callable[[Tensor], Tensor]]
-
-
-class _Finder:
-    """Finds the tensors that hide steps of inputs."""
-
-    def __init__(self, graph: Graph, changing: list[int]):
-        """Args: graph without nested models; positions of inputs that methods change.
-
-        A change may show or hide the steps of such an input.
-        """
-        self.graph, self.changing = graph, changing
-        self._seen = set[int]()  # A mask is passed on from layer to layer.
-
-    def masks_of(self, step: Step) -> list[Found]:
-        """Return what one step hides, and which tensors say so."""
-        layer = operation_on_frames(step.operation)
-        if isinstance(layer, layers.Masking):
-            return self._masked_by(step, layer)
-        if isinstance(layer, keras.Layer) and has_layer(layer, layers.Masking):
-            raise _unknown_steps(layer.name)
-        given = _masks_given(step)
-        return [each for mask in given for each in self._hidden_by(mask, layer.name)]
-
-    def _masked_by(self, step: Step, layer: layers.Masking) -> list[Found]:
-        def shown(values: Tensor) -> Tensor:
-            return ops.any(ops.not_equal(values, layer.mask_value), axis=-1)
-
-        [read], [written] = step.reads, flatten(step.outputs)
-        sources = self.graph.inputs_of(read)
-        if len(sources) != 1 or not _fits(written.shape[:-1], self._shape(sources[0])):
-            raise _unknown_steps(layer.name)
-        if not steps_in_place(self.graph, sources[0], read):
-            raise _unknown_steps(layer.name)
-        return [(sources[0], read, shown)]
-
-    def _hidden_by(self, mask: Any, name: str) -> list[Found]:
-        """Return the inputs whose steps a mask hides, or those it is combined of."""
-        sources = [n for n in self.graph.inputs_of(mask) if n in self.changing]
-        if id(mask) in self._seen or not sources:
-            return []
-        self._seen.add(id(mask))
-        shape = self._shape(sources[0])
-        shown = _shown_steps(mask.shape, shape) if len(sources) == 1 else None
-        if shown and steps_in_place(self.graph, sources[0], mask, shown):
-            return [(sources[0], mask, shown)]
-        parts = [] if shown else self._combined(mask)
-        if not parts:
-            raise _unknown_steps(name)
-        return [each for part in parts for each in self._hidden_by(part, name)]
-
-    def _combined(self, mask: Any) -> list[Any]:
-        """Return the masks of which a mask is combined, with the same meaning."""
-        step = self.graph.producer(mask)
-        if step is None or "Not" in type(operation_on_frames(step.operation)).__name__:
-            return []
-        return [x for x in step.reads if x.dtype == "bool"]
-
-    def _shape(self, number: int) -> tuple[int | None, ...]:
-        return tuple(flatten(self.graph.inputs)[number].shape)
-
-
-def _masks_given(step: Step) -> list[Any]:
-    """Return the masks that a layer is given, also on frames."""
-    if isinstance(step.operation, PerFrame):
-        return outer_reads(step, _masks_given(step.operation.step))
-    if not isinstance(step.operation, keras.Layer):
-        return []
-    named = [x for name, x in step.kwargs.items() if name in _MASKS]
-    own = not type(step.operation).__module__.startswith("keras.")
-    others = [] if own else symbols_in(step.args[1:])
-    return symbols_in(named) + [x for x in others if x.dtype == "bool"]
-
-
-def _shown_steps(mask: Any, shape: Any) -> Callable[[Tensor], Tensor] | None:
-    """Return a function from masks to the steps (B, T) that show; None if none fits.
-
-    Args:
-        mask: Shape of the masks: (B, T), or of attention (B, ..., T) or (B, ..., T, 1).
-        shape: Shape of the input (B, T, ...).
-    """
-    rank, steps = len(mask), shape[1] if len(shape) > 1 else 0
-    if rank > 2 and mask[-1] == steps and (rank >= len(shape) or mask[1] in (1, None)):
-        return partial(_any_over, axes=tuple(range(1, rank - 1)))
-    if rank > 2 and mask[-1] == 1 and mask[-2] == steps:
-        return partial(_any_over, axes=(*range(1, rank - 2), rank - 1))
-    if not _fits(mask, shape):
-        return None
-    return partial(_any_over, axes=(rank - 1,) if rank == len(shape) > 2 else ())
-
-
-def _any_over(masks: Tensor, axes: tuple[int, ...]) -> Tensor:
-    masks = ops.cast(masks, "bool")
-    return ops.any(masks, axis=axes) if axes else masks
-
-
-def _fits(mask: Any, shape: Any) -> bool:
-    """Return whether the axes of a mask may be the first ones of a shape."""
-    pairs = zip(mask, shape[: len(mask)], strict=False)
-    known = [one == other for one, other in pairs if None not in (one, other)]
-    return len(mask) <= len(shape) and all(known)
-
-
-def _unknown_steps(name: str) -> UnknownStepsError:
-    return UnknownStepsError(
-        "`model` must hide steps of one of its inputs by a mask, so that these get no "
-        f"noise; received {name!r}, of which that is not known. Sigma given by the "
-        "input's name, such as noise={'x': 0.1}, adds noise to all steps."
-    )
+    outputs = [each.tensor for each in found]
+    return _Hiding(replace(flat, outputs=outputs).pruned(), tuple(found), compared)

@@ -164,11 +164,21 @@ def as_array(name: str, x: Any) -> Any:
             x = np.asarray(x)
         except (TypeError, ValueError, RuntimeError) as error:
             raise TypeError(f"`{name}` must be an array of numbers; {error}") from error
+    if isinstance(x, np.ndarray) and isinstance(x.tolist(), dict):
+        raise TypeError(_dictionary(name, [*x.tolist()]))
     if not dtype_name(x).startswith(("float", "bfloat", "int", "uint", "bool")):
         raise TypeError(
             f"`{name}` must be an array of real numbers; received {dtype_name(x)}."
         )
     return x
+
+
+def _dictionary(name: str, keys: list[Any]) -> str:
+    hint = f" Units of one of several outputs: `y=ke.targets.output({keys[0]!r})`."
+    return (
+        f"`{name}` must be an array of real numbers; received a dictionary with the "
+        f"keys {keys!r:.60}.{hint if name == 'y' else ''}"
+    )
 
 
 def check_finite(x: Any, name: str = "x") -> None:

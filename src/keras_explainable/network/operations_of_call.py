@@ -5,10 +5,11 @@ its operations once the call is given symbolic tensors.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -30,6 +31,8 @@ ROWS = 2
 #: Modules of layers that are not the user's.
 _KNOWN = ("keras.", "keras_explainable.")
 
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+
 _lock = threading.RLock()  # Calls add nodes to the layers inside, which are taken away.
 
 
@@ -38,14 +41,47 @@ def calls_own_layer(step: Step) -> bool:
     return step.is_plain() and is_own_layer(step.operation)
 
 
+def is_of_user(layer: Any) -> bool:
+    """Return whether it is a layer or model whose class is the user's."""
+    known = type(layer).__module__.startswith(_KNOWN)
+    return isinstance(layer, keras.Layer) and not known
+
+
 def is_own_layer(layer: Any) -> bool:
     """Return whether it is a layer of the user's that does nothing with masks."""
-    known = type(layer).__module__.startswith(_KNOWN)
-    if known or not isinstance(layer, keras.Layer):
+    if not is_of_user(layer):
         return False
     masks = accepts_parameter(layer.call, "mask")
     own_masks = type(layer).compute_mask is not keras.Layer.compute_mask
     return layer.compute_dtype == layer.variable_dtype and not (masks or own_masks)
+
+
+class LastGraph:
+    """The rewritten operations of a layer for the shapes that it was last called with.
+
+    They are not kept if they are made of tensors: these may depend on variables.
+    """
+
+    def __init__(self, rewrite: Callable[[Graph], Graph]):
+        """Args: what is made of the graph of operations."""
+        self._rewrite = rewrite
+        self._last: tuple[str, Graph | None] = "", None
+
+    def of(
+        self,
+        layer: keras.Layer,
+        args: tuple[Any, ...],
+        options: Mapping[str, Any] = NO_OPTIONS,
+    ) -> Graph | None:
+        """Return the graph of a call; see ``operations_of_call``."""
+        key = str([(x.shape, x.dtype) for x in flatten(args)])
+        last, graph = self._last
+        if last != key:
+            graph = operations_of_call(layer, args, options)
+            graph = graph and self._rewrite(graph)
+            keep = graph is not None and not _has_tensors(graph)
+            self._last = (key, graph) if keep else ("", None)
+        return graph
 
 
 class OwnLayer(keras.Layer):
@@ -54,23 +90,14 @@ class OwnLayer(keras.Layer):
     def __init__(self, layer: keras.Layer, rewrite: Callable[[Graph], Graph]):
         """Args: layer, whose operations are known; what is made of their graph."""
         super().__init__(dtype=layer.dtype_policy, autocast=layer.autocast)
-        self.layer, self.rewrite = layer, rewrite
+        self.layer = layer
         self.supports_masking, self.built = layer.supports_masking, True
-        self._forget()
+        self.__dict__["_graphs"] = LastGraph(rewrite)  # Not tracked like an attribute.
 
-    def call(self, *args: Any) -> Any:
+    def call(self, *args: Any, **options: Any) -> Any:
         """Return the outputs of the layer."""
-        key = str([(x.shape, x.dtype) for x in flatten(args)])
-        last, graph = self._last
-        if last != key:
-            graph = operations_of_call(self.layer, args)
-            graph = graph and self.rewrite(graph)
-            # Tensors may be made of variables, which change.
-            self._forget(*(key, graph) if graph and not _has_tensors(graph) else ())
-        return graph.run(args) if graph else self.layer(*args)
-
-    def _forget(self, key: str = "", graph: Graph | None = None) -> None:
-        self.__dict__["_last"] = key, graph  # Not tracked like an attribute.
+        graph = self._graphs.of(self.layer, args, options)
+        return graph.run(args) if graph else self.layer(*args, **options)
 
 
 def _has_tensors(graph: Graph) -> bool:
@@ -81,7 +108,9 @@ def _has_tensors(graph: Graph) -> bool:
     return any(map(ops.is_tensor, flatten([given, kept])))
 
 
-def operations_of_call(layer: keras.Layer, args: tuple[Any, ...]) -> Graph | None:
+def operations_of_call(
+    layer: keras.Layer, args: tuple[Any, ...], options: Mapping[str, Any] = NO_OPTIONS
+) -> Graph | None:
     """Return the operations with which a layer computes its outputs.
 
     Those of nested models and of layers of the user's inside are among them.
@@ -89,12 +118,13 @@ def operations_of_call(layer: keras.Layer, args: tuple[Any, ...]) -> Graph | Non
     Args:
         layer: Layer of the user's, which is only read.
         args: Its arguments, tensors or symbols, which show shapes and dtypes.
+        options: Its other arguments, by name, such as flags.
 
     Returns:
         Their graph. None if Keras does not know them: the functions of TensorFlow, JAX
         and PyTorch, for example, take no symbolic tensors.
     """
-    graph = _graph_of_call(layer, args)
+    graph = graph_of_call(layer, args, options)
     return None if graph is None else inlined(graph, _inner_graph)
 
 
@@ -102,7 +132,9 @@ def example_operations(step: Step) -> Graph | None:
     """Return the operations of a step's own layer for a few rows; None if unknown."""
     args = map_structure(_with_rows, step.args)
     known = all(None not in x.shape for x in flatten(args))
-    return operations_of_call(step.operation, args) if known else None
+    if not known:
+        return None
+    return operations_of_call(step.operation, args, step.kwargs)
 
 
 def computes_the_same(step: Step, graph: Graph) -> bool:
@@ -176,14 +208,18 @@ def _with_rows(symbol: Any) -> keras.KerasTensor:
 def _inner_graph(step: Step) -> Graph | None:
     inner = graph_of(step)
     if inner is None and calls_own_layer(step):
-        return _graph_of_call(step.operation, step.args)
+        return graph_of_call(step.operation, step.args, step.kwargs)
     return inner
 
 
-def _graph_of_call(layer: keras.Layer, args: tuple[Any, ...]) -> Graph | None:
+def graph_of_call(
+    layer: keras.Layer, args: tuple[Any, ...], options: Mapping[str, Any] = NO_OPTIONS
+) -> Graph | None:
+    """Return the same, in which layers and nested models are single steps."""
     symbols = map_structure(symbol_like, args)
     mode = {"training": False} if accepts_parameter(layer.call, "training") else {}
-    return graph_of_operations(symbols, layer, partial(layer.call, *symbols, **mode))
+    given = {**options, **mode}
+    return graph_of_operations(symbols, layer, partial(layer.call, *symbols, **given))
 
 
 def graph_of_operations(

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.graph import Graph, Step, steps_of_one_output
 from keras_explainable.network.kept_parts import Part, kept_parts
 from keras_explainable.network.moved_axes import SHUFFLED, Moved, moved_axes
 
@@ -61,9 +61,9 @@ def places_in_input(
     for step in graph.steps:
         for symbol in step.reads:
             readers[id(symbol)].append(step)
-    for step in graph.steps:
+    for step in (each for whole in graph.steps for each in steps_of_one_output(whole)):
         read = [known[id(symbol)] for symbol in step.reads if id(symbol) in known]
-        if read and isinstance(step.outputs, keras.KerasTensor):
+        if read:
             if not _pads_for(step, readers[id(step.outputs)], sizes):
                 read = [_followed(step, read, sizes)]
             known[id(step.outputs)] = read[0]

@@ -157,15 +157,23 @@ class _Walk:
     def _tried(
         self, step: Step, read: list[Any], found: frozenset[int]
     ) -> frozenset[int]:
-        """Return the columns of which a layer that holds a choosing one is no step."""
+        """Return the columns that a layer, which may choose, reads as quantities.
+
+        Lambdas and layers of the user's are tried where they read the input itself.
+        """
         layer = operation_on_frames(step.operation)
-        if not isinstance(layer, keras.Layer) or not has_layer(layer, CHOOSING_LAYERS):
+        if not isinstance(layer, keras.Layer):
             return found
-        if len(found) > MOST_TRIED or not all(id(x) in self.places for x in read):
+        holds = has_layer(layer, CHOOSING_LAYERS)
+        raw = len(found) <= MOST_TRIED and all(id(x) in self.places for x in read)
+        if not holds and not (raw and _is_opaque(layer)):
+            return found
+        ignores = partial(_ignores_fractions, step, certain=not holds)
+        if not raw:
             everywhere = {id(x): np.ones(example_shape(x), bool) for x in read}
-            return frozenset() if _ignores_fractions(step, everywhere) else found
+            return frozenset() if ignores(everywhere) else found
         parts = {c: {id(x): self.places[id(x)] == c for x in read} for c in found}
-        return frozenset(c for c in found if not _ignores_fractions(step, parts[c]))
+        return frozenset(c for c in found if not ignores(parts[c]))
 
     def _moved(self, step: Step) -> dict[int, np.ndarray]:
         """Return the columns of the values written, if these are only moved ones."""
@@ -232,19 +240,30 @@ def _chooses(operation: Any, whole: bool) -> bool:
         return True
     if not isinstance(operation, keras.Layer):
         return type(operation).__name__ in CHOOSING_OPERATIONS
-    own = type(operation).__module__.split(".")[0] not in ("keras", "keras_explainable")
-    return whole and (own or isinstance(operation, layers.Lambda))
+    return whole and _is_opaque(operation)
 
 
-def _ignores_fractions(step: Step, parts: dict[int, np.ndarray]) -> bool:
+def _is_opaque(layer: keras.Layer) -> bool:
+    """Return whether a layer is a function or class of the user's."""
+    own = type(layer).__module__.split(".")[0] not in ("keras", "keras_explainable")
+    return own or isinstance(layer, layers.Lambda)
+
+
+def _ignores_fractions(
+    step: Step, parts: dict[int, np.ndarray], certain: bool = False
+) -> bool:
     """Return whether a layer takes numbers without their fractions at some places.
 
-    A layer that casts to integers does. If it cannot be tried, that counts, too.
+    A layer that casts to integers does. If it cannot be tried, as with a category that
+    does not exist, that counts, too, unless it must be certain.
     """
-    return all(_ignores_fractions_of(step, parts, whole) for whole in (0, 1, 60))
+    known = (0, 1) if certain else (0, 1, 60)
+    return all(_ignores_fractions_of(step, parts, x, not certain) for x in known)
 
 
-def _ignores_fractions_of(step: Step, parts: dict[int, np.ndarray], whole: int) -> bool:
+def _ignores_fractions_of(
+    step: Step, parts: dict[int, np.ndarray], whole: int, otherwise: bool
+) -> bool:
     rng = np.random.default_rng(0)
     values = {id(x): np.zeros(example_shape(x)) for x in step.reads}
     # The other parts are not 0, so that no product with them hides a difference.
@@ -255,8 +274,8 @@ def _ignores_fractions_of(step: Step, parts: dict[int, np.ndarray], whole: int) 
     wholes = values | {key: np.where(parts[key], whole, values[key]) for key in parts}
     try:
         one, other = (_outputs(step, each) for each in (wholes, values))
-    except Exception:  # Such as of a category that does not exist.
-        return True
+    except Exception:
+        return otherwise
     return all(map(partial(np.array_equal, equal_nan=True), one, other))
 
 

@@ -90,6 +90,11 @@ def _title(level: float, stats: Stats) -> str:
 
 
 def _check_without_effect(params: dict[str, Any]) -> None:
+    for name in ("noise", "noise_level"):
+        if name in params:
+            raise TypeError(
+                f"`{name}` is not a parameter of 'sweep'; did you mean `noise_levels`?"
+            )
     if refused := sorted({"postprocessing", "resizing"} & {*params}):
         raise ValueError(
             f"`{refused[0]}` must be omitted, as `Stats` hold the maps before "

@@ -131,6 +131,29 @@ BEFORE = {
 }
 
 
+def put_together(parts):
+    return ops.concatenate([ops.moveaxis(x, 1, -1) for x in parts], axis=-1)
+
+
+#: What moves channels to the last axis after they were taken apart.
+APART = {
+    "split": lambda x: put_together(ops.split(x, [2], axis=1)),
+    "slices": lambda x: put_together([x[:, :2], x[:, 2:]]),
+    "unstack": lambda x: ops.stack(ops.unstack(x, axis=1), axis=-1),
+}
+
+
+@pytest.mark.parametrize("name", APART)
+def test_channels_that_are_taken_apart_are_found(name, rng):
+    x = rng.normal(size=(2, 3, 7, 9)).astype("float32")
+    model, plain = behind(APART[name], x.shape[1:])
+    last = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    for method in (gradients, cams.gradcam):
+        found = ke.explain(method, model, x, [[0]] * 2, **PLAIN)[1]
+        expected = ke.explain(method, plain, last, [[0]] * 2, **PLAIN)[1]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", BEFORE)
 def test_channels_are_found_behind_chosen_and_added_ones(name, rng):
     x = rng.normal(size=(2, 3, 7, 9)).astype("float32")
@@ -151,6 +174,7 @@ CROPS = {
     "center": (layers.CenterCrop(8, 10), (slice(3, 11), slice(3, 13))),
     "slices": (lambda x: x[:, :8, 2:], (slice(0, 8), slice(2, 16))),
     "lambda": (layers.Lambda(lambda x: x[:, :8, 2:]), (slice(0, 8), slice(2, 16))),
+    "split": (lambda x: ops.split(x, 2, axis=2)[1], (slice(0, 14), slice(8, 16))),
 }
 
 

@@ -246,6 +246,19 @@ def test_full_gradients_include_the_biases_of_activations(activation):
     np.testing.assert_allclose(lowered, numpy(maps), rtol=1e-3, atol=1e-4)
 
 
+def test_full_gradients_without_biases_or_with_those_of_einsum_dense():
+    inputs = keras.Input((6, 7, 3))
+    for bias_axes in (None, "d"):
+        dense = layers.EinsumDense("bhwc,cd->bhwd", (6, 7, 4), bias_axes=bias_axes)
+        x = layers.GlobalAveragePooling2D()(layers.ReLU()(dense(inputs)))
+        model = keras.Model(inputs, layers.Dense(2, use_bias=False)(x))
+        randomize(model)
+        x = np.random.default_rng(0).normal(size=(3, 6, 7, 3)).astype("float32")
+        logits, maps = full_gradients(model, x, psi=None)
+        total = numpy(maps).sum(axis=(1, 2))
+        np.testing.assert_allclose(total, numpy(logits), rtol=1e-3, atol=1e-4)
+
+
 def test_full_gradients_follow_changed_weights():
     model = relu_network()
     full_gradients(model, batch(), psi=None)

@@ -34,7 +34,8 @@ def expected_gradients(
         maps = mean_s sum_c (x - b_s) * df/dx (b_s + a_s (x - b_s))
 
     These are integrated gradients averaged over baselines b_s drawn from data, each
-    with one point a_s on its path, uniform in 0..1.
+    with one point a_s on its path, uniform in 0..1. Steps that a mask hides in x or in
+    b_s stay as they are in x, on the whole path.
 
     Args:
         data: Images (M, H, W, C) to draw baselines from.
@@ -64,6 +65,8 @@ def expected_gradients(
         fraction = input_gradients.per_row(keys[:, 1] / 2**32, call.inputs)
         baselines, rows = ops.take(data, chosen, axis=0), copies.image
         inputs = take_rows(call.inputs, rows)
+        [known] = changeable_parts(call.model, baselines)
+        baselines = where_shown(known, baselines, inputs)
         return where_shown(shown, baselines, inputs, rows), fraction
 
     def perturb(copies: Copies) -> tuple[Tensor, Any]:

@@ -80,8 +80,9 @@ def full_gradients(
     Layers without spatial output (Dense) have no place in a map and are left out.
 
     With ``psi=None`` terms keep their sums when they are enlarged. The map then adds up
-    to f(x), except for the layers left out and for products of inner values with each
-    other (squeeze and excitation, layer normalization, attention).
+    to f(x), except for the layers left out, for products of inner values with each
+    other (squeeze and excitation, layer normalization, attention), and for what custom
+    layers and operations add, such as a constant.
 
     Args:
         model: As for ``gradients``; or a model that exposes the outputs of layers with
@@ -112,8 +113,8 @@ def full_gradients(
     model = _prepare(model, {})
     graph, exposed = exposed_layers.exposed_outputs(model)
     nonlinear = _nonlinear_steps(graph.steps)
-    if not _are_exposed(nonlinear, graph):
-        nonlinear = []  # The user exposed layers with a bias.
+    if not exposed or not _are_exposed(nonlinear, graph):
+        nonlinear = []  # The user exposed layers with a bias, or there is none.
     biased = exposed[: len(exposed) - 2 * len(nonlinear)]
     biases = _biases_of_outputs(biases, biased, model.outputs[1 : len(biased) + 1])
     units = output_units.count_units(model)
@@ -134,7 +135,7 @@ def _full_gradients(
     psi: Any,
     nonlinear: tuple[Any, ...],
 ) -> tuple[Tensor, Tensor]:
-    run, zeros = with_taps(model, inputs)
+    run, zeros = _with_taps(model, inputs)
     outputs, pullback, values = backend.vjp(
         lambda both: run(both[0], both[1:]), [inputs, *zeros]
     )
@@ -164,6 +165,13 @@ def _full_gradients(
         return total
 
     return output_units.maps_of_units(outputs, indices, one_map)
+
+
+def _with_taps(model: Model, inputs: Tensor) -> tuple[Any, list[Tensor]]:
+    """Return the same as ``with_taps``, also for a network without biases."""
+    if exposed_layers.is_exposed(model):
+        return with_taps(model, inputs)
+    return lambda x, _: (output_units.units_of(model, x), []), []
 
 
 def _linear_part(activation: Any, z: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 from keras import ops, tree
 
-from keras_explainable import filters
 from keras_explainable.common import checks
 from keras_explainable.common.structures import (
     Nested,
@@ -23,6 +22,7 @@ from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS,
 from keras_explainable.network import model_inputs, output_units
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.masked_steps import changeable_parts, where_shown
+from keras_explainable.network.shown_values import blurred_shown
 from keras_explainable.network.user_form import moved_array
 from keras_explainable.sampling import averaging_loop, noise
 from keras_explainable.sampling.parameters import Sampling
@@ -151,11 +151,12 @@ def _rule(rule: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
 def _baselines(baseline: Baseline, model: Model, inputs: Nested) -> Nested:
     """Return a baseline for each row of each input, in the shape of the inputs."""
     numbers = tree.pack_sequence_as(inputs, [*range(len(flatten(inputs)))])
+    shown = changeable_parts(model, inputs)
     found = model_inputs.map_inputs_with(
-        model, _baseline, "baseline", baseline, inputs, numbers
+        model, partial(_baseline, shown), "baseline", baseline, inputs, numbers
     )
     # A step that is hidden stays so on the whole path.
-    parts = changeable_parts(model, inputs), flatten(found), flatten(inputs)
+    parts = shown, flatten(found), flatten(inputs)
     return tree.pack_sequence_as(found, [*map(where_shown, *parts)])
 
 
@@ -165,7 +166,9 @@ def _difference(inputs: Tensor, baseline: Tensor) -> Tensor:
     return ops.zeros(inputs.shape, "float32")
 
 
-def _baseline(baseline: Baseline, inputs: Tensor, number: int) -> Tensor:
+def _baseline(
+    shown: list[Tensor | None], baseline: Baseline, inputs: Tensor, number: int
+) -> Tensor:
     """Return a baseline for each row of one input (B, H, W, C), the one of a number.
 
     There is no path to tokens, categories or masks, which stay as they are.
@@ -177,7 +180,7 @@ def _baseline(baseline: Baseline, inputs: Tensor, number: int) -> Tensor:
             raise ValueError(
                 f"`baseline` must be a number, images or 'blur'; received {baseline!r}."
             )
-        return filters.blur(inputs, min(inputs.shape[1:-1]) / 10)
+        return blurred_shown(inputs, shown[number])
     given, shape = model_inputs.as_array("baseline", baseline), tuple(inputs.shape[1:])
     given = moved_array("baseline", given, number)
     if tuple(given.shape) not in ((), shape):

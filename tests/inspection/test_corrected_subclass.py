@@ -1,0 +1,89 @@
+"""Operations that a subclassed model calls have corrected derivatives, too."""
+
+import gc
+import weakref
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.small_models import numpy
+
+import keras_explainable as ke
+
+SIGNED = {"postprocessing": None, "gradient_filter": lambda x: x, "verbose": 0}
+
+
+class Rooted(keras.Model):
+    """The square root has an infinite slope at 0."""
+
+    def __init__(self, function=ops.sqrt):
+        super().__init__()
+        self.function, self.dense = function, layers.Dense(2, kernel_initializer="ones")
+
+    def call(self, inputs):
+        rows = ops.shape(inputs)[0]
+        return self.dense(ops.reshape(self.function(inputs), (rows, -1)))
+
+
+X = np.float32([[0, 1, 4], [4, 0, 1]])
+EXPECTED = np.float32([[0, 0.5, 0.25], [0.25, 0, 0.5]])
+
+
+def built(*args):
+    model = Rooted(*args)
+    model(X)
+    return model
+
+
+def maps_of(model, y=(0, 0), **options):
+    logits, maps = ke.gradients(model, X, y, **SIGNED, **options)
+    np.testing.assert_allclose(logits[:, 0], numpy(model(X))[:, 0], rtol=1e-5)
+    return maps[..., 0]
+
+
+def check_infinite(*args, **options):
+    with pytest.warns(UserWarning, match="NaN or infinite"):
+        assert np.isinf(maps_of(*args, **options)[0, 0])
+
+
+@pytest.mark.parametrize("y", [(0, 0), lambda outputs: outputs[:, 0]])
+def test_derivatives_are_corrected(y):
+    model = built()
+    np.testing.assert_allclose(maps_of(model, y), EXPECTED, rtol=1e-5)
+    check_infinite(model, y, derivatives="framework")
+    model.dense.kernel.assign(2 * model.dense.kernel)  # Weights may change later,
+    np.testing.assert_allclose(maps_of(model, y), 2 * EXPECTED, rtol=1e-5)
+    model.function = lambda x: 3 * ops.sqrt(x)  # and what it calls.
+    np.testing.assert_allclose(maps_of(model, y), 6 * EXPECTED, rtol=1e-5)
+    assert not model._inbound_nodes + model.dense._inbound_nodes
+
+
+def test_a_model_that_keras_cannot_trace_keeps_its_derivatives():
+    def function(x):
+        if isinstance(x, keras.KerasTensor):
+            raise TypeError("This could be a function of the backend.")
+        return ops.sqrt(x)
+
+    check_infinite(built(function))
+
+
+def test_a_model_is_freed_and_its_class_named():
+    model = built()
+    maps_of(model)
+    with pytest.raises(ValueError, match="received Rooted"):
+        ke.gradcam(model, X, [0, 0], verbose=0)
+    reference = weakref.ref(model)
+    del model
+    gc.collect()
+    assert reference() is None
+
+
+def test_the_check_of_gradients_opens_it():
+    model = built()
+    x = np.abs(X) + 1
+    assert ke.check_gradients(model, x).ok
+    model = built(lambda x: ops.sqrt(x) + ops.stop_gradient(x))
+    found = ke.check_gradients(model, x)
+    names = {fault.operation for each in found.comparisons for fault in each.faults}
+    assert names == {f"StopGradient in {model.name} (Rooted)"}
