@@ -364,3 +364,15 @@ def test_nan_is_preserved(function):
 def test_complex_values_are_rejected(function):
     with pytest.raises(TypeError, match="`x` must be real; received dtype complex64"):
         function(np.ones((3, 3), "complex64"))
+
+
+@FEW
+@given(MAPS)
+def test_signed_maps_keep_zero_and_the_largest_value_is_one(x):
+    found = host(filters.signed_normalize(x))
+    assert (found * np.sign(x) >= 0).all()
+    largest = np.abs(x).max((1, 2), keepdims=True)
+    expected = x / np.where(largest > 0, largest, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    one = np.abs(found).max((1, 2))
+    np.testing.assert_array_equal(one, (largest > 0)[:, 0, 0])

@@ -17,6 +17,7 @@ from keras_explainable.common import installation
 
 if TYPE_CHECKING:
     from keras_explainable import (
+        callbacks,
         demo,
         filters,
         inspection,
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     )
     from keras_explainable.engine.attention_maps import attention_maps
     from keras_explainable.engine.check_gradients import check_gradients
-    from keras_explainable.engine.explain import explain, partial_explain
+    from keras_explainable.engine.explain import explain
+    from keras_explainable.engine.partial_explain import partial_explain
     from keras_explainable.engine.shortcuts import (
         attention_rollout,
         cam,
@@ -67,6 +69,7 @@ __all__ = [
     "Stats",
     "attention_maps",
     "attention_rollout",
+    "callbacks",
     "cam",
     "check_gradients",
     "d_minmaxcam",
@@ -107,6 +110,7 @@ __all__ = [
 __dir__ = __all__.copy
 
 _MODULES = (
+    "callbacks",
     "demo",
     "filters",
     "inspection",
@@ -125,7 +129,7 @@ _DEFINED_IN = {
     "evaluate": "evaluation.evaluate",
     "sweep": "plotting.noise_sweep",
     "explain": "engine.explain",
-    "partial_explain": "engine.explain",
+    "partial_explain": "engine.partial_explain",
 }
 
 #: Names of the original package that are no part of this one's own.

@@ -26,6 +26,7 @@ __all__ = [
     "percentile_normalize",
     "positive",
     "positive_normalize",
+    "signed_normalize",
 ]
 
 __dir__ = __all__.copy
@@ -88,6 +89,15 @@ def negative_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
 def absolute_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
     """Return ``normalize(absolute(x), axis)``: evidence of either sign, in 0..1."""
     return normalize(absolute(x), axis)
+
+
+def signed_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
+    """Return ``x`` rescaled to -1..1, each map by its largest ``|x|``; 0 stays 0."""
+    x = _floats(x)
+    size = ops.abs(_widened(x))
+    largest = ops.max(size, axis=_axes(axis, len(x.shape)), keepdims=True)
+    unit = _unit_range(size, ops.zeros_like(largest), largest)
+    return ops.cast(ops.sign(_widened(x)) * unit, x.dtype)
 
 
 def blur(x: Tensor, sigma: float) -> Tensor:

@@ -1,7 +1,10 @@
 """Type aliases that the package's signatures share."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 #: A tensor of Keras' backend; as an input also a NumPy array or nested lists.
 Tensor = Any
@@ -11,3 +14,6 @@ Model = Any
 
 #: ``method(model, inputs, indices=None, **params) -> (logits, maps)``.
 Method = Callable[..., tuple[Any, ...]]
+
+#: What is returned to users: logits, maps, errors.
+Array: TypeAlias = npt.NDArray[np.floating[Any]]

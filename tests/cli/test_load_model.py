@@ -173,11 +173,11 @@ def test_unknown_preprocessing(saved):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("mobilnetv2", "did you mean MobileNetV2 or"),
-        ("resnet-50", "did you mean ResNet50 or"),
+        ("mobilnetv2", "did you mean MobileNetV2, MobileNet or"),
+        ("resnet-50", "did you mean ResNet50, ResNet50V2 or"),
         ("qwertz", r"Unknown model qwertz\. Use demo"),
         ("Model", "Unknown model Model"),
-        ("net.pb", "Unknown model net.pb"),
+        ("net.pb", "net.pb is a SavedModel"),
         ("vgg19/", "Unknown model"),
     ],
 )

@@ -29,15 +29,19 @@ def test_target_units(target, units):
     [
         (
             {"method": "lime"},
-            "--method must be one of smoothgrad, .*; received lime.",
+            r"--method must be one of the methods in --help, .*; received lime\.$",
         ),
         (
             {"method": "rise,"},
-            "or several of them, separated by commas; received rise,.",
+            r"or several of them, separated by commas; received \.$",
         ),
         (
             {"method": "rise,rise"},
             "--method must be a list without repeats; received rise,rise",
+        ),
+        (
+            {"method": "smothgrad"},
+            "did you mean smoothgrad or smoothgrad_",
         ),
         ({"target": "best"}, "--target must be top1, top3 or the index of a class"),
         ({"target": "top0"}, "--target must be"),
@@ -46,6 +50,7 @@ def test_target_units(target, units):
         ({"target": "²"}, "--target must be"),
         ({"repetitions": 0}, "--repetitions must be at least 1; received 0."),
         ({"noise_level": -0.1}, "--noise-level must be 0 or more; received -0.1."),
+        ({"noise_level": 15}, r"most 1; .* 15, .* 1500 %; did you mean 0\.15\?$"),
         ({"noise_level": float("nan")}, "--noise-level must be 0 or more"),
         ({"noise_level": float("inf")}, "--noise-level must be 0 or more"),
         ({"seed": -1}, "--seed must be 0 or more"),

@@ -31,6 +31,7 @@ def test_public_names():
         "Stats",
         "attention_maps",
         "attention_rollout",
+        "callbacks",
         "cam",
         "check_gradients",
         "d_minmaxcam",
@@ -74,7 +75,7 @@ def test_public_names():
 
 MODULES = [
     *(ke, ke.demo, ke.filters, ke.inspection, ke.lowering, ke.methods, ke.utils),
-    ke.metrics,
+    *(ke.callbacks, ke.metrics),
     *(getattr(ke.methods, name) for name in ke.methods.__all__),
 ]
 

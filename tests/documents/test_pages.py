@@ -128,9 +128,11 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
     assert (tmp_path / "maps.png").stat().st_size > 10_000
 
 
-def test_code_of_explaining_a_model_of_ones_own_runs():
+def test_code_of_explaining_a_model_of_ones_own_runs(tmp_path, monkeypatch):
     images, labels = (part[:2] for part in ke.demo.load_samples()[:2])
-    *simple, targets, functions, several, _ = blocks("explaining_your_model.md")
+    *simple, targets, functions, several, _, training = blocks(
+        "explaining_your_model.md"
+    )
     assert len(simple) == 2
     model, small = ke.demo.load_model(), of_label_and_mask()
     for code in simple:
@@ -152,6 +154,11 @@ def test_code_of_explaining_a_model_of_ones_own_runs():
     run(
         several, model=of_image_and_age(), images=images[:, :8, :8], ages=ages, y=[0, 1]
     )
+    monkeypatch.chdir(tmp_path)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x = images.astype("float32")
+    run(training, model=model, x=x, y=labels, x_test=x, y_test=labels)
+    assert (tmp_path / "explanations/smoothgrad/epoch_0005.png").exists()
 
 
 def test_values_of_stats_that_are_listed_exist():

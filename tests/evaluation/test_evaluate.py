@@ -214,7 +214,9 @@ def test_ctrl_c_keeps_what_is_done(monkeypatch):
 
 def test_progress_has_the_time_left(capsys):
     evaluate({"m": unit_maps()}, linear(), X, UNITS, LOCAL, MASKS, verbose=1)
-    assert "24/24" in capsys.readouterr().out.replace("\x1b[1m", "")
+    shown = capsys.readouterr().out.replace("\x1b[1m", "")
+    assert "6/6" in shown
+    assert "/image - 24 scores" in shown
 
 
 def test_shortcuts_are_called_by_name_or_as_partials():
@@ -249,7 +251,7 @@ def test_postprocessed_maps_are_told_where_values_are_compared():
     methods = {"values": input_x_gradient, "magnitudes": "input_x_gradient"}
     found = evaluate(methods, model, X, UNITS, ["completeness_gap", "deletion"])
     np.testing.assert_allclose(found.scores[0, 0], 0, atol=1e-4)
-    assert found.scores[1, 0].min() > 0.01
+    assert found.scores[1, 0].mean() > 0.1
     [note] = found.notes
     assert "maps of magnitudes are postprocessed" in note
 

@@ -142,7 +142,7 @@ def test_errors(change, error, message):
 
 def test_progress_counts_copies(capsys):
     max_sensitivity(gradients, linear(), X, UNITS, draws=3)
-    assert "18/18" in capsys.readouterr().out
+    assert "/image - 18 copies" in capsys.readouterr().out
 
 
 def test_hidden_steps_and_categories_stay(rng):

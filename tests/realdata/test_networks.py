@@ -5,8 +5,8 @@ import pytest
 from support import real_networks
 
 import keras_explainable as ke
-from keras_explainable.engine.shortcuts import SIGNED_GRADIENTS
 from keras_explainable.methods.gradient import gradients
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 from keras_explainable.methods.meta import smooth
 
 PHOTOS = 6

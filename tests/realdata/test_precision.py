@@ -11,7 +11,7 @@ from support import real_networks
 from support.small_models import numpy
 
 import keras_explainable as ke
-from keras_explainable.engine.shortcuts import SIGNED_GRADIENTS
+from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS
 from keras_explainable.methods.meta import smooth
 from keras_explainable.network import output_units
 

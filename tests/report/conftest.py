@@ -31,7 +31,7 @@ def explanation():
             Prediction(unit, label, score)
             for unit, (label, score) in enumerate(zip(classes, scores, strict=True))
         )
-        noise = Noise(30.0, 7, 50, tuple(0.4 for _ in classes), 0.25)
+        noise = Noise(30.0, 7, 50, tuple(0.4 for _ in classes), 0.25, 0.15)
         maps, noise = changes.pop("maps", maps), changes.pop("noise", noise)
         image = changes.pop("image", image)
         facts = {"explained": found, "predictions": found} | changes

@@ -77,7 +77,7 @@ def written(tmp_path, run, explanation):
 def three(written, explanation):
     def one(name, label, score, error):
         found = (Prediction(0, label, score),)
-        noise = Noise(30.0, 7, 50, (error,), 0.0)
+        noise = Noise(30.0, 7, 50, (error,), 0.0, 0.15)
         return explanation(name, explained=found, predictions=found, noise=noise)
 
     return written(

@@ -115,7 +115,7 @@ def test_a_card_shows_image_map_and_overlay(summary, explanation):
     [article] = [attributes for tag, attributes in reader.tags if tag == "article"]
     assert article["style"].startswith("--ratio:6/4;")
     assert "75.0 %" in reader.text
-    assert "σ, in units" in reader.text
+    assert "fraction of the image" in reader.text
 
 
 def test_a_card_has_a_row_for_each_class(summary, explanation):
@@ -150,13 +150,18 @@ def test_the_uncertainty_of_a_map(summary, explanation):
 
 
 def test_the_error_of_a_single_copy_is_unknown(summary, explanation):
-    made = explanation(noise=Noise(30.0, 7, 1, (None,), 0.0))
+    made = explanation(noise=Noise(30.0, 7, 1, (None,), 0.0, 0.15))
     assert "unknown" in read(summary, card(made, "a")).text
 
 
 def test_the_legend_fits_the_method(summary):
     assert "small change of a pixel" in read(summary).text
     assert "depends on each pixel" in read(summary | {"methods": ["gradcam"]}).text
+
+
+def test_noise_is_said_in_the_unit_of_the_parameter(summary, explanation):
+    text = read(summary, card(explanation(), "a")).text
+    assert "0.15 (σ = 30 in the model’s input)" in " ".join(text.split())
 
 
 def test_without_noise_there_is_no_sigma(summary, explanation):
@@ -218,8 +223,8 @@ def test_cards_have_sort_keys(summary, explanation):
 
     assert facts() == ("0.75", "0.4")
     assert facts(scores=[0.9], noise=None) == ("0.9", "")
-    assert facts(noise=Noise(30.0, 7, 1, (None,), 0.0))[1] == ""
-    assert facts(noise=Noise(30.0, 7, 9, (0.1, 0.25), 0.0))[1] == "0.25"
+    assert facts(noise=Noise(30.0, 7, 1, (None,), 0.0, 0.15))[1] == ""
+    assert facts(noise=Noise(30.0, 7, 9, (0.1, 0.25), 0.0, 0.15))[1] == "0.25"
 
 
 def test_nothing_is_fetched_from_anywhere(summary, explanation):

@@ -63,6 +63,7 @@ def test_the_manifest_holds_all_facts(folder, run, explanation):
                         "repetitions": 50,
                         "relative_error": [0.4, 0.4],
                         "flip_rate": 0.25,
+                        "noise_level": 0.15,
                     },
                 }
             ],

@@ -1,6 +1,7 @@
 """Noise is standard normal, and a pure function of its key."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.small_models import images, linear, numpy
@@ -71,6 +72,18 @@ def test_scales_of_amounts_and_levels():
     np.testing.assert_allclose(noise.Noise(0.5).scales(model, x, spans), [[0.5]] * 3)
     found = noise.Noise(noise.DEFAULT, 0.1).scales(model, x, spans)
     np.testing.assert_allclose(found[:, 0], 0.1 * spans, rtol=1e-6)
+
+
+@pytest.mark.parametrize("level", [15, [0.1, 15.0], {"a": 15}])
+def test_a_level_above_one_is_asked_back(level):
+    message = r"`noise_level` .* 15, which means 1500 %; did you mean 0\.15\? `noise`"
+    with pytest.raises(ValueError, match=message):
+        noise.Noise(noise.DEFAULT, level)
+    with pytest.raises(
+        ValueError, match=r"received 255, which means 25500 %\. `noise`"
+    ):
+        noise.Noise(noise.DEFAULT, 255)
+    assert noise.Noise(noise.DEFAULT, 1).level == 1
 
 
 def test_fresh_seeds_differ():

@@ -1,6 +1,7 @@
 """Stats: saving, loading, merging, and refusing those that do not match."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -74,6 +75,20 @@ def test_three_parts_merge_in_any_order():
     parts = [run(4, start)[1] for start in (0, 4, 8)]
     whole = run(12)[1]
     assert_same(parts[2].merged(parts[0]).merged(parts[1]), whole)
+
+
+@pytest.mark.parametrize("sigma", [0.3, [0.1, 0.2, 0.3]])
+def test_the_table_as_a_dictionary(sigma):
+    method = smooth(SIGNED, 3, sigma, seed=0)
+    *_, stats = ke.explain(
+        method, a_model(), images(2), [[0, 1]] * 2, return_stats=True, verbose=0
+    )
+    columns = json.loads(json.dumps(stats.to_dict()))
+    assert columns["image"] == [0, 0, 1, 1]
+    assert columns["unit"] == [0, 1, 0, 1]
+    assert columns["relative_error"] == pytest.approx(stats.relative_error.ravel())
+    assert columns["sigma"] == [pytest.approx(sigma)] * 4
+    assert {len(column) for column in columns.values()} == {4}
 
 
 def test_saved_stats_can_be_loaded(tmp_path):

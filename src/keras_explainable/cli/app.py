@@ -129,6 +129,20 @@ def explain(
         int, typer.Option(metavar="B", help="Image copies per batch.")
     ] = 32,
     preprocess: _Preprocess = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=r"Layer of CAMs. \[default: the last]"),
+    ] = None,
+    class_names: Annotated[
+        pathlib.Path | None,
+        typer.Option(metavar="FILE", help=r"Names of classes. \[default: none]"),
+    ] = None,
+    resize: Annotated[
+        str, typer.Option(metavar="HOW", help="crop, pad or stretch images.")
+    ] = "crop",
+    picture_format: Annotated[
+        str, typer.Option("--format", metavar="KIND", help="png, jpeg or webp.")
+    ] = "png",
     out: Annotated[
         pathlib.Path, typer.Option(metavar="DIR", help="Output folder.")
     ] = pathlib.Path("explanations"),
@@ -139,17 +153,18 @@ def explain(
     r"""Explain a network's predictions for images.
 
     The output folder holds [bold]index.html[/], a page that shows the results;
-    panels/, with one PNG per image; maps.npz, the maps as arrays; and
+    panels/, with one picture per image; maps.npz, the maps as arrays; and
     manifest.json, a record of the settings and predictions.
 
     [bold]Images[/] are rotated upright (EXIF), resized so that the shorter side fits
-    the model's input, and cropped at the centre. Folders are searched with all
-    their subfolders.
+    the model's input, and cropped at the centre; or, with --resize, padded with
+    black, or stretched. Folders are searched with all their subfolders.
 
     [bold]Models[/] are demo (the bundled network), a .keras or .h5 file, or a model
     of keras.applications such as MobileNetV2. For a file, --preprocess sets the
     range of its input: none (0..255, for models that rescale inside), unit
     (0..1), tf (-1..1), torch or caffe (as in ImageNet models from there).
+    --class-names is a text file with a name in each line, or a JSON file.
 
     [bold]Methods[/] are smoothgrad, smoothgrad_squared, vargrad (the options for
     repetitions, noise, tolerance and seed apply to these three), gradients,
@@ -191,12 +206,16 @@ def explain(
             tolerance,
             seed,
             batch_size,
+            layer,
+            resize,
+            picture_format,
         )
         installation.check()
         # Imported after the options are checked: this may take seconds.
         from keras_explainable.cli import run
 
-        job = run.prepare(paths or [], model, preprocess, settings, out, resume)
+        given = (paths or [], model, preprocess, settings, out, resume, class_names)
+        job = run.prepare(*given)
         report = run.explain(job)
     console.print_summary(report, time.monotonic() - started)
     code = 130 if report.interrupted else 1 if report.failures else 0

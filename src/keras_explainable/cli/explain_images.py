@@ -5,7 +5,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
 import keras_explainable as ke
@@ -15,7 +14,7 @@ from keras_explainable.cli.predictions import Units, predict
 from keras_explainable.cli.printable_text import printable
 from keras_explainable.cli.read_images import Floats, Pixels
 from keras_explainable.cli.run import Job
-from keras_explainable.cli.settings import NOISE_METHODS, SIGNED_METHODS, Settings
+from keras_explainable.cli.settings import LAYER_METHODS, NOISE_METHODS, Settings
 from keras_explainable.report.explanation_records import Explanation, Maps, Noise
 from keras_explainable.report.report_writer import Report
 
@@ -85,6 +84,7 @@ def _explanations(
     predictions = predict(job.loaded, inputs, job.settings.batch_size)
     y = job.settings.target_units(predictions.logits)
     ids = [zlib.crc32(image.tobytes()) for image in pixels]
+    level = job.settings.noise_level
     results = _compute_maps(job, inputs, y, ids, progress)
     return [
         Explanation(
@@ -93,7 +93,7 @@ def _explanations(
             explained=predictions.of_units(number, y[number]),
             predictions=predictions.top(number, _TOP_PREDICTIONS),
             maps=tuple(
-                Maps(method, maps[number], _noise_record(stats, number))
+                Maps(method, maps[number], _noise_record(stats, number, level))
                 for method, (maps, stats) in results.items()
             ),
         )
@@ -121,8 +121,6 @@ def _method_params(method: str, ids: list[int], settings: Settings) -> dict[str,
     depend on the other images or on their order.
     """
     params: dict[str, Any] = {"batch_size": settings.batch_size, "verbose": 0}
-    if method in SIGNED_METHODS:
-        params["postprocessing"] = _normalize_signed
     if method in NOISE_METHODS:
         params |= {
             "repetitions": settings.repetitions,
@@ -134,16 +132,12 @@ def _method_params(method: str, ids: list[int], settings: Settings) -> dict[str,
         }
     if method == "smoothgrad":
         params["estimator"] = settings.estimator
+    if method in LAYER_METHODS:
+        params["layer"] = settings.layer
     return params
 
 
-def _normalize_signed(maps: Any, axis: tuple[int, ...]) -> Any:
-    """Return maps scaled to -1..1; zero stays zero."""
-    largest = keras.ops.max(keras.ops.abs(maps), axis=axis, keepdims=True)
-    return maps / keras.ops.where(largest > 0, largest, 1)
-
-
-def _noise_record(stats: ke.Stats | None, number: int) -> Noise | None:
+def _noise_record(stats: ke.Stats | None, number: int, level: float) -> Noise | None:
     """Return the noise statistics of image ``number``; None for methods without."""
     if stats is None:
         return None
@@ -156,4 +150,5 @@ def _noise_record(stats: ke.Stats | None, number: int) -> Noise | None:
             for error in stats.relative_error[number]
         ),
         flip_rate=float(stats.flip_rate[number]),
+        noise_level=level,
     )

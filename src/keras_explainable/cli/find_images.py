@@ -23,11 +23,13 @@ class ImageSource(NamedTuple):
     read: _Read
 
 
-def file_sources(paths: Iterable[pathlib.Path]) -> list[ImageSource]:
-    """Return the images in files."""
+def file_sources(
+    paths: Iterable[pathlib.Path], resizing: str = "crop"
+) -> list[ImageSource]:
+    """Return the images in files, which are resized as ``read_images.read`` does."""
 
     def reader(path: pathlib.Path) -> _Read:
-        return lambda size: read_images.read(path, size)
+        return lambda size: read_images.read(path, size, resizing)
 
     return [ImageSource(display_name(path), reader(path)) for path in paths]
 

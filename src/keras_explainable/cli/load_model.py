@@ -1,7 +1,6 @@
 """Loads the network that ``--model`` names, with its preprocessing and labels."""
 
 import dataclasses
-import difflib
 import functools
 import hashlib
 import inspect
@@ -14,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_explainable.cli import read_images
+from keras_explainable.cli import other_formats, read_images
+from keras_explainable.common import near_names
 
 _FILE_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -32,6 +32,7 @@ class LoadedModel:
         preprocessing: The name of the preprocessing, for the record.
         prepare: The preprocessing, from uint8 RGB (N, H, W, 3) to the model's input.
         classes: One label per unit.
+        named: Whether the user has given these labels.
     """
 
     name: str
@@ -39,6 +40,13 @@ class LoadedModel:
     preprocessing: str
     prepare: Callable[[read_images.Pixels], read_images.Floats]
     classes: tuple[str, ...]
+    named: bool = False
+
+    @property
+    def classes_hash(self) -> str | None:
+        """Return a hash of the labels that the user has given; None without."""
+        text = "\n".join(self.classes)
+        return hashlib.sha256(text.encode()).hexdigest() if self.named else None
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -70,6 +78,8 @@ def check_name(name: str, preprocess: str | None) -> None:
         name: As in ``load``.
         preprocess: As in ``load``.
     """
+    if (advice := other_formats.advice(name)) is not None:
+        raise ValueError(f"{name} {advice}.")
     if not _is_file_name(name):
         if preprocess is not None:
             raise ValueError(
@@ -218,11 +228,10 @@ def _application_names() -> list[str]:
 
 
 def _unknown_model(name: str, known: dict[str, str]) -> str:
-    similar = difflib.get_close_matches(name.lower(), known, n=3)
-    hint = " or ".join(known[key] for key in similar)
+    hint = near_names.question(name, known.values()) or "."
     return (
-        f"Unknown model {name}{f': did you mean {hint}?' if hint else '.'} "
-        "Use demo, a .keras or .h5 file, or a model of keras.applications."
+        f"Unknown model {name}{hint} Use demo, a .keras or .h5 file, or a model "
+        "of keras.applications."
     )
 
 

@@ -4,6 +4,7 @@ An image goes through ``read`` (from a file to uint8 RGB of the right size) and 
 through one of ``PREPROCESSING`` (from 0..255 to the range the model was trained on).
 """
 
+import contextlib
 import os
 import stat
 import warnings
@@ -79,10 +80,13 @@ def find(
     return list(dict.fromkeys(found))
 
 
-def read(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> Pixels:
-    """Return an image, upright (by EXIF) and in RGB, resized and cropped to a size.
+def read(
+    path: str | os.PathLike[str],
+    size: tuple[int, int] | None = None,
+    resizing: str = "crop",
+) -> Pixels:
+    """Return an image, upright (by EXIF) and in RGB, in a given size.
 
-    The shorter side is resized to fit and the longer one is cropped at the centre.
     Transparent pixels become white, 16-bit values are scaled to 8 bits, and an
     animation is represented by its first frame.
 
@@ -90,6 +94,9 @@ def read(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> P
         path: A file in any format that Pillow decodes itself.
         size: (height, width) in pixels; ``None`` keeps the image's own size, scaled
             down if a side is longer than ``LONGEST_SIDE``.
+        resizing: "crop" resizes the shorter side to fit and crops the longer one at the
+            centre; "pad" resizes the longer side and adds black borders; "stretch"
+            resizes both sides to fit.
 
     Returns:
         uint8 (height, width, 3).
@@ -99,13 +106,26 @@ def read(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> P
             pixels than can safely be decoded. The message continues a sentence that
             starts with the file's name.
     """
+    with _opened(path) as file:
+        return _pixels(file, size, resizing)
+
+
+def check(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError if a file is no image, by its first bytes, as ``read`` does."""
+    with _opened(path) as file:
+        _image(file)
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file; what goes wrong with it is a ValueError with a reason."""
     try:
         # Pillow also warns about unusual files that it can read.
         with (
             warnings.catch_warnings(action="ignore"),
             _regular_file(path).open("rb") as file,
         ):
-            return _pixels(file, size)
+            yield file
     except (Image.DecompressionBombError, MemoryError):
         raise ValueError("has more pixels than can safely be decoded") from None
     except FileNotFoundError:
@@ -202,15 +222,21 @@ def _reason(error: Exception) -> str:
     return " ".join(text.split())[:200] or type(error).__name__
 
 
-def _pixels(file: BinaryIO, size: tuple[int, int] | None) -> Pixels:
-    """Return the pixels of an open file, with at most two full copies in memory."""
+def _image(file: BinaryIO) -> Image.Image:
+    """Return the image in an open file, of which only the header is read."""
     image: Image.Image = Image.open(file)
     if image.format == "EPS":  # A program, which Pillow would run in Ghostscript.
         raise UnidentifiedImageError
+    return image
+
+
+def _pixels(file: BinaryIO, size: tuple[int, int] | None, resizing: str) -> Pixels:
+    """Return the pixels of an open file, with at most two full copies in memory."""
+    image = _image(file)
     image.load()
     image = _to_upright(image)
     image = _to_rgb(image)
-    return np.array(_resize_and_crop(image, size))
+    return np.array(_resized(image, size, resizing))
 
 
 def _to_upright(image: Image.Image) -> Image.Image:
@@ -250,15 +276,32 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(values / 257).astype("uint8"))
 
 
-def _resize_and_crop(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
-    if size is not None:
-        # `fit` crops first, to fractions of a pixel, and then resizes: the result is
-        # the same, without a huge intermediate image for a strip of 1 x 5000 pixels.
-        return ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
-    scale = LONGEST_SIDE / max(image.size)
-    if scale >= 1:
-        return image
+def _resized(
+    image: Image.Image, size: tuple[int, int] | None, resizing: str
+) -> Image.Image:
+    if size is None:
+        return _scaled(image, min(1, LONGEST_SIDE / max(image.size)))
+    if resizing == "stretch":
+        return image.resize(size[::-1], Image.Resampling.BILINEAR)
+    if resizing == "pad":
+        return _padded(image, size)
+    # `fit` crops first, to fractions of a pixel, and then resizes: the result is
+    # the same, without a huge intermediate image for a strip of 1 x 5000 pixels.
+    return ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
+
+
+def _padded(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    height, width = size
+    inner = _scaled(image, min(width / image.width, height / image.height))
+    canvas = Image.new("RGB", (width, height))
+    canvas.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
+    return canvas
+
+
+def _scaled(image: Image.Image, scale: float) -> Image.Image:
     width, height = (max(1, round(side * scale)) for side in image.size)
+    if (width, height) == image.size:
+        return image
     return image.resize((width, height), Image.Resampling.BILINEAR)
 
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_explainable.cli import console, find_images, read_images
+from keras_explainable.cli import class_names, console, find_images, read_images
 from keras_explainable.cli.load_model import LoadedModel, check_name, load
 from keras_explainable.cli.settings import Settings
 from keras_explainable.report.explanation_records import Run
@@ -45,18 +45,29 @@ def prepare(
     settings: Settings,
     out: pathlib.Path,
     resume: bool,
+    names: pathlib.Path | None = None,
 ) -> Job:
     """Return a job: find the images, create the folder, load the network.
+
+    ``names`` is a file with the names of the classes.
 
     Raises:
         ValueError: If any of this is impossible; the message is one sentence.
     """
     _check_input(paths, model, preprocess)
+    classes = class_names.read(names) if names else None
     files = read_images.find(paths, skip=out)
+    _check_files(files)
+    _check_resize(settings, bool(files))
     folder = _writable_folder(out)
     loaded = _loaded(model, preprocess)
+    if classes:
+        class_names.check_count(classes, len(loaded.classes))
+        loaded = dataclasses.replace(loaded, classes=classes, named=True)
     settings.check_target(len(loaded.classes))
-    return Job(_sources(files), loaded, settings, folder, resume)
+    _check_layer(loaded, settings.layer)
+    _check_resize(settings, loaded.size is not None)
+    return Job(_sources(files, settings.resize), loaded, settings, folder, resume)
 
 
 def prepare_check(
@@ -80,8 +91,53 @@ def _check_input(
     check_name(model, preprocess)
 
 
-def _sources(files: Sequence[pathlib.Path]) -> Sequence[find_images.ImageSource]:
-    return find_images.file_sources(files) if files else find_images.demo_sources()
+def _sources(
+    files: Sequence[pathlib.Path], resizing: str = "crop"
+) -> Sequence[find_images.ImageSource]:
+    if not files:
+        return find_images.demo_sources()
+    return find_images.file_sources(files, resizing)
+
+
+def _check_files(files: Sequence[pathlib.Path]) -> None:
+    """Name the files that are no images, before the network is loaded.
+
+    Raises:
+        ValueError: If none of them is one.
+    """
+    reasons = {}
+    for file in files:
+        try:
+            read_images.check(file)
+        except ValueError as error:
+            reasons[find_images.display_name(file)] = str(error)
+    if not reasons:
+        return
+    name, reason = next(iter(reasons.items()))
+    others = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    if len(reasons) == len(files):
+        raise ValueError(f"{name} {reason}{others}; no image is left to explain.")
+    count = f"{len(reasons)} of {len(files)} files will be left out"
+    console.print_message(f"{count}: {name} {reason}{others}", "red")
+
+
+def _check_resize(settings: Settings, has_effect: bool) -> None:
+    if settings.resize != "crop" and not has_effect:
+        raise ValueError(
+            "--resize must be omitted with the bundled images, and with a model that "
+            f"takes images of any size; received {settings.resize}."
+        )
+
+
+def _check_layer(loaded: LoadedModel, layer: str | None) -> None:
+    """Raise ValueError if the model has no such layer to show."""
+    import keras_explainable as ke
+
+    if layer is not None:
+        try:
+            ke.inspection.shown_layers(loaded.model, layer)
+        except ValueError as error:
+            raise ValueError(f"--layer {layer}: {error}") from None
 
 
 def _loaded(model: str, preprocess: str | None) -> LoadedModel:
@@ -131,6 +187,9 @@ def _run_facts(job: Job) -> Run:
         seed=settings.seed if noise else None,
         batch_size=settings.batch_size,
         layer=_shown_layer(job),
+        resize=settings.resize if job.loaded.size else None,
+        classes=job.loaded.classes_hash,
+        picture_format=settings.picture_format,
     )
 
 
@@ -144,7 +203,8 @@ def _shown_layer(job: Job) -> str | None:
     names = [name for name in job.settings.methods if name in ke.methods.cams.__all__]
     with contextlib.suppress(ValueError):
         if names:
-            layer = ", ".join(ke.inspection.shown_layers(job.loaded.model))
+            shown = ke.inspection.shown_layers(job.loaded.model, job.settings.layer)
+            layer = ", ".join(shown)
             console.print_message(f"{', '.join(names)}: layer {layer}", "dim")
             return layer
     return None

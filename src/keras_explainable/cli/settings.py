@@ -3,21 +3,29 @@
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_explainable.report.explanation_records import METHODS
+from keras_explainable.common import checks, near_names
+from keras_explainable.report.explanation_records import FORMATS, METHODS
 
 #: Methods that average over noisy copies of the image.
 NOISE_METHODS = ("smoothgrad", "smoothgrad_squared", "vargrad")
 
+#: Methods that show a layer, which can be chosen.
+LAYER_METHODS = (
+    *("cam", "gradcam", "gradcampp", "hirescam", "layercam", "scorecam"),
+    *("minmaxcam", "d_minmaxcam", "minmaxgradcam", "d_minmaxgradcam"),
+)
+
+#: Ways to bring an image to the size of the model's input.
+RESIZING = ("crop", "stretch", "pad")
+
 #: Estimators of ``smoothgrad``'s mean, with the fewest copies that each can use.
 ESTIMATORS = {"sampled": 1, "slopes": 2, "hybrid": 4}
-
-#: Methods whose maps have a sign: evidence for or against a class.
-SIGNED_METHODS = ("input_x_gradient", "integrated_gradients", "occlusion")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +41,9 @@ class Settings:
         tolerance: The relative error at which sampling stops; ``None`` for never.
         seed: The seed of the noise.
         batch_size: The largest number of rows sent through the network at once.
+        layer: The layer that class activation maps show; ``None`` for the default.
+        resize: How images get the size of the model's input, one of ``RESIZING``.
+        picture_format: The format of the pictures of the maps, one of ``FORMATS``.
     """
 
     method: str = "smoothgrad"
@@ -43,21 +54,40 @@ class Settings:
     tolerance: float | None = None
     seed: int = 0
     batch_size: int = 32
+    layer: str | None = None
+    resize: str = "crop"
+    picture_format: str = "png"
 
     def __post_init__(self) -> None:
-        names = f"one of {', '.join(METHODS)}, or several of them, separated by commas"
-        self._require({*self.methods} <= {*METHODS}, "method", names)
+        self._check_methods()
         unique = len({*self.methods}) == len(self.methods)
         self._require(unique, "method", "a list without repeats")
         valid = re.fullmatch(r"top[1-9][0-9]{0,8}|[0-9]{1,9}", self.target)
         self._require(valid, "target", "top1, top3 or the index of a class")
         self._check_estimator()
         self._require(0 <= self.noise_level < math.inf, "noise_level", "0 or more")
+        self._check_level()
         valid_error = self.tolerance is None or 0 <= self.tolerance < math.inf
         self._require(valid_error, "tolerance", "0 or more")
         self._check_effect()
         self._require(self.seed >= 0, "seed", "0 or more")
         self._require(self.batch_size >= 1, "batch_size", "at least 1")
+        self._require_one_of("resize", self.resize, RESIZING)
+        self._require_one_of("format", self.picture_format, tuple(FORMATS))
+
+    def _check_methods(self) -> None:
+        for name in self.methods:
+            if name not in METHODS:
+                hint = near_names.question(name, METHODS) or "."
+                raise ValueError(
+                    "--method must be one of the methods in --help, or several of "
+                    f"them, separated by commas; received {name}{hint}"
+                )
+
+    def _check_level(self) -> None:
+        if self.noise_level > 1:
+            received = checks.too_large(self.noise_level)
+            raise ValueError(f"--noise-level must be at most 1; {received}")
 
     def _check_estimator(self) -> None:
         name, copies = self.estimator, self.repetitions
@@ -78,10 +108,19 @@ class Settings:
         averaged = self.estimator == "sampled" or "smoothgrad" in self.methods
         only = f"omitted without --method smoothgrad; {self.method} does not use it"
         self._require(averaged, "estimator", only)
+        shows_layer = not {*self.methods}.isdisjoint(LAYER_METHODS)
+        only = f"omitted without a class activation map; {self.method} shows no layer"
+        self._require(self.layer is None or shows_layer, "layer", only)
         only = f"omitted with --method {self.method}, which adds no noise"
         for name in ("repetitions", "noise_level", "tolerance", "seed"):
             is_default = getattr(self, name) == getattr(type(self), name)
             self._require(is_default or self.add_noise, name, only)
+
+    def _require_one_of(self, option: str, value: str, known: Sequence[str]) -> None:
+        if value not in known:
+            raise ValueError(
+                f"--{option} must be one of {', '.join(known)}; received {value}."
+            )
 
     def _require(self, condition: Any, name: str, requirement: str) -> None:
         if not condition:

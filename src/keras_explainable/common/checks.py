@@ -54,6 +54,28 @@ def number_or_numbers(name: str, value: Any, low: float) -> None:
         number(name, item, low)
 
 
+def fractions(name: str, value: Any, instead: str) -> None:
+    """Raise unless ``value`` is a fraction, or a sequence of them, from 0 to 1.
+
+    Args:
+        name: Name of the parameter.
+        value: What was received.
+        instead: What else a larger number may be meant for.
+    """
+    number_or_numbers(name, value, 0)
+    for item in value if isinstance(value, list | tuple | np.ndarray) else [value]:
+        if item > 1:
+            raise ValueError(
+                f"`{name}` must be a fraction, at most 1; {too_large(item)} {instead}"
+            )
+
+
+def too_large(value: float) -> str:
+    """Return what a number above 1 means as a fraction, and what may be meant."""
+    meant = f"; did you mean {value / 100:.3g}?" if value <= 100 else "."
+    return f"received {value:.6g}, which means {100 * value:.6g} %{meant}"
+
+
 def image_ids(ids: Any, count: int, low: int = 0) -> np.ndarray:
     """Return ``ids`` as an array (count,) of integers; None means 0, 1, 2, ..."""
     array = np.arange(count) if ids is None else np.asarray(ids)

@@ -1,7 +1,6 @@
 """``explain``: run a method over data, as ``Model.predict`` runs a model."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from keras_explainable import lowering
 from keras_explainable.common import checks
@@ -25,7 +24,6 @@ from keras_explainable.execution.method_checks import (
     check_required,
     own_parameters,
     parameters_after,
-    shortcut,
     takes_any_parameter,
 )
 from keras_explainable.execution.model_preparation import (
@@ -66,8 +64,8 @@ def explain(
     ids: Any = None,
     logits: bool | None = None,
     lower: bool = True,
-    precision: str = "float32",
-    derivatives: str = "corrected",
+    precision: Literal["float32", "bfloat16"] = "float32",
+    derivatives: Literal["corrected", "framework"] = "corrected",
     return_stats: bool = False,
     **method_params: Any,
 ) -> Result:
@@ -285,41 +283,6 @@ def _check_precision(precision: str, network: PreparedNetwork) -> None:
             "`precision` must be 'float32' for a model whose layers are not known, as "
             f"those of a subclassed one; received {precision!r}."
         )
-
-
-def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
-    """Return ``explain`` with its method, and some defaults, already chosen.
-
-    Args:
-        method: Explaining method, as in ``explain``.
-        **defaults: Parameters of ``explain`` or of the method. A call may override
-            them.
-
-    Returns:
-        A function of ``(model, x, y=None, *args, **params)``, whose other arguments are
-        those of ``explain`` after ``y``. For example::
-
-            smooth_explain = ke.partial_explain(smooth(gradients), batch_size=8)
-            logits, maps = smooth_explain(model, x, y)
-    """
-    check_method(method)
-    call: Callable[..., Result] = explain
-
-    def explain_with(
-        model: Model, x: Any, y: Any = None, *args: Any, **params: Any
-    ) -> Result:
-        given = {*parameters_after(explain, "y")[: len(args)], *params}
-        others = {name: defaults[name] for name in defaults if name not in given}
-        return call(method, model, x, y, *args, **others, **params)
-
-    explain_with.__name__ = display_name(method)
-    explain_with.__doc__ = (
-        f"Return ``explain({display_name(method)}, model, x, y, ...)`` with these "
-        f"defaults: {', '.join(defaults) or 'none'}.\n\nSee ``explain``."
-    )
-    explain_with.method = method  # type: ignore[attr-defined]
-    explain_with.defaults = defaults  # type: ignore[attr-defined]
-    return shortcut(explain_with)
 
 
 def _with_facts(result: Result, model: Model, shown: list[str]) -> Result:

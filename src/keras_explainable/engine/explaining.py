@@ -6,7 +6,8 @@ from typing import Any
 from keras import ops
 
 from keras_explainable.common.structures import map_structure
-from keras_explainable.engine.explain import explain, partial_explain
+from keras_explainable.engine.explain import explain
+from keras_explainable.engine.partial_explain import partial_explain
 from keras_explainable.engine.postprocessing import INPUT_SIZE, Postprocessing
 from keras_explainable.types import Method, Model, Tensor
 

@@ -14,9 +14,10 @@ Element = TypeVar("Element")
 class Progress:
     """Reports to callbacks and to the progress bar how far ``explain`` has come.
 
-    Progress is counted in network rows: images times their noisy copies. If a callback
-    has a method ``on_explain_progress(done, total)``, it is called after each chunk;
-    ``total`` is None while it is not known.
+    The bar counts images, of which a part may be done, and shows the number of their
+    copies beside it, or of what else is counted for each. If a callback has a method
+    ``on_explain_progress(done, total)``, it is called after each chunk with network
+    rows: images times their copies. ``total`` is None while it is not known.
     """
 
     def __init__(
@@ -26,8 +27,11 @@ class Progress:
         verbose: Any,
         steps: int | None,
         images: int | None,
+        parts: str = "copies",
     ):
-        self.images = images
+        self.images, self.parts = images, parts
+        self.begun = 0
+        self.explained = 0.0
         self.done = 0
         self.total: int | None = None
         if verbose not in ("auto", 0, 1, 2):
@@ -37,7 +41,7 @@ class Progress:
         verbose = 1 if verbose == "auto" else int(verbose)
         _check_callbacks(callbacks)
         self.verbose = verbose
-        self.bar = keras.utils.Progbar(None, verbose=verbose, unit_name="sample")
+        self.bar = keras.utils.Progbar(None, verbose=verbose, unit_name="image")
         self.callbacks = keras.callbacks.CallbackList(
             callbacks, model=model, verbose=verbose, epochs=1, steps=steps
         )
@@ -49,9 +53,11 @@ class Progress:
 
     def of_batch(self, images: int) -> Callable[[int, int], None]:
         """Return the function that a method calls with rows done and their total."""
-        before = self.done
+        before, first = self.done, self.begun
+        self.begun += images
 
         def report(done: int, total: int) -> None:
+            self.explained = first + images * done / max(total, 1)
             if self.images is not None and images:
                 self.total = self.images * total // images
             self.done = before + done
@@ -66,6 +72,7 @@ class Progress:
             self.callbacks.on_predict_batch_begin(self._step)
             yield element
         self.total = self.done
+        self.images = self.explained = self.begun
         self._show(finalize=True)
         self.callbacks.on_predict_end()
 
@@ -75,13 +82,21 @@ class Progress:
 
     def _show(self, finalize: bool = False) -> None:
         # A bar at its target finishes itself, but only `steps` may do that.
-        if finalize or self.done != self.total:
-            self.bar.target = self.total
-            self.bar.update(self.done, finalize=finalize)
+        if finalize or self.explained != self.images:
+            self.bar.target = self.images
+            self.bar.unit_name = f"image{self._of_images()}"
+            self.bar.update(self.explained, finalize=finalize)
         for callback in self.callbacks.callbacks:
             notify = getattr(callback, "on_explain_progress", None)
             if notify is not None:
                 notify(self.done, self.total)
+
+    def _of_images(self) -> str:
+        """Return how many parts of the images are done; "" if images have none."""
+        if self.done <= self.begun:
+            return ""
+        total = "" if self.total in (None, self.done) else f"/{self.total}"
+        return f" - {self.done}{total} {self.parts}"
 
 
 def _check_callbacks(callbacks: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_explainable.common import near_names
 from keras_explainable.engine import shortcuts
 from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.engine.explainer import explainer, takes_seed
@@ -115,7 +116,7 @@ def _shortcut(name: str) -> Callable[..., Any]:
     every = {key: each for key, each in vars(shortcuts).items() if is_shortcut(each)}
     if name not in every:
         raise ValueError(
-            f"`methods` must name shortcuts, {', '.join(sorted(every))}; received "
-            f"{name!r}."
+            "`methods` must name shortcuts, such as 'smoothgrad'; received "
+            f"{name!r}{near_names.question(name, every) or '.'}"
         )
     return every[name]

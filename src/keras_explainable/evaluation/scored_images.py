@@ -94,7 +94,7 @@ class ScoredImages:
         """Return all scores, or those known when Ctrl-C was pressed."""
         shape = len(self.methods), len(self.metrics), len(self.seeds), len(self.ids)
         samples = np.full(shape, np.nan)
-        progress = Progress(self.model, None, verbose, 1, len(self.ids))
+        progress = Progress(self.model, None, verbose, 1, len(self.ids), "scores")
         try:
             self._fill(samples, progress)
         except KeyboardInterrupt:

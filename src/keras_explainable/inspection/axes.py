@@ -25,7 +25,18 @@ from keras_explainable.types import Method, Model, Tensor
 
 
 class Axes(NamedTuple):
-    """The parameters, with the defaults of methods."""
+    """The parameters, with the defaults of methods.
+
+    Attributes:
+        indices_axis: Axis of the model's outputs along which units are gathered, as in
+            ``ke.inspection.gather_units``. Logits and maps end in the axes that it
+            returns.
+        indices_batch_dims: Number of first axes that ``y`` and the outputs share, as in
+            ``ke.inspection.gather_units``.
+        spatial_axis: Axes of the inputs between those of the batch and that of the
+            channels: (-3, -2) for videos (B1, B2, H, W, C), which have a map (H, W) for
+            each frame. None stands for all between the first and the last.
+    """
 
     indices_axis: int = -1
     indices_batch_dims: int = -1
@@ -66,9 +77,16 @@ def _signature(method: Method) -> inspect.Signature:
     """Return the signature of a method with the parameters of ``Axes``."""
     every = inspect.signature(method).parameters.values()
     known = [each for each in every if each.name not in Axes._fields]
-    kind = Parameter.POSITIONAL_OR_KEYWORD
-    own = [Parameter(name, kind, default=x) for name, x in Axes()._asdict().items()]
+    own = axis_parameters(Parameter.POSITIONAL_OR_KEYWORD)
     return inspect.Signature(sorted([*known, *own], key=lambda each: each.kind))
+
+
+def axis_parameters(kind: Any = Parameter.KEYWORD_ONLY) -> list[Parameter]:
+    """Return the parameters of ``Axes`` as those of a function."""
+    return [
+        Parameter(name, kind, default=Axes._field_defaults[name], annotation=annotation)
+        for name, annotation in Axes.__annotations__.items()
+    ]
 
 
 @dataclass(frozen=True)

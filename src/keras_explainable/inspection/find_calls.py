@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import keras
 
+from keras_explainable.common import near_names
 from keras_explainable.common.structures import flatten
 from keras_explainable.inspection.find_layers import GLOBAL_POOLING, get_nested_layer
 from keras_explainable.network.graph import Step
@@ -129,7 +130,8 @@ def _calls_of(calls: list[Step], layer: Any) -> list[Step]:
             )
     names = [*dict.fromkeys(call.operation.name for call in calls)]
     raise ValueError(
-        f"`model` must have a layer named {name!r}; received one with {names}."
+        f"`model` must have a layer named {name!r}; received one with "
+        f"{near_names.listing('layers', str(name), names)}"
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_explainable.common import near_names
 from keras_explainable.network.layers_of_model import layers_reversed
 from keras_explainable.types import Model
 
@@ -31,7 +32,7 @@ def get_nested_layer(model: Model, name: str | Sequence[str]) -> keras.Layer:
             outside to inside, and its own, such as ``["outer", "inner"]``.
 
     Raises:
-        ValueError: If there is no such layer. The message lists the names that exist.
+        ValueError: If there is no such layer. The message names similar ones.
     """
     for each in [name] if isinstance(name, str) else name:
         model = _layer_named(model, each)
@@ -44,7 +45,7 @@ def _layer_named(model: Model, name: str) -> keras.Layer:
     for layer in every:
         if layer.name == name:
             return layer
-    raise _missing(model, f"named {name!r}")
+    raise _missing(model, f"named {name!r}", name)
 
 
 def find_layer_with(
@@ -70,7 +71,7 @@ def find_layer_with(
 
     Raises:
         ValueError: If nothing is asked for, or if there is no such layer. The message
-            lists the names that exist.
+            lists the names of a small model.
     """
     if name is not None:
         return get_nested_layer(model, name)
@@ -104,11 +105,11 @@ def _description(properties: Any, klass: Any) -> str:
     return " ".join([*of_class, *with_names])
 
 
-def _missing(model: Model, described: str) -> ValueError:
+def _missing(model: Model, described: str, name: str = "") -> ValueError:
     names = [layer.name for layer in layers_reversed(model)][::-1]
     return ValueError(
-        f"`model` must have a layer {described}; received {model.name!r} with layers "
-        f"{names}."
+        f"`model` must have a layer {described}; received {model.name!r} with "
+        f"{near_names.listing('layers', name, names)}"
     )
 
 

@@ -58,8 +58,7 @@ def deletion(batch: MapBatch, *, steps: int = 100, baseline: Any = 0.0) -> Float
         ids: One integer >= 0 for each image, by default its position; random draws
             depend on it and on the seed.
         seed: Integer >= 0. Draws are the same for all maps of an image.
-        verbose: "auto" or 1 shows a progress bar, counted in copies; 2 a line; 0
-            nothing.
+        verbose: "auto" or 1 shows a progress bar of images; 2 a line; 0 nothing.
 
     Returns:
         Scores (N, K), in units of the output.

@@ -101,7 +101,7 @@ def max_sensitivity(changes: Floats, norms: Floats, distances: Floats) -> Floats
         seed: Integer >= 0, of the copies.
         ids: One integer >= 0 for each image, by default its position; random draws
             depend on it and on the seed.
-        verbose: As for ``ke.explain``; progress is counted in copies.
+        verbose: As for ``ke.explain``; progress is counted in images.
         **params: All other parameters of ``ke.explain`` and of the method.
 
     Returns:

@@ -34,6 +34,9 @@ METHODS = {
     "rise": "RISE",
 }
 
+#: Formats of pictures, with their suffixes.
+FORMATS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+
 _MAX_STEM = 60  # characters, which even at 4 bytes each fit every file system
 
 
@@ -74,6 +77,7 @@ class Noise:
         relative_error: The relative error of each map, before absolute values and
             normalisation; ``None`` if unknown, as for a single copy or slopes.
         flip_rate: The share of copies for which the network predicted another class.
+        noise_level: Sigma as a fraction of the image's own maximum - minimum.
     """
 
     sigma: float
@@ -81,6 +85,7 @@ class Noise:
     repetitions: int
     relative_error: tuple[float | None, ...]
     flip_rate: float
+    noise_level: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +132,8 @@ class Run:
     """The settings of a run; ``None`` for those that do not apply.
 
     ``model_hash`` distinguishes networks of the same name by layers and weights, and
-    ``layer`` is the one that class activation maps show.
+    ``layer`` is the one that class activation maps show. ``classes`` is a hash of the
+    names of the classes, if they were given.
     """
 
     model: str
@@ -142,6 +148,9 @@ class Run:
     seed: int | None
     batch_size: int
     layer: str | None = None
+    resize: str | None = None
+    classes: str | None = None
+    picture_format: str = "png"
 
 
 class FileNames:

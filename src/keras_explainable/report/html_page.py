@@ -24,6 +24,7 @@ _SETTINGS = {
     "tolerance": "Tolerance (relative error)",
     "seed": "Seed",
     "preprocessing": "Preprocessing",
+    "resize": "Fitting of images",
 }
 
 

@@ -13,7 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.report import atomic_files, html_page, image_card, manifest
-from keras_explainable.report.explanation_records import Explanation, FileNames, Run
+from keras_explainable.report.explanation_records import (
+    FORMATS,
+    Explanation,
+    FileNames,
+    Run,
+)
 from keras_explainable.report.panel_image import panel
 from keras_explainable.report.resume import ImageResults, UnfinishedRun
 
@@ -21,9 +26,10 @@ from keras_explainable.report.resume import ImageResults, UnfinishedRun
 class Report:
     """A context manager that writes all files of a report into one folder.
 
-    ``index.html`` shows all results and needs no other file; ``panels/`` has one PNG
-    per image; ``maps.npz`` and ``manifest.json`` are for programs. They are written at
-    the end, even after an error or an interruption, from the images added by then.
+    ``index.html`` shows all results and needs no other file; ``panels/`` has one
+    picture per image; ``maps.npz`` and ``manifest.json`` are for programs. They are
+    written at the end, even after an error or an interruption, from the images added by
+    then.
     Until then the results are in ``unfinished/``, and an older report stays as it is.
     After an early end or a failed image they are kept there, to be resumed.
 
@@ -44,6 +50,7 @@ class Report:
         self._names, self._done = FileNames(), dict[str, dict[str, Any] | None]()
         self._started = datetime.datetime.now(datetime.UTC), time.monotonic()
         atomic_files.make_folder(folder / "panels")
+        self._format = run.picture_format
         self._identity = dataclasses.asdict(run) | {"versions": manifest.versions()}
         self._unfinished = UnfinishedRun(folder / "unfinished", self._identity, resume)
 
@@ -67,17 +74,17 @@ class Report:
         """Return whether the unfinished run has an image's results; use them if so."""
         entry = self._unfinished.entry(key, name, image)
         if entry is not None:
-            self._done[key] = _relocated(entry, key)
+            self._done[key] = _relocated(entry, key, self._panel(key))
         return entry is not None
 
     def add(self, key: str, explanation: Explanation) -> None:
         """Store the maps, the panel and the card of one image."""
-        entry = manifest.image_entry(explanation, key, _panel(key))
+        entry = manifest.image_entry(explanation, key, self._panel(key))
         card = image_card.card(explanation, key).encode()
-        png = io.BytesIO()
-        panel(explanation).save(png, "png")
+        picture = io.BytesIO()
+        panel(explanation).save(picture, self._format, quality=90)
         maps = {maps.method: maps.values for maps in explanation.maps}
-        results = ImageResults(entry, maps, png.getvalue(), card)
+        results = ImageResults(entry, maps, picture.getvalue(), card)
         self._unfinished.add(key, explanation.image, results)
         self._done[key] = entry
 
@@ -100,6 +107,9 @@ class Report:
             raise
         finally:
             self._unfinished.release()
+
+    def _panel(self, key: str) -> str:
+        return f"panels/{key}.{FORMATS[self._format]}"
 
     def _summary(self) -> dict[str, Any]:
         started, clock = self._started
@@ -148,13 +158,9 @@ class Report:
         return atomic_files.atomic_write(self.folder / name, self._unfinished.path)
 
 
-def _panel(key: str) -> str:
-    return f"panels/{key}.png"
-
-
-def _relocated(entry: dict[str, Any], key: str) -> dict[str, Any]:
+def _relocated(entry: dict[str, Any], key: str, panel_path: str) -> dict[str, Any]:
     """Return an entry with the paths and keys of this report, whatever they were."""
     maps = [
         one | {"key": manifest.maps_key(key, one["method"])} for one in entry["maps"]
     ]
-    return entry | {"panel": _panel(key), "maps": maps}
+    return entry | {"panel": panel_path, "maps": maps}

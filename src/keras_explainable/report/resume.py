@@ -27,7 +27,7 @@ class ImageResults:
     Attributes:
         entry: The manifest's entry.
         maps: float32 maps (H, W, K) by method.
-        panel: The PNG panel.
+        panel: The panel, as a picture file.
         card: The card on the page, in UTF-8.
     """
 

@@ -51,9 +51,9 @@ class Noise:
     clip: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        _check_amounts("noise", self.amount)
+        _check_amounts(self.amount, partial(checks.number_or_numbers, "noise", low=0))
         if self.level is not None:
-            _check_amounts("noise_level", self.level)
+            _check_amounts(self.level, _check_level)
             if not isinstance(self.amount, Default):
                 raise ValueError(
                     "`noise` and `noise_level` must not both be given; received "
@@ -270,9 +270,15 @@ def _add_noise(
     return noisy if clip is None else ops.clip(noisy, *clip)
 
 
-def _check_amounts(name: str, amount: Amount) -> None:
+def _check_level(value: Any) -> None:
+    checks.fractions(
+        "noise_level", value, "`noise` takes sigma in units of the model's input."
+    )
+
+
+def _check_amounts(amount: Amount, check: Callable[[Any], None]) -> None:
     for value in amount.values() if isinstance(amount, dict) else [amount]:
-        checks.number_or_numbers(name, value, 0)
+        check(value)
 
 
 def _is_range(clip: Any) -> bool:

@@ -1,6 +1,6 @@
 """Estimates from running moments, and the standard errors of these estimates."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from keras import ops
@@ -9,7 +9,8 @@ from keras_explainable.sampling.welford import State, broadcast_rows
 from keras_explainable.types import Tensor
 
 #: Statistics over the maps of all repetitions.
-STATISTICS = ("mean", "square", "variance")
+Statistic = Literal["mean", "square", "variance"]
+STATISTICS = get_args(Statistic)
 
 #: Highest power of the maps to accumulate for a statistic; its error needs the double.
 ORDERS = {"mean": 1, "square": 1, "variance": 2}

@@ -100,6 +100,23 @@ class Stats:
     def _estimate_args(self) -> tuple[State, np.ndarray, str]:
         return _tensors(self.state), self.counts, self.facts["statistic"]
 
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Return the table that notebooks show, as lists with one entry for each map.
+
+        ``pandas.DataFrame(stats.to_dict())`` is a table, and ``json.dumps`` writes it.
+        The columns are ``image`` (its id), ``unit``, ``logit``, ``relative_error``,
+        ``repetitions``, ``sigma`` (a list if channels differ), ``flip_rate`` and
+        ``score_drift``.
+        """
+        _, shown = self._table
+        count = self.units.shape[1]
+        sigma = [row[0] if len(row) == 1 else row for row in self.sigma.tolist()]
+        columns = shown | {"sigma": [each for each in sigma for _ in range(count)]}
+        return {
+            name.replace(" ", "_"): [*column] if name == "sigma" else column.tolist()
+            for name, column in columns.items()
+        }
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a NumPy archive at ``path``, which ends in .npz."""
         arrays: dict[str, Any] = {name: getattr(self, name) for name in _ARRAYS}

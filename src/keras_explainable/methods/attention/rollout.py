@@ -1,7 +1,7 @@
 """Attention rollout: the probabilities of all layers, multiplied."""
 
 from functools import partial, reduce
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from keras import ops
@@ -19,6 +19,7 @@ from keras_explainable.methods.attention.maps_of_attention import (
 from keras_explainable.types import Model, Tensor
 
 #: Ways to join the heads of a layer.
+Fusion = Literal["mean", "max", "min"]
 FUSIONS = {"max": ops.max, "mean": ops.mean, "min": ops.min}
 
 
@@ -29,7 +30,7 @@ def attention_rollout(
     inputs: Tensor,
     indices: Tensor | None = None,
     *,
-    head_fusion: str = "mean",
+    head_fusion: Fusion = "mean",
     discard_ratio: float = 0.0,
     residual: float = 0.5,
     layers: Names = None,
@@ -91,7 +92,7 @@ def gradient_attention_rollout(
     inputs: Tensor,
     indices: Tensor | None = None,
     *,
-    head_fusion: str = "mean",
+    head_fusion: Fusion = "mean",
     discard_ratio: float = 0.0,
     residual: float = 0.5,
     layers: Names = None,

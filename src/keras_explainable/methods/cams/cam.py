@@ -100,8 +100,11 @@ def cam(
     count for the average, so that layers in between may be linear, or do nothing at
     inference. Steps that a mask hides from the pooling do not count: their maps are 0.
 
-    Arguments and results are those of ``gradcam``. ``logits_layer`` is the layer whose
-    units are explained, in the forms of ``layer``; by default the last one.
+    Other arguments, and results, are those of ``gradcam``.
+
+    Args:
+        logits_layer: Layer whose units are explained, in the forms of ``layer``; by
+            default the last one.
 
     Raises:
         ValueError: If the units are not a linear function of pooled activations.

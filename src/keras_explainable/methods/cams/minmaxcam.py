@@ -123,10 +123,9 @@ def minmaxcam(own: Tensor, others: Tensor, every: Tensor) -> Tensor:
             its outputs are taken for logits.
         inputs: Images (B, H, W, C).
         indices: Units to explain (B, K), or (B,); None explains every unit.
-        layer: As for ``gradcam``.
-        grid: As for ``gradcam``.
-        skip_tokens: As for ``gradcam``.
         threshold: Probability above which a unit is detected.
+
+    Other arguments are those of ``gradcam``.
 
     Returns:
         ``logits`` (B, K) and signed ``maps`` (B, h, w, K), as for ``gradcam``.

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainable import filters
+from keras_explainable.common.structures import Nested
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.logits import rewritten_model
@@ -77,8 +79,13 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
 @along_axes
 @prepares_model(_prepare)
 def guided_gradients(
-    model: Model, inputs: Tensor, indices: Tensor | None = None, **params: Any
-) -> tuple[Tensor, Tensor]:
+    model: Model,
+    inputs: Tensor,
+    indices: Tensor | None = None,
+    *,
+    gradient_filter: Callable[[Tensor], Tensor] | None = filters.absolute,
+    channel_reduction: Callable[..., Tensor] | None = ops.mean,
+) -> tuple[Tensor, Nested]:
     """Return the logits and their guided gradients.
 
     They are ``gradients`` in which each ReLU passes only positive derivatives back.
@@ -95,7 +102,13 @@ def guided_gradients(
 
     Reference: Springenberg et al., 2014, https://arxiv.org/abs/1412.6806
     """
-    return gradients(_prepare(model, {}), inputs, indices, **params)
+    return gradients(
+        _prepare(model, {}),
+        inputs,
+        indices,
+        gradient_filter=gradient_filter,
+        channel_reduction=channel_reduction,
+    )
 
 
 def _is_guided(step: Step) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from keras import ops, tree
@@ -30,7 +30,8 @@ from keras_explainable.sampling.schedule import Copies
 from keras_explainable.types import Model, Tensor
 
 #: Quadrature rules, which give points in 0..1 and their weights.
-RULES = ("gauss-legendre", "middle")
+Rule = Literal["gauss-legendre", "middle"]
+RULES = get_args(Rule)
 
 #: Completeness gap allowed without a warning, relative to the larger output.
 ALLOWED_GAP = 0.05
@@ -45,7 +46,7 @@ def integrated_gradients(
     *,
     baseline: Baseline = 0.0,
     n_steps: int = 50,
-    rule: str = "gauss-legendre",
+    rule: Rule = "gauss-legendre",
     channel_reduction: Callable[..., Tensor] | None = ops.sum,
 ) -> tuple[Any, ...]:
     """Return the logits and their integrated gradients.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from keras_explainable.common import checks
 from keras_explainable.common.warnings import Once, warn
@@ -22,7 +22,8 @@ from keras_explainable.types import Model, Tensor
 DEFAULT_LEVEL = Default(0.15)
 
 #: Ways to estimate the mean gradient under noise.
-ESTIMATORS = ("sampled", "slopes", "hybrid")
+Estimator = Literal["sampled", "slopes", "hybrid"]
+ESTIMATORS = get_args(Estimator)
 
 #: The fewest repetitions: one pair for slopes, two to estimate the error of "hybrid".
 FEWEST = {"slopes": 2, "hybrid": 4}
@@ -44,7 +45,7 @@ def smooth_gradients(  # noqa: D417
     noise: Amount | None = None,
     noise_level: Amount = DEFAULT_LEVEL,
     seed: int | None = 0,
-    estimator: str = "sampled",
+    estimator: Estimator = "sampled",
     tolerance: float | None = None,
     channel_reduction: Callable[..., Tensor] | None = None,
 ) -> tuple[Any, ...]:

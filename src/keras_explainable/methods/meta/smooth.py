@@ -13,6 +13,7 @@ from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling.noise import DEFAULT, PADDING, Amount, Noise
 from keras_explainable.sampling.noise_warnings import warn_of_noise
 from keras_explainable.sampling.parameters import Sampling
+from keras_explainable.sampling.standard_error import Statistic
 from keras_explainable.types import Method, Tensor
 
 
@@ -23,7 +24,7 @@ def smooth(
     *,
     noise_level: Amount | None = None,
     seed: int | None = None,
-    statistic: str = "mean",
+    statistic: Statistic = "mean",
     tolerance: float | None = None,
     start: int = 0,
     antithetic: bool = False,

@@ -1,0 +1,164 @@
+"""Maps of the same images, again and again while a model is trained."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from keras_explainable.callbacks.image_events import ImageEvents, is_installed
+from keras_explainable.common import checks
+from keras_explainable.engine.data_iterators import as_numpy
+from keras_explainable.evaluation.named_methods import Method, named_methods
+from keras_explainable.plotting.visualize import visualize
+
+_SEED = 0  # The same noise in each epoch, so that only the model changes.
+
+
+class Explain(keras.callbacks.Callback):
+    """Writes a picture of the maps of some images as a model is trained.
+
+    There is a picture for each method, with the images in its first row and their maps
+    below: ``folder/smoothgrad/epoch_0003.png`` is that after three epochs, and
+    ``epoch_0000.png`` that before the first. If TensorBoard is installed, it shows
+    them, too: ``tensorboard --logdir folder``. Noise is the same in all epochs, and
+    the model is not changed.
+
+    Args:
+        x: Images (N, H, W, C), as the model takes them. A few are enough.
+        y: Units to explain, as in ``ke.explain``: (N, K) or (N,), or "predicted".
+        methods: Name of a shortcut, such as "gradcam", or several: names, shortcuts or
+            methods in a list, or in a dictionary by name.
+        every: Number of epochs from one picture to the next.
+        folder: Where pictures are written; it is created if necessary.
+        images: Pictures (N, H, W, 3) or (N, H, W, 1) to show in place of ``x``, if it
+            is preprocessed.
+        tensorboard: Whether events are written for TensorBoard; by default, if it is
+            installed.
+        **params: Parameters of ``ke.explain`` and of the methods.
+
+    Raises:
+        ValueError: If an argument is invalid.
+        ImportError: If ``tensorboard`` is True and it is not installed.
+
+    Example::
+
+        watched = ke.callbacks.Explain(x_test[:8], y_test[:8], ["gradcam", "rise"])
+        model.fit(x, y, epochs=20, callbacks=[watched])
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = "predicted",
+        methods: Any = "smoothgrad",
+        *,
+        every: int = 1,
+        folder: str | os.PathLike[str] = "explanations",
+        images: Any = None,
+        tensorboard: bool | None = None,
+        **params: Any,
+    ):
+        super().__init__()
+        checks.integer("every", every, 1)
+        self.x, self.y, self.every, self.given = as_numpy(x, "x"), y, every, params
+        _check_images("x", self.x)
+        self.methods = _functions(methods, self.x.shape)
+        shown = self.x if images is None else as_numpy(images, "images")
+        _check_images("images", shown, len(self.x))
+        self.images = _pictures(shown)
+        self.folder = Path(folder)
+        self.events = _events(self.folder, tensorboard)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Write the first pictures, before the model is trained.
+
+        There are none of a model that its first batch builds.
+        """
+        if self.model.built and not self._path(self.methods[0], epoch).exists():
+            self._write_if_due(epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Write pictures after each ``every`` epochs."""
+        self._write_if_due(epoch + 1)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Close the events."""
+        if self.events:
+            self.events.close()
+
+    def _write_if_due(self, epochs: int) -> None:
+        if epochs % self.every == 0:
+            for method in self.methods:
+                self._write(method, epochs)
+
+    def _write(self, method: Method, epochs: int) -> None:
+        everything = slice(None)
+        maps = method.maps_of(
+            self.model, self.x, self.y, everything, _SEED, **self.given
+        )
+        png = _drawn(self.images, maps)
+        path = self._path(method, epochs)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png)
+        if self.events:
+            with Image.open(path) as picture:
+                self.events.add(method.name, png, picture.size, epochs)
+
+    def _path(self, method: Method, epochs: int) -> Path:
+        return self.folder / method.name / f"epoch_{epochs:04}.png"
+
+
+def _functions(methods: Any, shape: tuple[int, ...]) -> list[Method]:
+    """Return the methods, none of which may be maps that were computed before."""
+    several = isinstance(methods, list | tuple | dict)
+    found = named_methods(methods if several else [methods], False, shape)
+    if computed := [each.name for each in found if each.function is None]:
+        raise ValueError(f"`methods` must be methods; received maps for {computed}.")
+    return found
+
+
+def _check_images(name: str, images: NDArray[Any], count: int | None = None) -> None:
+    if images.ndim != 4 or len(images) != (count or len(images)) or not len(images):
+        raise ValueError(
+            f"`{name}` must be images ({count or 'N'}, H, W, C), at least one; "
+            f"received shape {images.shape}."
+        )
+
+
+def _pictures(images: NDArray[Any]) -> list[NDArray[np.uint8]]:
+    """Return images as bytes, scaled by their range unless it is 0..1 or 0..255.
+
+    There are none if they have another number of channels than 1 or 3.
+    """
+    if images.shape[-1] not in (1, 3):
+        return []
+    values = images.astype("float32")
+    low, high = float(values.min()), float(values.max())
+    if low >= 0 and high <= 255:
+        low, high = 0, 1 if high <= 1 else 255
+    values = (values - low) * (255 / max(high - low, 1e-12))
+    return [*np.rint(values).astype("uint8")]
+
+
+def _drawn(images: list[NDArray[np.uint8]], maps: NDArray[Any]) -> bytes:
+    """Return a PNG: a row of images, and one of their maps (N, H, W, K) for each K."""
+    every = [one for unit in range(maps.shape[-1]) for one in maps[..., unit]]
+    buffer = io.BytesIO()
+    visualize([*images, *every], cols=len(maps), maps=True, to_buffer=buffer)
+    return buffer.getvalue()
+
+
+def _events(folder: Path, wanted: bool | None) -> ImageEvents | None:
+    if wanted is not None:
+        checks.boolean("tensorboard", wanted)
+    if wanted and not is_installed():
+        raise ImportError(
+            "`tensorboard` must be False or None if TensorBoard is not installed: "
+            'pip install "keras-explainable[tensorboard]"'
+        )
+    return None if wanted is False or not is_installed() else ImageEvents(folder)

@@ -1,0 +1,136 @@
+"""Maps of the same images while a model is trained."""
+
+import importlib
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from PIL import Image
+
+import keras_explainable as ke
+from keras_explainable.callbacks import image_events
+from keras_explainable.callbacks.explain import _drawn, _pictures
+
+X, Y, _ = ke.demo.load_samples()
+FEW, UNITS = X[:3].astype("float32"), Y[:3]
+HAS_TENSORBOARD = image_events.is_installed()
+
+
+@pytest.fixture
+def model():
+    """The bundled network, which is trained a little to say something else."""
+    found = ke.demo.load_model()
+    found.compile(keras.optimizers.SGD(1e-3), "sparse_categorical_crossentropy")
+    return found
+
+
+def fit(model, watched, epochs=4, **params):
+    labels = (UNITS + 1) % 10
+    params = {"epochs": epochs, "batch_size": 3, "verbose": 0, **params}
+    return model.fit(FEW, labels, callbacks=[watched], **params)
+
+
+def names(folder):
+    return sorted(str(x.relative_to(folder)) for x in folder.rglob("*.png"))
+
+
+def test_pictures_show_the_model_as_it_is_then(model, tmp_path):
+    methods = ["gradients", ke.gradcam]
+    watched = ke.callbacks.Explain(
+        FEW, UNITS, methods, every=2, folder=tmp_path, tensorboard=False
+    )
+    before = [np.array(x) for x in model.get_weights()]
+    _, first = ke.gradcam(model, FEW, UNITS, verbose=0)
+    fit(model, watched)
+    epochs = [f"epoch_{number:04}.png" for number in (0, 2, 4)]
+    expected = [f"{name}/{x}" for name in ("gradcam", "gradients") for x in epochs]
+    assert names(tmp_path) == expected
+    assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+    _, last = ke.gradcam(model, FEW, UNITS, verbose=0)
+    assert np.abs(last - first).max() > 1e-3
+    pictures = [(tmp_path / "gradcam" / epoch).read_bytes() for epoch in epochs]
+    assert pictures[0] == _drawn(_pictures(FEW), first)
+    assert pictures[2] == _drawn(_pictures(FEW), last)
+
+
+def test_training_is_the_same_with_it(model, tmp_path):
+    watched = ke.callbacks.Explain(FEW, folder=tmp_path, repetitions=2)
+    initial = model.get_weights()
+    losses = fit(model, watched, epochs=2, shuffle=False).history["loss"]
+    model.set_weights(initial)
+    model.compile(keras.optimizers.SGD(1e-3), "sparse_categorical_crossentropy")
+    others = fit(model, keras.callbacks.Callback(), epochs=2, shuffle=False)
+    np.testing.assert_allclose(losses, others.history["loss"], rtol=1e-5)
+
+
+def test_a_model_that_is_built_when_it_is_trained(tmp_path):
+    model = keras.Sequential([layers.Flatten(), layers.Dense(10)])
+    model.compile("sgd", "mse")
+    watched = ke.callbacks.Explain(FEW, UNITS, "gradients", folder=tmp_path)
+    model.fit(FEW, np.zeros((3, 10)), verbose=0, callbacks=[watched])
+    # On TensorFlow, the first batch builds it, so that there is no picture before.
+    assert names(tmp_path)[-1] == "gradients/epoch_0001.png"
+
+
+def test_a_continued_training_continues_the_pictures(model, tmp_path):
+    watched = ke.callbacks.Explain(FEW, UNITS, "gradients", folder=tmp_path)
+    fit(model, watched, epochs=1)
+    times = {x: (tmp_path / x).stat().st_mtime_ns for x in names(tmp_path)}
+    fit(model, watched, epochs=2, initial_epoch=1)
+    assert names(tmp_path) == [*times, "gradients/epoch_0002.png"]
+    assert all((tmp_path / x).stat().st_mtime_ns == time for x, time in times.items())
+
+
+@pytest.mark.skipif(not HAS_TENSORBOARD, reason="TensorBoard is not installed")
+def test_tensorboard_shows_the_pictures(model, tmp_path):
+    watched = ke.callbacks.Explain(
+        FEW, UNITS, {"ours": ke.gradients}, folder=tmp_path, tensorboard=True
+    )
+    fit(model, watched, epochs=2)
+    with warnings.catch_warnings(action="ignore"):
+        path = "tensorboard.backend.event_processing.event_accumulator"
+        found = importlib.import_module(path).EventAccumulator(str(tmp_path)).Reload()
+    assert [each.step for each in found.Images("ours")] == [0, 1, 2]
+    last = found.Images("ours")[-1]
+    path = tmp_path / "ours" / "epoch_0002.png"
+    assert last.encoded_image_string == path.read_bytes()
+    with Image.open(path) as picture:
+        assert (last.width, last.height) == picture.size
+
+
+def test_without_tensorboard(monkeypatch, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert ke.callbacks.Explain(FEW, folder=tmp_path).events is None
+    with pytest.raises(ImportError, match=r"keras-explainable\[tensorboard\]"):
+        ke.callbacks.Explain(FEW, tensorboard=True)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 1), (0, 255), (-120.0, 150.0), (0, 4000)]
+)
+def test_images_of_any_range_are_shown(low, high):
+    ramp = np.linspace(low, high, 2 * 4 * 4 * 3).reshape(2, 4, 4, 3)
+    shown = np.stack(_pictures(ramp))
+    assert (shown.min(), shown.max()) == (0, 255)
+    assert (np.diff(shown.ravel().astype(int)) >= 0).all()
+    assert _pictures(np.zeros((2, 4, 4, 7))) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"every": 0}, "`every` must be at least 1; received 0"),
+        ({"x": FEW[0]}, r"`x` must be images .* received shape \(96, 96, 3\)"),
+        ({"images": FEW[:2]}, r"`images` must be images \(3, H, W, C\)"),
+        ({"methods": "gradcamm"}, "received 'gradcamm'; did you mean gradcam, "),
+        (
+            {"methods": {"a": FEW}},
+            r"`methods` must be methods; received maps for \['a'",
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused_at_once(params, message):
+    with pytest.raises(ValueError, match=message):
+        ke.callbacks.Explain(**{"x": FEW, **params})
