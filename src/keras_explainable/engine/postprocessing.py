@@ -91,7 +91,9 @@ class Finish:
         self, maps: Nested, inputs: Nested, network: Model
     ) -> list[Tensor | None]:
         likes = _inputs_of_maps(maps, inputs, network)
-        if self.frames or not _are_known(maps, likes, inputs, network):
+        # A map at the layer's own size is of its positions, not of the input's.
+        own_size = self.hidden.of_layers and self.resizing in (None, False)
+        if self.frames or own_size or not _are_known(maps, likes, inputs, network):
             return [None] * len(flatten(maps))
         every = keras.tree.pack_sequence_as(inputs, [*range(len(flatten(inputs)))])
         numbers = flatten(_inputs_of_maps(maps, every, network))

@@ -164,7 +164,7 @@ def as_array(name: str, x: Any) -> Any:
             x = np.asarray(x)
         except (TypeError, ValueError, RuntimeError) as error:
             raise TypeError(_no_array(name, x, error)) from error
-    if isinstance(x, np.ndarray) and isinstance(x.tolist(), dict):
+    if isinstance(x, np.ndarray) and isinstance(x.tolist(), dict) and x.tolist():
         raise TypeError(_dictionary(name, [*x.tolist()]))
     if not dtype_name(x).startswith(("float", "bfloat", "int", "uint", "bool")):
         raise TypeError(
@@ -174,7 +174,7 @@ def as_array(name: str, x: Any) -> Any:
 
 
 def _no_array(name: str, x: Any, error: Exception) -> str:
-    if name == "x" and isinstance(x, tuple | list) and len(x) == 2:
+    if name == "x" and isinstance(x, tuple) and len(x) == 2:
         return (
             "`x` must be an array of inputs; received a pair, maybe of inputs and "
             "labels, which are passed as `x, y`."

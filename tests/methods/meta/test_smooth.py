@@ -256,7 +256,7 @@ def test_constant_image_has_no_range():
         ({"noise": 0.1, "noise_level": 0.1}, ValueError, "must not both be given"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0"),
         ({"seed": 0.5}, TypeError, "`seed` must be an integer"),
-        ({"method": "gradients"}, TypeError, "`method` must be callable"),
+        ({"method": "gradients"}, TypeError, "`method` must be a function such"),
     ],
 )
 def test_bad_parameters(params, error, message):
