@@ -3,7 +3,7 @@
 They are what ``Masking`` layers read, and the masks that layers are given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -53,7 +53,7 @@ class MaskFinder:
         A change may show or hide the steps of such an input.
         """
         self.graph, self.changing = graph, changing
-        self._seen = set[int]()  # A mask is passed on from layer to layer.
+        self._seen = set[Hashable]()  # A mask is passed on from layer to layer.
 
     def masks_of(self, step: Step) -> list[HidingMask]:
         """Return what one step hides, and which tensors say so."""
@@ -102,6 +102,9 @@ class MaskFinder:
         sources = [n for n in sources if n in self.changing]
         if len(sources) != 1 or sources[0] in self.graph.inputs_of(mask):
             return []
+        if (id(mask), id(read[0])) in self._seen:
+            return []
+        self._seen.add((id(mask), id(read[0])))
         shown = _shown_steps(mask.shape, self._shape(sources[0]))
         if shown is None or not steps_in_place(self.graph, sources[0], read[0]):
             return []

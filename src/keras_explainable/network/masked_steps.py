@@ -169,16 +169,12 @@ class _Hiding:
     def run(self, inputs: Nested) -> list[tuple[int, Tensor]]:
         """Return the positions of inputs, and which of their steps show."""
         leaves = flatten(inputs)
+        packed = keras.tree.pack_sequence_as(self.graph.inputs, leaves)
         with backend.state_kept():
-            values = self.graph.run(
-                keras.tree.pack_sequence_as(self.graph.inputs, leaves)
-            )
-        found = [
-            mask.shown(value) for mask, value in zip(self.masks, values, strict=True)
-        ]
-        pairs = [*zip(self.masks, found, strict=True)]
-        known = [(mask.number, shown) for mask, shown in pairs if mask.certain]
-        others = [(mask.number, shown) for mask, shown in pairs if not mask.certain]
+            values = zip(self.masks, self.graph.run(packed), strict=True)
+            found = [(mask, mask.shown(value)) for mask, value in values]
+        known = [(mask.number, shown) for mask, shown in found if mask.certain]
+        others = [(mask.number, shown) for mask, shown in found if not mask.certain]
         return known + (self._unread(others, leaves) if others else [])
 
     def _unread(
