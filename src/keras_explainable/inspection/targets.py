@@ -20,6 +20,7 @@ from keras_explainable.common.structures import (
     is_float,
     map_structure,
 )
+from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.execution.function_key import function_key
 from keras_explainable.execution.model_preparation import unwrapped
 from keras_explainable.inspection.coupled_rows import warn_of_coupled_rows
@@ -288,17 +289,25 @@ class TargetLayer(keras.layers.Layer):
         module = getattr(unwrapped(self.target), "__module__", None) or ""
         return module.startswith("keras_explainable.")
 
-    def call(self, outputs: Any) -> Tensor:
-        """Return what the function returns, as (B, units)."""
+    def _takes_mask(self) -> bool:
+        return self._is_of_package() and accepts_parameter(self.target, "mask")
+
+    def call(self, outputs: Any, mask: Any = None) -> Tensor:
+        """Return what the function returns, as (B, units).
+
+        Args:
+            outputs: What the model returns.
+            mask: Which steps of the outputs count, as Keras passes it on; for losses.
+        """
         self.error = None
         try:
-            return self._units(outputs)
+            return self._units(outputs, mask)
         except Exception as error:
             self.error = error
             self.shapes = _shapes(outputs)
             raise
 
-    def _units(self, outputs: Any) -> Tensor:
+    def _units(self, outputs: Any, mask: Any) -> Tensor:
         if self.structure is not None and not keras.tree.is_nested(outputs):
             outputs = keras.tree.pack_sequence_as(self.structure, [outputs])
         if keras.tree.is_nested(outputs) and self._is_of_package():
@@ -309,7 +318,8 @@ class TargetLayer(keras.layers.Layer):
         first = first_of(outputs)
         rows, count = first.shape[0], ops.shape(first)[0]
         data = [ops.repeat(x.value, count, axis=0) for x in self.data]
-        units = self.target(outputs, *data)
+        masked = mask is not None and self._takes_mask()
+        units = self.target(outputs, *data, **({"mask": mask} if masked else {}))
         shape = _static_shape(units)
         if len(shape) not in (1, 2):
             raise ValueError(f"it returns {units!r}, not a tensor (B,) or (B, units)")

@@ -43,7 +43,7 @@ def region(masks: Any, channel: int, *, logits: bool = True) -> Target:
 def loss(labels: Any, loss: Loss) -> Target:
     """Return the target of the loss of each image, given its label.
 
-    All steps of a sequence count, also those that a mask hides from ``Model.fit``.
+    Steps that a mask of the outputs hides do not count, as in ``Model.fit``.
 
     Args:
         labels: Labels (N, ...), as for ``model.fit``.
@@ -113,11 +113,20 @@ def _loss_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def _loss(
-    outputs: Tensor, labels: Tensor, function: Callable[[Tensor, Tensor], Tensor]
+    outputs: Tensor,
+    labels: Tensor,
+    function: Callable[[Tensor, Tensor], Tensor],
+    mask: Tensor | None = None,
 ) -> Tensor:
     values = _values(function, *_alike(labels, outputs))
     axes = tuple(range(1, len(values.shape)))
-    return ops.mean(values, axis=axes) if axes else values
+    if not axes:
+        return values
+    if mask is None or len(mask.shape) != len(values.shape):
+        return ops.mean(values, axis=axes)
+    weights = ops.cast(mask, values.dtype)
+    total = ops.sum(weights * values, axis=axes)
+    return total / ops.maximum(ops.sum(weights, axis=axes), 1)
 
 
 def _values(
