@@ -24,12 +24,18 @@ SIDE, PATCH, UNIT = 112, 14, 0
 
 SAMPLING = {"repetitions": 64, "noise_level": 0.15, "seed": 0}
 
+#: Distances in pixels by which images are moved.
+SHIFTS = (4, 7, 11)
+
 #: Methods of signed gradients (B, SIDE, SIDE, 3, K), by the name in the table.
 METHODS = {
     "gradients": SIGNED_GRADIENTS,
     '`"sampled"`, 64 copies': ke.methods.meta.smooth(SIGNED_GRADIENTS, **SAMPLING),
     '`"hybrid"`, 64 copies': partial(
         ke.methods.gradient.smooth_gradients, estimator="hybrid", **SAMPLING
+    ),
+    "gradients, 16 shifts": ke.methods.meta.tta(
+        SIGNED_GRADIENTS, scales=(), hflip=False, shifts=SHIFTS
     ),
 }
 

@@ -45,6 +45,52 @@ def test_flipped_maps_are_flipped_back(method):
     np.testing.assert_allclose(found, (plain + flipped) / 2, rtol=1e-4, atol=1e-6)
 
 
+def brightness(model, inputs, indices=None):
+    """Return as a map the channels' mean, which moves with the input."""
+    logits = gradients(model, inputs, indices)[0]
+    return logits, keras.ops.mean(inputs, axis=-1, keepdims=True)
+
+
+def pattern(model, inputs, indices=None):
+    """Return a map that does not move with the input."""
+    logits = gradients(model, inputs, indices)[0]
+    rows, columns = np.indices(inputs.shape[1:3])
+    one = (10 * rows + columns).astype("float32")[None, ..., None]
+    return logits, keras.ops.array(one) * keras.ops.ones_like(inputs[..., :1])
+
+
+def test_moved_maps_are_moved_back():
+    x = np.random.default_rng(0).normal(size=(2, 8, 10, 3)).astype("float32")
+    options = {"scales": (), "hflip": False, "shifts": (3, -2)}
+    found = maps_of(tta(brightness, **options), any_size(), x, [[0], [1]])
+    np.testing.assert_allclose(found, x.mean(axis=-1, keepdims=True), atol=1e-6)
+
+
+def test_positions_that_were_moved_out_do_not_count():
+    x = np.zeros((1, 4, 5, 3), "float32")
+    method = tta(pattern, scales=(), hflip=False, shifts=(2, -1))
+    found = maps_of(method, any_size(), x, [[0]])[0, ..., 0]
+    one = np.add.outer(10 * np.arange(4), np.arange(5))
+    for row, column in np.ndindex(4, 5):
+        seen = [
+            one[row + down, column + right]
+            for down in (0, 2, -1)
+            for right in (0, 2, -1)
+            if 0 <= row + down < 4 and 0 <= column + right < 5
+        ]
+        np.testing.assert_allclose(found[row, column], np.mean(seen), rtol=1e-5)
+
+
+def test_moved_signed_gradients_and_maps_of_layers(rng):
+    """Channels are kept, and maps of layers are enlarged before they are moved."""
+    model, x = any_size(), rng.normal(size=(2, 8, 10, 3)).astype("float32")
+    options = {"scales": (), "hflip": False, "shifts": (1,)}
+    units = [[0, 1], [2, 3]]
+    assert maps_of(tta(SIGNED, **options), model, x, units).shape == (2, 8, 10, 3, 2)
+    found = ke.explain(tta(cams.gradcam, **options), model, x, units, verbose=0)[1]
+    assert found.shape == (2, 8, 10, 2)
+
+
 def test_scaled_maps_have_the_size_of_the_input():
     model = any_size()
     x = np.random.default_rng(0).normal(size=(2, 8, 10, 3)).astype("float32")
@@ -208,6 +254,8 @@ def test_fusion_grad_has_both_noises():
     [
         (lambda: tta(3), TypeError, "`method` must be callable"),
         (lambda: tta(gradients, scales=(0,)), ValueError, "`scales` must be finite"),
+        (lambda: tta(gradients, shifts=3), TypeError, "`shifts` must be a list or"),
+        (lambda: tta(gradients, shifts=(0.5,)), TypeError, "`shifts` must be an int"),
         (lambda: noise_grad(3), TypeError, "`method` must be callable"),
         (lambda: noise_grad(gradients, 0), ValueError, "`repetitions` must be at"),
         (lambda: noise_grad(gradients, 2, -1), ValueError, "`noise_level` must be"),

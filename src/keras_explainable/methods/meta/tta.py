@@ -1,11 +1,13 @@
-"""Test-time augmentation: any method, averaged over scaled and flipped inputs."""
+"""Test-time augmentation: any method, averaged over changed inputs."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_explainable.common import checks
@@ -26,15 +28,18 @@ def tta(
     scales: Sequence[float] = (0.5, 1.5, 2.0),
     hflip: bool = True,
     resize_method: str = "bilinear",
+    shifts: Sequence[int] = (),
 ) -> Method:
     """Return ``method`` averaged over augmented inputs (test-time augmentation).
 
         maps = mean over augmentations v of v^-1( method(v(x)) )
 
     The augmented inputs are the input itself and the input scaled, and with ``hflip``
-    each of these flipped from left to right as well. Maps are flipped back and, with
-    ``scales``, resized to the size of the input. A function for ``y`` is given the
-    outputs for each of them: it must not name a position, such as one pixel's.
+    each of these flipped from left to right as well; with ``shifts``, all that for the
+    input moved along its spatial axes, too. Maps are flipped and moved back and, with
+    ``scales`` or ``shifts``, resized to the size of the input. A function for ``y`` is
+    given the outputs for each of them: it must not name a position, such as one
+    pixel's.
 
     Args:
         method: Explanation method to wrap.
@@ -45,10 +50,16 @@ def tta(
             the time of signals.
         resize_method: Interpolation of images and their maps, as in
             ``keras.ops.image.resize``; signals and volumes are interpolated linearly.
+        shifts: Distances in pixels. The input is moved by each of them, or not at all,
+            along each spatial axis: n distances give (n + 1)^2 images. Values at the
+            border are repeated, and positions that were moved out do not count. Those
+            below the side of a patch make the grid of patches in maps of vision
+            transformers fainter.
 
     Returns:
         A method with the same signature. Logits (B, K) are those of the input itself;
-        maps have the shape of ``method``'s, (B, h, w, K), or with scales (B, H, W, K).
+        maps have the shape of ``method``'s, (B, h, w, K), or with scales or shifts
+        (B, H, W, K).
 
     Raises:
         ValueError: If a scale is not above 0, the model takes only one size, or the
@@ -60,6 +71,8 @@ def tta(
         raise TypeError(f"`scales` must be a list or tuple; received {scales!r}.")
     checks.number_or_numbers("scales", scales, 1e-6)
     checks.boolean("hflip", hflip)
+    for distance in _as_distances(shifts):
+        checks.integer("shifts", distance, -checks.MAX_INTEGER)
     flips = (False, True) if hflip else (False,)
 
     def prepare(model: Model, params: dict[str, Any]) -> Model:
@@ -71,21 +84,54 @@ def tta(
         run = partial(call_method, method, model, rows=call.rows, ids=call.ids)
         own = _spatial_size(call.inputs)
         flipped = partial(ops.flip, axis=len(own))  # The last one: the width of images.
-        sizes = [_scaled(own, scale) for scale in (1, *scales)]
-        augmentations = [(size, f) for size in dict.fromkeys(sizes) for f in flips]
-        total, count = 0.0, len(augmentations)
-        for number, (size, flip) in enumerate(augmentations, start=1):
-            inputs = interpolated(call.inputs, size, resize_method)
+        sizes = dict.fromkeys(_scaled(own, scale) for scale in (1, *scales))
+        offsets = dict.fromkeys(itertools.product((0, *shifts), repeat=len(own)))
+        augmentations = [*itertools.product(offsets, sizes, flips)]
+        total, weights, count = cast(Any, 0.0), cast(Any, 0.0), len(augmentations)
+        for number, (offset, size, flip) in enumerate(augmentations, start=1):
+            inputs = _shifted(call.inputs, offset)
+            inputs = interpolated(inputs, size, resize_method)
             _, maps = run(flipped(inputs) if flip else inputs, call.indices, params)
             maps = flipped(maps) if flip else maps
-            total = total + (interpolated(maps, own, resize_method) if scales else maps)
+            if scales or shifts:
+                maps = interpolated(maps, own, resize_method)
+            weight = _stayed(own, offset, maps) if shifts else 1.0
+            total = total + _shifted(maps, [-distance for distance in offset]) * weight
+            weights = weights + weight
             call.progress(number * len(call.ids), count * len(call.ids))
-        return call.logits, total / count
+        return call.logits, total / weights
 
     augmented.__name__ = f"tta({display_name(method)})"
     found = looping_method(augmented, samples=False, inner=method)
-    found.moves_positions = hflip or bool(scales)  # type: ignore[attr-defined]
+    moves = hflip or bool(scales) or bool(shifts)
+    found.moves_positions = moves  # type: ignore[attr-defined]
     return along_axes(prepares_model(prepare)(found))
+
+
+def _as_distances(shifts: Any) -> Sequence[Any]:
+    if not isinstance(shifts, list | tuple):
+        raise TypeError(f"`shifts` must be a list or tuple; received {shifts!r}.")
+    return shifts
+
+
+def _shifted(x: Tensor, offset: Sequence[int]) -> Tensor:
+    """Return a tensor (B, *spatial, ...) moved by whole positions, borders repeated."""
+    for axis, distance in enumerate(offset, start=1):
+        if distance:
+            positions = np.arange(x.shape[axis]) - distance
+            x = ops.take(x, positions.clip(0, x.shape[axis] - 1), axis=axis)
+    return x
+
+
+def _stayed(size: tuple[int, ...], offset: Sequence[int], maps: Tensor) -> Tensor:
+    """Return weights for maps (B, *size, ...): 0 where a position was moved out."""
+    rank = len(maps.shape)
+    inside = np.ones((1, *size, *(1,) * (rank - 1 - len(size))))
+    for axis, (side, distance) in enumerate(zip(size, offset, strict=True), start=1):
+        moved = np.arange(side) + distance
+        along = np.expand_dims((moved >= 0) & (moved < side), [*range(1, rank - axis)])
+        inside = inside * along
+    return ops.convert_to_tensor(inside, maps.dtype)
 
 
 def _of_any_size(graph: Graph) -> Graph:
