@@ -100,8 +100,8 @@ def _noise(maps: records.Maps, count: int) -> str:
     )
     of = f" of {records.METHODS[maps.method]}" if count > 1 else ""
     return f"""<h3>Noise{escape(of)}</h3>
-<dl class="noise"><div><dt>Noise level, a fraction of the image’s range</dt>
-<dd>{noise.noise_level:.3g} (σ = {noise.sigma:.3g} in the model’s input)</dd></div>
+<dl class="noise"><div><dt>Noise level</dt><dd>{noise.noise_level:.3g}</dd></div>
+<div><dt>σ, in units of the model’s input</dt><dd>{noise.sigma:.3g}</dd></div>
 <div><dt>Noisy copies</dt><dd>{noise.repetitions}</dd></div>
 <div><dt>Relative error</dt><dd>{errors}</dd></div>
 <div><dt>Copies with another prediction</dt><dd>{noise.flip_rate:.0%}</dd></div></dl>"""
