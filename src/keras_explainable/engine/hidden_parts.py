@@ -70,7 +70,10 @@ def _each(
     if all(each is None for each in hidden) or not all(map(is_float, leaves)):
         return maps
     pairs = zip(leaves, hidden, strict=True)
-    found = [x if each is None else change(x, each) for x, each in pairs]
+    found = [
+        change(x, each) if each is not None and _fits(each, x) else x
+        for x, each in pairs
+    ]
     return keras.tree.pack_sequence_as(maps, found)
 
 
@@ -95,8 +98,6 @@ def _fits(hidden: Tensor, maps: Tensor) -> bool:
 
 
 def _filled(maps: Tensor, hidden: Tensor) -> Tensor:
-    if not _fits(hidden, maps):
-        return maps
     rank, shape = len(hidden.shape), tuple(maps.shape)
     hidden = ops.broadcast_to(hidden, (*shape[: rank - 1], shape[-1]))
     positions = ops.reshape(hidden, (shape[0], -1, shape[-1]))
@@ -108,8 +109,6 @@ def _filled(maps: Tensor, hidden: Tensor) -> Tensor:
 
 
 def _zeroed(maps: Tensor, hidden: Tensor) -> Tensor:
-    if not _fits(hidden, maps):
-        return maps
     return ops.where(_with_channels(hidden, maps), ops.zeros_like(maps), maps)
 
 

@@ -205,13 +205,17 @@ def test_guided_gradients_do_not_change_the_model():
     np.testing.assert_array_equal(numpy(model(batch())), expected)
 
 
-def test_full_gradients_of_relus_add_up_to_the_output():
-    model = relu_network()
-    logits, maps = full_gradients(model, batch(), psi=None)
+def assert_full_gradients_add_up(model, x):
+    """They do, and those of the lowered copy are the same."""
+    logits, maps = full_gradients(model, x, psi=None)
     total = numpy(maps).sum(axis=(1, 2))
     np.testing.assert_allclose(total, numpy(logits), rtol=1e-3, atol=1e-4)
-    lowered = ke.explain(full_gradients, model, batch(), psi=None, verbose=0)[1]
+    lowered = ke.explain(full_gradients, model, x, psi=None, verbose=0)[1]
     np.testing.assert_allclose(lowered, numpy(maps), rtol=1e-3, atol=1e-4)
+
+
+def test_full_gradients_of_relus_add_up_to_the_output():
+    assert_full_gradients_add_up(relu_network(), batch())
 
 
 @pytest.mark.parametrize(
@@ -239,11 +243,7 @@ def test_full_gradients_include_the_biases_of_activations(activation):
     model = keras.Model(inputs, layers.Dense(5, use_bias=False)(x))
     randomize(model)
     x = np.random.default_rng(0).normal(size=(3, 9, 11, 3)).astype("float32")
-    logits, maps = full_gradients(model, x, psi=None)
-    total = numpy(maps).sum(axis=(1, 2))
-    np.testing.assert_allclose(total, numpy(logits), rtol=1e-3, atol=1e-4)
-    lowered = ke.explain(full_gradients, model, x, psi=None, verbose=0)[1]
-    np.testing.assert_allclose(lowered, numpy(maps), rtol=1e-3, atol=1e-4)
+    assert_full_gradients_add_up(model, x)
 
 
 def test_full_gradients_without_biases_or_with_those_of_einsum_dense():
@@ -254,9 +254,7 @@ def test_full_gradients_without_biases_or_with_those_of_einsum_dense():
         model = keras.Model(inputs, layers.Dense(2, use_bias=False)(x))
         randomize(model)
         x = np.random.default_rng(0).normal(size=(3, 6, 7, 3)).astype("float32")
-        logits, maps = full_gradients(model, x, psi=None)
-        total = numpy(maps).sum(axis=(1, 2))
-        np.testing.assert_allclose(total, numpy(logits), rtol=1e-3, atol=1e-4)
+        assert_full_gradients_add_up(model, x)
 
 
 def test_full_gradients_follow_changed_weights():
