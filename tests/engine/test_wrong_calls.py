@@ -150,6 +150,23 @@ def test_inputs_and_labels_are_no_pair(model):
         ke.gradients(model, (X, np.array([0, 1])), verbose=0)
 
 
+class Samples:
+    """A data set of single samples, as PyTorch has them."""
+
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, index):
+        return X[index], int(index)
+
+
+def test_batches_of_loaders_and_data_sets_of_samples(model):
+    with pytest.raises(TypeError, match="which are passed as `x, y`"):
+        ke.gradients(model, [X, np.arange(len(X))], verbose=0)
+    with pytest.raises(TypeError, match=r"received Samples\. Pass a loader"):
+        ke.gradients(model, Samples(), verbose=0)
+
+
 def test_a_dictionary_of_units_is_told_apart(model):
     hint = r"the keys \['label'\]\. .*`y=ke\.targets\.output\('label'\)`"
     with pytest.raises(TypeError, match=hint):
