@@ -7,8 +7,9 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from keras_explainable.plotting import clipping
 from keras_explainable.report import explanation_records as records
-from keras_explainable.report import page_colormaps, panel_image
+from keras_explainable.report import page_colormaps
 
 _LOSSLESS_SIDE = 160  # pixels: images up to this size are PNG, larger ones JPEG
 
@@ -59,7 +60,7 @@ def _row(explanation: records.Explanation, number: int) -> str:
 def _figures(maps: records.Maps, number: int, label: str, name: str, count: int) -> str:
     """Return the figures of a map and of its overlay on the image."""
     method = records.METHODS[maps.method]
-    clipped = panel_image.clip_highest(maps.values[..., number])
+    clipped = clipping.clip_highest(maps.values[..., number])
     url = _data_url(page_colormaps.grey(clipped, maps.signed))
     kind = "maps signed" if maps.signed else "maps"
     prefix = f"{method} " if count > 1 else ""

@@ -6,13 +6,12 @@ import pathlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_explainable.plotting import colormaps
+from keras_explainable.plotting import clipping, colormaps
 from keras_explainable.plotting.colormaps import Floats, Pixels
 from keras_explainable.report.explanation_records import METHODS, Explanation, Maps
 
 _CAPTIONS = ("image", "map", "overlay")
 
-_CLIP_PERCENTILE = 99  # of a map's magnitude; higher values are clipped
 _OVERLAY_ALPHA = 0.95  # opacity of the overlay where the map is largest
 _DIMMED = 0.6  # brightness of the image below the overlay
 
@@ -31,17 +30,9 @@ def tiles(image: Pixels, map_: Floats) -> tuple[Pixels, Pixels, Pixels]:
         image: uint8 RGB (H, W, 3).
         map_: A map (H, W).
     """
-    map_ = clip_highest(map_)
+    map_ = clipping.clip_highest(map_)
     overlay = colormaps.overlay(_dim(image), map_, _OVERLAY_ALPHA)
     return image, colormaps.colorize(map_), overlay
-
-
-def clip_highest(map_: Floats) -> Floats:
-    """Return a map whose magnitude is clipped at its 99th percentile."""
-    magnitude = np.abs(map_)
-    # Zero if less than one percent of the map is nonzero; then nothing is clipped.
-    limit = np.percentile(magnitude, _CLIP_PERCENTILE) or magnitude.max()
-    return np.clip(map_, -limit, limit)
 
 
 def _dim(image: Pixels) -> Pixels:
