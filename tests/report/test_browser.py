@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from keras_explainable.plotting import colormaps
+from keras_explainable.plotting.seen_part import SeenPart
 from keras_explainable.report import image_card
 from keras_explainable.report.explanation_records import Noise, Prediction
 from keras_explainable.report.report_writer import Report
@@ -155,6 +156,32 @@ def test_maps_have_the_chosen_colours(written, explanation, opened, name):
     cmap = {"grey": "gray"}.get(name, name)
     clipped = np.minimum(maps / np.percentile(maps, 99), 1)
     np.testing.assert_allclose(cells, colormaps.colorize(clipped, cmap), atol=9)
+
+
+@pytest.mark.parametrize("cropped", [True, False])
+def test_maps_lie_where_the_network_saw_the_picture(
+    written, explanation, opened, cropped
+):
+    """A network saw the middle of a picture, or all of it with padding beside it."""
+    maps = np.zeros((4, 4, 1), "float32")
+    maps[1, 2] = 1
+    picture = np.full((40, 80 if cropped else 20, 3), 120, "uint8")
+    seen = SeenPart(0.25, 0, 0.75, 1) if cropped else SeenPart(-0.5, 0, 1.5, 1)
+    made = explanation(size=(4, 4), maps=maps, picture=picture, seen=seen)
+    page = opened(written(made))
+    shown = pixels(page.locator(".map [role=img]"))
+    high, wide = shown.shape[:2]
+    yellow = (shown[..., 0] > 200) & (shown[..., 2] < 200)  # Not the page's white.
+    rows, columns = np.nonzero(yellow)
+    place = 0.25 + 0.5 * 2.5 / 4 if cropped else -0.5 + 2 * 2.5 / 4
+    centre = rows.mean() / high, columns.mean() / wide
+    np.testing.assert_allclose(centre, (1.5 / 4, place), atol=0.03)
+    image = pixels(page.locator(".image [role=img]"))
+    outside, inside = image[high // 2, wide // 10], image[high // 2, wide // 2]
+    np.testing.assert_allclose(inside, 120, atol=2)
+    np.testing.assert_allclose(outside, 42 if cropped else 120, atol=3)
+    if cropped:
+        np.testing.assert_allclose(shown[high // 2, wide // 10], 128, atol=2)
 
 
 def test_signed_maps_can_be_shown_as_magnitudes(written, explanation, opened):

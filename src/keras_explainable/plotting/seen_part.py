@@ -44,6 +44,10 @@ class SeenPart(NamedTuple):
         )
 
 
+#: The whole picture.
+WHOLE = SeenPart()
+
+
 def put_back(map_: Floats, part: SeenPart, size: tuple[int, int]) -> Floats:
     """Return a map of a network's input as one of the picture.
 
