@@ -14,7 +14,7 @@ from PIL import Image
 
 from keras_explainable.plotting import colormaps
 from keras_explainable.plotting.seen_part import SeenPart
-from keras_explainable.report import image_card
+from keras_explainable.report import image_card, page_files
 from keras_explainable.report.explanation_records import Noise, Prediction
 from keras_explainable.report.report_writer import Report
 
@@ -58,7 +58,9 @@ def opened(browser):
         context.close()
     assert messages == []
     assert {url.split(":")[0] for url in requests} <= {"file", "data"}
-    assert sum(url.startswith("file") for url in requests) == len(contexts)
+    assert sum(url.endswith(".html") for url in requests) == len(contexts)
+    others = [url for url in requests if url.startswith("file")]
+    assert all(url.endswith(".html") or "/pictures/" in url for url in others)
 
 
 @pytest.fixture
@@ -246,6 +248,15 @@ def test_controls_and_pictures_have_names_for_screen_readers(three, opened):
     assert page.get_by_role("slider", name="Overlay").is_visible()
     found = page.get_by_role("img", name="SmoothGrad map of a.png for tabby")
     assert found.count() == 1
+
+
+def test_pictures_beside_the_page_are_shown(written, explanation, opened, monkeypatch):
+    monkeypatch.setattr(page_files, "MOST_WITHIN", 1)
+    page = opened(written(explanation("a b.png"), explanation("ü.png")))
+    for number in (0, 1):
+        image = pixels(page.locator(".image [role=img]").nth(number))
+        np.testing.assert_allclose(image[20:-20, 20:-20].mean((0, 1)), [200, 0, 0])
+        assert pixels(page.locator(".map [role=img]").nth(number)).max() > 200
 
 
 @pytest.fixture

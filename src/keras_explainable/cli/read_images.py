@@ -30,7 +30,7 @@ SUFFIXES = (
 
 #: Longest side in pixels of the pictures that a report shows. A report has some hundred
 #: of them, and a page shows them about 300 pixels wide, which is 600 on fine screens.
-LONGEST_SHOWN = 640
+LONGEST_SHOWN = 512
 
 # Channel means and standard deviations of ImageNet, as published with the models that
 # use them: RGB in 0..1 for `torch`, BGR in 0..255 for `caffe`.
