@@ -4,9 +4,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_explainable.common.optional_packages import require
-from keras_explainable.plotting.colormaps import Floats
+
+Floats = NDArray[np.float32]
 
 _NEGLIGIBLE = 0.005  # Fraction of a picture that may be unseen without a word.
 
