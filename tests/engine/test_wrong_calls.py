@@ -13,7 +13,7 @@ from keras_explainable.methods import cams
 from keras_explainable.methods.gradient import gradients, smooth_gradients
 from keras_explainable.methods.meta import noise_grad, smooth, tta
 
-pytestmark = pytest.mark.not_on_jax  # No tensor is computed differently.
+pytestmark = pytest.mark.backend_independent  # No tensor is computed differently.
 
 X = images(2)
 

@@ -164,8 +164,9 @@ def as_array(name: str, x: Any) -> Any:
             x = np.asarray(x)
         except (TypeError, ValueError, RuntimeError) as error:
             raise TypeError(_no_array(name, x, error)) from error
-    if isinstance(x, np.ndarray) and isinstance(x.tolist(), dict) and x.tolist():
-        raise TypeError(_dictionary(name, [*x.tolist()]))
+    only = x.item() if isinstance(x, np.ndarray) and x.shape == () else None
+    if isinstance(only, dict) and only:
+        raise TypeError(_dictionary(name, [*only]))
     if not dtype_name(x).startswith(("float", "bfloat", "int", "uint", "bool")):
         raise TypeError(
             f"`{name}` must be an array of real numbers; received {dtype_name(x)}."

@@ -258,7 +258,7 @@ WINDOWS = {
 }  # fmt: skip
 
 
-@pytest.mark.not_on_jax
+@pytest.mark.backend_independent
 @pytest.mark.parametrize("name", WINDOWS)
 @pytest.mark.filterwarnings("ignore:.*maps? of exactly 0")
 def test_an_object_is_where_the_image_has_it(name):
