@@ -125,7 +125,7 @@ def test_the_whole_picture_is_kept_to_be_shown(tmp_path):
     Image.new("RGB", (1300, 325), "red").save(tmp_path / "a.png")
     pixels, picture, seen = read_images.read_with_picture(tmp_path / "a.png", (10, 10))
     assert pixels.shape == (10, 10, 3)
-    assert picture.shape == (160, 640, 3)
+    assert picture.shape == (128, 512, 3)
     assert seen == (0.375, 0, 0.625, 1)
     pixels, picture, seen = read_images.read_with_picture(tmp_path / "a.png")
     assert (pixels.shape, seen) == ((128, 512, 3), WHOLE)
