@@ -163,7 +163,9 @@ def test_scores_other_than_probabilities_have_no_bar(summary, explanation):
     made = explanation(explained=age, predictions=age)
     reader = read(summary, card(made, "a"))
     assert "-4.5" in reader.text
-    assert not any("width" in (a.get("style") or "") for _, a in reader.tags)
+    assert not any("--share" in (a.get("style") or "") for _, a in reader.tags)
+    reader = read(summary, card(explanation(), "a"))
+    assert any(a.get("style") == "--share:75.0%" for _, a in reader.tags)
 
 
 def test_the_uncertainty_of_a_map(summary, explanation):

@@ -28,7 +28,7 @@ def overlay(
     The opacity of the map is proportional to its magnitude: 0 where the map is zero,
     ``alpha`` where it is largest. The map may be much smaller than the image. If the
     image was cropped or padded for the model, ``seen`` says how, and the map is put
-    back to where it belongs:
+    back to where it belongs::
 
         photo = Image.open("photo.jpg")                # 1200 x 800 pixels
         x = np.asarray(photo.crop((200, 0, 1000, 800)).resize((224, 224)))

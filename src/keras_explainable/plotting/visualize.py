@@ -23,9 +23,9 @@ from keras_explainable.plotting.picture_layout import Arrangement, arrange
 _RANKS = {"image": (2, 3), "signal": (1, 2), "volume": (3, 4)}
 
 _SHAPES = {
-    "image": "(H, W), (H, W, C), or batches (B, H, W, C)",
-    "signal": "(T,), (T, C), or batches (B, T) or (B, T, C)",
-    "volume": "(D, H, W), (D, H, W, C), or batches (B, D, H, W, C)",
+    "image": "(H, W), (H, W, C), or batches (B, H, W, C) with kind='image'",
+    "signal": "(T,), (T, C), or batches (B, T) or (B, T, C) with kind='signal'",
+    "volume": "(D, H, W), (D, H, W, C), or batches (B, D, H, W, C) with kind='volume'",
 }
 
 

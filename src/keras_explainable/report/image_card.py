@@ -118,12 +118,9 @@ def _listed(predictions: tuple[records.Prediction, ...]) -> list[records.Predict
 
 
 def _score(class_: records.Prediction) -> str:
-    width = f"{100 * class_.score:.1f}%"
-    bar = f'<i style="width:{width}"></i>' if class_.probability else ""
-    return (
-        f"<li><b>{escape(class_.label)}</b> <span>{escape(class_.score_text)}</span>"
-        f'<div class="bar" aria-hidden="true">{bar}</div></li>'
-    )
+    bar = f' style="--share:{100 * class_.score:.1f}%"' if class_.probability else ""
+    label, score = escape(class_.label), escape(class_.score_text)
+    return f"<li{bar}><b>{label}</b> <span>{score}</span></li>"
 
 
 def _noise(maps: records.Maps, count: int) -> str:
