@@ -140,6 +140,8 @@ def test_wrong_parameters_are_refused(params, message):
 
 
 def test_other_ranks_are_refused():
-    for kind, rank in (("signal", 4), ("volume", 2)):
-        with pytest.raises(ValueError, match=r"`images` must be .*; received shape"):
-            utils.visualize([np.zeros((2,) * rank)], kind=kind)
+    message = r"`images` must be .*; received shape"
+    for kind, rank in (("signal", 4), ("volume", 2), ("image", 5)):
+        for images in (np.zeros((2,) * rank), [np.zeros((2,) * rank)]):
+            with pytest.raises(ValueError, match=message):
+                utils.visualize(images, kind=kind)

@@ -28,6 +28,8 @@ MISSING = (128, 128, 128)
 #: they are clipped.
 _OVERSHOOT = 0.05
 
+_STRIP_PIXELS = 1 << 20  # that are blended at once
+
 
 class Scale(NamedTuple):
     """What the ends of a colour map stand for.
@@ -107,7 +109,10 @@ def colorize(map_: Any, cmap: Any = None, scale: Scale | None = None) -> Pixels:
     name = cmap or (DIVERGING if scale.signed else SEQUENTIAL)
     chosen = require("matplotlib").colormaps.get_cmap(name)
     places = (unit + 1) / 2 if scale.signed else unit
-    colors: Pixels = chosen(places, bytes=True)[..., :3]
+    # From a table, which is ten times as fast as a call for each value.
+    table = chosen(np.arange(chosen.N), bytes=True)[:, :3]
+    steps = np.clip(places * chosen.N, 0, chosen.N - 1).astype("int32")
+    colors: Pixels = table[steps]
     colors[~np.isfinite(values)] = MISSING
     return colors
 
@@ -143,8 +148,14 @@ def overlay(
     background = to_rgb(image)
     values = resize(single_map(map_), background.shape[:2])
     scale = scale or Scale.of(values)
-    opacity = alpha * np.abs(scale.unit(values))
-    return _blend(background, colorize(values, cmap, scale), opacity[..., None])
+    # In strips, for the floats of a large photo would take a gigabyte.
+    rows = max(1, _STRIP_PIXELS // background.shape[1])
+    for top in range(0, len(values), rows):
+        strip = slice(top, top + rows)
+        opacity = alpha * np.abs(scale.unit(values[strip]))[..., None]
+        colors = colorize(values[strip], cmap, scale)
+        background[strip] = _blend(background[strip], colors, opacity)
+    return background
 
 
 def single_map(map_: Any) -> Floats:

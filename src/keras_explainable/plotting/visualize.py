@@ -17,10 +17,13 @@ from keras_explainable.plotting import (
     volume_panels,
 )
 from keras_explainable.plotting.panels import Panel, Style
-from keras_explainable.plotting.picture_layout import Arrangement, arrange
+from keras_explainable.plotting.picture_layout import Arrangement, Picture, arrange
 
-#: Ranks of single inputs of each kind; a batch has one axis more than the last.
+#: Ranks of single inputs of each kind; a batch in a list has one axis more.
 _RANKS = {"image": (2, 3), "signal": (1, 2), "volume": (3, 4)}
+
+#: Ranks of arrays that are batches if they are alone.
+_BATCH_RANKS = {"image": (4,), "signal": (2, 3), "volume": (5,)}
 
 _SHAPES = {
     "image": "(H, W), (H, W, C), or batches (B, H, W, C) with kind='image'",
@@ -134,7 +137,11 @@ def visualize(
     )
     note = _note(panels, percentile)
     picture = arrange(panels, titles, row_labels, note, arrangement)
+    return _output(picture, to_file, to_buffer)
 
+
+def _output(picture: Picture, to_file: Any, to_buffer: BinaryIO | None) -> Any:
+    """Write or show a picture; return what was written to the buffer."""
     if to_file is not None:
         picture_output.save(
             picture.draw, picture.size, picture_output.writable(to_file)
@@ -195,9 +202,7 @@ def _maps_above(arrays: list[NDArray[Any]], overlays: Any, kind: str) -> list[An
         return [None] * len(arrays)
     # The map (T, K) of a single signal has the rank of a batch.
     one = kind == "signal" and len(arrays) == 1 and len(overlays) != 1
-    highest = _RANKS[kind][1]
-    rank = highest + int(kind != "signal" or one)
-    return list(_as_list(overlays, rank))
+    return list(_as_list(overlays, (3,) if one else _BATCH_RANKS[kind]))
 
 
 def _panels_of(
@@ -214,7 +219,7 @@ def _arrays(images: Any, kind: str) -> list[NDArray[Any]]:
     """Return single inputs and maps; batches, alone or in a list, are split."""
     low, high = _RANKS[kind]
     found: list[NDArray[Any]] = []
-    for item in _as_list(images, high if kind == "signal" else high + 1):
+    for item in _as_list(images, _BATCH_RANKS[kind]):
         array = colormaps.to_numpy(item)
         if not low <= array.ndim <= high + 1 or not array.size:
             raise ValueError(
@@ -226,9 +231,9 @@ def _arrays(images: Any, kind: str) -> list[NDArray[Any]]:
     return found
 
 
-def _as_list(images: Any, batch_rank: int) -> Iterable[Any]:
+def _as_list(images: Any, batch_ranks: tuple[int, ...]) -> Iterable[Any]:
     """Return lists and batches as they are, anything else in a list."""
-    if hasattr(images, "shape") and len(images.shape) >= batch_rank:
+    if hasattr(images, "shape") and len(images.shape) in batch_ranks:
         return colormaps.to_numpy(images)
     single = hasattr(images, "shape") or hasattr(images, "convert")
     return [images] if single else images
