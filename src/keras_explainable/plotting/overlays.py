@@ -66,7 +66,15 @@ def overlay(
 
 
 def save_overlay(
-    path: str | os.PathLike[str], image: Any, map_: Any, **params: Any
+    path: str | os.PathLike[str],
+    image: Any,
+    map_: Any,
+    *,
+    size: Literal["original"] | tuple[int, int] = "original",
+    alpha: float = 0.75,
+    cmap: Any = None,
+    percentile: float = clipping.PERCENTILE,
+    seen: tuple[float, float, float, float] = (0, 0, 1, 1),
 ) -> None:
     """Write an image overlaid with a map in colours, at the image's own resolution.
 
@@ -74,7 +82,11 @@ def save_overlay(
         path: Path of the file, in the format of its suffix: .png, .jpg, .webp, ...
         image: As in ``overlay``.
         map_: As in ``overlay``.
-        **params: Parameters of ``overlay``.
+        size: As in ``overlay``.
+        alpha: As in ``overlay``.
+        cmap: As in ``overlay``.
+        percentile: As in ``overlay``.
+        seen: As in ``overlay``.
 
     Raises:
         ValueError: If a parameter is not as in ``overlay``, or the suffix is unknown.
@@ -88,7 +100,16 @@ def save_overlay(
             "`path` must end in the suffix of a picture, such as .png; "
             f"received {str(path)!r}."
         )
-    pil.fromarray(overlay(image, map_, **params)).save(file, quality=_QUALITY)
+    drawn = overlay(
+        image,
+        map_,
+        size=size,
+        alpha=alpha,
+        cmap=cmap,
+        percentile=percentile,
+        seen=seen,
+    )
+    pil.fromarray(drawn).save(file, quality=_QUALITY)
 
 
 def _checked_part(seen: tuple[float, float, float, float]) -> SeenPart:
