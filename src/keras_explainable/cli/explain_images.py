@@ -62,7 +62,7 @@ def _read_batch(
         except ValueError as error:
             report.fail(source.name, printable(str(error)))
             continue
-        if not report.resumes(image.key, image.name, image.pixels):
+        if not report.resumes(key, source.name, image.pixels, image.read.picture):
             yield image
 
 

@@ -77,9 +77,15 @@ class Report:
         self._done[key] = None
         return key
 
-    def resumes(self, key: str, name: str, image: NDArray[np.uint8]) -> bool:
+    def resumes(
+        self,
+        key: str,
+        name: str,
+        image: NDArray[np.uint8],
+        picture: NDArray[np.uint8] | None = None,
+    ) -> bool:
         """Return whether the unfinished run has an image's results; use them if so."""
-        entry = self._unfinished.entry(key, name, image)
+        entry = self._unfinished.entry(key, name, image, picture)
         if entry is not None:
             self._done[key] = _relocated(entry, key, self._panel(key))
         return entry is not None
@@ -92,7 +98,7 @@ class Report:
         panel(explanation).save(picture, self._format, quality=90)
         maps = {maps.method: maps.values for maps in explanation.maps}
         results = ImageResults(entry, maps, picture.getvalue(), card)
-        self._unfinished.add(key, explanation.image, results)
+        self._unfinished.add(key, explanation.image, results, explanation.picture)
         self._done[key] = entry
 
     def fail(self, name: str, reason: str) -> None:
