@@ -127,7 +127,7 @@ def test_maps_are_of_what_a_backend_computes(name, x):
 def test_a_sound_network_passes(activation, y, x):
     found = ke.check_gradients(network(activation=activation), x, y)
     assert found.ok
-    assert str(found) == "4 of 4 derivatives agree"
+    assert str(found).startswith("4 of 4 derivatives agree")
     for each in found.comparisons if activation != "relu" else ():
         np.testing.assert_allclose(each.derivative, each.difference, atol=2e-2)
 

@@ -22,9 +22,11 @@ class GradientCheck:
 
     Attributes:
         comparisons: One for each input and direction.
+        precision: That of the differences: "float64", or that of the "model".
     """
 
     comparisons: tuple[Comparison, ...]
+    precision: str = "model"
 
     @property
     def ok(self) -> bool:
@@ -63,8 +65,15 @@ class GradientCheck:
 
     @property
     def _table(self) -> tuple[str, dict[str, list[Any]]]:
-        caption = f"{self.agreeing} of {len(self.comparisons)} derivatives agree"
+        caption = caption_of(self.agreeing, len(self.comparisons), self.precision)
         return caption, table_format.columns_of(self.rows)
+
+
+def caption_of(agreeing: int, total: int, precision: str) -> str:
+    """Return the line above the table, which says if differences are less precise."""
+    exact = precision == "float64"
+    note = "" if exact else " (differences in the precision of the model)"
+    return f"{agreeing} of {total} derivatives agree{note}"
 
 
 def check_gradients(
@@ -132,4 +141,5 @@ def check_gradients(
             ready, one = network.ready(batch, network.required_rows or 1)
             exact = exact or ExactNetwork(ready, one.inputs)
             found += Probe(ready, exact, one).comparisons(directions, rng)
-    return GradientCheck(tuple(found))
+    precision = "float64" if exact and exact.dtype == "float64" else "model"
+    return GradientCheck(tuple(found), precision)

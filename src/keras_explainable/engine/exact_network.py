@@ -55,9 +55,9 @@ class ExactGraph:
 class ExactNetwork:
     """A network, and the same network in float64.
 
-    On TensorFlow, Keras' layers compute in float64 with the weights of the network. A
-    network with layers of other origin, which may round in between, and any network on
-    JAX and PyTorch, where Keras rounds sums to float32, computes in its own precision.
+    On TensorFlow, layers compute in float64 with the weights of the network. A network
+    with code that rounds in between, and any network on JAX and PyTorch, where Keras
+    rounds sums to float32, computes in its own precision.
 
     Attributes:
         operations: The operations of the network. If they are not known, the network
