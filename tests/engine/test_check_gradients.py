@@ -95,6 +95,26 @@ def test_a_planted_fault_is_named(fault, x):
         assert has in shown
 
 
+def of_the_backend(x):
+    """Take no symbols, like the functions of TensorFlow, JAX and PyTorch."""
+    if isinstance(x, keras.KerasTensor):
+        raise TypeError
+    return ops.tanh(x)
+
+
+def test_layers_with_the_framework_s_derivatives_are_named(x):
+    own = layers.Lambda(of_the_backend, name="own")
+
+    def check(**options):
+        between = layers.Conv2D(4, 3), own, layers.Lambda(ops.tanh)
+        return ke.check_gradients(network(*between), x[:1], [0], **options)
+
+    found = check()
+    assert found.uncorrected == ("own (Lambda)",)
+    assert "with the framework's derivatives in own (Lambda)" in str(found)
+    assert check(derivatives="framework").uncorrected == ()
+
+
 def test_a_kink_at_the_input_is_named():
     inputs = keras.Input((4, 4, 1))
     x = layers.Flatten()(layers.ReLU(name="kinked")(inputs))

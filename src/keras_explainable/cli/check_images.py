@@ -79,7 +79,8 @@ def table(findings: Findings) -> str:
     ]
     # "float64" comes before "model".
     precision = max((each.precision for each in checks.values()), default="float64")
-    caption = caption_of(agreeing, total, precision)
+    kept = {name: None for each in checks.values() for name in each.uncorrected}
+    caption = caption_of(agreeing, total, precision, [*kept])
     return (
         table_format.text(caption, table_format.columns_of(rows)) if rows else caption
     )
