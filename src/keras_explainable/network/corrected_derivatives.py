@@ -121,7 +121,7 @@ def _corrected(step: Step) -> Step:
     if rule is None or not applies(rule, step):
         return step
     implementation: Any = partial(_ruled, rule, step.operation)
-    if isinstance(step.operation, layers.Maximum | layers.Minimum):
+    if isinstance(step.operation, layers.Add | layers.Maximum | layers.Minimum):
         return replace(step, implementation=merging(step.operation, rule))
     if getattr(step.operation, "supports_masking", False):
         implementation = MaskPassing(implementation)
