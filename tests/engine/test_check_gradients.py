@@ -95,6 +95,17 @@ def test_a_planted_fault_is_named(fault, x):
         assert has in shown
 
 
+@pytest.mark.parametrize("fault", ["straight", "own straight"])
+def test_a_rounded_input_is_no_category(fault, x):
+    kind, name, has = FAULTS[fault]
+    inputs = keras.Input((8, 8, 3))
+    y = layers.Dense(2)(layers.Flatten()(kind(name="planted")(inputs)))
+    found = ke.check_gradients(keras.Model(inputs, y), 0.4 * np.sign(x))
+    worst = {(z.faults[0].operation, z.faults[0].kind) for z in found.comparisons}
+    assert worst == {(name, has)}
+    assert ke.check_gradients(keras.Model(inputs, y), np.ones_like(x)).ok
+
+
 def of_the_backend(x):
     """Take no symbols, like the functions of TensorFlow, JAX and PyTorch."""
     if isinstance(x, keras.KerasTensor):

@@ -59,6 +59,15 @@ def test_derivatives_are_corrected(y):
     assert not model._inbound_nodes + model.dense._inbound_nodes
 
 
+def test_the_norm_of_a_vector_of_zeros():
+    """JAX refuses the list in which Keras keeps its axes for a symbol."""
+    model = built(lambda x: ops.norm(x, axis=-1, keepdims=True) + x[:, :1])
+    x = np.float32([[0, 0, 0], [3, 0, 4]])
+    _, maps = ke.gradients(model, x, [0, 0], **SIGNED)
+    expected = [[1, 0, 0], [1.6, 0, 0.8]]
+    np.testing.assert_allclose(maps[..., 0], expected, rtol=1e-5)
+
+
 class Root(layers.Layer):
     def build(self, shape):
         self.scale = self.add_weight(shape=shape[1:], initializer="ones")

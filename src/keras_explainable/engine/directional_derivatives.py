@@ -12,7 +12,7 @@ from keras_explainable.common.finite_differences import (
     Differences,
     central_differences,
 )
-from keras_explainable.common.structures import Nested, flatten
+from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.engine.exact_network import ExactNetwork, as_array
 from keras_explainable.engine.faulty_steps import faulty_steps
@@ -21,7 +21,11 @@ from keras_explainable.execution.compilation import call_method
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.network import output_units
 from keras_explainable.network.input_kinds import takes_noise
-from keras_explainable.network.masked_steps import changeable_parts, where_shown
+from keras_explainable.network.masked_steps import (
+    changeable_parts,
+    known_unmasked_steps,
+    where_shown,
+)
 from keras_explainable.types import Model
 
 #: Returns the derivatives by every value of the inputs, with their signs.
@@ -115,15 +119,25 @@ class Probe:
         return keras.tree.pack_sequence_as(self.batch.inputs, parts)
 
     def _direction(self, rng: np.random.Generator) -> list[Any]:
-        """Return a direction for each input, of its size; None if it is no quantity."""
-        shown = changeable_parts(self.model, self.batch.inputs)
-        noisy = takes_noise(self.model, self.batch.inputs)
+        """Return a direction for each input, of its size; None if it is no quantity.
+
+        What only chooses, such as a category, stays. A value that is not whole is no
+        category, though: it may be rounded with a derivative of the user's.
+        """
+        given = self.model, self.batch.inputs
+        parts = (
+            changeable_parts(*given),
+            takes_noise(*given),
+            known_unmasked_steps(*given),
+        )
         found = list[Any]()
-        for x, moves, mask in zip(self.inputs, noisy, shown, strict=True):
-            scale = np.sqrt(np.mean(np.square(as_array(x)))) or 1.0
+        for x, changeable, moves, shown in zip(self.inputs, *parts, strict=True):
+            array = as_array(x)
+            scale = np.sqrt(np.mean(np.square(array))) or 1.0
             drawn = scale * rng.normal(size=x.shape).astype("float32")
-            hidden = where_shown(mask, ops.convert_to_tensor(drawn), 0.0)
-            found.append(ops.convert_to_numpy(hidden) if moves else None)
+            chosen = _where(changeable, drawn) if moves else np.zeros_like(drawn)
+            apart = np.where(array % 1, _where(shown, drawn), 0)
+            found.append(np.where(chosen, chosen, apart) if is_float(x) else None)
         return found
 
 
@@ -159,6 +173,12 @@ def _usable(found: Differences, typical: float) -> np.ndarray:
     best, _ = found.best()
     little = found.rounding <= max(TOLERANCE * typical, found.rounding[best])
     return np.flatnonzero(little & (np.arange(len(little)) >= best))
+
+
+def _where(shown: Any, drawn: np.ndarray) -> np.ndarray:
+    """Return values where they are shown, and 0 elsewhere."""
+    tensor = where_shown(shown, ops.convert_to_tensor(drawn), 0.0)
+    return ops.convert_to_numpy(tensor)
 
 
 def _products(

@@ -19,7 +19,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import flatten, is_float, map_structure
 from keras_explainable.execution.compilation import accepts_parameter
-from keras_explainable.network.graph import Graph, Step, symbol_like
+from keras_explainable.network.graph import Graph, Step, shallow_copy, symbol_like
 from keras_explainable.network.layers_of_model import held_layers
 from keras_explainable.network.layers_of_user import calls_correctable
 from keras_explainable.network.trace_model import graph_of, inlined
@@ -261,4 +261,16 @@ def _step(node: Any) -> Step:
     arguments = node.arguments
     options = {k: v for k, v in arguments.kwargs.items() if k != "training"}
     outputs = node.outputs[0] if len(node.outputs) == 1 else node.outputs
-    return Step(node.operation, tuple(arguments.args), options, outputs)
+    return Step(_runnable(node.operation), tuple(arguments.args), options, outputs)
+
+
+def _runnable(operation: Any) -> Any:
+    """Return an operation that was made for a symbol, which JAX may refuse to run.
+
+    Keras keeps the axes of ``ops.norm`` in a list, which cannot be hashed.
+    """
+    if not isinstance(getattr(operation, "axis", None), list):
+        return operation
+    copy = shallow_copy(operation)
+    copy.__dict__["axis"] = tuple(operation.axis)
+    return copy
