@@ -106,6 +106,21 @@ def test_a_rounded_input_is_no_category(fault, x):
     assert ke.check_gradients(keras.Model(inputs, y), np.ones_like(x)).ok
 
 
+@pytest.mark.parametrize("seeded", [False, True])
+def test_a_network_that_draws_numbers_is_stochastic(seeded, x):
+    """Keras' seeds are kept, so that each run draws the same."""
+    seeds, free = keras.random.SeedGenerator(0), np.random.default_rng(0)
+
+    def drawn(x):
+        if seeded:
+            return x + keras.random.normal(ops.shape(x), seed=seeds)
+        return x * float(free.uniform(0.5, 1))
+
+    model = network(layers.Lambda(drawn, output_shape=(6, 6, 4)))
+    verdicts = {each.verdict for each in ke.check_gradients(model, x[:1]).comparisons}
+    assert verdicts == {"agrees" if seeded else "stochastic"}
+
+
 def of_the_backend(x):
     """Take no symbols, like the functions of TensorFlow, JAX and PyTorch."""
     if isinstance(x, keras.KerasTensor):

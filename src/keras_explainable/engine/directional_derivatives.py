@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_explainable import backend
 from keras_explainable.common.finite_differences import (
     Differences,
     central_differences,
@@ -21,6 +22,7 @@ from keras_explainable.execution.compilation import call_method
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.network import output_units
 from keras_explainable.network.input_kinds import takes_noise
+from keras_explainable.network.layers_of_user import calls_code_of_user
 from keras_explainable.network.masked_steps import (
     changeable_parts,
     known_unmasked_steps,
@@ -77,8 +79,7 @@ class Probe:
 
     def comparisons(self, count: int, rng: np.random.Generator) -> Iterator[Comparison]:
         """Yield comparisons along random directions, for random mixtures of units."""
-        again = self._outputs(self.batch.inputs)
-        if not np.array_equal(self.outputs, again, equal_nan=True):
+        if not self._repeats():
             yield Comparison(self.batch.position, np.nan, np.nan, np.nan, "stochastic")
             return
         for _ in range(count):
@@ -112,6 +113,21 @@ class Probe:
 
     def _outputs(self, inputs: Nested) -> np.ndarray:
         return as_array(output_units.forward(self.model, inputs, 1))
+
+    def _repeats(self) -> bool:
+        """Return whether two runs of the network are the same.
+
+        Code of the user's is run operation by operation: what it draws is a constant of
+        compiled functions.
+        """
+        inputs, model = self.batch.inputs, self.model
+        pairs = [(self.outputs, self._outputs(inputs))]
+        if not isinstance(model, keras.Model) or calls_code_of_user(model):
+            with backend.state_kept():
+                first = as_array(output_units.units_of(model, inputs))
+            with backend.state_kept():
+                pairs.append((first, as_array(output_units.units_of(model, inputs))))
+        return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
 
     def _moved(self, direction: list[Any], step: float) -> Nested:
         pairs = zip(self.inputs, direction, strict=True)

@@ -9,12 +9,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import Nested, is_float
 from keras_explainable.network.float64_layers import Float64Layers
 from keras_explainable.network.graph import Graph, Step
-from keras_explainable.network.layers_of_model import held_layers
-from keras_explainable.network.layers_of_user import (
-    calls_function,
-    is_function_of_user,
-    is_of_user,
-)
+from keras_explainable.network.layers_of_user import calls_code_of_user
 from keras_explainable.types import Tensor
 
 
@@ -53,8 +48,7 @@ def _rounds(step: Step, values: dict[int, Any]) -> bool:
     """Return whether code of the user's rounds in between."""
     if not isinstance(step.operation, keras.Layer):
         return False
-    inside = [step.operation, *held_layers(step.operation)]
-    if not any(map(_calls_user, inside)):
+    if not calls_code_of_user(step.operation):
         return False  # Layers of Keras' compute in the precision that they are told to.
     reads = {id(x): values[id(x)] for x in step.reads}
 
@@ -62,10 +56,3 @@ def _rounds(step: Step, values: dict[int, Any]) -> bool:
         return [*step.run(dict(zip(reads, read, strict=True))).values()]
 
     return bool(backend.rounds(run, [*reads.values()]))
-
-
-def _calls_user(layer: keras.Layer) -> bool:
-    """Return whether a layer is the user's, or calls a function of the user's."""
-    activation = getattr(layer, "activation", None)
-    own = is_of_user(layer) or calls_function(layer)
-    return own or is_function_of_user(activation)

@@ -7,6 +7,7 @@ from keras import layers
 
 from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.network.graph import Step
+from keras_explainable.network.layers_of_model import held_layers
 
 #: Modules of layers that are not the user's.
 _KNOWN = ("keras.", "keras_explainable.")
@@ -36,6 +37,16 @@ def calls_function(layer: Any) -> bool:
     if type(layer) is layers.Activation:
         return is_function_of_user(layer.activation)
     return type(layer) is layers.Lambda
+
+
+def calls_code_of_user(layer: keras.Layer) -> bool:
+    """Return whether a layer, or one inside it, calls code of the user's."""
+    return any(map(_calls_code, (layer, *held_layers(layer))))
+
+
+def _calls_code(layer: keras.Layer) -> bool:
+    own = is_of_user(layer) or calls_function(layer)
+    return own or is_function_of_user(getattr(layer, "activation", None))
 
 
 def is_function_of_user(function: Any) -> bool:
