@@ -131,7 +131,7 @@ def test_code_of_the_user_s_runs_in_float64(x):
         change = exact.outputs(x.astype("float64") * (1 + 1e-9)) - exact.outputs(x)
         assert change.all()
         found = ke.check_gradients(model, x, directions=1)
-        assert str(found) == "1 of 1 derivatives agree"
+        assert (found.agreeing, found.precision) == (1, "float64")
         assert all(each.error < 1e-6 for each in found.comparisons)
         assert {each.dtype for each in model.weights} == {"float32"}
 

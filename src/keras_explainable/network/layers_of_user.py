@@ -51,8 +51,8 @@ def _calls_code(layer: keras.Layer) -> bool:
 
 def is_function_of_user(function: Any) -> bool:
     """Return whether an activation is none of Keras'."""
-    own = not str(getattr(function, "__module__", "")).startswith("keras.")
-    return callable(function) and own
+    module = str(getattr(function, "__module__", ""))
+    return callable(function) and not module.startswith(_KNOWN)
 
 
 def is_of_user(layer: Any) -> bool:
