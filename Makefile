@@ -38,8 +38,9 @@ benchmark: $(VENV)/installed-backends $(PEERS)/installed
 	$(BIN)/python -m benchmarks.speed.compare_smoothgrad --peers $(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.speed.compare_other_methods --peers $(PEERS)/bin/python
 
+# OTHER is a folder of results with another release of Keras (benchmarks.derivatives --out).
 derivatives: $(VENV)/installed-backends
-	$(BIN)/python -m benchmarks.derivatives --page docs/derivatives_bank.md
+	$(BIN)/python -m benchmarks.derivatives --page docs/derivatives_bank.md $(addprefix --other-release ,$(OTHER))
 
 clean:
 	rm -rf $(VENV) $(PEERS) demo-output docs/_build

@@ -93,12 +93,14 @@ def _differ(records: Any, key: str) -> bool:
     comparable = [record for record in records if key in record]
     first, *others = comparable or [{}]
     return any(
-        record["shapes"] == first["shapes"] and not _equal(record[key], first[key])
+        record["shapes"] == first["shapes"]
+        and not same_numbers(record[key], first[key])
         for record in others
     )
 
 
-def _equal(one: Sequence[float], other: Sequence[float]) -> bool:
+def same_numbers(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Return whether numbers are the same up to rounding."""
     if len(one) != len(other):
         return False
     size = np.nanmax(np.abs([x for x in [*one, *other] if np.isfinite(x)] or [0]))

@@ -13,8 +13,8 @@ TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 Results = Mapping[str, Mapping[str, Any]]
 
 
-def page(results: Results) -> str:
-    """Return the page as Markdown."""
+def page(results: Results, appendix: str = "") -> str:
+    """Return the page as Markdown, with another section at its end, if there is one."""
     found = list(rows(results))
     parts = [
         _head(results, found),
@@ -23,15 +23,12 @@ def page(results: Results) -> str:
         _values(found),
         _refusals(found),
         _uncovered(results),
+        *([appendix] if appendix else []),
     ]
     return "\n".join(parts)
 
 
 def _head(results: Results, found: list[Row]) -> str:
-    versions: dict[str, str] = {}
-    for result in results.values():
-        versions |= result["versions"]
-    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     names = {tuple(result["names"]) for result in results.values()}
     partial = " Some names were run on some backends only." if len(names) > 1 else ""
     return f"""\
@@ -39,7 +36,7 @@ def _head(results: Results, found: list[Row]) -> str:
 
 *Written by `make derivatives` (`benchmarks/derivatives`). Do not edit.{partial}*
 
-Versions: {listed}.
+Versions: {versions_of(results)}.
 
 The bank calls every public function of `keras.ops` and `keras.activations` and every
 layer of `keras.layers`, in float64, and compares the framework's derivatives with
@@ -57,6 +54,14 @@ The last column says whether `ke.explain` and its shortcuts correct it
 ([Derivatives](derivatives.md)): "yes" if the derivatives are then true, and the same on
 all backends.
 """
+
+
+def versions_of(results: Results) -> str:
+    """Return the names and versions of packages."""
+    versions: dict[str, str] = {}
+    for result in results.values():
+        versions |= result["versions"]
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _counts(results: Results) -> str:
@@ -193,6 +198,13 @@ def _fault_cell(row: Row, backend: str) -> str:
     record = row.records.get(backend)
     if record is None or record["verdict"] not in FAULTS:
         return _choice_cell(row, backend)
+    return described(record)
+
+
+def described(record: Record) -> str:
+    """Return what a record has, regardless of other backends."""
+    if record["verdict"] == "kink":
+        return _place(record, record["verdicts"].index("kink"))
     if record["verdict"] != "wrong":
         return str(record["verdict"])
     at = record["verdicts"].index("wrong")

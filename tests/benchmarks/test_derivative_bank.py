@@ -13,6 +13,7 @@ from benchmarks.derivatives.compare import compared
 from benchmarks.derivatives.corrected import corrected_function
 from benchmarks.derivatives.namespaces import keras_namespaces, public_names
 from benchmarks.derivatives.recipes import NOT_DIFFERENTIABLE, RECIPES
+from benchmarks.derivatives.releases import section
 from benchmarks.derivatives.table import page
 
 #: Operations whose derivatives are corrected on some backend.
@@ -135,6 +136,30 @@ def test_the_page_has_a_row_for_each_fault():
     row = next(line for line in text.splitlines() if "`ops.planted`" in line)
     assert row.count("none") == 2
     assert "- `x`: `why/`" in text
+
+
+def result_of(keras_version, **operations):
+    calls = [Call(name, x, ((3, 4),)) for name, x in operations.items()]
+    return {
+        "versions": {"keras": keras_version},
+        "names": [*operations],
+        "aliases": 0,
+        "records": [record for call in calls for record in compared(call)],
+        "uncovered": [],
+    }
+
+
+def test_what_another_release_computes_differently_is_listed():
+    before = result_of("3.1", mended=ops.stop_gradient, same=ops.abs)
+    after = result_of("3.2", mended=ops.exp, same=ops.abs, new=ops.abs, fine=ops.exp)
+    after["uncovered"] = [{"name": "x", "reason": "why", "is_differentiable": True}]
+    text = section({"jax": before}, {"jax": after})
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == ["mended", "new"]
+    assert "| JAX | none | true | yes |" in rows[0]
+    assert "| zeros, ends, half zeros | JAX | not there | 0.5 |" in rows[1]
+    assert "| 3.1 | 3.2 |" in text
+    assert "for them: `x`." in text
 
 
 @pytest.mark.skipif(keras.__version__ < "3.15", reason="older ones lack some names")

@@ -95,6 +95,52 @@ def test_a_planted_fault_is_named(fault, x):
         assert has in shown
 
 
+@pytest.mark.parametrize("fault", ["straight", "own straight"])
+def test_a_rounded_input_is_no_category(fault, x):
+    kind, name, has = FAULTS[fault]
+    inputs = keras.Input((8, 8, 3))
+    y = layers.Dense(2)(layers.Flatten()(kind(name="planted")(inputs)))
+    found = ke.check_gradients(keras.Model(inputs, y), 0.4 * np.sign(x))
+    worst = {(z.faults[0].operation, z.faults[0].kind) for z in found.comparisons}
+    assert worst == {(name, has)}
+    assert ke.check_gradients(keras.Model(inputs, y), np.ones_like(x)).ok
+
+
+@pytest.mark.parametrize("seeded", [False, True])
+def test_a_network_that_draws_numbers_is_stochastic(seeded, x):
+    """Keras' seeds are kept, so that each run draws the same."""
+    seeds, free = keras.random.SeedGenerator(0), np.random.default_rng(0)
+
+    def drawn(x):
+        if seeded:
+            return x + keras.random.normal(ops.shape(x), seed=seeds)
+        return x * float(free.uniform(0.5, 1))
+
+    model = network(layers.Lambda(drawn, output_shape=(6, 6, 4)))
+    verdicts = {each.verdict for each in ke.check_gradients(model, x[:1]).comparisons}
+    assert verdicts == {"agrees" if seeded else "stochastic"}
+
+
+def of_the_backend(x):
+    """Take no symbols, like the functions of TensorFlow, JAX and PyTorch."""
+    if isinstance(x, keras.KerasTensor):
+        raise TypeError
+    return ops.tanh(x)
+
+
+def test_layers_with_the_framework_s_derivatives_are_named(x):
+    own = layers.Lambda(of_the_backend, name="own")
+
+    def check(**options):
+        between = layers.Conv2D(4, 3), own, layers.Lambda(ops.tanh)
+        return ke.check_gradients(network(*between), x[:1], [0], **options)
+
+    found = check()
+    assert found.uncorrected == ("own (Lambda)",)
+    assert "with the framework's derivatives in own (Lambda)" in str(found)
+    assert check(derivatives="framework").uncorrected == ()
+
+
 def test_a_kink_at_the_input_is_named():
     inputs = keras.Input((4, 4, 1))
     x = layers.Flatten()(layers.ReLU(name="kinked")(inputs))
@@ -127,7 +173,7 @@ def test_maps_are_of_what_a_backend_computes(name, x):
 def test_a_sound_network_passes(activation, y, x):
     found = ke.check_gradients(network(activation=activation), x, y)
     assert found.ok
-    assert str(found) == "4 of 4 derivatives agree"
+    assert str(found).startswith("4 of 4 derivatives agree")
     for each in found.comparisons if activation != "relu" else ():
         np.testing.assert_allclose(each.derivative, each.difference, atol=2e-2)
 

@@ -59,6 +59,60 @@ def test_derivatives_are_corrected(y):
     assert not model._inbound_nodes + model.dense._inbound_nodes
 
 
+def test_the_norm_of_a_vector_of_zeros():
+    """JAX refuses the list in which Keras keeps its axes for a symbol."""
+    model = built(lambda x: ops.norm(x, axis=-1, keepdims=True) + x[:, :1])
+    x = np.float32([[0, 0, 0], [3, 0, 4]])
+    _, maps = ke.gradients(model, x, [0, 0], **SIGNED)
+    expected = [[1, 0, 0], [1.6, 0, 0.8]]
+    np.testing.assert_allclose(maps[..., 0], expected, rtol=1e-5)
+
+
+class Root(layers.Layer):
+    def build(self, shape):
+        self.scale = self.add_weight(shape=shape[1:], initializer="ones")
+
+    def call(self, x):
+        return ops.sqrt(x * self.scale)
+
+
+class Fused(keras.Model):
+    """Has several inputs, takes and makes masks, and holds a layer of the user's."""
+
+    def __init__(self, listed=False):
+        super().__init__()
+        self.listed, self.root = listed, Root()
+        self.embedding = layers.Embedding(9, 2, mask_zero=True)
+        self.pool = layers.GlobalAveragePooling1D()
+        self.dense = layers.Dense(2, kernel_initializer="ones")
+
+    def call(self, inputs, mask=None):
+        x, tokens = inputs if self.listed else (inputs["x"], inputs["tokens"])
+        vectors = self.pool(self.embedding(tokens))
+        return self.dense(ops.concatenate([self.root(x), vectors], axis=-1))
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "float16"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_several_inputs_masks_and_half_precision(policy, listed):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model, tokens = Fused(listed), np.int32([[1, 2], [3, 0]])
+    finally:
+        keras.config.set_dtype_policy(before)
+    x = [X, tokens] if listed else {"x": X, "tokens": tokens}
+    model(x)
+    _, maps = ke.gradients(model, x, [0, 0], **SIGNED)
+    maps = maps[0 if listed else "x"][..., 0]
+    np.testing.assert_allclose(maps, EXPECTED, rtol=1e-3)
+    assert not model._inbound_nodes + model.root._inbound_nodes
+    assert model.dtype_policy.name == policy
+
+
 def test_a_model_that_keras_cannot_trace_keeps_its_derivatives():
     def function(x):
         if isinstance(x, keras.KerasTensor):

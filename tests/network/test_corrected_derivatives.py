@@ -108,6 +108,18 @@ def test_layers_that_merge_several_tensors(merge, lower):
     np.testing.assert_allclose(found[0], expected)
 
 
+@pytest.mark.parametrize("add", [ops.add, lambda *x: layers.Add()(x)])
+def test_each_row_is_added_its_own_value(add):
+    """Keras on TensorFlow adds the column to rows if there are as many as channels."""
+    inputs = keras.Input((2,))
+    square = ops.sum(ops.square(inputs), axis=-1, keepdims=True)
+    model = keras.Model(inputs, add(inputs, square))
+    x = np.float32([[1, 2], [3, 4]])
+    logits, maps = ke.gradients(model, x, [0, 1], **SIGNED)
+    np.testing.assert_allclose(logits[:, 0], [6, 29], rtol=1e-6)
+    np.testing.assert_allclose(maps[..., 0], [[3, 4], [6, 9]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_elementwise_functions_at_their_kinks(name, lower):

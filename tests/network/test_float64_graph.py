@@ -12,8 +12,51 @@ ROUNDS = keras.backend.backend() != "tensorflow"
 
 
 class Own(layers.Layer):
+    """A layer of a user's with layers in a list and in a dictionary."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+        self.inner = [layers.Dense(3), keras.Sequential([layers.Dense(3, "tanh")])]
+        self.named = {"norm": layers.LayerNormalization()}
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(3,), initializer="random_normal")
+        for layer in (*self.inner, *self.named.values()):
+            layer.build((*shape[:-1], 3))
+
     def call(self, x):
-        return ops.cast(ops.cast(x, "float32"), x.dtype)
+        for layer in (*self.inner, *self.named.values()):
+            x = layer(x)
+        return self.function(x) * self.scale
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], 3)
+
+
+def rounded(x):
+    return ops.cast(ops.cast(x, "float32"), x.dtype)
+
+
+def rounded_in_a_loop(x):
+    return ops.while_loop(lambda k, _: k < 2, lambda k, x: (k + 1, rounded(x)), (0, x))[
+        1
+    ]
+
+
+def rounded_out_of_sight(x):
+    import tensorflow as tf
+
+    return tf.ensure_shape(tf.py_function(lambda x: x, [x], x.dtype), x.shape)
+
+
+class Subclassed(keras.Model):
+    def __init__(self, function):
+        super().__init__()
+        self.own, self.dense = [Own(function)], layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(ops.mean(self.own[0](x), axis=(1, 2)))
 
 
 def network(*between):
@@ -51,9 +94,52 @@ def test_the_network_keeps_its_precision(x):
     assert {each.dtype for each in model.weights} == {"float32"}
 
 
-@pytest.mark.parametrize("layer", [Own(), layers.Rescaling(2.0, dtype="float16")])
-def test_layers_that_may_round_keep_the_network_s_precision(layer, x):
+def own_networks(function):
+    subclassed = Subclassed(function)
+    subclassed(np.zeros((1, 6, 5, 3)))
+    return network(layers.Conv2D(3, 1), Own(function)), subclassed
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [layers.Lambda(rounded), layers.Rescaling(2.0, dtype="float16")],
+    ids=["lambda", "half"],
+)
+def test_layers_that_round_keep_the_network_s_precision(layer, x):
     assert ExactNetwork(network(layer), x).dtype == "float32"
+
+
+@pytest.mark.skipif(ROUNDS, reason="Keras rounds to float32")
+@pytest.mark.parametrize("function", [rounded, rounded_in_a_loop, rounded_out_of_sight])
+def test_code_of_the_user_s_that_may_round_keeps_the_precision(function, x):
+    for model in own_networks(function):
+        assert ExactNetwork(model, x).dtype == "float32"
+
+
+@pytest.mark.skipif(ROUNDS, reason="Keras rounds to float32")
+def test_code_of_the_user_s_runs_in_float64(x):
+    def function(x):  # Keras cannot tell its operations.
+        import tensorflow as tf
+
+        return tf.math.softplus(x)
+
+    for model in own_networks(function):
+        exact = ExactNetwork(model, x)
+        assert exact.dtype == "float64"
+        own = ops.convert_to_numpy(model(x))
+        np.testing.assert_allclose(exact.outputs(x), own, rtol=1e-4, atol=1e-5)
+        change = exact.outputs(x.astype("float64") * (1 + 1e-9)) - exact.outputs(x)
+        assert change.all()
+        found = ke.check_gradients(model, x, directions=1)
+        assert (found.agreeing, found.precision) == (1, "float64")
+        assert all(each.error < 1e-6 for each in found.comparisons)
+        assert {each.dtype for each in model.weights} == {"float32"}
+
+
+def test_the_check_says_if_differences_are_less_precise(x):
+    model = keras.Sequential([keras.Input((6, 5, 3)), layers.Lambda(rounded)])
+    found = str(ke.check_gradients(model, x, lambda y: ops.mean(y, (1, 2, 3))))
+    assert found.endswith(" agree (differences in the precision of the model)")
 
 
 @pytest.mark.skipif(ROUNDS, reason="Keras rounds to float32")

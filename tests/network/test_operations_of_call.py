@@ -127,6 +127,39 @@ def test_layers_inside(kind):
         assert len(each._inbound_nodes) <= 1  # Keras' own call, when it was built.
 
 
+def root(x):
+    return ops.sqrt(x)
+
+
+FUNCTIONS = {
+    "lambda": layers.Lambda(root),
+    "activation": layers.Activation(root),
+    "of dense": layers.Dense(1, root, kernel_initializer="ones"),
+    "on frames": layers.TimeDistributed(layers.Lambda(root)),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_of_the_user_s(name):
+    """The slope at 0 is infinite."""
+    maps = maps_of(model_of(FUNCTIONS[name], (2, 1)), np.float32([[[0], [4]]]))
+    np.testing.assert_allclose(maps[0, :, 0], [0, 0.25], rtol=1e-5)
+
+
+class ScaledRoot(layers.Layer):
+    def build(self, shape):
+        self.scale = self.add_weight(shape=shape[1:], initializer="ones")
+
+    def call(self, x):
+        return ops.sqrt(x * self.scale)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float16"])
+def test_half_precision(policy):
+    maps = maps_of(model_of(ScaledRoot(dtype=policy), (2,)), np.float32([[0, 4]]))
+    np.testing.assert_allclose(maps[0, :, 0], [0, 0.25], rtol=1e-2)
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_layers_on_frames(masked):
     """Of vectors of zeros, the derivative of a layer of Keras' is infinite.

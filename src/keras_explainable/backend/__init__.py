@@ -118,6 +118,10 @@ free_memory = _backend.free_memory
 #: (`benchmarks/speed/compare_smoothgrad.py --rows`).
 ROWS_ON_CPU: tuple[int, int] = _backend.ROWS_ON_CPU
 
+#: ``rounds(function, inputs)`` returns whether a function of float64 tensors computes
+#: with less precision in between, or may do so; None where Keras does so anyway.
+rounds: Any = getattr(_backend, "rounds", None)
+
 #: ``is_symbolic(x)`` returns whether ``x`` is being traced and has no value yet.
 is_symbolic = _backend.is_symbolic
 

@@ -159,6 +159,26 @@ def free_memory() -> int | None:
     return None  # TensorFlow reports only the memory in use.
 
 
+#: Operations whose precision a graph does not show.
+OPAQUE = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
+
+
+def rounds(function: Callable[..., Any], inputs: Any) -> bool:
+    # Operations do not mix types: a value in float64 loses digits by a cast only.
+    specs = [tf.TensorSpec(x.shape, x.dtype) for x in inputs]
+    traced = tf.function(function, autograph=False).get_concrete_function(*specs)
+    graph = traced.graph.as_graph_def()
+    nodes = [*graph.node, *(x for f in graph.library.function for x in f.node_def)]
+    return any(x.op in OPAQUE or _is_rounding_cast(x) for x in nodes)
+
+
+def _is_rounding_cast(node: Any) -> bool:
+    if node.op != "Cast":
+        return False
+    source, to = (tf.as_dtype(node.attr[name].type) for name in ("SrcT", "DstT"))
+    return source == tf.float64 and to.is_floating and to.size < source.size
+
+
 def is_symbolic(x: Any) -> bool:
     return tf.is_symbolic_tensor(x)
 

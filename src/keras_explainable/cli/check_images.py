@@ -11,7 +11,7 @@ from keras_explainable.cli.live_progress import LiveProgress
 from keras_explainable.cli.load_model import LoadedModel
 from keras_explainable.cli.printable_text import printable
 from keras_explainable.common import table_format
-from keras_explainable.engine.check_gradients import GradientCheck
+from keras_explainable.engine.check_gradients import GradientCheck, caption_of
 
 
 class Findings(NamedTuple):
@@ -77,7 +77,10 @@ def table(findings: Findings) -> str:
         for name, each in checks.items()
         for row in each.rows
     ]
-    caption = f"{agreeing} of {total} derivatives agree"
+    # "float64" comes before "model".
+    precision = max((each.precision for each in checks.values()), default="float64")
+    kept = {name: None for each in checks.values() for name in each.uncorrected}
+    caption = caption_of(agreeing, total, precision, [*kept])
     return (
         table_format.text(caption, table_format.columns_of(rows)) if rows else caption
     )

@@ -1,5 +1,6 @@
 """``check_gradients``: whether derivatives are what they should be at some inputs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +23,14 @@ class GradientCheck:
 
     Attributes:
         comparisons: One for each input and direction.
+        precision: That of the differences: "float64", or that of the "model".
+        uncorrected: Layers and models that keep the framework's derivatives, as Keras
+            cannot tell their operations; none with ``derivatives="framework"``.
     """
 
     comparisons: tuple[Comparison, ...]
+    precision: str = "model"
+    uncorrected: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -63,8 +69,20 @@ class GradientCheck:
 
     @property
     def _table(self) -> tuple[str, dict[str, list[Any]]]:
-        caption = f"{self.agreeing} of {len(self.comparisons)} derivatives agree"
+        count = len(self.comparisons)
+        caption = caption_of(self.agreeing, count, self.precision, self.uncorrected)
         return caption, table_format.columns_of(self.rows)
+
+
+def caption_of(
+    agreeing: int, total: int, precision: str, uncorrected: Sequence[str]
+) -> str:
+    """Return the line above the table, which says what is less precise or corrected."""
+    exact = precision == "float64"
+    note = "" if exact else " (differences in the precision of the model)"
+    names = ", ".join(uncorrected)
+    kept = f"; with the framework's derivatives in {names}" if names else ""
+    return f"{agreeing} of {total} derivatives agree{note}{kept}"
 
 
 def check_gradients(
@@ -132,4 +150,6 @@ def check_gradients(
             ready, one = network.ready(batch, network.required_rows or 1)
             exact = exact or ExactNetwork(ready, one.inputs)
             found += Probe(ready, exact, one).comparisons(directions, rng)
-    return GradientCheck(tuple(found))
+    precision = "float64" if exact and exact.dtype == "float64" else "model"
+    kept = exact.uncorrected if exact and derivatives == "corrected" else []
+    return GradientCheck(tuple(found), precision, tuple(dict.fromkeys(kept)))

@@ -8,11 +8,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_explainable import backend
 from keras_explainable.common.finite_differences import (
     Differences,
     central_differences,
 )
-from keras_explainable.common.structures import Nested, flatten
+from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.engine.exact_network import ExactNetwork, as_array
 from keras_explainable.engine.faulty_steps import faulty_steps
@@ -21,7 +22,12 @@ from keras_explainable.execution.compilation import call_method
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.network import output_units
 from keras_explainable.network.input_kinds import takes_noise
-from keras_explainable.network.masked_steps import changeable_parts, where_shown
+from keras_explainable.network.layers_of_user import calls_code_of_user
+from keras_explainable.network.masked_steps import (
+    changeable_parts,
+    known_unmasked_steps,
+    where_shown,
+)
 from keras_explainable.types import Model
 
 #: Returns the derivatives by every value of the inputs, with their signs.
@@ -73,8 +79,7 @@ class Probe:
 
     def comparisons(self, count: int, rng: np.random.Generator) -> Iterator[Comparison]:
         """Yield comparisons along random directions, for random mixtures of units."""
-        again = self._outputs(self.batch.inputs)
-        if not np.array_equal(self.outputs, again, equal_nan=True):
+        if not self._repeats():
             yield Comparison(self.batch.position, np.nan, np.nan, np.nan, "stochastic")
             return
         for _ in range(count):
@@ -109,21 +114,46 @@ class Probe:
     def _outputs(self, inputs: Nested) -> np.ndarray:
         return as_array(output_units.forward(self.model, inputs, 1))
 
+    def _repeats(self) -> bool:
+        """Return whether two runs of the network are the same.
+
+        Code of the user's is run operation by operation: what it draws is a constant of
+        compiled functions.
+        """
+        inputs, model = self.batch.inputs, self.model
+        pairs = [(self.outputs, self._outputs(inputs))]
+        if not isinstance(model, keras.Model) or calls_code_of_user(model):
+            with backend.state_kept():
+                first = as_array(output_units.units_of(model, inputs))
+            with backend.state_kept():
+                pairs.append((first, as_array(output_units.units_of(model, inputs))))
+        return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+
     def _moved(self, direction: list[Any], step: float) -> Nested:
         pairs = zip(self.inputs, direction, strict=True)
         parts = [x if v is None else as_array(x) + step * v for x, v in pairs]
         return keras.tree.pack_sequence_as(self.batch.inputs, parts)
 
     def _direction(self, rng: np.random.Generator) -> list[Any]:
-        """Return a direction for each input, of its size; None if it is no quantity."""
-        shown = changeable_parts(self.model, self.batch.inputs)
-        noisy = takes_noise(self.model, self.batch.inputs)
+        """Return a direction for each input, of its size; None if it is no quantity.
+
+        What only chooses, such as a category, stays. A value that is not whole is no
+        category, though: it may be rounded with a derivative of the user's.
+        """
+        given = self.model, self.batch.inputs
+        parts = (
+            changeable_parts(*given),
+            takes_noise(*given),
+            known_unmasked_steps(*given),
+        )
         found = list[Any]()
-        for x, moves, mask in zip(self.inputs, noisy, shown, strict=True):
-            scale = np.sqrt(np.mean(np.square(as_array(x)))) or 1.0
+        for x, changeable, moves, shown in zip(self.inputs, *parts, strict=True):
+            array = as_array(x)
+            scale = np.sqrt(np.mean(np.square(array))) or 1.0
             drawn = scale * rng.normal(size=x.shape).astype("float32")
-            hidden = where_shown(mask, ops.convert_to_tensor(drawn), 0.0)
-            found.append(ops.convert_to_numpy(hidden) if moves else None)
+            chosen = _where(changeable, drawn) if moves else np.zeros_like(drawn)
+            apart = np.where(array % 1, _where(shown, drawn), 0)
+            found.append(np.where(chosen, chosen, apart) if is_float(x) else None)
         return found
 
 
@@ -159,6 +189,12 @@ def _usable(found: Differences, typical: float) -> np.ndarray:
     best, _ = found.best()
     little = found.rounding <= max(TOLERANCE * typical, found.rounding[best])
     return np.flatnonzero(little & (np.arange(len(little)) >= best))
+
+
+def _where(shown: Any, drawn: np.ndarray) -> np.ndarray:
+    """Return values where they are shown, and 0 elsewhere."""
+    tensor = where_shown(shown, ops.convert_to_tensor(drawn), 0.0)
+    return ops.convert_to_numpy(tensor)
 
 
 def _products(

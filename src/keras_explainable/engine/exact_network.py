@@ -18,7 +18,10 @@ from keras_explainable.common.structures import (
 )
 from keras_explainable.inspection.wrapped_model import calls_of, class_name
 from keras_explainable.network import output_units
-from keras_explainable.network.corrected_derivatives import with_corrected_derivatives
+from keras_explainable.network.corrected_derivatives import (
+    uncorrected_layers,
+    with_corrected_derivatives,
+)
 from keras_explainable.network.float64_graph import float64_graph
 from keras_explainable.network.graph import Graph, GraphModel, Step, symbol_like
 from keras_explainable.network.trace_model import inlined, trace
@@ -55,9 +58,9 @@ class ExactGraph:
 class ExactNetwork:
     """A network, and the same network in float64.
 
-    On TensorFlow, Keras' layers compute in float64 with the weights of the network. A
-    network with layers of other origin, which may round in between, and any network on
-    JAX and PyTorch, where Keras rounds sums to float32, computes in its own precision.
+    On TensorFlow, layers compute in float64 with the weights of the network. A network
+    with code that rounds in between, and any network on JAX and PyTorch, where Keras
+    rounds sums to float32, computes in its own precision.
 
     Attributes:
         operations: The operations of the network. If they are not known, the network
@@ -83,6 +86,14 @@ class ExactNetwork:
     def dtype(self) -> str:
         """The precision of the values, "float64" or "float32"."""
         return "float64" if self._exact else "float32"
+
+    @property
+    def uncorrected(self) -> list[str]:
+        """What keeps the framework's derivatives, as its operations are not known."""
+        if self.operations is None:
+            return [self.name]
+        layers = uncorrected_layers(self.operations.graph)
+        return [f"{x.name} ({type(x).__name__})" for x in layers]
 
     def outputs(self, inputs: Nested) -> np.ndarray:
         """Return the outputs (1, units) for arrays of one input."""

@@ -13,8 +13,8 @@ from keras_explainable.inspection.placed_keys import with_placed_keys
 from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network.attention_products import Attention, attentions_of
 from keras_explainable.network.graph import Graph, GraphModel, ids
+from keras_explainable.network.layers_of_user import calls_own_layer
 from keras_explainable.network.opened_attention import with_opened_attention
-from keras_explainable.network.operations_of_call import calls_own_layer
 from keras_explainable.types import Model
 
 #: Names of layers with attention; None for all.

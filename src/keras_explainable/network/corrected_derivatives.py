@@ -21,11 +21,17 @@ from keras_explainable.network.derivative_rules import (
     rule_of,
 )
 from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.layers_of_user import (
+    calls_correctable,
+    calls_function,
+    is_function_of_user,
+    is_of_user,
+    uses_masks,
+)
 from keras_explainable.network.mask_passing import MaskPassing
 from keras_explainable.network.operation_kinds import LINEAR
 from keras_explainable.network.operations_of_call import (
     OwnLayer,
-    calls_own_layer,
     computes_the_same,
     example_operations,
 )
@@ -63,11 +69,37 @@ def with_framework_derivatives(graph: Graph) -> Graph:
     return replace(graph, steps=steps, derivatives="framework")
 
 
+def uncorrected_layers(graph: Graph) -> list[keras.Layer]:
+    """Return the layers of the user's that keep the framework's derivatives.
+
+    Keras cannot tell what they call, or they do not compute the same if it does.
+
+    Args:
+        graph: Graph with corrected derivatives.
+    """
+    found = list[keras.Layer]()
+    for step in graph.steps:
+        if is_of_user(step.operation) or calls_function(step.operation):
+            inner = example_operations(step) if step.is_plain() else None
+            corrected = inner and with_corrected_derivatives(inner)
+            wanting = step.implementation is None and corrected is not inner
+            if corrected is None or wanting:
+                found.append(step.operation)
+            else:
+                found += uncorrected_layers(corrected)
+    return found
+
+
 def _ends_in_corrected(step: Step) -> bool:
     """Return whether it is a layer with weights and a corrected activation."""
     kind = type(operation_on_frames(step.operation))
-    linear = kind in (*LINEAR, layers.EinsumDense)
-    return linear and rule_of(activation_of(step.operation)) is not None
+    activation = activation_of(step.operation)
+    if kind not in (*LINEAR, layers.EinsumDense):
+        return False
+    if kind is type(step.operation) and is_function_of_user(activation):
+        *_, last = split_activation(step)
+        return _corrected(last) is not last
+    return rule_of(activation) is not None
 
 
 def _corrected(step: Step) -> Step:
@@ -83,13 +115,13 @@ def _corrected(step: Step) -> Step:
         return step if same else replace(step, implementation=PerFrame(inner_step))
     if type(step.operation) is layers.TimeDistributed:
         return _corrected_on_frames(step)
-    if calls_own_layer(step):
+    if calls_correctable(step):
         return _corrected_own(step)
     rule = rule_of(function_of(step.operation))
     if rule is None or not applies(rule, step):
         return step
     implementation: Any = partial(_ruled, rule, step.operation)
-    if isinstance(step.operation, layers.Maximum | layers.Minimum):
+    if isinstance(step.operation, layers.Add | layers.Maximum | layers.Minimum):
         return replace(step, implementation=merging(step.operation, rule))
     if getattr(step.operation, "supports_masking", False):
         implementation = MaskPassing(implementation)
@@ -98,8 +130,10 @@ def _corrected(step: Step) -> Step:
 
 def _corrected_on_frames(step: Step) -> Step:
     """Return the step of a TimeDistributed, with a corrected layer."""
-    takes_mask = accepts_parameter(step.operation.layer.call, "mask")
-    if takes_mask or len(step.args) != 1 or {*step.kwargs} - {"mask"}:
+    layer = step.operation.layer
+    takes_mask = accepts_parameter(layer.call, "mask")
+    masked = takes_mask and (not calls_function(layer) or uses_masks(layer))
+    if masked or len(step.args) != 1 or {*step.kwargs} - {"mask"}:
         return step
     [inner] = graph_of_frame(step).steps
     corrected = _corrected(inner)

@@ -181,6 +181,7 @@ _ALL = ("tensorflow", "jax", "torch")
 _RULES: dict[str, tuple[tuple[str, ...], Rule]] = {
     "abs": (("jax",), _absolute),
     "absolute": (("jax",), _absolute),
+    "add": (("tensorflow",), rules_of_two.add),
     "affinetransform": (("tensorflow",), affine_transform.transformed),
     "arctan2": (("tensorflow", "jax"), rules_of_two.arctan2),
     "cbrt": (_ALL, zero_at_zero),
@@ -262,6 +263,8 @@ def applies(rule: Rule, step: Step) -> bool:
     if not plain or not step.reads or not is_float(symbols[0]):
         return False
     shape = step.reads[0].shape
+    if rule is rules_of_two.add:
+        return any(map(_has_one_number, step.reads[1:]))
     if rule is rules_of_two.dot:
         return bool(operation.normalize)
     if rule is _relu_layer:
@@ -276,3 +279,9 @@ def applies(rule: Rule, step: Step) -> bool:
         channels_last = operation.data_format in (None, "channels_last")
         return len(shape) == 5 and channels_last and None not in shape[1:]
     return True
+
+
+def _has_one_number(symbol: Any) -> bool:
+    """Return whether each row of a tensor (B, 1, ...) is one number."""
+    rows, *others = symbol.shape or (1,)
+    return rows is None and bool(others) and {*others} == {1}

@@ -1,28 +1,16 @@
 """A graph that computes in float64 with the weights of a graph in float32."""
 
-from dataclasses import replace
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_explainable import backend
 from keras_explainable.common.structures import Nested, is_float
-from keras_explainable.network.graph import Graph, Step, shallow_copy
-
-#: Modules of layers that compute in the precision that they are told to.
-_KNOWN = ("keras.", "keras_explainable.")
-
-
-class _Float64(keras.DTypePolicy):
-    """Computing in float64 with variables in float32."""
-
-    @property
-    def compute_dtype(self) -> str:
-        return "float64"
-
-    @property
-    def variable_dtype(self) -> str:
-        return "float32"
+from keras_explainable.network.float64_layers import Float64Layers
+from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.layers_of_user import calls_code_of_user
+from keras_explainable.types import Tensor
 
 
 def float64_graph(graph: Graph, inputs: Nested) -> Graph | None:
@@ -33,22 +21,20 @@ def float64_graph(graph: Graph, inputs: Nested) -> Graph | None:
         inputs: Inputs, in the graph's structure, for which to try it.
 
     Returns:
-        The graph. None if a layer is not known to compute in the precision that it is
-        told to, any value is not in float64, or Keras rounds to float32.
+        The graph. None if any value is not in float64, Keras rounds to float32, or the
+        code of the user's rounds, or cannot be looked into.
     """
     if keras.backend.result_type("float64", "float32") != "float64":
         return None  # On JAX and PyTorch, not even two values in float64 remain so.
-    steps = [_copied(step) for step in graph.steps]
-    if None in steps:
-        return None
-    found = replace(graph, steps=tuple(x for x in steps if x is not None))
     try:
+        found = Float64Layers().graph(graph)
         values = found.values(_in_float64(inputs))
+        rounds = any(_rounds(step, values) for step in found.steps)
     except Exception:  # Whatever an operation raises that takes no float64.
         return None
     floats = [x for x in values.values() if is_float(x)]
     same = all(keras.backend.standardize_dtype(x.dtype) == "float64" for x in floats)
-    return found if same else None
+    return found if same and not rounds else None
 
 
 def _in_float64(inputs: Nested) -> Any:
@@ -58,26 +44,15 @@ def _in_float64(inputs: Nested) -> Any:
     )
 
 
-def _copied(step: Step) -> Step | None:
-    """Return a step in float64, with the framework's own values; None if unknown."""
+def _rounds(step: Step, values: dict[int, Any]) -> bool:
+    """Return whether code of the user's rounds in between."""
     if not isinstance(step.operation, keras.Layer):
-        return replace(step, implementation=None)
-    copy = _copied_layer(step.operation)
-    return copy and replace(step, operation=copy, implementation=None)
+        return False
+    if not calls_code_of_user(step.operation):
+        return False  # Layers of Keras' compute in the precision that they are told to.
+    reads = {id(x): values[id(x)] for x in step.reads}
 
+    def run(*read: Tensor) -> list[Tensor]:
+        return [*step.run(dict(zip(reads, read, strict=True))).values()]
 
-def _copied_layer(layer: keras.Layer) -> keras.Layer | None:
-    if not type(layer).__module__.startswith(_KNOWN) or isinstance(layer, keras.Model):
-        return None
-    if type(layer.dtype_policy) is not keras.DTypePolicy:
-        return None  # A map of policies would be changed; quantized layers differ.
-    if layer.compute_dtype != "float32":
-        return None
-    copy = shallow_copy(layer)
-    for name, value in vars(layer).items():
-        if isinstance(value, keras.Layer):
-            copy.__dict__[name] = _copied_layer(value)
-            if copy.__dict__[name] is None:
-                return None
-    copy.dtype_policy = _Float64("float32")
-    return copy
+    return bool(backend.rounds(run, [*reads.values()]))

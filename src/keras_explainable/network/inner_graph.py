@@ -14,7 +14,8 @@ from keras import layers
 from keras_explainable.common.structures import map_structure
 from keras_explainable.network.corrected_derivatives import with_corrected_derivatives
 from keras_explainable.network.graph import Graph, Step, symbol_like
-from keras_explainable.network.operations_of_call import graph_of_call, is_of_user
+from keras_explainable.network.layers_of_user import calls_function, is_of_user
+from keras_explainable.network.operations_of_call import graph_of_call
 from keras_explainable.network.time_distributed import rows_of_frames
 from keras_explainable.network.trace_model import inlined
 
@@ -58,7 +59,7 @@ def _inner_graph(step: Step, args: tuple[Any, ...]) -> InnerGraph | None:
     operation = step.operation
     if type(operation) is layers.TimeDistributed:
         return _graph_of_frames(operation, *args)
-    if not is_of_user(operation) and type(operation) is not layers.Lambda:
+    if not is_of_user(operation) and not calls_function(operation):
         return None
     graph = graph_of_call(operation, args, step.kwargs)
     return None if graph is None else InnerGraph(graph)

@@ -29,10 +29,10 @@ from keras_explainable.network.graph import (
     substituted,
     symbol_like,
 )
+from keras_explainable.network.layers_of_user import is_own_layer
 from keras_explainable.network.mask_passing import starts_mask
 from keras_explainable.network.operations_of_call import (
     graph_of_operations,
-    is_own_layer,
     reads_to_the_same,
 )
 from keras_explainable.network.trace_model import inlined

@@ -19,8 +19,9 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import flatten, is_float, map_structure
 from keras_explainable.execution.compilation import accepts_parameter
-from keras_explainable.network.graph import Graph, Step, symbol_like
+from keras_explainable.network.graph import Graph, Step, shallow_copy, symbol_like
 from keras_explainable.network.layers_of_model import held_layers
+from keras_explainable.network.layers_of_user import calls_correctable
 from keras_explainable.network.trace_model import graph_of, inlined
 from keras_explainable.types import Tensor
 
@@ -28,32 +29,9 @@ from keras_explainable.types import Tensor
 #: number is allowed.
 ROWS = 2
 
-#: Modules of layers that are not the user's.
-_KNOWN = ("keras.", "keras_explainable.")
-
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 _lock = threading.RLock()  # Calls add nodes to the layers inside, which are taken away.
-
-
-def calls_own_layer(step: Step) -> bool:
-    """Return whether a step calls a layer of the user's, with tensors only."""
-    return step.is_plain() and is_own_layer(step.operation)
-
-
-def is_of_user(layer: Any) -> bool:
-    """Return whether it is a layer or model whose class is the user's."""
-    known = type(layer).__module__.startswith(_KNOWN)
-    return isinstance(layer, keras.Layer) and not known
-
-
-def is_own_layer(layer: Any) -> bool:
-    """Return whether it is a layer of the user's that does nothing with masks."""
-    if not is_of_user(layer):
-        return False
-    masks = accepts_parameter(layer.call, "mask")
-    own_masks = type(layer).compute_mask is not keras.Layer.compute_mask
-    return layer.compute_dtype == layer.variable_dtype and not (masks or own_masks)
 
 
 class LastGraph:
@@ -125,7 +103,7 @@ def operations_of_call(
         and PyTorch, for example, take no symbolic tensors.
     """
     graph = graph_of_call(layer, args, options)
-    return None if graph is None else inlined(graph, _inner_graph)
+    return None if graph is None else inlined(graph, partial(_inner_graph, layer))
 
 
 def example_operations(step: Step) -> Graph | None:
@@ -146,7 +124,12 @@ def computes_the_same(step: Step, graph: Graph) -> bool:
         step: Step, which is run on random inputs.
         graph: From ``example_operations``.
     """
-    return _agree(lambda *x: replace(step, args=x).call(), graph, graph.inputs)
+    opened = OwnLayer(step.operation, lambda graph: graph)
+    return _agree(
+        lambda *x: replace(step, args=x).call(),
+        lambda *x: opened(*x, **step.kwargs),
+        graph.inputs,
+    )
 
 
 def reads_to_the_same(step: Step, graph: Graph) -> bool:
@@ -162,13 +145,13 @@ def reads_to_the_same(step: Step, graph: Graph) -> bool:
     def run(*tensors: Tensor) -> Any:
         return [*step.run(dict(zip(reads, tensors, strict=True))).values()]
 
-    return _agree(run, graph, symbols)
+    return _agree(run, lambda *x: graph.run(x), symbols)
 
 
-def _agree(function: Callable[..., Any], graph: Graph, symbols: Any) -> bool:
+def _agree(one: Callable[..., Any], other: Callable[..., Any], symbols: Any) -> bool:
     try:
-        of_layer = _results(function, symbols)
-        of_graph = _results(lambda *x: graph.run(x), symbols)
+        with backend.eagerly():  # A layer inside may be met while compiling.
+            of_layer, of_graph = (_results(each, symbols) for each in (one, other))
     except Exception:  # A layer may refuse these inputs, or they have no derivative.
         return False
     pairs = zip(of_layer, of_graph, strict=True)
@@ -205,11 +188,17 @@ def _with_rows(symbol: Any) -> keras.KerasTensor:
     return keras.KerasTensor((rows or ROWS, *shape), dtype=symbol.dtype)
 
 
-def _inner_graph(step: Step) -> Graph | None:
+def _inner_graph(outer: keras.Layer, step: Step) -> Graph | None:
     inner = graph_of(step)
-    if inner is None and calls_own_layer(step):
+    if inner is None and calls_correctable(step) and _same_types(outer, step.operation):
         return graph_of_call(step.operation, step.args, step.kwargs)
     return inner
+
+
+def _same_types(one: keras.Layer, other: keras.Layer) -> bool:
+    """Return whether inputs and variables are cast alike within both layers."""
+    types = [(x.compute_dtype, x.variable_dtype) for x in (one, other)]
+    return types[0] == types[1]
 
 
 def graph_of_call(
@@ -272,4 +261,16 @@ def _step(node: Any) -> Step:
     arguments = node.arguments
     options = {k: v for k, v in arguments.kwargs.items() if k != "training"}
     outputs = node.outputs[0] if len(node.outputs) == 1 else node.outputs
-    return Step(node.operation, tuple(arguments.args), options, outputs)
+    return Step(_runnable(node.operation), tuple(arguments.args), options, outputs)
+
+
+def _runnable(operation: Any) -> Any:
+    """Return an operation that was made for a symbol, which JAX may refuse to run.
+
+    Keras keeps the axes of ``ops.norm`` in a list, which cannot be hashed.
+    """
+    if not isinstance(getattr(operation, "axis", None), list):
+        return operation
+    copy = shallow_copy(operation)
+    copy.__dict__["axis"] = tuple(operation.axis)
+    return copy

@@ -41,6 +41,15 @@ def logaddexp2(operation: Any, x1: Any, x2: Any) -> Tensor:
     return with_values(operation(x1, x2), formula)
 
 
+def add(operation: Any, x1: Any, x2: Any) -> Tensor:
+    """Each row is given its own value.
+
+    On TensorFlow, Keras 3.15 takes a second tensor (B, 1) for the biases of the first
+    (B, C) if there are as many rows as channels.
+    """
+    return ops.add(x2, x1)
+
+
 def power(operation: Any, x1: Any, x2: Any) -> Tensor:
     """The derivatives of 0 to the power of 0, which is 1 like others, are 0."""
     if not ops.is_tensor(x1):
