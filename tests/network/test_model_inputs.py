@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 
-from keras_explainable.network.model_inputs import as_array
+from keras_explainable.network.dense_arrays import as_array
 
 
 def test_checking_an_array_makes_no_python_object_of_each_number():

@@ -11,8 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common.structures import flatten, map_structure
-from keras_explainable.network.dense_arrays import check_dense
-from keras_explainable.network.model_inputs import as_array
+from keras_explainable.network.dense_arrays import as_array, check_dense
 
 #: ``x`` and ``y``, which may be None.
 Element = tuple[Any, Any]

@@ -30,9 +30,10 @@ from keras_explainable.inspection.wrapped_model import (
     calls_of,
     class_name,
 )
+from keras_explainable.network.dense_arrays import dtype_name
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.layers_of_model import model_state
-from keras_explainable.network.model_inputs import dtype_name, shape_text
+from keras_explainable.network.model_inputs import shape_text
 from keras_explainable.network.trace_model import (
     first_key,
     structure_of_only_output,

@@ -1,13 +1,20 @@
-"""Refuse ragged and sparse tensors, known by what only they have.
+"""Arrays that users give: dense ones of finite, real numbers.
 
-The frameworks would fill them with zeros, so that another input would be explained.
+Ragged and sparse tensors are known by what only they have, and refused: the frameworks
+would fill them with zeros, so that another input would be explained.
 """
 
 from typing import Any
 
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend
+
 
 def check_dense(name: str, x: Any) -> None:
-    """Raise TypeError for a ragged or sparse tensor , or a list of them."""
+    """Raise TypeError for a ragged or sparse tensor, or a list of them."""
     for each in x if isinstance(x, list | tuple) else [x]:
         kind = type(each).__name__
         if _is_ragged(each):
@@ -38,3 +45,80 @@ def _dense(name: str, x: Any) -> str:
     """Return the expression that makes a sparse ``x`` dense."""
     known = [each for each in ("toarray", "to_dense", "todense") if hasattr(x, each)]
     return f"{name}.{known[0]}()" if known else f"tf.sparse.to_dense({name})"
+
+
+def as_array(name: str, x: Any) -> Any:
+    """Return a tensor unchanged, anything else as a NumPy array.
+
+    Raises:
+        TypeError: If it is ragged or sparse, or does not hold real numbers.
+    """
+    check_dense(name, x)
+    if x is None:
+        raise TypeError(
+            f"`{name}` must be an array of real numbers; received None. Inputs of the "
+            "model that are optional must be given, too."
+        )
+    if not ops.is_tensor(x):
+        try:
+            x = np.asarray(x)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(_no_array(name, x, error)) from error
+    only = x.item() if isinstance(x, np.ndarray) and x.shape == () else None
+    if isinstance(only, dict) and only:
+        raise TypeError(_dictionary(name, [*only]))
+    if not dtype_name(x).startswith(("float", "bfloat", "int", "uint", "bool")):
+        raise TypeError(
+            f"`{name}` must be an array of real numbers; received {dtype_name(x)}."
+        )
+    return x
+
+
+def _no_array(name: str, x: Any, error: Exception) -> str:
+    if name == "x" and _is_labelled_batch(x):
+        return (
+            "`x` must be an array of inputs; received a pair, maybe of inputs and "
+            "labels, which are passed as `x, y`."
+        )
+    if hasattr(type(x), "__getitem__") and not isinstance(x, list | tuple | str):
+        return (
+            f"`{name}` must be an array of numbers, or yield batches; received "
+            f"{type(x).__name__}. Pass a loader of its batches, such as "
+            "`torch.utils.data.DataLoader(data, batch_size=32)`."
+        )
+    return f"`{name}` must be an array of numbers; {error}"
+
+
+def _is_labelled_batch(x: Any) -> bool:
+    """Return whether ``x`` is a pair as of a data loader; a list may be of images."""
+    if not isinstance(x, tuple | list) or len(x) != 2:
+        return False
+    return isinstance(x, tuple) or getattr(x[1], "shape", ()) == np.shape(x[0])[:1]
+
+
+def _dictionary(name: str, keys: list[Any]) -> str:
+    hint = f" Units of one of several outputs: `y=ke.targets.output({keys[0]!r})`."
+    return (
+        f"`{name}` must be an array of real numbers; received a dictionary with the "
+        f"keys {keys!r:.60}.{hint if name == 'y' else ''}"
+    )
+
+
+def check_finite(x: Any, name: str = "x") -> None:
+    """Raise ValueError if ``x`` holds NaN or infinite values."""
+    if backend.is_symbolic(x):
+        return
+    finite = ops.all(ops.isfinite(x)) if ops.is_tensor(x) else np.isfinite(x).all()
+    if not finite:
+        raise ValueError(
+            f"`{name}` must be finite; received NaN or infinite values. If the model "
+            "replaces missing values itself, replace them in the same way before, such "
+            "as by `numpy.nan_to_num`."
+        )
+
+
+def dtype_name(x: Any) -> str:
+    """Return the name of the dtype of a tensor or array."""
+    return (
+        keras.backend.standardize_dtype(x.dtype) if ops.is_tensor(x) else x.dtype.name
+    )

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_explainable.network.model_inputs import as_array, check_finite
+from keras_explainable.network.dense_arrays import as_array, check_finite
 from keras_explainable.network.user_form import moved_array
 from keras_explainable.types import Tensor
 

@@ -7,11 +7,10 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, map_structure
+from keras_explainable.network.dense_arrays import as_array, check_finite
 from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.input_kinds import kept_dtype
 from keras_explainable.network.model_inputs import (
-    as_array,
-    check_finite,
     check_lengths,
     check_shape,
     for_each_input,

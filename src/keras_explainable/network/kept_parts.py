@@ -66,6 +66,8 @@ def kept_parts(
         found = tried(step, darkest + rise * _images(shape, steps))
         if found is None or found.shape[1:] != tuple(after):
             return None
+        if not np.isfinite(found).all():  # As of a logarithm.
+            continue
         places = _places(found, steps)
         if any(not np.isnan(each).all() for each in places):
             parts = [WHOLE, *map(_part, places, range(len(shape)), shape)]

@@ -65,6 +65,8 @@ def _of_scaled(step: Step, shape: tuple[int, ...]) -> Moved | None:
     found = tried(step, rows)
     if found is None or found.ndim != rows.ndim or len(found) != len(rows):
         return None
+    if not np.isfinite(found).all():  # As of a logarithm.
+        return None
     zeros, ones, image = found.astype("float64")
     gain = ones - zeros
     if not np.all(np.abs(gain) > 1e-6 * np.abs(ones).max()):

@@ -12,12 +12,13 @@ from keras_explainable import backend
 from keras_explainable.common.structures import Nested, first_of, row_count, take_rows
 from keras_explainable.execution.chunks import padded_chunks
 from keras_explainable.execution.compilation import accepts_parameter, compiled
+from keras_explainable.network.dense_arrays import as_array, dtype_name
 from keras_explainable.network.gather_along_axis import (
     check_entries,
     gather_along_axis,
     shape_of,
 )
-from keras_explainable.network.model_inputs import as_array, dtype_name, shape_text
+from keras_explainable.network.model_inputs import shape_text
 from keras_explainable.network.trace_model import first_key
 from keras_explainable.types import Method, Model, Tensor
 

@@ -23,8 +23,9 @@ from keras_explainable.methods.cams.shown_positions import (
     shown_positions,
 )
 from keras_explainable.network import output_units
+from keras_explainable.network.dense_arrays import dtype_name
 from keras_explainable.network.masked_steps import known_unmasked_steps, where_shown
-from keras_explainable.network.model_inputs import dtype_name, shape_text
+from keras_explainable.network.model_inputs import shape_text
 from keras_explainable.sampling.averaging_loop import MethodCall, looping_method
 from keras_explainable.sampling.noise import PADDING
 from keras_explainable.types import Model, Tensor

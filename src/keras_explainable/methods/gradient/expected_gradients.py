@@ -9,8 +9,8 @@ from keras_explainable.common.structures import take_rows
 from keras_explainable.execution.compilation import describe
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.methods.gradient import input_gradients
+from keras_explainable.network.dense_arrays import as_array, check_finite
 from keras_explainable.network.masked_steps import changeable_parts, where_shown
-from keras_explainable.network.model_inputs import as_array, check_finite
 from keras_explainable.network.user_form import moved_array
 from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling.parameters import Sampling

@@ -19,7 +19,7 @@ from keras_explainable.common.warnings import warn
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.methods.gradient import input_gradients
 from keras_explainable.methods.gradient.input_gradients import SIGNED_GRADIENTS, per_row
-from keras_explainable.network import model_inputs, output_units
+from keras_explainable.network import dense_arrays, model_inputs, output_units
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.masked_steps import changeable_parts, where_shown
 from keras_explainable.network.shown_values import blurred_shown
@@ -134,7 +134,7 @@ def completeness_gap(
     outputs = output_units.forward(model, inputs, rows)
     at_baseline = output_units.forward(model, _baselines(baseline, model, inputs), rows)
     indices = output_units.as_indices(indices, *outputs.shape)
-    arrays = map_structure(partial(model_inputs.as_array, "maps"), maps)
+    arrays = map_structure(partial(dense_arrays.as_array, "maps"), maps)
     total = _total(map_structure(ops.convert_to_tensor, arrays))
     return total - output_units.gather_units(outputs - at_baseline, indices)
 
@@ -181,14 +181,14 @@ def _baseline(
                 f"`baseline` must be a number, images or 'blur'; received {baseline!r}."
             )
         return blurred_shown(inputs, shown[number])
-    given, shape = model_inputs.as_array("baseline", baseline), tuple(inputs.shape[1:])
+    given, shape = dense_arrays.as_array("baseline", baseline), tuple(inputs.shape[1:])
     given = moved_array("baseline", given, number)
     if tuple(given.shape) not in ((), shape):
         raise ValueError(
             f"`baseline` must be a number or have the inputs' shape {shape}; received "
             f"shape {tuple(given.shape)}."
         )
-    model_inputs.check_finite(given, "baseline")
+    dense_arrays.check_finite(given, "baseline")
     given = ops.cast(ops.convert_to_tensor(given), inputs.dtype)
     return ops.broadcast_to(given, inputs.shape)
 
