@@ -104,8 +104,8 @@ class Probe:
         verdict, faults = verdict_on(derivative, found, typical), list[Fault]()
         if verdict == "differs":
             # The smaller the step, the fewer kinks there are in between.
-            best = _usable(found, typical)[-1]
-            step = float(found.steps[best])
+            *_, smallest = [len(found.steps) - 1, *_usable(found, typical)]
+            step = float(found.steps[smallest])
             ends = [self._moved(direction, sign * step) for sign in (1, -1)]
             faults = faulty_steps(self.exact, self.batch.inputs, ends, step, weights)
         numbers = derivative, float(found.values[best]), error
