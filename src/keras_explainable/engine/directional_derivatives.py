@@ -201,7 +201,8 @@ def _products(
     maps: list[Any], direction: list[np.ndarray | None], weights: np.ndarray
 ) -> list[np.ndarray]:
     pairs = zip(maps, direction, strict=True)
-    return [as_array(m) @ weights * v for m, v in pairs if v is not None]
+    with np.errstate(invalid="ignore"):  # Derivatives may be infinite.
+        return [as_array(m) @ weights * v for m, v in pairs if v is not None]
 
 
 def _norm(products: list[np.ndarray]) -> float:
