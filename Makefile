@@ -10,15 +10,12 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/installed-demo
 	$(BIN)/keras-explainable explain --out demo-output
 
-# PyTorch, the quickest, runs every test in all its cases. TensorFlow and JAX run every
-# fourth case of a test with parameters, or all with `make test CASES=all`; JAX leaves out
-# what the other two show.
+# PyTorch, the quickest, runs every test in all its cases; tests/conftest.py says which
+# TensorFlow and JAX run. `make test CASES=all` runs all.
 CASES ?= $(if $(filter torch,$(KERAS_BACKEND)),all,some)
-NOT_ON_JAX := $(if $(filter jax,$(KERAS_BACKEND)), and not not_on_jax)
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cases $(CASES) \
-	  -m "not cross_backend$(NOT_ON_JAX)"
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cases $(CASES) -m "not cross_backend"
 
 test-peers: $(PEERS)/installed
 	KERAS_BACKEND=tensorflow $(PEERS)/bin/python -m pytest tests/peers

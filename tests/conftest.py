@@ -38,10 +38,9 @@ collect_ignore = [] if importlib.util.find_spec("captum") else ["peers"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 
-#: Folders and files marked `not_on_jax`: what does the same on every backend, and what
-#: a rewritten graph computes, in Keras' operations only. JAX compiles the many networks
-#: slowly, and TensorFlow and PyTorch show the same.
-NOT_ON_JAX = (
+#: Folders and files marked `backend_independent`: what does the same on every backend,
+#: and what a rewritten graph computes, in Keras' operations only.
+BACKEND_INDEPENDENT = (
     "benchmarks/",
     "cli/",
     "common/",
@@ -74,9 +73,9 @@ NOT_ON_JAX = (
     "targets/",
 )
 
-#: Of these, files and tests that run on JAX, too: the bundled network, the command, and
-#: what is compared with other packages.
-ALSO_ON_JAX = (
+#: Of these, files and tests that every backend runs: the bundled network, the command,
+#: and what is compared with other packages.
+ON_EVERY_BACKEND = (
     "test_against_scipy.py",
     "test_network.py",
     "test_the_demonstration_prints_the_path_of_the_page",
@@ -84,34 +83,42 @@ ALSO_ON_JAX = (
 )
 
 #: `--cases=some` runs one case in this many of a test with parameters.
-EVERY = 4
+EVERY = 8
 
 
 def pytest_addoption(parser):
-    text = "of a test with parameters, run all cases (default), or every fourth one"
+    text = "run all tests in all cases (default), or what CI runs on a slow backend"
     parser.addoption("--cases", choices=("all", "some"), default="all", help=text)
 
 
 def pytest_collection_modifyitems(config, items):
     for item in items:
         path = item.path.relative_to(Path(__file__).parent).as_posix()
-        also = {item.path.name, item.name} & {*ALSO_ON_JAX}
-        if path.startswith(NOT_ON_JAX) and not also:
-            item.add_marker(pytest.mark.not_on_jax)
+        everywhere = {item.path.name, item.name} & {*ON_EVERY_BACKEND}
+        if path.startswith(BACKEND_INDEPENDENT) and not everywhere:
+            item.add_marker(pytest.mark.backend_independent)
     if config.getoption("cases") == "some":
-        some = _some_cases(items)
-        kept = {*map(id, some)}
-        config.hook.pytest_deselected(items=[i for i in items if id(i) not in kept])
-        items[:] = some
+        some = {*map(id, _some_cases(items, keras.backend.backend() == "jax"))}
+        config.hook.pytest_deselected(items=[i for i in items if id(i) not in some])
+        items[:] = [i for i in items if id(i) in some]
 
 
-def _some_cases(items):
-    """Keep at least one case of each test; other ones on JAX than on TensorFlow."""
-    cases = {}
+def _some_cases(items, on_jax):
+    """Return cases of all tests of the backend, and of some that do not depend on it.
+
+    JAX compiles the many networks slowly. It runs every second test of the backend and
+    none of the others, and other cases than TensorFlow.
+    """
+    tests = {}
     for item in items:
-        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    first = EVERY // 2 if keras.backend.backend() == "jax" else 0
-    return [i for each in cases.values() for i in each[first % len(each) :: EVERY]]
+        tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    alike, others = [], []
+    for cases in tests.values():
+        independent = cases[0].get_closest_marker("backend_independent")
+        (alike if independent else others).append(cases)
+    chosen = others[::2] if on_jax else others + alike[::3]
+    first = EVERY // 2 if on_jax else 0
+    return [i for cases in chosen for i in cases[first % len(cases) :: EVERY]]
 
 
 def _mappings():

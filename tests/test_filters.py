@@ -376,3 +376,14 @@ def test_signed_maps_keep_zero_and_the_largest_value_is_one(x):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     one = np.abs(found).max((1, 2))
     np.testing.assert_array_equal(one, (largest > 0)[:, 0, 0])
+
+
+def test_the_default_dtype_of_keras_makes_no_difference():
+    maps = noise(2, 4, 5, 1)
+    expected = host(filters.normalize(maps))
+    keras.config.set_floatx("float16")
+    try:
+        found = host(filters.normalize(maps))
+    finally:
+        keras.config.set_floatx("float32")
+    np.testing.assert_array_equal(found, expected)

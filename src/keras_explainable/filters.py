@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_explainable.common.precision import widened
 from keras_explainable.types import Tensor
 
 __all__ = [
@@ -94,10 +95,10 @@ def absolute_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
 def signed_normalize(x: Tensor, axis: Axis = SPATIAL) -> Tensor:
     """Return ``x`` rescaled to -1..1, each map by its largest ``|x|``; 0 stays 0."""
     x = _floats(x)
-    size = ops.abs(_widened(x))
+    size = ops.abs(widened(x))
     largest = ops.max(size, axis=_axes(axis, len(x.shape)), keepdims=True)
     unit = _unit_range(size, ops.zeros_like(largest), largest)
-    return ops.cast(ops.sign(_widened(x)) * unit, x.dtype)
+    return ops.cast(ops.sign(widened(x)) * unit, x.dtype)
 
 
 def blur(x: Tensor, sigma: float) -> Tensor:
@@ -154,7 +155,7 @@ def _rescaled(x: Tensor, axis: Axis, upper: Callable[..., Tensor]) -> Tensor:
     """Return ``x`` rescaled from its minimum and ``upper(x, axes)`` to 0 and 1."""
     x = _floats(x)
     axes = _axes(axis, len(x.shape))
-    wide = _widened(x)
+    wide = widened(x)
     low = ops.min(wide, axis=axes, keepdims=True)
     return ops.cast(_unit_range(wide, low, upper(wide, axes)), x.dtype)
 
@@ -167,12 +168,6 @@ def _floats(x: Tensor) -> Tensor:
     if "complex" in dtype:
         raise TypeError(f"`x` must be real; received dtype {dtype}.")
     return x if "float" in dtype else ops.cast(x, "float32")
-
-
-def _widened(x: Tensor) -> Tensor:
-    """Return ``x`` in float32 or float64, as differences and quantiles need."""
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    return x if dtype == "float64" else ops.cast(x, "float32")
 
 
 def _axes(axis: Axis, rank: int) -> tuple[int, ...]:
@@ -196,7 +191,8 @@ def _unit_range(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
     # values in range, and the reciprocals that some backends divide by. A large scale
     # keeps those of small values from being subnormal: most backends round that to 0.
     small = ops.logical_and(ops.abs(low) < 1, ops.abs(high) < 1)
-    scale = ops.cast(ops.where(small, 2.0**60, 2.0**-4), x.dtype)
+    large, little = (ops.convert_to_tensor(2.0**n, x.dtype) for n in (60, -4))
+    scale = ops.where(small, large, little)
     span = high * scale - low * scale
     zero, one = ops.cast(0, x.dtype), ops.cast(1, x.dtype)
     ratio = (x * scale - low * scale) / ops.where(span == 0, one, span)

@@ -6,7 +6,16 @@ from keras_explainable.plotting.label_maps import (
     label_map,
     legend,
 )
+from keras_explainable.plotting.overlays import overlay, save_overlay
 from keras_explainable.plotting.visualize import visualize
 
-__all__ = ["bounding_boxes", "color_labels", "label_map", "legend", "visualize"]
+__all__ = [
+    "bounding_boxes",
+    "color_labels",
+    "label_map",
+    "legend",
+    "overlay",
+    "save_overlay",
+    "visualize",
+]
 __dir__ = __all__.copy

@@ -71,7 +71,7 @@ def test_a_folder_of_pictures(explain, picture, here, manifest, maps):
         assert sum(one["score"] for one in entry["predictions"]) == pytest.approx(1)
         assert maps()[entry["name"][5:6]].shape == (12, 12, 3)
         with Image.open(here / "out" / entry["panel"]) as panel:
-            assert panel.width > 3 * 320
+            assert panel.width > 3 * 256  # Of 320 x 256 pixels each.
     assert facts["seed"] == 4
     assert "3 of 3 images" in err
 

@@ -73,7 +73,7 @@ def test_images_that_the_network_rejects_are_failures(
 
 def test_memory_holds_one_batch(explain, picture, monkeypatch):
     read, most = [], 0
-    load, add = read_images.read, explain_images.Report.add
+    load, add = read_images.read_with_picture, explain_images.Report.add
 
     def counting_load(*arguments):
         nonlocal most
@@ -85,7 +85,7 @@ def test_memory_holds_one_batch(explain, picture, monkeypatch):
         read.pop()
         add(report, *arguments)
 
-    monkeypatch.setattr(read_images, "read", counting_load)
+    monkeypatch.setattr(read_images, "read_with_picture", counting_load)
     monkeypatch.setattr(explain_images.Report, "add", counting_add)
     names = [picture(f"{number}.png", number) for number in range(7)]
     assert explain(*names, "--batch-size", 3)[0] == 0

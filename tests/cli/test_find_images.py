@@ -11,8 +11,8 @@ def test_names_are_relative_to_the_working_directory(here, picture):
     name = picture("trip/cat.png", number=1)
     (source,) = find_images.file_sources([here / name])
     assert source.name == "trip/cat.png"
-    assert source.read(None).shape == (20, 16, 3)
-    assert source.read((5, 7)).shape == (5, 7, 3)
+    assert source.read(None).pixels.shape == (20, 16, 3)
+    assert source.read((5, 7)).pixels.shape == (5, 7, 3)
 
 
 def test_paths_elsewhere_are_shortened(here):
@@ -34,4 +34,4 @@ def test_the_demo_has_bundled_images():
     assert len(found) == 12
     assert found[3].name == f"sample 4 (digit {samples.labels[3]})"
     for source, image in zip(found, samples.images, strict=True):
-        np.testing.assert_array_equal(source.read((96, 96)), image)
+        np.testing.assert_array_equal(source.read((96, 96)).pixels, image)

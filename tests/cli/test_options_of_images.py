@@ -5,12 +5,15 @@ import json
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keras import layers
 from PIL import Image
 
-from keras_explainable.cli import class_names, load_model, read_images
+from keras_explainable.cli import class_names, fit_images, load_model, read_images
 from keras_explainable.cli.settings import LAYER_METHODS, RESIZING
 from keras_explainable.methods import cams
+from keras_explainable.plotting.seen_part import WHOLE, put_back
 
 
 def test_methods_with_a_layer_are_the_class_activation_maps():
@@ -97,6 +100,45 @@ def test_images_are_fitted(tmp_path):
     for how in RESIZING:
         Image.new("RGB", (1, 5000), "white").save(tmp_path / "strip.png")
         assert read_images.read(tmp_path / "strip.png", (4, 4), how).shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize("how", RESIZING)
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.tuples(*2 * [st.integers(40, 160)]), st.tuples(*2 * [st.integers(40, 90)]))
+def test_what_was_fitted_is_put_back_where_it_was(how, sides, size):
+    """The picture is a ramp in each direction, which is known at every pixel."""
+    high, wide = sides
+    down, across = np.mgrid[:high, :wide] * 255 / np.reshape([high, wide], (2, 1, 1))
+    image = Image.fromarray(np.stack([down, across, down], -1).astype("uint8"))
+    inputs = np.asarray(fit_images.fitted(image, size, how)).astype("float32")
+    part = fit_images.seen_part(image, size, how)
+    assert (part.fraction == 1) == (how != "crop" or part == WHOLE)
+    for channel, ramp in enumerate((down, across)):
+        placed = put_back(inputs[..., channel], part, (high, wide))
+        assert np.isfinite(placed).mean() >= part.fraction - 2 / min(sides)
+        # Away from black padding, which smooth resizing mixes in.
+        inside = placed[3:-3, 3:-3], ramp[3:-3, 3:-3]
+        assert np.nanmax(np.abs(inside[0] - inside[1])) < 255 * 2 / min(*sides, *size)
+
+
+def test_the_whole_picture_is_kept_to_be_shown(tmp_path):
+    Image.new("RGB", (1300, 325), "red").save(tmp_path / "a.png")
+    pixels, picture, seen = read_images.read_with_picture(tmp_path / "a.png", (10, 10))
+    assert pixels.shape == (10, 10, 3)
+    assert picture.shape == (128, 512, 3)
+    assert seen == (0.375, 0, 0.625, 1)
+    pixels, picture, seen = read_images.read_with_picture(tmp_path / "a.png")
+    assert (pixels.shape, seen) == ((128, 512, 3), WHOLE)
+
+
+def test_the_part_that_was_seen_is_recorded(explain, picture, manifest, here):
+    assert explain(picture("a.png", size=(20, 40)))[0] == 0
+    (image,) = manifest()["images"]
+    assert image["seen"] == [0.25, 0, 0.75, 1]
+    page = (here / "out" / "index.html").read_text("utf-8")
+    assert "The network saw the framed part (50 %)" in page
+    with Image.open(here / "out" / image["panel"]) as panel:
+        assert panel.width > 3 * panel.height / 2  # Three wide pictures.
 
 
 def test_the_fit_is_recorded(explain, picture, manifest, network, here):

@@ -10,7 +10,7 @@ from keras_explainable.methods.gradient import gradients, smooth_gradients
 from keras_explainable.methods.gradient.smooth_gradients import ESTIMATORS
 from keras_explainable.methods.meta import smooth
 
-pytestmark = pytest.mark.not_on_jax  # No tensor is computed differently.
+pytestmark = pytest.mark.backend_independent  # No tensor is computed differently.
 
 X, Y = images(2), [0, 1]
 

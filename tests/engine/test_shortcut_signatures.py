@@ -13,7 +13,9 @@ from keras_explainable.common.docstring_sections import entries, section
 from keras_explainable.execution.method_checks import is_shortcut
 from keras_explainable.methods.gradient import gradients
 
-pytestmark = pytest.mark.not_on_jax  # The same functions are called in all cases.
+pytestmark = (
+    pytest.mark.backend_independent
+)  # The same functions are called in all cases.
 
 NAMES = [name for name in ke.__all__ if is_shortcut(getattr(ke, name))]
 QUICK = {"rise": {"repetitions": 4}}

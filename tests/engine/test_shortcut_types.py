@@ -10,7 +10,7 @@ import pytest
 
 import keras_explainable as ke
 
-pytestmark = pytest.mark.not_on_jax
+pytestmark = pytest.mark.backend_independent
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tests/support/typed_program.py"

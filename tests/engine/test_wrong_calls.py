@@ -13,7 +13,7 @@ from keras_explainable.methods import cams
 from keras_explainable.methods.gradient import gradients, smooth_gradients
 from keras_explainable.methods.meta import noise_grad, smooth, tta
 
-pytestmark = pytest.mark.not_on_jax  # No tensor is computed differently.
+pytestmark = pytest.mark.backend_independent  # No tensor is computed differently.
 
 X = images(2)
 
@@ -148,6 +148,23 @@ def test_text_is_no_method(model):
 def test_inputs_and_labels_are_no_pair(model):
     with pytest.raises(TypeError, match="which are passed as `x, y`"):
         ke.gradients(model, (X, np.array([0, 1])), verbose=0)
+
+
+class Samples:
+    """A data set of single samples, as PyTorch has them."""
+
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, index):
+        return X[index], int(index)
+
+
+def test_batches_of_loaders_and_data_sets_of_samples(model):
+    with pytest.raises(TypeError, match="which are passed as `x, y`"):
+        ke.gradients(model, [X, np.arange(len(X))], verbose=0)
+    with pytest.raises(TypeError, match=r"received Samples\. Pass a loader"):
+        ke.gradients(model, Samples(), verbose=0)
 
 
 def test_a_dictionary_of_units_is_told_apart(model):

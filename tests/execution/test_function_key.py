@@ -13,7 +13,7 @@ from keras_explainable.execution.function_key import (
 )
 from keras_explainable.methods.gradient import gradients
 
-pytestmark = pytest.mark.not_on_jax  # No tensor is computed differently.
+pytestmark = pytest.mark.backend_independent  # No tensor is computed differently.
 
 UNIT = 1
 

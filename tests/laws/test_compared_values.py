@@ -176,3 +176,19 @@ def test_paths_keep_what_is_hidden(rng):
         model, x, [0, 1], baseline=1.0, n_steps=64, verbose=0
     )
     assert not maps[:, SHOWN:].any()
+
+
+def test_dark_pixels_below_a_threshold_are_no_padding(rng):
+    """An order tells bright from dark; only equality with a number marks padding."""
+    x = np.full((2, 8, 8, 1), -1000.0, "float32")
+    x[:, 2:6, 2:6] = rng.uniform(-200, 300, (2, 4, 4, 1))
+
+    def sigma(prepare):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((8, 8, 1))
+        h = layers.Conv2D(3, 3, activation="tanh")(prepare(inputs) / 500)
+        model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(h)))
+        return ke.smoothgrad(model, x, [0, 1], return_stats=True, **SMOOTH)[2].sigma
+
+    selected = sigma(lambda i: ops.where(i > -500, i, -500.0))
+    np.testing.assert_array_equal(selected, sigma(lambda i: ops.maximum(i, -500.0)))

@@ -39,6 +39,27 @@ def test_integers_that_weight_others_get_no_noise(join, dtype, rng):
     assert not maps[1].any()
 
 
+def test_a_mask_of_a_mean_is_one_where_it_divides(rng):
+    """Its sum, by which the mean is divided, is no quantity either."""
+
+    def model(dtype):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((4, 3)), keras.Input((4,), dtype=dtype)
+        mask = ops.cast(inputs[1], "float32")[..., None]
+        summed = ops.sum(layers.Dense(5, activation="tanh")(inputs[0]) * mask, axis=1)
+        mean = summed / ops.maximum(ops.sum(mask, axis=1), 1e-9)
+        return keras.Model(inputs, layers.Dense(2)(mean))
+
+    x, mask = rng.normal(size=(2, 4, 3)).astype("float32"), np.int32([[1, 1, 0, 0]] * 2)
+    options = {"repetitions": 3, "seed": 0, "verbose": 0, "postprocessing": None}
+    found, expected = (
+        ke.smoothgrad(model(dtype), [x, mask.astype(dtype)], [0, 1], **options)[1]
+        for dtype in ("int32", "bool")
+    )
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5, atol=1e-7)
+    assert not found[1].any()
+
+
 @pytest.mark.parametrize("last", [layers.Dense(2), layers.Concatenate()])
 def test_integers_that_are_numbers_get_noise(last, rng):
     inputs = keras.Input((3,), dtype="int32"), keras.Input((2,))

@@ -320,7 +320,7 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.not_on_jax
+@pytest.mark.backend_independent
 @pytest.mark.parametrize("case", ELSEWHERE)
 def test_masks_of_steps_in_another_order_are_refused(case, rng):
     inputs = keras.Input((6, 3))
@@ -377,7 +377,7 @@ READERS = {
 
 @pytest.mark.filterwarnings("ignore:The (slopes of these layers|noise hardly)")
 @pytest.mark.filterwarnings("ignore:Layer ")
-@pytest.mark.not_on_jax
+@pytest.mark.backend_independent
 @pytest.mark.parametrize("reader", READERS)
 def test_masks_reach_layers_behind_values_that_are_replaced(reader, rng):
     inputs = keras.Input((6, 4))

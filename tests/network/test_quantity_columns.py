@@ -44,3 +44,25 @@ def test_columns_with_derivatives_somewhere_are_quantities(case, rng):
     np.testing.assert_array_equal(
         np.asarray(stats.sigma) > 0, [[False, True, True]] * 2
     )
+
+
+THRESHOLDS = {
+    "above 40": lambda t: ops.relu(t - 40) / 50,
+    "window": lambda t: (ops.clip(t, 40, 400) - 40) / 360,
+    "logarithm": lambda t: ops.log(t - 10),
+}
+
+
+@pytest.mark.parametrize("case", THRESHOLDS)
+def test_thresholds_in_a_lambda_are_those_of_operations(case, rng):
+    keras.utils.set_random_seed(0)
+    inputs, read = keras.Input((3,)), THRESHOLDS[case]
+    body = keras.Sequential([layers.Dense(6, activation="tanh"), layers.Dense(2)])
+    hidden = layers.Lambda(read, output_shape=(3,))
+    models = [keras.Model(inputs, body(step(inputs))) for step in (hidden, read)]
+    x = rng.uniform(45, 100, (2, 3)).astype("float32")
+    options = {"repetitions": 2, "seed": 0, "verbose": 0, "return_stats": True}
+    found, expected = (ke.smoothgrad(m, x, [0, 1], **options)[2] for m in models)
+    np.testing.assert_array_equal(found.sigma, expected.sigma)
+    np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-4, atol=1e-7)
+    assert np.asarray(found.sigma).all()

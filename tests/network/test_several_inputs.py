@@ -297,3 +297,29 @@ def test_the_key_of_a_dictionary_of_one_input(rng):
     np.testing.assert_allclose(found[1], expected[1])
     with pytest.raises(ValueError, match=r"inputs \['q'\]"):
         ke.gradients(model, {"other": x}, verbose=0)
+
+
+def test_nested_structures_of_inputs_are_refused_by_name(rng):
+    p, q, r = (keras.Input((3,), name=name) for name in "pqr")
+    joined = layers.Dense(2)(layers.Concatenate()([p, q, r]))
+    rows = rng.normal(size=(3, 2, 3)).astype("float32")
+    nested = {"z": [rows[0], rows[1]], "r": rows[2]}
+    model = keras.Model({"z": [p, q], "r": r}, joined)
+    with pytest.raises(ValueError, match=r"`keras\.Model\(named, model\.output\)`"):
+        ke.gradients(model, nested, [0, 1], verbose=0)
+    named = keras.Model({x.name: x for x in model.inputs}, model.output)
+    x = dict(zip("pqr", rows, strict=True))
+    logits, _ = ke.gradients(named, x, [[0, 1]] * 2, verbose=0)
+    np.testing.assert_allclose(logits, model.predict(nested, verbose=0), rtol=1e-5)
+
+
+def test_inputs_that_are_left_out_or_have_no_axis(rng):
+    one, two = keras.Input((3,), name="one"), keras.Input((3,), name="two")
+    model = keras.Model({"one": one, "two": two}, layers.Dense(2)(one + two))
+    x = {"one": rng.normal(size=(2, 3)), "two": None}
+    with pytest.raises(TypeError, match=r"received None\. .* must be given, too"):
+        ke.gradients(model, x, [0, 1], verbose=0)
+    number = keras.Input(())
+    model = keras.Model(number, layers.Dense(2)(number[:, None]))
+    with pytest.raises(ValueError, match=r"Use `keras\.Input\(\(1,\)\)`"):
+        ke.gradients(model, np.ones(2), [0, 1], verbose=0)

@@ -8,7 +8,7 @@ from PIL import Image
 import keras_explainable as ke
 from keras_explainable.utils import bounding_boxes, color_labels, label_map, legend
 
-pytestmark = pytest.mark.not_on_jax  # NumPy and SciPy compute everything.
+pytestmark = pytest.mark.backend_independent  # NumPy and SciPy compute everything.
 
 RED, BLUE, NOTHING = (1, 0, 0), (0, 0, 1), (0, 0, 0)
 

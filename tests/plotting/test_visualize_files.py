@@ -12,7 +12,7 @@ from PIL import Image
 from support.example_images import PHOTOS, size_of
 
 from keras_explainable import utils
-from keras_explainable.plotting import visualize
+from keras_explainable.plotting import panels
 
 
 def test_to_buffer_and_to_file_hold_the_same_picture(tmp_path):
@@ -94,7 +94,7 @@ def test_no_figure_is_left_when_drawing_fails(monkeypatch):
     def broken(*args):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(visualize, "_draw_panel", broken)
+    monkeypatch.setattr(panels, "_draw_pixels", broken)
     with pytest.raises(RuntimeError, match="broken"):
         utils.visualize(PHOTOS)
     assert plt.get_fignums() == []

@@ -7,7 +7,19 @@ from PIL import Image
 from support.example_images import MAPS, PHOTOS, RNG
 
 from keras_explainable import filters
-from keras_explainable.plotting import colormaps
+from keras_explainable.plotting import clipping, colormaps
+
+
+def colorize(map_, cmap=None):
+    return colormaps.colorize(clipped(map_), cmap)
+
+
+def overlay(image, map_, alpha=0.75, cmap=None):
+    return colormaps.overlay(image, clipped(map_), alpha, cmap)
+
+
+def clipped(map_):
+    return clipping.clip_highest(colormaps.single_map(map_))
 
 
 def columns(figure):
@@ -28,7 +40,7 @@ def test_the_seed_page(panels, drawn):
     for image, shown in zip(PHOTOS, pixels[:4], strict=True):
         np.testing.assert_array_equal(shown, image)
     for map_, shown in zip([*MAPS, *smoothed], pixels[4:], strict=True):
-        np.testing.assert_array_equal(shown, colormaps.colorize(map_))
+        np.testing.assert_array_equal(shown, colorize(map_))
 
 
 def test_all_kinds_in_one_list(panels):
@@ -49,7 +61,7 @@ def test_all_kinds_in_one_list(panels):
         np.testing.assert_array_equal(shown, PHOTOS[0])
     np.testing.assert_array_equal(pixels[5], colormaps.to_rgb(items[5]))
     for shown in pixels[6:]:
-        np.testing.assert_array_equal(shown, colormaps.colorize(MAPS[0]))
+        np.testing.assert_array_equal(shown, colorize(MAPS[0]))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
@@ -82,7 +94,7 @@ def test_units_are_panels_never_rgb(panels, units, make):
     pixels = panels([PHOTOS[0], maps])
     assert len(pixels) == 1 + units
     for unit, shown in enumerate(pixels[1:]):
-        np.testing.assert_array_equal(shown, colormaps.colorize(maps[..., unit]))
+        np.testing.assert_array_equal(shown, colorize(maps[..., unit]))
 
 
 def test_the_maps_parameter_overrides_the_values(panels):
@@ -120,17 +132,15 @@ def test_grey_8_bit_images_are_not_maps(panels):
 
 def test_color_maps_may_be_chosen(panels):
     _, shown = panels([PHOTOS[0], MAPS[0]], cmap="gray")
-    np.testing.assert_array_equal(shown, colormaps.colorize(MAPS[0], "gray"))
+    np.testing.assert_array_equal(shown, colorize(MAPS[0], "gray"))
     (shown,) = panels([PHOTOS[0]], overlays=[MAPS[0]], overlay_cmap="gray")
-    np.testing.assert_array_equal(
-        shown, colormaps.overlay(PHOTOS[0], MAPS[0], 0.75, "gray")
-    )
+    np.testing.assert_array_equal(shown, overlay(PHOTOS[0], MAPS[0], 0.75, "gray"))
 
 
 def test_overlays(panels):
     pixels = panels(PHOTOS, overlays=MAPS, overlay_alpha=0.3)
     for image, map_, shown in zip(PHOTOS, MAPS, pixels, strict=True):
-        np.testing.assert_array_equal(shown, colormaps.overlay(image, map_, 0.3))
+        np.testing.assert_array_equal(shown, overlay(image, map_, 0.3))
 
 
 def test_overlays_of_some_images_and_of_several_units(panels):
@@ -139,15 +149,13 @@ def test_overlays_of_some_images_and_of_several_units(panels):
     assert len(pixels) == 4
     np.testing.assert_array_equal(pixels[0], PHOTOS[0])
     for unit, shown in enumerate(pixels[1:3]):
-        np.testing.assert_array_equal(
-            shown, colormaps.overlay(PHOTOS[1], units[..., unit])
-        )
-    np.testing.assert_array_equal(pixels[3], colormaps.overlay(PHOTOS[2], MAPS[2]))
+        np.testing.assert_array_equal(shown, overlay(PHOTOS[1], units[..., unit]))
+    np.testing.assert_array_equal(pixels[3], overlay(PHOTOS[2], MAPS[2]))
 
 
 def test_one_overlay_for_one_image(panels):
     (shown,) = panels(PHOTOS[0], overlays=MAPS[0])
-    np.testing.assert_array_equal(shown, colormaps.overlay(PHOTOS[0], MAPS[0]))
+    np.testing.assert_array_equal(shown, overlay(PHOTOS[0], MAPS[0]))
 
 
 def test_titles_are_shown_as_they_are(panels, drawn):

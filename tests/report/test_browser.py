@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from keras_explainable.plotting import colormaps
-from keras_explainable.report import image_card
+from keras_explainable.plotting.seen_part import SeenPart
+from keras_explainable.report import image_card, page_files
 from keras_explainable.report.explanation_records import Noise, Prediction
 from keras_explainable.report.report_writer import Report
 
@@ -57,7 +58,9 @@ def opened(browser):
         context.close()
     assert messages == []
     assert {url.split(":")[0] for url in requests} <= {"file", "data"}
-    assert sum(url.startswith("file") for url in requests) == len(contexts)
+    assert sum(url.endswith(".html") for url in requests) == len(contexts)
+    others = [url for url in requests if url.startswith("file")]
+    assert all(url.endswith(".html") or "/pictures/" in url for url in others)
 
 
 @pytest.fixture
@@ -157,6 +160,32 @@ def test_maps_have_the_chosen_colours(written, explanation, opened, name):
     np.testing.assert_allclose(cells, colormaps.colorize(clipped, cmap), atol=9)
 
 
+@pytest.mark.parametrize("cropped", [True, False])
+def test_maps_lie_where_the_network_saw_the_picture(
+    written, explanation, opened, cropped
+):
+    """A network saw the middle of a picture, or all of it with padding beside it."""
+    maps = np.zeros((4, 4, 1), "float32")
+    maps[1, 2] = 1
+    picture = np.full((40, 80 if cropped else 20, 3), 120, "uint8")
+    seen = SeenPart(0.25, 0, 0.75, 1) if cropped else SeenPart(-0.5, 0, 1.5, 1)
+    made = explanation(size=(4, 4), maps=maps, picture=picture, seen=seen)
+    page = opened(written(made))
+    shown = pixels(page.locator(".map [role=img]"))
+    high, wide = shown.shape[:2]
+    yellow = (shown[..., 0] > 200) & (shown[..., 2] < 200)  # Not the page's white.
+    rows, columns = np.nonzero(yellow)
+    place = 0.25 + 0.5 * 2.5 / 4 if cropped else -0.5 + 2 * 2.5 / 4
+    centre = rows.mean() / high, columns.mean() / wide
+    np.testing.assert_allclose(centre, (1.5 / 4, place), atol=0.03)
+    image = pixels(page.locator(".image [role=img]"))
+    outside, inside = image[high // 2, wide // 10], image[high // 2, wide // 2]
+    np.testing.assert_allclose(inside, 120, atol=2)
+    np.testing.assert_allclose(outside, 42 if cropped else 120, atol=3)
+    if cropped:
+        np.testing.assert_allclose(shown[high // 2, wide // 10], 128, atol=2)
+
+
 def test_signed_maps_can_be_shown_as_magnitudes(written, explanation, opened):
     maps = np.array([[-1, -1, 0, 0, 1, 1]] * 4, "float32")[..., None]
     page = opened(written(explanation(maps=maps), methods=("occlusion",)))
@@ -219,6 +248,15 @@ def test_controls_and_pictures_have_names_for_screen_readers(three, opened):
     assert page.get_by_role("slider", name="Overlay").is_visible()
     found = page.get_by_role("img", name="SmoothGrad map of a.png for tabby")
     assert found.count() == 1
+
+
+def test_pictures_beside_the_page_are_shown(written, explanation, opened, monkeypatch):
+    monkeypatch.setattr(page_files, "MOST_WITHIN", 1)
+    page = opened(written(explanation("a b.png"), explanation("ü.png")))
+    for number in (0, 1):
+        image = pixels(page.locator(".image [role=img]").nth(number))
+        np.testing.assert_allclose(image[20:-20, 20:-20].mean((0, 1)), [200, 0, 0])
+        assert pixels(page.locator(".map [role=img]").nth(number)).max() > 200
 
 
 @pytest.fixture

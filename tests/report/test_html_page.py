@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from keras_explainable.plotting import colormaps
+from keras_explainable.plotting.seen_part import SeenPart
 from keras_explainable.report import html_page, page_colormaps
 from keras_explainable.report.explanation_records import Noise, Prediction
 from keras_explainable.report.image_card import card
@@ -104,7 +105,7 @@ def test_a_card_shows_image_map_and_overlay(summary, explanation):
     made = explanation(name="cat.jpg", classes=("tabby",))
     reader = read(summary, card(made, "cat"))
     assert reader.images == [
-        "cat.jpg, as the network received it",
+        "cat.jpg",
         "SmoothGrad map of cat.jpg for tabby",
         "SmoothGrad map for tabby overlaid on cat.jpg",
     ]
@@ -116,6 +117,28 @@ def test_a_card_shows_image_map_and_overlay(summary, explanation):
     assert article["style"].startswith("--ratio:6/4;")
     assert "75.0 %" in reader.text
     assert "Noise level" in reader.text
+
+
+def test_a_card_shows_the_whole_picture_and_says_what_was_seen(summary, explanation):
+    picture = np.full((4, 12, 3), 90, "uint8")
+    seen = SeenPart(0.25, 0, 0.75, 1)
+    reader = read(summary, card(explanation(picture=picture, seen=seen), "cat"))
+    assert reader.images[0] == "cat.jpg; the network saw the framed part (50 %)"
+    assert "The network saw the framed part (50 %); the rest was cropped" in reader.text
+    np.testing.assert_array_equal(decoded(reader.pictures[0]), picture)
+    [article] = [attributes for tag, attributes in reader.tags if tag == "article"]
+    place = "--ratio:12/4;--left:25%;--top:0%;--width:50%;--height:100%;"
+    assert article["style"].startswith(place)
+    assert article["class"] == "crisp part"
+
+
+def test_a_padded_picture_was_seen_as_a_whole(summary, explanation):
+    seen = SeenPart(0, -0.5, 1, 1.5)
+    reader = read(summary, card(explanation(seen=seen), "cat"))
+    assert "cropped" not in reader.text
+    [article] = [attributes for tag, attributes in reader.tags if tag == "article"]
+    assert "--top:-50%;--width:100%;--height:200%;" in article["style"]
+    assert article["class"] == "crisp"
 
 
 def test_a_card_has_a_row_for_each_class(summary, explanation):
@@ -140,7 +163,9 @@ def test_scores_other_than_probabilities_have_no_bar(summary, explanation):
     made = explanation(explained=age, predictions=age)
     reader = read(summary, card(made, "a"))
     assert "-4.5" in reader.text
-    assert not any("width" in (a.get("style") or "") for _, a in reader.tags)
+    assert not any("--share" in (a.get("style") or "") for _, a in reader.tags)
+    reader = read(summary, card(explanation(), "a"))
+    assert any(a.get("style") == "--share:75.0%" for _, a in reader.tags)
 
 
 def test_the_uncertainty_of_a_map(summary, explanation):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from keras_explainable.plotting import colormaps
+from keras_explainable.plotting.seen_part import SeenPart
 from keras_explainable.report import panel_image
 
 
@@ -33,6 +34,43 @@ def test_a_map_of_zeros_is_dark(explanation):
     _, map_, overlay = tiles(explanation(maps=np.zeros((4, 6, 1), "float32")))
     assert map_.max() < 10
     assert np.isfinite(overlay).all()
+
+
+def test_the_map_lies_where_the_network_saw_the_picture(explanation):
+    """The middle third of a wide picture is seen; its map has one bright point."""
+    picture = np.full((60, 180, 3), 100, "uint8")
+    values = np.zeros((30, 30), "float32")
+    values[6, 21] = 1
+    image, map_, overlay = panel_image.tiles(
+        picture, values, SeenPart(1 / 3, 0, 2 / 3, 1)
+    )
+    assert (map_[:, :60] == colormaps.MISSING).all()
+    assert (map_[:, 120:] == colormaps.MISSING).all()
+    brightness = map_[:, 60:120].astype(int).sum(axis=-1)
+    bright = np.argwhere(brightness > 0.9 * brightness.max())
+    np.testing.assert_allclose(bright.mean(axis=0), [12.5, 42.5])
+    assert np.ptp(overlay[12, 102]) > 50 > np.ptp(overlay[40, 80]) == 0
+    assert (image[:, 62:118] == 100)[2:-2].all()
+    assert (image[:, :60] == 35).all()  # darkened
+    assert (image[:, 60] == 255).all()  # the frame
+    assert overlay[:, :60].max() < 35
+
+
+def test_a_picture_smaller_than_the_map_keeps_the_details_of_the_map():
+    values = np.zeros((24, 36), "float32")
+    values[::2] = 1
+    image, map_, _ = panel_image.tiles(np.zeros((4, 6, 3), "uint8"), values)
+    assert image.shape == map_.shape == (24, 36, 3)
+    np.testing.assert_array_equal(map_, colormaps.colorize(values))
+
+
+def test_captions_say_that_a_part_was_not_seen(explanation):
+    whole = panel_image.panel(explanation())
+    part = panel_image.panel(explanation(seen=SeenPart(0.2, 0, 0.8, 1)))
+    assert part.size == whole.size
+    assert explanation().part_text == ""
+    part = explanation(seen=SeenPart(0.2, 0, 0.8, 1)).part_text
+    assert part == "the network saw the framed part (60 %)"
 
 
 @pytest.mark.parametrize(

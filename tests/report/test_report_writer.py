@@ -46,6 +46,7 @@ def test_the_manifest_holds_all_facts(folder, run, explanation):
         {
             "name": "cat.jpg",
             "panel": "panels/cat.png",
+            "seen": [0, 0, 1, 1],
             "explained": [0, 1],
             "predictions": [
                 {"unit": 0, "label": "tabby", "score": 0.75, "probability": True},

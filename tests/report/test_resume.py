@@ -35,6 +35,7 @@ def test_results_belong_to_one_image_of_one_name(unfinished):
     assert unfinished.entry("dog", "cat.jpg", IMAGE) is None
     assert unfinished.entry("cat", "cat.jpg", IMAGE + 1) is None
     assert unfinished.entry("cat", "cat.jpg", IMAGE.reshape(1, 4, 3)) is None
+    assert unfinished.entry("cat", "cat.jpg", IMAGE, picture=IMAGE) is None
 
 
 def test_every_damaged_byte_is_detected_or_harmless(unfinished):

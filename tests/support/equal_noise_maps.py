@@ -1,6 +1,6 @@
 """Write SmoothGrad maps made with NumPy's noise, the same on every backend.
 
-python equal_noise_maps.py REALDATA NETWORK DTYPE REPETITIONS OUT.npy
+python equal_noise_maps.py REALDATA REPETITIONS FOLDER NETWORK:DTYPE...
 """
 
 import sys
@@ -21,31 +21,40 @@ def numpy_copies(inputs, sigma, keys, image, **_):
     return np.stack(rows).astype(inputs.dtype)
 
 
-def main(realdata, network, dtype, repetitions, out):
-    sys.path.insert(0, realdata)
+def maps_of(realdata, network, dtype, repetitions):
+    """Return the maps of the classes that a network predicts for two photos."""
     import build_model
     import keras
 
     import keras_explainable as ke
-    from keras_explainable.sampling import noise
 
     keras.config.set_floatx(dtype)
-    noise.noisy_copies = numpy_copies
-    photos = [Path(realdata, "photos", name) for name in PHOTOS]
-    rgb = np.stack([build_model.load_rgb(photo, network) for photo in photos])
-    x, model = build_model.preprocess(rgb, network), build_model.build(network)
-    units = model.predict(x, verbose=0).argmax(axis=1)
-    _, maps = ke.smoothgrad(
+    rgb = [
+        build_model.load_rgb(Path(realdata, "photos", name), network) for name in PHOTOS
+    ]
+    x = build_model.preprocess(np.stack(rgb), network)
+    model = build_model.build(network)
+    return ke.smoothgrad(
         model,
         x,
-        units,
-        repetitions=int(repetitions),
+        model.predict(x, verbose=0).argmax(axis=1),
+        repetitions=repetitions,
         noise_level=0.1,
         batch_size=8,
         postprocessing=None,
         verbose=0,
-    )
-    np.save(out, maps)
+    )[1]
+
+
+def main(realdata, repetitions, folder, *cases):
+    from keras_explainable.sampling import noise
+
+    sys.path.insert(0, realdata)
+    noise.noisy_copies = numpy_copies
+    for case in cases:
+        network, dtype = case.split(":")
+        maps = maps_of(realdata, network, dtype, int(repetitions))
+        np.save(Path(folder, f"{network}_{dtype}.npy"), maps)
 
 
 if __name__ == "__main__":

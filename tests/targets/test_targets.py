@@ -423,3 +423,15 @@ def test_a_layer_called_twice_asks_which_call(x):
     both = keras.Model([a, b], ends)
     with pytest.raises(ValueError, match=r"outputs \[0, 1\]; received 'tower'"):
         explained(both, [x, x], targets.output("tower"))
+
+
+def test_losses_of_half_precision_do_not_overflow(rng):
+    """Keras computes its losses in float32, too: squares of 255 are beyond float16."""
+    inputs = keras.Input((8, 8, 3))
+    picture = layers.Conv2D(3, 3, padding="same", dtype="mixed_float16")(inputs)
+    model = keras.Model(inputs, picture)
+    model.compile(loss="mse")
+    x = rng.uniform(0, 255, (2, 8, 8, 3)).astype("float32")
+    expected = [model.evaluate(one[None], one[None], verbose=0) for one in x]
+    values, _ = ke.gradients(model, x, ke.targets.reconstruction(), verbose=0)
+    np.testing.assert_allclose(values[:, 0], expected, rtol=2e-3)

@@ -56,7 +56,7 @@ def check(
     with contextlib.suppress(KeyboardInterrupt), progress:
         for source in sources:
             try:
-                inputs = loaded.prepare(source.read(loaded.size)[None])
+                inputs = loaded.prepare(source.read(loaded.size).pixels[None])
             except ValueError as error:
                 console.print_message(f"{source.name} {printable(str(error))}", "red")
                 findings.failures.append(source.name)

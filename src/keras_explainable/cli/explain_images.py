@@ -12,7 +12,7 @@ from keras_explainable.cli.find_images import ImageSource
 from keras_explainable.cli.live_progress import LiveProgress
 from keras_explainable.cli.predictions import Units, predict
 from keras_explainable.cli.printable_text import printable
-from keras_explainable.cli.read_images import Floats, Pixels
+from keras_explainable.cli.read_images import Floats, Pixels, ReadImage
 from keras_explainable.cli.run import Job
 from keras_explainable.cli.settings import LAYER_METHODS, NOISE_METHODS, Settings
 from keras_explainable.report.explanation_records import Explanation, Maps, Noise
@@ -26,7 +26,12 @@ class _Image(NamedTuple):
 
     key: str
     name: str
-    pixels: Pixels
+    read: ReadImage
+
+    @property
+    def pixels(self) -> Pixels:
+        """What the network receives, before preprocessing."""
+        return self.read.pixels
 
 
 def explain(job: Job, report: Report, progress: LiveProgress) -> None:
@@ -57,7 +62,7 @@ def _read_batch(
         except ValueError as error:
             report.fail(source.name, printable(str(error)))
             continue
-        if not report.resumes(*image):
+        if not report.resumes(key, source.name, image.pixels, image.read.picture):
             yield image
 
 
@@ -90,6 +95,8 @@ def _explanations(
         Explanation(
             name=image.name,
             image=image.pixels,
+            picture=image.read.picture,
+            seen=image.read.seen,
             explained=predictions.of_units(number, y[number]),
             predictions=predictions.top(number, _TOP_PREDICTIONS),
             maps=tuple(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from keras_explainable.cli import read_images
 from keras_explainable.cli.printable_text import printable
 
-_Read = Callable[[tuple[int, int] | None], read_images.Pixels]
+_Read = Callable[[tuple[int, int] | None], read_images.ReadImage]
 
 
 class ImageSource(NamedTuple):
@@ -16,7 +16,7 @@ class ImageSource(NamedTuple):
 
     Attributes:
         name: The display name.
-        read: A function from a (height, width) to uint8 RGB (height, width, 3).
+        read: A function from a (height, width) to the image in this size.
     """
 
     name: str
@@ -29,7 +29,7 @@ def file_sources(
     """Return the images in files, which are resized as ``read_images.read`` does."""
 
     def reader(path: pathlib.Path) -> _Read:
-        return lambda size: read_images.read(path, size, resizing)
+        return lambda size: read_images.read_with_picture(path, size, resizing)
 
     return [ImageSource(display_name(path), reader(path)) for path in paths]
 
@@ -42,7 +42,8 @@ def demo_sources() -> list[ImageSource]:
 
     def source(number: int) -> ImageSource:
         name = f"sample {number + 1} (digit {samples.labels[number]})"
-        return ImageSource(name, lambda size: samples.images[number])
+        image = samples.images[number]
+        return ImageSource(name, lambda size: read_images.ReadImage(image, image))
 
     return [source(number) for number in range(len(samples.images))]
 

@@ -10,11 +10,14 @@ import stat
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+
+from keras_explainable.cli import fit_images, upright_rgb
+from keras_explainable.plotting.seen_part import WHOLE, SeenPart
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -25,29 +28,15 @@ SUFFIXES = (
     *(".png", ".ppm", ".tif", ".tiff", ".webp"),
 )
 
-#: Longest side in pixels, for models that take images of any size.
-LONGEST_SIDE = 512
+#: Longest side in pixels of the pictures that a report shows. A report has some hundred
+#: of them, and a page shows them about 300 pixels wide, which is 600 on fine screens.
+LONGEST_SHOWN = 512
 
 # Channel means and standard deviations of ImageNet, as published with the models that
 # use them: RGB in 0..1 for `torch`, BGR in 0..255 for `caffe`.
 _TORCH_MEAN = np.array([0.485, 0.456, 0.406], "float32")
 _TORCH_STD = np.array([0.229, 0.224, 0.225], "float32")
 _CAFFE_MEAN = np.array([103.939, 116.779, 123.68], "float32")
-
-# The operation that turns an image with an EXIF orientation upright.
-_TRANSPOSITIONS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-_DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # more than 8 bits
-
-_STRIP_PIXELS = 1 << 20  # whose colours are converted at once
 
 #: Functions from float32 RGB in 0..255, (..., 3), to the range of a model's input.
 PREPROCESSING: dict[str, Callable[[Floats], Floats]] = {
@@ -57,6 +46,20 @@ PREPROCESSING: dict[str, Callable[[Floats], Floats]] = {
     "torch": lambda x: (x / np.float32(255) - _TORCH_MEAN) / _TORCH_STD,
     "caffe": lambda x: x[..., ::-1] - _CAFFE_MEAN,
 }
+
+
+class ReadImage(NamedTuple):
+    """An image that was read.
+
+    Attributes:
+        pixels: What the model receives, before preprocessing: uint8 RGB (H, W, 3).
+        picture: The whole picture, uint8 RGB, with sides of at most ``LONGEST_SHOWN``.
+        seen: The part of the picture that ``pixels`` shows.
+    """
+
+    pixels: Pixels
+    picture: Pixels
+    seen: SeenPart = WHOLE
 
 
 def find(
@@ -93,7 +96,7 @@ def read(
     Args:
         path: A file in any format that Pillow decodes itself.
         size: (height, width) in pixels; ``None`` keeps the image's own size, scaled
-            down if a side is longer than ``LONGEST_SIDE``.
+            down if a side is longer than 512 pixels.
         resizing: "crop" resizes the shorter side to fit and crops the longer one at the
             centre; "pad" resizes the longer side and adds black borders; "stretch"
             resizes both sides to fit.
@@ -107,7 +110,22 @@ def read(
             starts with the file's name.
     """
     with _opened(path) as file:
-        return _pixels(file, size, resizing)
+        return np.array(fit_images.fitted(_upright_rgb(file), size, resizing))
+
+
+def read_with_picture(
+    path: str | os.PathLike[str],
+    size: tuple[int, int] | None = None,
+    resizing: str = "crop",
+) -> ReadImage:
+    """Return an image as ``read`` does, together with the whole picture to show."""
+    with _opened(path) as file:
+        image = _upright_rgb(file)
+        return ReadImage(
+            np.array(fit_images.fitted(image, size, resizing)),
+            np.array(fit_images.shrunk(image, LONGEST_SHOWN)),
+            fit_images.seen_part(image, size, resizing),
+        )
 
 
 def check(path: str | os.PathLike[str]) -> None:
@@ -230,79 +248,12 @@ def _image(file: BinaryIO) -> Image.Image:
     return image
 
 
-def _pixels(file: BinaryIO, size: tuple[int, int] | None, resizing: str) -> Pixels:
-    """Return the pixels of an open file, with at most two full copies in memory."""
+def _upright_rgb(file: BinaryIO) -> Image.Image:
+    """Return the image of an open file, with at most two full copies in memory."""
     image = _image(file)
     image.load()
-    image = _to_upright(image)
-    image = _to_rgb(image)
-    return np.array(_resized(image, size, resizing))
-
-
-def _to_upright(image: Image.Image) -> Image.Image:
-    # Not `ImageOps.exif_transpose`, which rewrites the EXIF and fails if it is damaged.
-    turn = _TRANSPOSITIONS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    return image if turn is None else image.transpose(turn)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("the range of its floating-point pixels is unknown")
-    if image.mode == "RGB" and not image.has_transparency_data:
-        return image
-    converted = Image.new("RGB", image.size)
-    # In strips, for the intermediate results take several times the memory.
-    rows = max(1, _STRIP_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        strip = image.crop((0, top, image.width, bottom))
-        converted.paste(_strip_to_rgb(strip), (0, top))
-    return converted
-
-
-def _strip_to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in _DEEP_MODES:
-        image = _to_8_bits(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        background = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(background, image)
-    return image.convert("RGB")
-
-
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    # 65535 / 257 is exactly 255. Pillow often opens 16-bit greys as a 32-bit "I".
-    values = np.clip(np.asarray(image).astype("float64"), 0, 65535)
-    return Image.fromarray(np.rint(values / 257).astype("uint8"))
-
-
-def _resized(
-    image: Image.Image, size: tuple[int, int] | None, resizing: str
-) -> Image.Image:
-    if size is None:
-        return _scaled(image, min(1, LONGEST_SIDE / max(image.size)))
-    if resizing == "stretch":
-        return image.resize(size[::-1], Image.Resampling.BILINEAR)
-    if resizing == "pad":
-        return _padded(image, size)
-    # `fit` crops first, to fractions of a pixel, and then resizes: the result is
-    # the same, without a huge intermediate image for a strip of 1 x 5000 pixels.
-    return ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
-
-
-def _padded(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    height, width = size
-    inner = _scaled(image, min(width / image.width, height / image.height))
-    canvas = Image.new("RGB", (width, height))
-    canvas.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
-    return canvas
-
-
-def _scaled(image: Image.Image, scale: float) -> Image.Image:
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    if (width, height) == image.size:
-        return image
-    return image.resize((width, height), Image.Resampling.BILINEAR)
+    image = upright_rgb.upright(image)
+    return upright_rgb.rgb(image)
 
 
 def _luma(rgb: Floats) -> Floats:

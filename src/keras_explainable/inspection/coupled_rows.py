@@ -11,7 +11,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import map_structure
 from keras_explainable.common.warnings import warn
-from keras_explainable.network.quantity_columns import example_shape
+from keras_explainable.network.ignored_fractions import example_shape
 
 
 def warn_of_coupled_rows(function: Callable[[Any], Any], outputs: Any) -> None:

@@ -22,6 +22,9 @@ from keras_explainable.types import Tensor
 _EQUAL = {"Equal", "NotEqual"}
 _ORDER = {"Greater", "GreaterEqual", "Less", "LessEqual"}
 
+#: Sequences (B, steps, features) have three. In images, order tells bright from dark.
+_MOST_AXES = 3
+
 #: Operations between an input and a comparison that tells padding from values.
 _BETWEEN = MOVES | ELEMENTWISE | _EQUAL | _ORDER
 _BETWEEN |= {
@@ -110,6 +113,8 @@ def _comparisons(
     symbol = flatten(graph.inputs)[sources[0]]
     shape, found = tuple(symbol.shape), tuple(step.outputs.shape)
     names = [*map(_name, graph.between(symbol, step.outputs))]
+    if len(shape) > _MOST_AXES and _ORDER & {*names}:
+        return
     if found == shape and {*names[:-1]} <= MOVES and _number_of(step) is not None:
         yield _Comparison(sources[0], step)
     elif found in _of_positions(shape) and {*names} <= _BETWEEN:

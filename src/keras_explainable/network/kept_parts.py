@@ -1,6 +1,6 @@
 """The part of its input that a step shows, such as a crop, found by trying it.
 
-The step is run on images that rise along one axis, as well as on zeros and on ones.
+The step is run on images that rise along one axis, as well as on two constant ones.
 What it makes of a rising image tells for each position of its output where that comes
 from, whether the step cuts, pads, resizes or scales, or does several of these.
 """
@@ -20,6 +20,14 @@ _CHANGING = {
     "GetItem", "Pad", "PadImages", "Pipeline", "Resize", "Resizing", "Slice", "Split",
     "Take", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
 }  # fmt: skip
+
+#: The darkest value of rising images, and by how much they rise: so little that any
+#: smooth function of the values is linear there, at several places, as clipping may
+#: make the others constant.
+_IMAGES = ((0.5, 0.002), (100.0, 0.4), (-500.0, 2.0))
+
+#: Likewise where numbers of less precision, or integers, could not rise so little.
+_COARSE_IMAGES = ((0.0, 1.0),)
 
 #: How far, in positions, the values of a line may differ in where they come from.
 _SPREAD = 1.0
@@ -51,24 +59,39 @@ def kept_parts(
     """
     if not is_to_be_tried(step, _CHANGING) or len(shape) != len(after):
         return None
-    floats = is_float(step.reads[0])  # Integers rise by 1, floats up to 1.
+    floats = is_float(step.reads[0])  # Integers rise by 1, floats up to a limit.
     steps = [1 / size if floats else 1.0 for size in shape]
-    found = tried(step, _images(shape, steps))
-    if found is None or found.shape[1:] != tuple(after):
-        return None
+    fine = step.reads[0].dtype in ("float32", "float64")
+    for darkest, rise in _IMAGES if fine else _COARSE_IMAGES:
+        found = tried(step, darkest + rise * _images(shape, steps))
+        if found is None or found.shape[1:] != tuple(after):
+            return None
+        places = _places(found, steps)
+        if any(not np.isnan(each).all() for each in places):
+            parts = [WHOLE, *map(_part, places, range(len(shape)), shape)]
+            return None if {*parts} == {WHOLE} else parts
+    return None
+
+
+def _places(found: np.ndarray, steps: Sequence[float]) -> list[np.ndarray]:
+    """Return for each axis where each value of the output comes from, or NaN.
+
+    Args:
+        found: Outputs for zeros, for ones, and for each axis' rising image.
+        steps: By how much the images rise from one position to the next.
+    """
     zeros, ones, *rising = found.astype("float64")
     gain = ones - zeros
     known = np.abs(gain) > 1e-3 * np.abs(gain).max(initial=1e-30)
-    parts = [WHOLE]
-    for axis, (image, each) in enumerate(zip(rising, steps, strict=True)):
-        nowhere = np.full_like(gain, np.nan)
-        places = np.divide(image - zeros, gain * each, where=known, out=nowhere)
-        parts.append(_part(places, axis, shape[axis]))
-    return None if {*parts} == {WHOLE} else parts
+    nowhere = np.full_like(gain, np.nan)
+    return [
+        np.divide(image - zeros, gain * each, where=known, out=nowhere.copy())
+        for image, each in zip(rising, steps, strict=True)
+    ]
 
 
 def _images(shape: Sequence[int], steps: Sequence[float]) -> np.ndarray:
-    """Return zeros, ones, and for each axis an image that rises along it."""
+    """Return zeros, ones, and for each axis an image that rises along it up to 1."""
     rank = len(shape)
     rising = [
         np.broadcast_to(

@@ -45,8 +45,22 @@ def for_each_input(model: Model, function: Any, inputs: Any) -> Nested:
         return [function(None, x) for x in inputs]
     if not keras.tree.is_nested(symbols) and not isinstance(inputs, dict):
         return function(symbols, _without_list(model, symbols, inputs))
+    _check_depth(symbols)
     pairs = zip(flatten(symbols), _in_input_order("x", symbols, inputs), strict=True)
     return keras.tree.pack_sequence_as(symbols, [function(*pair) for pair in pairs])
+
+
+def _check_depth(symbols: Nested) -> None:
+    """Raise ValueError if a structure of inputs holds other structures."""
+    parts = symbols.values() if isinstance(symbols, dict) else symbols
+    if keras.tree.is_nested(symbols) and any(map(keras.tree.is_nested, parts)):
+        names = [symbol.name for symbol in flatten(symbols)]
+        raise ValueError(
+            "`model` must take its inputs in one dictionary or list; received one with "
+            f"the inputs {names} in a nested structure. Wrap it: with "
+            "`named = {x.name: x for x in model.inputs}`, explain "
+            "`keras.Model(named, model.output)`."
+        )
 
 
 def takes_list(model: Model) -> bool:
@@ -159,13 +173,19 @@ def as_array(name: str, x: Any) -> Any:
         TypeError: If it is ragged or sparse, or does not hold real numbers.
     """
     check_dense(name, x)
+    if x is None:
+        raise TypeError(
+            f"`{name}` must be an array of real numbers; received None. Inputs of the "
+            "model that are optional must be given, too."
+        )
     if not ops.is_tensor(x):
         try:
             x = np.asarray(x)
         except (TypeError, ValueError, RuntimeError) as error:
             raise TypeError(_no_array(name, x, error)) from error
-    if isinstance(x, np.ndarray) and isinstance(x.tolist(), dict) and x.tolist():
-        raise TypeError(_dictionary(name, [*x.tolist()]))
+    only = x.item() if isinstance(x, np.ndarray) and x.shape == () else None
+    if isinstance(only, dict) and only:
+        raise TypeError(_dictionary(name, [*only]))
     if not dtype_name(x).startswith(("float", "bfloat", "int", "uint", "bool")):
         raise TypeError(
             f"`{name}` must be an array of real numbers; received {dtype_name(x)}."
@@ -174,12 +194,25 @@ def as_array(name: str, x: Any) -> Any:
 
 
 def _no_array(name: str, x: Any, error: Exception) -> str:
-    if name == "x" and isinstance(x, tuple) and len(x) == 2:
+    if name == "x" and _is_labelled_batch(x):
         return (
             "`x` must be an array of inputs; received a pair, maybe of inputs and "
             "labels, which are passed as `x, y`."
         )
+    if hasattr(type(x), "__getitem__") and not isinstance(x, list | tuple | str):
+        return (
+            f"`{name}` must be an array of numbers, or yield batches; received "
+            f"{type(x).__name__}. Pass a loader of its batches, such as "
+            "`torch.utils.data.DataLoader(data, batch_size=32)`."
+        )
     return f"`{name}` must be an array of numbers; {error}"
+
+
+def _is_labelled_batch(x: Any) -> bool:
+    """Return whether ``x`` is a pair as of a data loader; a list may be of images."""
+    if not isinstance(x, tuple | list) or len(x) != 2:
+        return False
+    return isinstance(x, tuple) or getattr(x[1], "shape", ()) == np.shape(x[0])[:1]
 
 
 def _dictionary(name: str, keys: list[Any]) -> str:
@@ -212,6 +245,12 @@ def check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
             f"`x` must have shape {shape_text(expected)}, that of the model's input; "
             f"received {shape_text(shape)}."
             f"{single if _fits(shape, expected[1:]) else ''}"
+        )
+    if expected is not None and len(expected) == 1:
+        raise ValueError(
+            "`model` must have inputs of at least one axis beside the batch's; "
+            "received one of single numbers, `keras.Input(())`. Use "
+            "`keras.Input((1,))`."
         )
     if len(shape) < 2 or 0 in shape:
         raise ValueError(

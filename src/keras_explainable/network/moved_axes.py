@@ -1,4 +1,7 @@
-"""Steps that only move values: they permute axes, flip them, or shuffle positions."""
+"""Steps that move values, as they are or scaled.
+
+They permute axes, flip them, or shuffle positions.
+"""
 
 import itertools
 import math
@@ -43,10 +46,34 @@ def moved_axes(step: Step) -> Moved | None:
         return None
     if found.ndim > values.ndim:
         values = values[..., None]
+    if not np.array_equal(np.sort(found, None), values.reshape(-1)):
+        return _of_scaled(step, shape[1:])
     for moved in _ways(values.shape, found.shape):
         if np.array_equal(in_moved_order(values, moved), found):
             return moved
     return _shuffled(step, values, found)
+
+
+def _of_scaled(step: Step, shape: tuple[int, ...]) -> Moved | None:
+    """Return where a step moves axes to that also scales and shifts their values.
+
+    Its outputs for zeros and for ones tell by how much, also if each channel has a
+    scale of its own.
+    """
+    values = np.linspace(0, 1, math.prod(shape)).reshape(1, *shape)
+    rows = np.concatenate([np.zeros_like(values), np.ones_like(values), values])
+    found = tried(step, rows)
+    if found is None or found.ndim != rows.ndim or len(found) != len(rows):
+        return None
+    zeros, ones, image = found.astype("float64")
+    gain = ones - zeros
+    if not np.all(np.abs(gain) > 1e-6 * np.abs(ones).max()):
+        return None
+    image = ((image - zeros) / gain)[None]
+    for moved in _ways(values.shape, image.shape):
+        if np.allclose(in_moved_order(values, moved), image, atol=1e-3):
+            return moved
+    return None
 
 
 def _may_move(step: Step) -> bool:
@@ -108,8 +135,7 @@ def _shuffled(step: Step, values: np.ndarray, found: np.ndarray) -> Moved | None
 
     Channels may be shuffled.
     """
-    same = values.shape == found.shape
-    if not same or not np.array_equal(np.sort(found, None), values.reshape(-1)):
+    if values.shape != found.shape:
         return None
     positions = np.broadcast_to(values[..., :1], values.shape)
     again = tried(step, positions)

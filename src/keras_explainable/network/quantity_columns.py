@@ -12,9 +12,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_explainable import backend
 from keras_explainable.common.structures import flatten, is_float
 from keras_explainable.network.graph import Graph, Step, ids, symbols_in
+from keras_explainable.network.ignored_fractions import example_shape, ignores_fractions
 from keras_explainable.network.layers_of_model import has_layer
 from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
 
@@ -83,7 +83,7 @@ def columns_of(graph: Graph, symbol: Any) -> Columns:
     walk = _Walk(symbol)
     for step in graph.steps:
         walk.follow(step)
-    found = _union(walk.counted, _ends(graph))
+    found = _union(walk.counted, _ends(graph)) - walk.masks
     return Columns(walk.count, found, not found & walk.categories)
 
 
@@ -108,6 +108,8 @@ class _Walk:
         #: The same, but of the values themselves, also as integers.
         self.held = dict(self.counted)
         self.categories = frozenset[int]()
+        #: Integers that weight what others computed, also where their sum is a divisor.
+        self.masks = frozenset[int]()
 
     def follow(self, step: Step) -> None:
         """Note what one step makes of the columns."""
@@ -139,6 +141,7 @@ class _Walk:
         if any(map(is_float, read)) and not any(map(is_float, flatten(step.outputs))):
             return frozenset()
         if whole and self._weights_others(step):
+            self.masks |= _union(self.held, step.reads)
             return frozenset()
         found = _union(self.counted, read)
         return self._tried(step, read, found) if is_float(self.symbol) else found
@@ -168,7 +171,7 @@ class _Walk:
         raw = len(found) <= MOST_TRIED and all(id(x) in self.places for x in read)
         if not holds and not (raw and _is_opaque(layer)):
             return found
-        ignores = partial(_ignores_fractions, step, certain=not holds)
+        ignores = partial(ignores_fractions, step, certain=not holds)
         if not raw:
             everywhere = {id(x): np.ones(example_shape(x), bool) for x in read}
             return frozenset() if ignores(everywhere) else found
@@ -247,44 +250,3 @@ def _is_opaque(layer: keras.Layer) -> bool:
     """Return whether a layer is a function or class of the user's."""
     own = type(layer).__module__.split(".")[0] not in ("keras", "keras_explainable")
     return own or isinstance(layer, layers.Lambda)
-
-
-def _ignores_fractions(
-    step: Step, parts: dict[int, np.ndarray], certain: bool = False
-) -> bool:
-    """Return whether a layer takes numbers without their fractions at some places.
-
-    A layer that casts to integers does. If it cannot be tried, as with a category that
-    does not exist, that counts, too, unless it must be certain.
-    """
-    known = (0, 1) if certain else (0, 1, 60)
-    return all(_ignores_fractions_of(step, parts, x, not certain) for x in known)
-
-
-def _ignores_fractions_of(
-    step: Step, parts: dict[int, np.ndarray], whole: int, otherwise: bool
-) -> bool:
-    rng = np.random.default_rng(0)
-    values = {id(x): np.zeros(example_shape(x)) for x in step.reads}
-    # The other parts are not 0, so that no product with them hides a difference.
-    values |= {key: rng.uniform(0.1, 0.4, part.shape) for key, part in parts.items()}
-    values = {
-        key: x + np.where(parts.get(key, 0), whole, 0) for key, x in values.items()
-    }
-    wholes = values | {key: np.where(parts[key], whole, values[key]) for key in parts}
-    try:
-        one, other = (_outputs(step, each) for each in (wholes, values))
-    except Exception:
-        return otherwise
-    return all(map(partial(np.array_equal, equal_nan=True), one, other))
-
-
-def example_shape(symbol: Any) -> tuple[int, ...]:
-    """Return a shape that fits a symbolic tensor, of which sizes may be unknown."""
-    return symbol.shape[0] or 1, *(size or 8 for size in symbol.shape[1:])
-
-
-def _outputs(step: Step, values: dict[int, Any]) -> list[Any]:
-    tensors = {id(x): ops.cast(values[id(x)], x.dtype) for x in step.reads}
-    with backend.state_kept():
-        return [*map(ops.convert_to_numpy, flatten([*step.run(tensors).values()]))]

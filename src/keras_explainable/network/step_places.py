@@ -11,7 +11,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import flatten
 from keras_explainable.network.graph import Graph
-from keras_explainable.network.quantity_columns import example_shape
+from keras_explainable.network.ignored_fractions import example_shape
 from keras_explainable.types import Tensor
 
 

@@ -6,7 +6,7 @@ minus to plus the largest magnitude. Both colour maps are perceptually uniform: 
 steps of the map look equally large.
 """
 
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -27,6 +27,32 @@ MISSING = (128, 128, 128)
 #: Fraction of the range by which values may exceed it, for smooth resizing overshoots;
 #: they are clipped.
 _OVERSHOOT = 0.05
+
+_STRIP_PIXELS = 1 << 20  # that are blended at once
+
+
+class Scale(NamedTuple):
+    """What the ends of a colour map stand for.
+
+    Attributes:
+        limit: Magnitude with the strongest colour; 0 if there is nothing but zeros.
+        signed: Whether the colour map starts at -limit, or else at 0.
+    """
+
+    limit: float
+    signed: bool
+
+    @classmethod
+    def of(cls, values: Floats) -> Self:
+        """Return the scale of values, of which NaN and infinity do not count."""
+        finite = values[np.isfinite(values)]
+        limit = float(np.abs(finite).max()) if finite.size else 0.0
+        return cls(limit, bool((finite < 0).any()))
+
+    def unit(self, values: Floats) -> Floats:
+        """Return values divided by the limit; NaN and infinity become 0."""
+        finite = np.where(np.isfinite(values), values, 0)
+        return np.clip(finite / self.limit, -1, 1) if self.limit > 0 else 0 * finite
 
 
 def to_rgb(image: Any) -> Pixels:
@@ -58,7 +84,7 @@ def to_rgb(image: Any) -> Pixels:
     return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy()
 
 
-def colorize(map_: Any, cmap: Any = None) -> Pixels:
+def colorize(map_: Any, cmap: Any = None, scale: Scale | None = None) -> Pixels:
     """Return a map in colours, (H, W, 3).
 
     The limits are 0 and max if no value is negative, else -max |value| and max |value|.
@@ -68,6 +94,7 @@ def colorize(map_: Any, cmap: Any = None) -> Pixels:
         map_: An array (H, W) or (H, W, 1).
         cmap: A matplotlib colour map or its name; ``None`` for ``SEQUENTIAL``, or
             ``DIVERGING`` if there are negative values.
+        scale: Other limits than those of the map itself.
 
     Returns:
         uint8 (H, W, 3).
@@ -77,18 +104,26 @@ def colorize(map_: Any, cmap: Any = None) -> Pixels:
         ImportError: If matplotlib is not installed.
     """
     values = single_map(map_)
-    finite = np.isfinite(values)
-    values = np.where(finite, values, 0)
-    signed = bool((values < 0).any())
-    unit = _scale(values)
-    name = cmap or (DIVERGING if signed else SEQUENTIAL)
+    scale = scale or Scale.of(values)
+    unit = scale.unit(values)
+    name = cmap or (DIVERGING if scale.signed else SEQUENTIAL)
     chosen = require("matplotlib").colormaps.get_cmap(name)
-    colors: Pixels = chosen((unit + 1) / 2 if signed else unit, bytes=True)[..., :3]
-    colors[~finite] = MISSING
+    places = (unit + 1) / 2 if scale.signed else unit
+    # From a table, which is ten times as fast as a call for each value.
+    table = chosen(np.arange(chosen.N), bytes=True)[:, :3]
+    steps = np.clip(places * chosen.N, 0, chosen.N - 1).astype("int32")
+    colors: Pixels = table[steps]
+    colors[~np.isfinite(values)] = MISSING
     return colors
 
 
-def overlay(image: Any, map_: Any, alpha: float = 0.75, cmap: Any = None) -> Pixels:
+def overlay(
+    image: Any,
+    map_: Any,
+    alpha: float = 0.75,
+    cmap: Any = None,
+    scale: Scale | None = None,
+) -> Pixels:
     """Return an image overlaid with a map in colours, (H, W, 3).
 
     The opacity of the map is proportional to its magnitude: 0 where the map is zero,
@@ -99,6 +134,7 @@ def overlay(image: Any, map_: Any, alpha: float = 0.75, cmap: Any = None) -> Pix
         map_: As in ``colorize``; resized to the image if their sizes differ.
         alpha: The opacity where the map is largest, 0..1.
         cmap: As in ``colorize``.
+        scale: As in ``colorize``.
 
     Returns:
         uint8 (H, W, 3), of the image's size.
@@ -110,9 +146,16 @@ def overlay(image: Any, map_: Any, alpha: float = 0.75, cmap: Any = None) -> Pix
     if not 0 <= alpha <= 1:
         raise ValueError(f"`alpha` must be in 0..1; received {alpha!r}.")
     background = to_rgb(image)
-    values = _resize(single_map(map_), background.shape[:2])
-    opacity = alpha * np.abs(_scale(np.nan_to_num(values, posinf=0, neginf=0)))
-    return _blend(background, colorize(values, cmap), opacity[..., None])
+    values = resize(single_map(map_), background.shape[:2])
+    scale = scale or Scale.of(values)
+    # In strips, for the floats of a large photo would take a gigabyte.
+    rows = max(1, _STRIP_PIXELS // background.shape[1])
+    for top in range(0, len(values), rows):
+        strip = slice(top, top + rows)
+        opacity = alpha * np.abs(scale.unit(values[strip]))[..., None]
+        colors = colorize(values[strip], cmap, scale)
+        background[strip] = _blend(background[strip], colors, opacity)
+    return background
 
 
 def single_map(map_: Any) -> Floats:
@@ -158,18 +201,13 @@ def _to_uint8(image: NDArray[Any]) -> Pixels:
     return np.rint(np.clip(values / top, 0, 1) * 255).astype("uint8")
 
 
-def _scale(values: Floats) -> Floats:
-    """Return values divided by the largest magnitude, or zeros unchanged."""
-    top = np.abs(values).max()
-    return values / top if top > 0 else values
-
-
 def _blend(background: Any, foreground: Pixels, opacity: Any) -> Pixels:
     mixed = background * (1 - opacity) + foreground * opacity
     return np.rint(mixed).astype("uint8")
 
 
-def _resize(values: Floats, size: tuple[int, ...]) -> Floats:
+def resize(values: Floats, size: tuple[int, ...]) -> Floats:
+    """Return a map (H, W) resized smoothly."""
     if values.shape == size:
         return values
     pil = require("PIL.Image")

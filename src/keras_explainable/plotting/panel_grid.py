@@ -8,6 +8,24 @@ from typing import NamedTuple
 _GAP = 0.1  # inches around each panel
 _LINE_HEIGHT = 1.3 / 72  # inches per point of font size
 _LETTER_WIDTH = 0.6 / 72  # inches per point of font size, on average
+_LABEL_LETTERS = 18  # in a line of a row's label, at most
+
+#: Largest width of a panel in inches, unless the picture has a given size.
+WIDEST = 2.6
+
+
+class Margins(NamedTuple):
+    """Room for other things than panels and their titles, in inches.
+
+    Attributes:
+        left: Left of all panels, for the labels of rows.
+        foot: Below all panels, for a note.
+        ticks: Inside of each panel, on its left and below, for the ticks of its axes.
+    """
+
+    left: float = 0.0
+    foot: float = 0.0
+    ticks: tuple[float, float] = (0.0, 0.0)
 
 
 class Layout(NamedTuple):
@@ -18,15 +36,27 @@ class Layout(NamedTuple):
     title_heights: list[float]  # One above each row.
     top: float  # Margin above the first title.
     spaces: tuple[float, float] = (0.0, 0.0)  # Further ones between columns and rows.
+    margins: Margins = Margins()
 
     def box(self, row: int, column: int) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height as fractions of the picture."""
         (width, height), (wide, high) = self.size, self.panel
         across, below = self.spaces
-        left = _GAP + column * (wide + across + _GAP)
+        left = self.margins.left + _GAP + column * (wide + across + _GAP)
         titles = sum(self.title_heights[: row + 1])
         down = self.top + titles + (row + 1) * high + row * (below + _GAP)
-        return left / width, 1 - down / height, wide / width, high / height
+        beside, under = self.margins.ticks
+        return (
+            (left + beside) / width,
+            1 - (down - under) / height,
+            (wide - beside) / width,
+            (high - under) / height,
+        )
+
+    def middle(self, row: int) -> float:
+        """Return the height of the middle of a row as a fraction of the picture."""
+        _, bottom, _, high = self.box(row, 0)
+        return bottom + high / 2
 
 
 def grid_shape(kinds: str, rows: int | None, cols: int | None) -> tuple[int, int]:
@@ -72,8 +102,40 @@ def wrap_title(title: str, width: float, fontsize: float) -> str:
     return textwrap.fill(title, letters, max_lines=3, placeholder="…")
 
 
+def wrap_label(label: str) -> str:
+    """Return the label of a row in at most four lines."""
+    return textwrap.fill(label, _LABEL_LETTERS, max_lines=4, placeholder="…")
+
+
+def label_width(labels: list[str], fontsize: float) -> float:
+    """Return the width of wrapped labels in inches, 0 if there are none."""
+    letters = max(
+        (len(line) for each in labels for line in each.split("\n")), default=0
+    )
+    return letters * fontsize * _LETTER_WIDTH + (_GAP if letters else 0)
+
+
+def wrap_note(note: str, width: float, fontsize: float) -> str:
+    """Return a note in lines of about ``width`` inches."""
+    return textwrap.fill(note, max(int(width / (_LETTER_WIDTH * fontsize)), 16))
+
+
+def note_height(note: str, fontsize: float) -> float:
+    """Return the height of a wrapped note in inches."""
+    return (note.count("\n") + 1) * fontsize * _LINE_HEIGHT + _GAP if note else 0.0
+
+
+def note_place(layout: Layout) -> tuple[float, float]:
+    """Return the left and bottom of the note in inches."""
+    return layout.margins.left + _GAP, layout.top
+
+
 def panel_width(
-    cols: int, figsize: tuple[float, float] | None, space: float = 0.0
+    cols: int,
+    figsize: tuple[float, float] | None,
+    space: float = 0.0,
+    left: float = 0.0,
+    widest: float = WIDEST,
 ) -> float:
     """Return the width of a panel in inches, to fit ``figsize`` or else a screen.
 
@@ -81,10 +143,12 @@ def panel_width(
         cols: Number of columns.
         figsize: Width and height of the picture in inches.
         space: Further space between columns, as a fraction of the width of a panel.
+        left: Margin on the left.
+        widest: Largest width of a panel if there is no ``figsize``.
     """
     if figsize is None:
-        return min(max(14 / cols, 1.3), 2.6)
-    room = figsize[0] - (cols + 1) * _GAP
+        return min(max(14 / cols, 1.3), widest)
+    room = figsize[0] - left - (cols + 1) * _GAP
     return max(room / (cols + (cols - 1) * space), _GAP)
 
 
@@ -95,6 +159,8 @@ def make_layout(
     figsize: tuple[float, float] | None,
     fontsize: float,
     spaces: tuple[float, float] = (0.0, 0.0),
+    margins: Margins = Margins(),  # noqa: B008 (immutable)
+    widest: float = WIDEST,
 ) -> Layout:
     """Return the layout of panels, sized to fit ``figsize`` if it is given.
 
@@ -106,22 +172,24 @@ def make_layout(
         fontsize: Font size of the titles in points.
         spaces: Further space between columns and between rows, as fractions of the
             width and the height of a panel.
+        margins: Room for labels, a note and ticks.
+        widest: Largest width of a panel if there is no ``figsize``.
     """
     rows, cols = shape
-    wide = panel_width(cols, figsize, spaces[0])
+    wide = panel_width(cols, figsize, spaces[0], margins.left, widest)
     high = wide * min(max(aspect, 0.25), 4.0)
     lines = [_line_count(titles[row * cols : (row + 1) * cols]) for row in range(rows)]
     title_heights = [count * fontsize * _LINE_HEIGHT for count in lines]
     if figsize is not None:
-        room = figsize[1] - (rows + 1) * _GAP - sum(title_heights)
+        room = figsize[1] - (rows + 1) * _GAP - sum(title_heights) - margins.foot
         high = max(min(high, room / (rows + (rows - 1) * spaces[1])), _GAP)
     between = spaces[0] * wide, spaces[1] * high
-    width = cols * (wide + _GAP) + (cols - 1) * between[0] + _GAP
+    width = margins.left + cols * (wide + _GAP) + (cols - 1) * between[0] + _GAP
     height = rows * (high + _GAP) + (rows - 1) * between[1] + _GAP
-    height += sum(title_heights)
+    height += sum(title_heights) + margins.foot
     size = figsize or (width, height)
     top = _GAP + (size[1] - height) / 2
-    return Layout(size, (wide, high), title_heights, top, between)
+    return Layout(size, (wide, high), title_heights, top, between, margins)
 
 
 def _line_count(titles: list[str]) -> int:

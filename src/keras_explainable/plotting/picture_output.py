@@ -17,12 +17,17 @@ DPI = 150  # pixels per inch
 Draw = Callable[[Any], None]
 
 
-def writable(path: str | os.PathLike[str]) -> pathlib.Path:
-    """Return a path as such; raise FileNotFoundError if it has no folder."""
+def writable(path: str | os.PathLike[str], name: str = "to_file") -> pathlib.Path:
+    """Return a path as such; raise FileNotFoundError if it has no folder.
+
+    Args:
+        path: What was received.
+        name: Name of the parameter.
+    """
     path = pathlib.Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"`to_file` must be in a folder that exists; received {str(path)!r}."
+            f"`{name}` must be in a folder that exists; received {str(path)!r}."
         )
     return path
 

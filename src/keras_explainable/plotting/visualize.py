@@ -1,20 +1,35 @@
-"""Draws images and maps side by side in one picture."""
+"""Draws images, signals or volumes and their maps side by side in one picture."""
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.common import checks
 from keras_explainable.common.optional_packages import require
-from keras_explainable.plotting import colormaps, panel_grid, picture_output
+from keras_explainable.plotting import (
+    clipping,
+    colormaps,
+    image_panels,
+    picture_output,
+    signal_panels,
+    volume_panels,
+)
+from keras_explainable.plotting.panels import Panel, Style
+from keras_explainable.plotting.picture_layout import Arrangement, Picture, arrange
 
+#: Ranks of single inputs of each kind; a batch in a list has one axis more.
+_RANKS = {"image": (2, 3), "signal": (1, 2), "volume": (3, 4)}
 
-class _Panel(NamedTuple):
-    pixels: colormaps.Pixels
-    kind: str  # "i" for an image, "m" for a map
+#: Ranks of arrays that are batches if they are alone.
+_BATCH_RANKS = {"image": (4,), "signal": (2, 3), "volume": (5,)}
+
+_SHAPES = {
+    "image": "(H, W), (H, W, C), or batches (B, H, W, C) with kind='image'",
+    "signal": "(T,), (T, C), or batches (B, T) or (B, T, C) with kind='signal'",
+    "volume": "(D, H, W), (D, H, W, C), or batches (B, D, H, W, C) with kind='volume'",
+}
 
 
 def visualize(
@@ -32,10 +47,14 @@ def visualize(
     subplots_ws: float = 0.0,
     subplots_hs: float = 0.0,
     *,
+    kind: Literal["image", "signal", "volume"] = "image",
     maps: bool | None = None,
+    row_labels: Sequence[str] | None = None,
+    percentile: float = clipping.PERCENTILE,
+    slices: int = 5,
     title_fontsize: float = 10,
 ) -> Any:
-    """Draw images and maps as the panels of one grid, row by row.
+    """Draw images, signals or volumes and their maps as one grid, row by row.
 
     The picture is written to ``to_file`` and ``to_buffer``. Without either it is shown
     once: below the cell in a notebook, in a window in a script. Nothing is returned
@@ -50,13 +69,24 @@ def visualize(
     normalised maps. To rule out a wrong guess, set ``maps=True`` and pass images as
     uint8, or pass one unit after another: ``[*images, *maps[..., 0], *maps[..., 1]]``.
 
+    The colours of a map end at its 99th percentile, as in the report of the command,
+    for a few pixels of a gradient map are far larger than the others. A line below the
+    picture says so if it makes a visible difference.
+
+    With ``kind="signal"``, inputs (T,) or (T, C) are lines, coloured by the map (T,) or
+    (T, K) in ``overlays``; several channels are drawn above each other, each in its own
+    range. With ``kind="volume"``, inputs (D, H, W) or (D, H, W, C) and their maps
+    (D, H, W, K) are shown as slices along the first axis.
+
     Args:
         images: Images and maps, as NumPy arrays, tensors or PIL images: a list of
-            them, one of them, or a batch (B, H, W, C).
+            them, one of them, or a batch (B, H, W, C). For other kinds, signals or
+            volumes: a list, or a batch (B, T), (B, T, C) or (B, D, H, W, C).
         titles: One title per panel, or one per column.
         overlays: For each image a map (H, W), (H, W, 1) or (H, W, K), drawn over the
             image (K times), or ``None``. An array with an overlay is always an image.
-        overlay_alpha: The opacity of the overlay where it is largest, 0..1.
+        overlay_alpha: The opacity of the overlay where it is largest, 0..1; signals
+            have none.
         rows: Number of rows; by default, as many as needed.
         cols: Number of columns; by default, equal numbers of images and maps, as in
             ``[*images, *maps]``, are aligned below each other.
@@ -64,15 +94,21 @@ def visualize(
         cmap: Colour map of the maps, a name or a matplotlib colour map. The default is
             ``"inferno"``, from 0 to the map's maximum, or ``"coolwarm"``, centred on
             0, for a map with negative values.
-        overlay_cmap: Colour map of the overlays, with the same default.
+        overlay_cmap: Colour map of the overlays, with the same default; for signals it
+            is ``"coolwarm"``, whose zero is visible on white.
         to_file: Path of a picture to write: PNG, or the format of its suffix, such as
             PDF or SVG.
         to_buffer: Binary file object to write a PNG to.
         subplots_ws: Further space between columns, as a fraction of the width of a
             panel.
         subplots_hs: Further space between rows, as a fraction of the height of a panel.
+        kind: What the inputs are: "image", "signal" or "volume".
         maps: Whether floats (H, W, 3) are maps (True) or RGB images (False),
-            regardless of their values.
+            regardless of their values. False also draws float volumes in grey.
+        row_labels: A label for each row, on its left.
+        percentile: Percentile of each map's magnitude at which its colours end, 0..100;
+            100 is the largest magnitude.
+        slices: Number of slices of each volume; fewer if it has fewer.
         title_fontsize: Font size of the titles in points.
 
     Returns:
@@ -80,43 +116,59 @@ def visualize(
 
     Raises:
         ValueError: If there is nothing to draw, a shape is none of the above, the grid
-            is too small, or the number of titles or overlays is wrong.
+            is too small, or the number of titles, labels or overlays is wrong.
         FileNotFoundError: If the folder of ``to_file`` does not exist.
         ImportError: If matplotlib is not installed.
     """
     require("matplotlib")
-    spaces = subplots_ws, subplots_hs
-    _check_spaces(subplots_ws=subplots_ws, subplots_hs=subplots_hs)
-    panels = _panels(images, overlays, overlay_alpha, cmap, overlay_cmap, maps)
-    kinds = "".join(panel.kind for panel in panels)
-    _, cols = shape = panel_grid.grid_shape(kinds, rows, cols)
-    width = panel_grid.panel_width(cols, figsize, spaces[0])
-    names = [
-        panel_grid.wrap_title(name, width, title_fontsize)
-        for name in _names(titles, len(panels), cols)
-    ]
-    aspect = max(panel.pixels.shape[0] / panel.pixels.shape[1] for panel in panels)
-    layout = panel_grid.make_layout(
-        names, aspect, shape, figsize, title_fontsize, spaces
+    _check(kind, percentile, slices, subplots_ws, subplots_hs)
+    style = Style(overlay_alpha, cmap, overlay_cmap, maps, percentile)
+    arrays = _arrays(images, kind)
+    panels = _panels(arrays, overlays, style, kind, slices)
+    if kind == "volume":
+        cols, titles = _columns_of_slices(arrays, slices, rows, cols, titles)
+    arrangement = Arrangement(
+        rows,
+        cols,
+        figsize,
+        (subplots_ws, subplots_hs),
+        title_fontsize,
+        kind == "signal",
     )
+    note = _note(panels, percentile)
+    picture = arrange(panels, titles, row_labels, note, arrangement)
+    return _output(picture, to_file, to_buffer)
 
-    def draw(figure: Any) -> None:
-        for number, (panel, name) in enumerate(zip(panels, names, strict=True)):
-            axes = figure.add_axes(layout.box(*divmod(number, cols)))
-            _draw_panel(axes, panel.pixels, name, title_fontsize)
 
+def _output(picture: Picture, to_file: Any, to_buffer: BinaryIO | None) -> Any:
+    """Write or show a picture; return what was written to the buffer."""
     if to_file is not None:
-        picture_output.save(draw, layout.size, picture_output.writable(to_file))
+        picture_output.save(
+            picture.draw, picture.size, picture_output.writable(to_file)
+        )
     if to_buffer is not None:
-        picture_output.save(draw, layout.size, to_buffer)
+        picture_output.save(picture.draw, picture.size, to_buffer)
     if to_file is None and to_buffer is None:
-        picture_output.show(draw, layout.size)
+        picture_output.show(picture.draw, picture.size)
     return None if to_buffer is None else _image_in(to_buffer)
 
 
-def _check_spaces(**spaces: float) -> None:
-    for name, value in spaces.items():
-        checks.number(name, value, 0)
+def _check(
+    kind: str, percentile: float, slices: int, subplots_ws: float, subplots_hs: float
+) -> None:
+    checks.one_of("kind", kind, tuple(_RANKS))
+    clipping.check(percentile)
+    checks.integer("slices", slices, 1)
+    checks.number("subplots_ws", subplots_ws, 0)
+    checks.number("subplots_hs", subplots_hs, 0)
+
+
+def _note(panels: list[Panel], percentile: float) -> str:
+    """Return what the picture says of its colours."""
+    if not any(panel.clipped for panel in panels):
+        return ""
+    share = f"{100 - percentile:.3g}"
+    return f"The highest {share} % of each map’s values share the strongest colour."
 
 
 def _image_in(buffer: BinaryIO) -> Any:
@@ -130,12 +182,9 @@ def _image_in(buffer: BinaryIO) -> Any:
 
 
 def _panels(
-    images: Any, overlays: Any, alpha: float, cmap: Any, overlay_cmap: Any, maps: Any
-) -> list[_Panel]:
-    arrays = _arrays(images)
-    if not arrays:
-        raise ValueError("`images` must hold at least one image or map; received none.")
-    maps_above = [None] * len(arrays) if overlays is None else list(_as_list(overlays))
+    arrays: list[NDArray[Any]], overlays: Any, style: Style, kind: str, slices: int
+) -> list[Panel]:
+    maps_above = _maps_above(arrays, overlays, kind)
     if len(maps_above) != len(arrays):
         raise ValueError(
             f"`overlays` must be as many as `images`, {len(arrays)}; "
@@ -144,91 +193,60 @@ def _panels(
     return [
         panel
         for array, map_ in zip(arrays, maps_above, strict=True)
-        for panel in (
-            _panels_of(array, cmap, maps)
-            if map_ is None
-            else _overlays(array, map_, alpha, overlay_cmap)
-        )
+        for panel in _panels_of(array, map_, style, kind, slices)
     ]
 
 
-def _arrays(images: Any) -> list[NDArray[Any]]:
-    """Return single images and maps; batches, alone or in a list, are split."""
+def _maps_above(arrays: list[NDArray[Any]], overlays: Any, kind: str) -> list[Any]:
+    if overlays is None:
+        return [None] * len(arrays)
+    # The map (T, K) of a single signal has the rank of a batch.
+    one = kind == "signal" and len(arrays) == 1 and len(overlays) != 1
+    return list(_as_list(overlays, (3,) if one else _BATCH_RANKS[kind]))
+
+
+def _panels_of(
+    array: NDArray[Any], map_: Any, style: Style, kind: str, slices: int
+) -> list[Panel]:
+    if kind == "signal":
+        return signal_panels.panels_of(array, map_, style)
+    if kind == "volume":
+        return volume_panels.panels_of(array, map_, style, slices)
+    return image_panels.panels_of(array, map_, style)
+
+
+def _arrays(images: Any, kind: str) -> list[NDArray[Any]]:
+    """Return single inputs and maps; batches, alone or in a list, are split."""
+    low, high = _RANKS[kind]
     found: list[NDArray[Any]] = []
-    for item in _as_list(images):
+    for item in _as_list(images, _BATCH_RANKS[kind]):
         array = colormaps.to_numpy(item)
-        if array.ndim not in (2, 3, 4) or not array.size:
+        if not low <= array.ndim <= high + 1 or not array.size:
             raise ValueError(
-                "`images` must be (H, W), (H, W, C), or batches (B, H, W, C); "
-                f"received shape {array.shape}."
+                f"`images` must be {_SHAPES[kind]}; received shape {array.shape}."
             )
-        found.extend(array if array.ndim == 4 else [array])
+        found.extend(array if array.ndim > high else [array])
+    if not found:
+        raise ValueError("`images` must hold at least one image or map; received none.")
     return found
 
 
-def _as_list(images: Any) -> Iterable[Any]:
-    """Return lists and batches (rank 4) as they are, anything else in a list."""
-    if hasattr(images, "shape") and len(images.shape) == 4:
+def _as_list(images: Any, batch_ranks: tuple[int, ...]) -> Iterable[Any]:
+    """Return lists and batches as they are, anything else in a list."""
+    if hasattr(images, "shape") and len(images.shape) in batch_ranks:
         return colormaps.to_numpy(images)
     single = hasattr(images, "shape") or hasattr(images, "convert")
     return [images] if single else images
 
 
-def _panels_of(array: NDArray[Any], cmap: Any, maps: bool | None) -> list[_Panel]:
-    if _is_image(array, maps):
-        return [_Panel(colormaps.to_rgb(array), "i")]
-    return [_Panel(colormaps.colorize(unit, cmap), "m") for unit in _units(array)]
-
-
-def _overlays(array: NDArray[Any], map_: Any, alpha: float, cmap: Any) -> list[_Panel]:
-    units = _units(colormaps.to_numpy(map_))
-    return [_Panel(colormaps.overlay(array, unit, alpha, cmap), "m") for unit in units]
-
-
-def _units(maps: NDArray[Any]) -> Iterable[NDArray[Any]]:
-    return np.moveaxis(maps, -1, 0) if maps.ndim == 3 else [maps]
-
-
-def _is_image(array: NDArray[Any], maps: bool | None) -> bool:
-    """Return whether an array is an image, by the rule of ``visualize``."""
-    if array.dtype == np.uint8:
-        return True
-    if array.ndim != 3 or array.shape[-1] != 3:
-        return False
-    return _looks_like_an_image(array.astype("float32")) if maps is None else not maps
-
-
-def _looks_like_an_image(values: NDArray[np.float32]) -> bool:
-    low, high = values.min((0, 1)), values.max((0, 1))
-    if not (low.min() >= 0 and high.max() <= 255):
-        return False
-    steps = values * 255 if high.max() <= 1 else values
-    # A tolerance of a tenth of a step allows for half precision.
-    if (np.abs(steps - np.rint(steps)) < 0.1).all():
-        return True
-    normalized = (low == 0).all() and np.isin(high, (0, 1)).all()
-    return bool(high.max() <= 1 and values.mean() >= 0.1 and not normalized)
-
-
-def _names(titles: Any, count: int, cols: int) -> list[str]:
-    if titles is None:
-        return [""] * count
-    names = [titles] if isinstance(titles, str) else [str(title) for title in titles]
-    if len(names) not in (count, cols):
-        raise ValueError(
-            f"`titles` must be as many as the panels, {count}, or the columns, {cols}; "
-            f"received {len(names)}."
-        )
-    return names + [""] * (count - len(names))
-
-
-# Output
-
-
-def _draw_panel(
-    axes: Any, pixels: colormaps.Pixels, name: str, fontsize: float
-) -> None:
-    axes.imshow(pixels, origin="upper", aspect="equal")
-    axes.set_anchor("N")
-    axes.set_axis_off()
-    axes.set_title(name, fontsize=fontsize, color="black", pad=3, parse_math=False)
+def _columns_of_slices(
+    arrays: list[NDArray[Any]], slices: int, rows: Any, cols: Any, titles: Any
+) -> tuple[Any, Any]:
+    """Return a column for each slice, with its number, unless others are given."""
+    numbers = volume_panels.slice_numbers(len(arrays[0]), slices)
+    if rows is None and cols is None:
+        cols = len(numbers)
+    same = len({len(array) for array in arrays}) == 1 and cols == len(numbers)
+    if titles is None and same:
+        titles = [f"slice {number}" for number in numbers]
+    return cols, titles

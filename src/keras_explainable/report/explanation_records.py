@@ -7,6 +7,8 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_explainable.plotting.seen_part import WHOLE, SeenPart
+
 #: Display names of the methods.
 METHODS = {
     "smoothgrad": "SmoothGrad",
@@ -118,6 +120,8 @@ class Explanation:
         explained: The K explained classes.
         predictions: The classes with the highest scores, best first.
         maps: The maps of each method.
+        picture: The picture that is shown, uint8 RGB, if it is not ``image`` itself.
+        seen: The part of the picture that ``image`` shows.
     """
 
     name: str
@@ -125,6 +129,21 @@ class Explanation:
     explained: tuple[Prediction, ...]
     predictions: tuple[Prediction, ...]
     maps: tuple[Maps, ...]
+    picture: NDArray[np.uint8] | None = None
+    seen: SeenPart = WHOLE
+
+    @property
+    def shown(self) -> NDArray[np.uint8]:
+        """Return the picture that is shown."""
+        return self.image if self.picture is None else self.picture
+
+    @property
+    def part_text(self) -> str:
+        """Return what part of the picture the network saw; empty if all of it."""
+        if self.seen.is_whole:
+            return ""
+        share = f"{100 * self.seen.fraction:.0f} %"
+        return f"the network saw the framed part ({share})"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,8 +28,16 @@ _SETTINGS = {
 }
 
 
-def head(summary: dict[str, Any]) -> str:
-    """Return the page up to the first image: title, legend, notices and settings."""
+def head(summary: dict[str, Any], links: str = "", files: bool = False) -> str:
+    """Return the page up to the first image: title, legend, notices and settings.
+
+    Args:
+        summary: The facts of the report.
+        links: HTML with links to other pages.
+        files: Whether pictures are in files beside the page.
+    """
+    # `self` is the site if the folder is served, and nothing if it is opened as files.
+    sources = "data: 'self' file:" if files else "data:"
     method = _listing(summary["methods"])
     return f"""<!doctype html>
 <html lang="en">
@@ -38,7 +46,7 @@ def head(summary: dict[str, Any]) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline';
+  content="default-src 'none'; img-src {sources}; style-src 'unsafe-inline';
   script-src 'sha256-{_digest(_resource("page.js"))}'">
 <title>{escape(method)} of {escape(summary["model"])}</title>
 <style>
@@ -54,15 +62,17 @@ def head(summary: dict[str, Any]) -> str:
 <dl class="settings">{_settings(summary, method)}</dl>
 </header>
 {_controls(summary)}
+{links}
 <main>
 """
 
 
-def foot(summary: dict[str, Any]) -> str:
-    """Return the end of the page: creation date, versions and other files."""
+def foot(summary: dict[str, Any], links: str = "") -> str:
+    """Return the end of the page: links, creation date, versions and other files."""
     names = [name for name in summary["versions"] if name != "backend"]
     versions = ", ".join(f"{name} {summary['versions'][name]}" for name in names)
     return f"""</main>
+{links}
 <footer><p>Created on {escape(summary["started"][:10])} in {summary["seconds"]:.0f}
 seconds with {escape(versions)}. The maps are stored as arrays in
 <code>maps.npz</code>, the settings and predictions in <code>manifest.json</code>, and

@@ -7,8 +7,10 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from keras_explainable.plotting import clipping
+from keras_explainable.plotting.seen_part import WHOLE, SeenPart
 from keras_explainable.report import explanation_records as records
-from keras_explainable.report import page_colormaps, panel_image
+from keras_explainable.report import page_colormaps
 
 _LOSSLESS_SIDE = 160  # pixels: images up to this size are PNG, larger ones JPEG
 
@@ -19,18 +21,45 @@ def card(explanation: records.Explanation, key: str) -> str:
     The image and each map are embedded once, in CSS variables that the figures use.
     """
     rows = "".join(_row(explanation, n) for n in range(len(explanation.explained)))
-    height, width = explanation.image.shape[:2]
-    crisp = ' class="crisp"' if max(height, width) <= _LOSSLESS_SIDE else ""
-    style = f"--ratio:{width}/{height};--image:{_data_url(explanation.image)}"
-    return f"""<article id="{escape(key)}" tabindex="-1"{crisp}
+    height, width = explanation.shown.shape[:2]
+    image = f"--image:{_data_url(explanation.shown)}"
+    style = f"--ratio:{width}/{height};{_place(explanation.seen)}{image}"
+    return f"""<article id="{escape(key)}" tabindex="-1"{_classes(explanation)}
 {_sort_keys(explanation)} style="{style}">
 <h2>{escape(explanation.name)}</h2>
-<div class="rows">{rows}</div>
+<div class="rows">{rows}{_part(explanation)}</div>
 <aside><h3>Prediction</h3>
 <ol class="scores">{"".join(map(_score, _listed(explanation.predictions)))}</ol>
 {"".join(_noise(maps, len(explanation.maps)) for maps in explanation.maps)}</aside>
 </article>
 """
+
+
+def _classes(explanation: records.Explanation) -> str:
+    side = max(explanation.shown.shape)
+    names = ["crisp"] if side <= _LOSSLESS_SIDE else []
+    if not explanation.seen.is_whole:
+        names.append("part")
+    return f' class="{" ".join(names)}"' if names else ""
+
+
+def _place(seen: SeenPart) -> str:
+    """Return where maps lie on the picture, if not on all of it."""
+    if seen == WHOLE:
+        return ""
+    sides = {
+        "left": seen.left,
+        "top": seen.top,
+        "width": seen.right - seen.left,
+        "height": seen.bottom - seen.top,
+    }
+    return "".join(f"--{name}:{100 * side:.4g}%;" for name, side in sides.items())
+
+
+def _part(explanation: records.Explanation) -> str:
+    if not (text := explanation.part_text):
+        return ""
+    return f"<p>T{text[1:]}; the rest was cropped, and is grey in the maps.</p>"
 
 
 def _sort_keys(explanation: records.Explanation) -> str:
@@ -48,7 +77,7 @@ def _row(explanation: records.Explanation, number: int) -> str:
     figures = "".join(
         _figures(maps, number, class_.label, name, count) for maps in explanation.maps
     )
-    image = _figure("image", f"{name}, as the network received it", "image")
+    image = _figure("image", _image_text(explanation), "image")
     several = f' style="--methods:{count}"' if count > 1 else ""
     return f"""<section><h3>{escape(class_.label)} <span>{class_.score_text}</span></h3>
 <div class="figures{" several" if several else ""}"{several}>{image}
@@ -56,10 +85,15 @@ def _row(explanation: records.Explanation, number: int) -> str:
 """
 
 
+def _image_text(explanation: records.Explanation) -> str:
+    part = explanation.part_text
+    return f"{explanation.name}; {part}" if part else explanation.name
+
+
 def _figures(maps: records.Maps, number: int, label: str, name: str, count: int) -> str:
     """Return the figures of a map and of its overlay on the image."""
     method = records.METHODS[maps.method]
-    clipped = panel_image.clip_highest(maps.values[..., number])
+    clipped = clipping.clip_highest(maps.values[..., number])
     url = _data_url(page_colormaps.grey(clipped, maps.signed))
     kind = "maps signed" if maps.signed else "maps"
     prefix = f"{method} " if count > 1 else ""
@@ -84,12 +118,9 @@ def _listed(predictions: tuple[records.Prediction, ...]) -> list[records.Predict
 
 
 def _score(class_: records.Prediction) -> str:
-    width = f"{100 * class_.score:.1f}%"
-    bar = f'<i style="width:{width}"></i>' if class_.probability else ""
-    return (
-        f"<li><b>{escape(class_.label)}</b> <span>{escape(class_.score_text)}</span>"
-        f'<div class="bar" aria-hidden="true">{bar}</div></li>'
-    )
+    bar = f' style="--share:{100 * class_.score:.1f}%"' if class_.probability else ""
+    label, score = escape(class_.label), escape(class_.score_text)
+    return f"<li{bar}><b>{label}</b> <span>{score}</span></li>"
 
 
 def _noise(maps: records.Maps, count: int) -> str:

@@ -34,6 +34,7 @@ def image_entry(explanation: Explanation, key: str, panel: str) -> dict[str, Any
     return {
         "name": explanation.name,
         "panel": panel,
+        "seen": [round(side, 6) for side in explanation.seen],
         "explained": [class_.unit for class_ in explanation.explained],
         "predictions": list(map(dataclasses.asdict, explanation.predictions)),
         "maps": [_maps_entry(maps, key) for maps in explanation.maps],

@@ -6,42 +6,65 @@ import pathlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_explainable.plotting import colormaps
+from keras_explainable.plotting import clipping, colormaps
 from keras_explainable.plotting.colormaps import Floats, Pixels
+from keras_explainable.plotting.seen_part import WHOLE, SeenPart, put_back
 from keras_explainable.report.explanation_records import METHODS, Explanation, Maps
 
-_CAPTIONS = ("image", "map", "overlay")
-
-_CLIP_PERCENTILE = 99  # of a map's magnitude; higher values are clipped
 _OVERLAY_ALPHA = 0.95  # opacity of the overlay where the map is largest
 _DIMMED = 0.6  # brightness of the image below the overlay
+_UNSEEN = 0.35  # brightness of what the network did not see
 
 _TILE = 320  # pixels: smaller images are enlarged to at least this
 _GAP = 16
 _BLACK, _GREY, _WHITE = "#1b1b1f", "#6b6b76", "#ffffff"
 
 
-def tiles(image: Pixels, map_: Floats) -> tuple[Pixels, Pixels, Pixels]:
+def tiles(
+    image: Pixels, map_: Floats, seen: SeenPart = WHOLE
+) -> tuple[Pixels, Pixels, Pixels]:
     """Return the image, the map and the overlay of both as uint8 RGB.
 
     The highest 1 % of the map's values are clipped, or a single pixel could leave the
-    rest dark. In the overlay the image is dimmed, so that the map stands out.
+    rest dark. In the overlay the image is dimmed, so that the map stands out. What the
+    network did not see of the image is darkened, and grey in the map.
 
     Args:
         image: uint8 RGB (H, W, 3).
-        map_: A map (H, W).
+        map_: A map (h, w) of the network's input.
+        seen: The part of the image that the network saw.
     """
-    map_ = clip_highest(map_)
-    overlay = colormaps.overlay(_dim(image), map_, _OVERLAY_ALPHA)
-    return image, colormaps.colorize(map_), overlay
+    image = _as_fine(image, map_, seen)
+    map_ = clipping.clip_highest(map_)
+    scale = colormaps.Scale.of(map_)
+    placed = put_back(map_, seen, (image.shape[0], image.shape[1]))
+    overlay = colormaps.overlay(_dim(image), placed, _OVERLAY_ALPHA, scale=scale)
+    colored = colormaps.colorize(placed, scale=scale)
+    return _framed(image, seen), colored, _framed(overlay, seen)
 
 
-def clip_highest(map_: Floats) -> Floats:
-    """Return a map whose magnitude is clipped at its 99th percentile."""
-    magnitude = np.abs(map_)
-    # Zero if less than one percent of the map is nonzero; then nothing is clipped.
-    limit = np.percentile(magnitude, _CLIP_PERCENTILE) or magnitude.max()
-    return np.clip(map_, -limit, limit)
+def _as_fine(image: Pixels, map_: Floats, seen: SeenPart) -> Pixels:
+    """Return an image enlarged by a whole factor, if the map has smaller pixels."""
+    rows, columns = seen.pixels((image.shape[0], image.shape[1]))
+    high, wide = rows.stop - rows.start, columns.stop - columns.start
+    factor = max(map_.shape[0] // high, map_.shape[1] // wide, 1)
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _framed(image: Pixels, seen: SeenPart) -> Pixels:
+    """Return an image with a frame around what was seen; the rest is darkened."""
+    if seen.is_whole:
+        return image
+    rows, columns = seen.pixels((image.shape[0], image.shape[1]))
+    framed: Pixels = np.rint(_UNSEEN * image).astype("uint8")
+    framed[rows, columns] = 255
+    line = max(1, max(image.shape) // _TILE)
+    inside = (
+        slice(rows.start + line, rows.stop - line),
+        slice(columns.start + line, columns.stop - line),
+    )
+    framed[inside] = image[inside]
+    return framed
 
 
 def _dim(image: Pixels) -> Pixels:
@@ -83,7 +106,8 @@ def panel(explanation: Explanation) -> Image.Image:
 
 
 def _row(explanation: Explanation, number: int, maps: Maps) -> Image.Image:
-    shown = tiles(explanation.image, maps.values[..., number])
+    map_ = maps.values[..., number]
+    shown = tiles(explanation.shown, map_, explanation.seen)
     large = [enlarge(pixels) for pixels in shown]
     wide, high = large[0].size
     class_ = explanation.explained[number]
@@ -94,12 +118,20 @@ def _row(explanation: Explanation, number: int, maps: Maps) -> Image.Image:
     title = _text_line("   ".join(words), canvas_width, 22, _BLACK)
     canvas = Image.new("RGB", (canvas_width, title.height + high + 2 * _GAP), _WHITE)
     canvas.paste(title, (0, 0))
-    for place, (tile, caption) in enumerate(zip(large, _CAPTIONS, strict=True)):
+    for place, (tile, caption) in enumerate(
+        zip(large, _captions(explanation), strict=True)
+    ):
         left = _GAP + place * (wide + _GAP)
         canvas.paste(tile, (left, title.height))
         caption_line = _text_line(caption, wide, 13, _GREY, margin=0)
         canvas.paste(caption_line, (left, title.height + high))
     return canvas
+
+
+def _captions(explanation: Explanation) -> tuple[str, str, str]:
+    if not (part := explanation.part_text):
+        return "image", "map", "overlay"
+    return f"image; {part}", "map; grey is what it did not see", "overlay"
 
 
 def _text_line(

@@ -12,13 +12,19 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_explainable.report import atomic_files, html_page, image_card, manifest
+from keras_explainable.report import (
+    atomic_files,
+    image_card,
+    manifest,
+    picture_files,
+)
 from keras_explainable.report.explanation_records import (
     FORMATS,
     Explanation,
     FileNames,
     Run,
 )
+from keras_explainable.report.page_files import PageFiles
 from keras_explainable.report.panel_image import panel
 from keras_explainable.report.resume import ImageResults, UnfinishedRun
 
@@ -26,10 +32,11 @@ from keras_explainable.report.resume import ImageResults, UnfinishedRun
 class Report:
     """A context manager that writes all files of a report into one folder.
 
-    ``index.html`` shows all results and needs no other file; ``panels/`` has one
-    picture per image; ``maps.npz`` and ``manifest.json`` are for programs. They are
-    written at the end, even after an error or an interruption, from the images added by
-    then.
+    ``index.html`` shows all results and needs no other file; above 50 images, their
+    pictures are in ``pictures/``, and there are more pages if one would be too large.
+    ``panels/`` has one picture per image; ``maps.npz`` and ``manifest.json`` are for
+    programs. They are written at the end, even after an error or an interruption, from
+    the images added by then.
     Until then the results are in ``unfinished/``, and an older report stays as it is.
     After an early end or a failed image they are kept there, to be resumed.
 
@@ -70,9 +77,15 @@ class Report:
         self._done[key] = None
         return key
 
-    def resumes(self, key: str, name: str, image: NDArray[np.uint8]) -> bool:
+    def resumes(
+        self,
+        key: str,
+        name: str,
+        image: NDArray[np.uint8],
+        picture: NDArray[np.uint8] | None = None,
+    ) -> bool:
         """Return whether the unfinished run has an image's results; use them if so."""
-        entry = self._unfinished.entry(key, name, image)
+        entry = self._unfinished.entry(key, name, image, picture)
         if entry is not None:
             self._done[key] = _relocated(entry, key, self._panel(key))
         return entry is not None
@@ -85,7 +98,7 @@ class Report:
         panel(explanation).save(picture, self._format, quality=90)
         maps = {maps.method: maps.values for maps in explanation.maps}
         results = ImageResults(entry, maps, picture.getvalue(), card)
-        self._unfinished.add(key, explanation.image, results)
+        self._unfinished.add(key, explanation.image, results, explanation.picture)
         self._done[key] = entry
 
     def fail(self, name: str, reason: str) -> None:
@@ -136,21 +149,23 @@ class Report:
                 for name in ("manifest.json", "index.html", "maps.npz")
             )
             manifest_.write(f"{text}\n".encode())
-            page.write(html_page.head(summary).encode())
+            pages = PageFiles(summary, page, self._atomic_write)
             maps = opened.enter_context(manifest.MapsFile(maps_))
-            self._write_results(maps, page)
-            page.write(html_page.foot(summary).encode())
+            self._write_results(maps, pages)
+            pages.finish()
         self.written = True
 
     def _entries(self) -> dict[str, dict[str, Any]]:
         return {key: entry for key, entry in self._done.items() if entry}
 
-    def _write_results(self, maps: manifest.MapsFile, page: BinaryIO) -> None:
+    def _write_results(self, maps: manifest.MapsFile, pages: PageFiles) -> None:
+        if pages.beside:
+            atomic_files.make_folder(self.folder / picture_files.FOLDER)
         for key, entry in self._entries().items():
             results = self._unfinished.results(key, entry)
             for method, values in results.maps.items():
                 maps.add(manifest.maps_key(key, method), values)
-            page.write(results.card)
+            pages.add(key, results.card)
             with self._atomic_write(entry["panel"]) as file:
                 file.write(results.panel)
 

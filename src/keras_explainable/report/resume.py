@@ -68,9 +68,16 @@ class UnfinishedRun:
         with atomic_files.atomic_write(path, self.path) as file:
             file.write(json.dumps(identity, indent=2).encode())
 
-    def add(self, key: str, image: NDArray[np.uint8], results: ImageResults) -> None:
-        """Store the results of an image."""
-        facts = json.dumps({"pixels": _digest(image), "entry": results.entry}).encode()
+    def add(
+        self,
+        key: str,
+        image: NDArray[np.uint8],
+        results: ImageResults,
+        picture: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Store the results of an image, which is shown as ``picture``."""
+        pixels = _digest(image, picture)
+        facts = json.dumps({"pixels": pixels, "entry": results.entry}).encode()
         texts = {"panel": results.panel, "card": results.card, "facts": facts}
         arrays: dict[str, Any] = {
             name: np.frombuffer(text, "uint8") for name, text in texts.items()
@@ -79,14 +86,18 @@ class UnfinishedRun:
             np.savez(file, **arrays)
 
     def entry(
-        self, key: str, name: str, image: NDArray[np.uint8]
+        self,
+        key: str,
+        name: str,
+        image: NDArray[np.uint8],
+        picture: NDArray[np.uint8] | None = None,
     ) -> dict[str, Any] | None:
         """Return the entry of an image if its results are here and undamaged."""
         try:
             arrays = self._load(key)
             facts = json.loads(arrays["facts"].tobytes())
             entry = _unpack(facts["entry"], arrays).entry
-            same = facts["pixels"] == _digest(image) and entry["name"] == name
+            same = facts["pixels"] == _digest(image, picture) and entry["name"] == name
             return entry if same else None
         except Exception:  # Missing or damaged results are computed again.
             return None
@@ -132,8 +143,11 @@ def _unpack(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ImageResu
     return ImageResults(entry, maps, panel, card)
 
 
-def _digest(image: NDArray[np.uint8]) -> str:
-    return hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
+def _digest(image: NDArray[np.uint8], picture: NDArray[np.uint8] | None) -> str:
+    digest = hashlib.sha256()
+    for pixels in (image,) if picture is None else (image, picture):
+        digest.update(f"{pixels.shape}".encode() + pixels.tobytes())
+    return digest.hexdigest()
 
 
 def _check(path: Path, identity: dict[str, Any]) -> None:

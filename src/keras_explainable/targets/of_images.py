@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common import checks
+from keras_explainable.common.precision import widened
 from keras_explainable.targets.target import INPUTS, Target
 from keras_explainable.types import Tensor
 
@@ -81,7 +82,7 @@ def _region(outputs: Tensor, masks: Tensor, channel: int) -> Tensor:
             "`outputs` must have shape (B, H, W, classes), with more classes than "
             f"{channel}; received {tuple(outputs.shape)}"
         )
-    scores = outputs[..., channel]
+    scores = widened(outputs[..., channel])
     if len(masks.shape) == 2:
         masks = _inside(masks, scores)
     if tuple(masks.shape[1:]) != tuple(scores.shape[1:]):
@@ -118,7 +119,7 @@ def _loss(
     function: Callable[[Tensor, Tensor], Tensor],
     mask: Tensor | None = None,
 ) -> Tensor:
-    values = _values(function, *_alike(labels, outputs))
+    values = _values(function, *_alike(labels, widened(outputs)))
     axes = tuple(range(1, len(values.shape)))
     if not axes:
         return values
@@ -158,6 +159,6 @@ def _alike(labels: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:
 def _similarity(outputs: Tensor, other: Tensor) -> Tensor:
     one, another = (
         x / ops.maximum(ops.norm(x, axis=-1, keepdims=True), 1e-12)
-        for x in (outputs, ops.cast(other, outputs.dtype))
+        for x in (widened(outputs), widened(other))
     )
     return ops.sum(one * another, axis=-1)

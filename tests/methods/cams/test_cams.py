@@ -289,7 +289,7 @@ def test_score_cam_of_signals_images_and_videos(rank):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "mixed_float16", "bfloat16", "float64"])
-@pytest.mark.parametrize("method", ["scorecam", "gradcam"])
+@pytest.mark.parametrize("method", ["scorecam", "gradcam", "gradcampp"])
 def test_activation_maps_in_every_precision(method, dtype):
     if dtype == "float64" and keras.backend.backend() == "jax":
         pytest.skip("JAX has float64 switched off.")

@@ -37,10 +37,15 @@ MOVES = {
     "layer": (Turned(), lambda x: np.flip(x.swapaxes(1, 2), 1)),
     "rotated": (lambda x: ops.rot90(x, axes=(1, 2)), lambda x: np.rot90(x, 1, (1, 2))),
     "none": (layers.Rescaling(1.0), lambda x: x),
+    "scaled": (
+        layers.Lambda(lambda x: ops.swapaxes(x, 1, 2) / 127.5 - 1),
+        lambda x: x.swapaxes(1, 2) / 127.5 - 1,
+    ),
 }
 BACK = {
     "layer": lambda x: np.flip(x, 1).swapaxes(1, 2),
     "rotated": lambda x: np.rot90(x, -1, (1, 2)),
+    "scaled": lambda x: x.swapaxes(1, 2),
 }
 
 
@@ -207,6 +212,35 @@ def test_flipped_and_cropped(rng):
     assert not small[:, :, 5:].any()
 
 
+#: Functions of single values, which have the same positions.
+POINTWISE = {
+    "logarithm": ops.log1p,
+    "gamma": lambda x: ops.power(ops.maximum(x, 1e-6), 1 / 2.2),
+    "tanh": lambda x: ops.tanh(2 * x),
+    "square": ops.square,
+    "gated": lambda x: x * ops.sigmoid(ops.mean(x, axis=-1, keepdims=True)),
+    "window": lambda x: ops.clip(x, 0.2, 0.7),
+}
+
+
+@pytest.mark.backend_independent
+@pytest.mark.parametrize("cut", [0, 9])
+@pytest.mark.parametrize("name", POINTWISE)
+def test_functions_of_values_in_a_lambda_move_nothing(name, cut, rng):
+    x = rng.uniform(size=(2, 24, 20, 3)).astype("float32")
+
+    def read(x):
+        return POINTWISE[name](x[:, cut:])
+
+    hidden = layers.Lambda(read, output_shape=(24 - cut, 20, 3))
+    model, plain = behind(hidden, x.shape[1:])
+    seen = numpy(read(ops.convert_to_tensor(x)))
+    wanted = ke.explain(cams.hirescam, plain, seen, [[0]] * 2, **PLAIN)[1]
+    found = ke.explain(cams.hirescam, model, x, [[0]] * 2, **PLAIN)[1]
+    np.testing.assert_allclose(found[:, cut:], wanted, rtol=1e-4, atol=1e-6)
+    assert not found[:, :cut].any()
+
+
 class CropAndScale(layers.Layer):
     def call(self, x):
         return x[:, 16:, 16:] / 2
@@ -258,7 +292,7 @@ WINDOWS = {
 }  # fmt: skip
 
 
-@pytest.mark.not_on_jax
+@pytest.mark.backend_independent
 @pytest.mark.parametrize("name", WINDOWS)
 @pytest.mark.filterwarnings("ignore:.*maps? of exactly 0")
 def test_an_object_is_where_the_image_has_it(name):

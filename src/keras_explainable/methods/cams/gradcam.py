@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_explainable import backend
+from keras_explainable.common.precision import widened
 from keras_explainable.common.structures import Nested
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection import exposed_layers
@@ -125,6 +126,7 @@ def _frame_axes(model: Model) -> list[int]:
 
 def _weighed(weigh: Weigh, axes: int, activations: Tensor, gradients: Tensor) -> Tensor:
     """Return maps (B, ...), in which every frame has weights of its own."""
+    activations, gradients = widened(activations), widened(gradients)
     frames = rows_of_frames(activations, axes), rows_of_frames(gradients, axes)
     return frames_of_rows(weigh(*frames), activations, axes)
 
