@@ -106,6 +106,16 @@ def test_a_rounded_input_is_no_category(fault, x):
     assert ke.check_gradients(keras.Model(inputs, y), np.ones_like(x)).ok
 
 
+def test_an_infinite_derivative_at_the_end_of_what_is_defined():
+    """Neither a derivative nor a difference is a number at 0."""
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, layers.Dense(2)(ops.sqrt(inputs)))
+    found = ke.check_gradients(model, np.float32([[0, 1]]), derivatives="framework")
+    assert not found.ok
+    assert "sqrt (Sqrt)" in str(found)
+    assert "no finite number" in str(found)
+
+
 @pytest.mark.parametrize("seeded", [False, True])
 def test_a_network_that_draws_numbers_is_stochastic(seeded, x):
     """Keras' seeds are kept, so that each run draws the same."""

@@ -104,8 +104,8 @@ class Probe:
         verdict, faults = verdict_on(derivative, found, typical), list[Fault]()
         if verdict == "differs":
             # The smaller the step, the fewer kinks there are in between.
-            best = _usable(found, typical)[-1]
-            step = float(found.steps[best])
+            *_, smallest = [len(found.steps) - 1, *_usable(found, typical)]
+            step = float(found.steps[smallest])
             ends = [self._moved(direction, sign * step) for sign in (1, -1)]
             faults = faulty_steps(self.exact, self.batch.inputs, ends, step, weights)
         numbers = derivative, float(found.values[best]), error
@@ -201,7 +201,8 @@ def _products(
     maps: list[Any], direction: list[np.ndarray | None], weights: np.ndarray
 ) -> list[np.ndarray]:
     pairs = zip(maps, direction, strict=True)
-    return [as_array(m) @ weights * v for m, v in pairs if v is not None]
+    with np.errstate(invalid="ignore"):  # Derivatives may be infinite.
+        return [as_array(m) @ weights * v for m, v in pairs if v is not None]
 
 
 def _norm(products: list[np.ndarray]) -> float:

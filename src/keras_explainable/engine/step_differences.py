@@ -70,8 +70,7 @@ class StepDifferences:
         self.tensors = graph.tensors(moved[0])
         self.at, self.ahead, self.behind = map(graph.values, moved)
         self.importance = _importance(self.graph, self.tensors, self.at, weights)
-        change = {key: self.ahead[key] - self.behind[key] for key in self.at}
-        self.change = {key: x / (2 * step) for key, x in change.items()}
+        self.change = {key: np.mean(self._slopes(key), axis=0) for key in self.at}
 
     @cached_property
     def faults(self) -> list[tuple[Fault, Step]]:
@@ -106,12 +105,23 @@ class StepDifferences:
         number_of = f" {number} of {len(same)}" if len(same) > 1 else ""
         return f"{kind.__name__}{number_of}"
 
+    def _slopes(self, key: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the forward and backward differences of a value.
+
+        Where one is no number, as beside the end of what a function is defined for, it
+        is the other one.
+        """
+        forward = (self.ahead[key] - self.at[key]) / self.step
+        backward = (self.at[key] - self.behind[key]) / self.step
+        return (
+            np.where(np.isfinite(forward), forward, backward),
+            np.where(np.isfinite(backward), backward, forward),
+        )
+
     def _sides(self, symbol: Any) -> np.ndarray:
         """Return the change of a score by a value, its curvature, and its size."""
         key = id(symbol)
-        weights, at = self.importance[key], self.at[key]
-        forward = weights * (self.ahead[key] - at) / self.step
-        backward = weights * (at - self.behind[key]) / self.step
+        forward, backward = (self.importance[key] * x for x in self._slopes(key))
         size = (np.abs(forward) + np.abs(backward)).sum() / 2
         return np.array(
             [(forward + backward).sum() / 2, np.abs(forward - backward).sum(), size]
