@@ -46,6 +46,7 @@ WAYS = {
     "rise": perturbation.rise,
     "logits_model": lambda model, *_: ke.inspection.logits_model(model),
     "expose": lambda model, *_: ke.inspection.expose(model),
+    "token_grid": lambda model, *_: ke.inspection.token_grid(model),
     "lower": lambda model, *_: ke.lowering.lower(model),
 }
 

@@ -8,6 +8,7 @@ from keras_explainable.inspection.find_calls import Endpoint, parse, tensors_of
 from keras_explainable.inspection.token_grid import GivenGrid, TokenGrid, grid_of
 from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network.follow_positions import positions_of
+from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.trace_model import inlined_with_calls, trace
 from keras_explainable.types import Model
 
@@ -44,12 +45,14 @@ def token_grid(
     Raises:
         ValueError: If the layer has no tokens, if their grid is not known, or if what
             is given does not fit; or if the layers of ``model`` are not known.
+        TypeError: If ``model`` is one of another library, such as Keras 2.
 
     Example::
 
         ke.inspection.token_grid(model, "block_11")
         # TokenGrid(axis=1, grid=(14, 14), before=1, after=0)
     """
+    check_is_keras_model(model)
     given, graph = GivenGrid.of(grid, skip_tokens), trace(model)
     if graph is None:
         raise ValueError(
