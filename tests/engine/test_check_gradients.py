@@ -112,7 +112,7 @@ def test_an_infinite_derivative_at_the_end_of_what_is_defined():
     model = keras.Model(inputs, layers.Dense(2)(ops.sqrt(inputs)))
     found = ke.check_gradients(model, np.float32([[0, 1]]), derivatives="framework")
     assert not found.ok
-    assert "sqrt (Sqrt)" in str(found)
+    assert "(Sqrt)" in str(found)
     assert "no finite number" in str(found)
 
 
