@@ -16,6 +16,7 @@ from keras_explainable.common.structures import flatten, is_float
 from keras_explainable.network.graph import Graph, Step, ids, symbols_in
 from keras_explainable.network.ignored_fractions import example_shape, ignores_fractions
 from keras_explainable.network.layers_of_model import has_layer
+from keras_explainable.network.layers_of_user import calls_function, is_of_user
 from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
 
 #: Layers whose outputs jump where their inputs change.
@@ -169,7 +170,7 @@ class _Walk:
             return found
         holds = has_layer(layer, CHOOSING_LAYERS)
         raw = len(found) <= MOST_TRIED and all(id(x) in self.places for x in read)
-        if not holds and not (raw and _is_opaque(layer)):
+        if not holds and not (raw and _calls_user(layer)):
             return found
         ignores = partial(ignores_fractions, step, certain=not holds)
         if not raw:
@@ -243,10 +244,8 @@ def _chooses(operation: Any, whole: bool) -> bool:
         return True
     if not isinstance(operation, keras.Layer):
         return type(operation).__name__ in CHOOSING_OPERATIONS
-    return whole and _is_opaque(operation)
+    return whole and _calls_user(operation)
 
 
-def _is_opaque(layer: keras.Layer) -> bool:
-    """Return whether a layer is a function or class of the user's."""
-    own = type(layer).__module__.split(".")[0] not in ("keras", "keras_explainable")
-    return own or isinstance(layer, layers.Lambda)
+def _calls_user(layer: keras.Layer) -> bool:
+    return is_of_user(layer) or calls_function(layer)
