@@ -21,11 +21,3 @@ def test_code_runs_as_printed(code, tmp_path, monkeypatch):
     exec(compile(code, "README.md", "exec"), names)
     assert names["maps"].shape == (12, 96, 96, 1)
     assert (tmp_path / "maps.png").stat().st_size > 10_000
-
-
-def test_local_links_lead_somewhere():
-    text = README.read_text("utf-8")
-    links = re.findall(r"\]\(([^)\s]+)\)", text)
-    local = [link for link in links if not link.startswith("http")]
-    assert len(local) >= 5
-    assert [link for link in local if not (README.parent / link).exists()] == []

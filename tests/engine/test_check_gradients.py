@@ -95,6 +95,25 @@ def test_a_planted_fault_is_named(fault, x):
         assert has in shown
 
 
+BENT = {
+    "[1, 2, 0], where it reads 0": layers.Lambda(lambda t: ops.relu(t - 1)),
+    "output [1, 0, 0]": layers.MaxPooling2D(2),
+}
+
+
+@pytest.mark.parametrize("place", BENT)
+def test_the_place_of_a_kink_is_named(place):
+    inputs = keras.Input((4, 4, 1))
+    h = layers.Flatten()(BENT[place](inputs))
+    model = keras.Model(inputs, layers.Dense(1, kernel_initializer="ones")(h))
+    x = 2 + np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
+    x[0, 1, 2] = 1  # where the ReLU has its kink
+    x[0, 2:, :2] = 30  # a tie of four positions
+    found = ke.check_gradients(model, x, [0], directions=4)
+    assert {y.place for each in found.comparisons for y in each.faults} == {place}
+    assert place in str(found)
+
+
 @pytest.mark.parametrize("fault", ["straight", "own straight"])
 def test_a_rounded_input_is_no_category(fault, x):
     kind, name, has = FAULTS[fault]

@@ -56,6 +56,7 @@ class GradientCheck:
                 "verdict": x.verdict,
                 "operation": "" if fault is None else fault.operation,
                 "has": "" if fault is None else fault.kind,
+                "at": "" if fault is None else fault.place,
             }
             for x in self.comparisons
             if x.verdict != "agrees"

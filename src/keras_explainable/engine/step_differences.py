@@ -18,19 +18,26 @@ from keras_explainable.types import Tensor
 #: Part of a change, from which it counts as a change, and as one that has a kink.
 NO_CHANGE, KINK = 0.02, 0.2
 
+#: What a fault is where derivatives to both sides differ.
+AT_KINK = "a kink or tie at the input"
+
 Values = dict[int, np.ndarray]
 
 
 class Fault(NamedTuple):
     """An operation, what is wrong with it, its derivative and its change.
 
-    The operation of a layer of the user's is named with the layer.
+    The operation of a layer of the user's is named with the layer. ``place`` is the
+    position of the value at which the two differ most, without the axis of the batch:
+    of a value that the operation reads if it is a function of single values, and of one
+    that it writes at other kinks and ties. It is empty if it is not known.
     """
 
     operation: str
     kind: str
     derivative: float
     difference: float
+    place: str = ""
 
     @property
     def excess(self) -> float:
@@ -90,10 +97,26 @@ class StepDifferences:
         return [x for x in flatten(step.outputs) if id(x) in self.importance]
 
     def _fault(self, step: Step, written: list[Any]) -> Fault:
-        derivative = _derivative(step, self.tensors, self.change, self.importance)
+        products = _products(step, self.tensors, self.change, self.importance)
+        derivative = float(sum(product.sum() for product in products.values()))
         sides = np.sum([*map(self._sides, written)], axis=0)
         kind = _kind(derivative, *map(float, sides[1:]))
-        return Fault(self._name(step), kind, derivative, float(sides[0]))
+        place = self._place(products, written, kind)
+        return Fault(self._name(step), kind, derivative, float(sides[0]), place)
+
+    def _place(self, products: Values, written: list[Any], kind: str) -> str:
+        """Return where the derivative is worst, as ``Fault.place`` has it."""
+        if len(written) != 1:
+            return ""
+        key, weights = id(written[0]), self.importance[id(written[0])]
+        if [x.shape for x in products.values()] == [weights.shape]:
+            [(read, product)] = products.items()
+            place = _largest(product - weights * self.change[key])
+            return f"{_text(place)}, where it reads {self.at[read][place]:.3g}"
+        if kind != AT_KINK:
+            return ""
+        forward, backward = self._slopes(key)
+        return f"output {_text(_largest(weights * (forward - backward)))}"
 
     def _name(self, step: Step) -> str:
         """Return a name of a step, the same whenever it is made."""
@@ -161,13 +184,16 @@ def _importance(
     return {id(x): as_array(w) for x, w in zip(written, found, strict=True)}
 
 
-def _derivative(
+def _products(
     step: Step, values: dict[int, Any], change: Values, importance: Values
-) -> float:
-    """Return the derivative of what a step writes along the change of what it reads."""
+) -> Values:
+    """Return the derivatives by what a step reads, times the change of that.
+
+    They add up to the derivative of the score along the change.
+    """
     reads = {id(x): values[id(x)] for x in step.reads if id(x) in change}
     if not reads:
-        return 0.0
+        return {}
 
     def score(read: list[Tensor]) -> tuple[Tensor, Any]:
         written = step.run(values | dict(zip(reads, read, strict=True))).items()
@@ -176,8 +202,8 @@ def _derivative(
 
     outputs, pullback, _ = backend.vjp(score, [*reads.values()])
     found = pullback(ops.ones_like(outputs))
-    products = [as_array(g) * change[key] for key, g in zip(reads, found, strict=True)]
-    return float(sum(product.sum() for product in products))
+    pairs = zip(reads, found, strict=True)
+    return {key: as_array(gradient) * change[key] for key, gradient in pairs}
 
 
 def _score(pairs: Sequence[tuple[Tensor, Any]]) -> Tensor:
@@ -190,9 +216,19 @@ def _kind(derivative: float, curvature: float, size: float) -> str:
     if not np.isfinite(derivative):
         return "a derivative that is no finite number"
     if curvature > KINK * size:
-        return "a kink or tie at the input"
+        return AT_KINK
     if abs(derivative) <= NO_CHANGE * size:
         return "no derivative, though its values change"
     if size <= NO_CHANGE * abs(derivative):
         return "a derivative, though its values do not change"
     return "a wrong derivative"
+
+
+def _largest(values: np.ndarray) -> tuple[Any, ...]:
+    """Return the position of the largest magnitude, or of what is no number."""
+    size = np.nan_to_num(np.abs(values), nan=np.inf)
+    return np.unravel_index(size.argmax(), size.shape)
+
+
+def _text(place: tuple[Any, ...]) -> str:
+    return f"[{', '.join(map(str, place[1:]))}]"
