@@ -37,8 +37,8 @@ from keras_explainable.inspection.exposed_layers import (
 )
 from keras_explainable.inspection.logits import logits_model
 from keras_explainable.inspection.model_fingerprint import fingerprint
+from keras_explainable.inspection.one_output import first_output_model
 from keras_explainable.inspection.shown_layers import shown_layers
-from keras_explainable.inspection.targets import first_output_model
 from keras_explainable.network.corrected_derivatives import DERIVATIVES
 from keras_explainable.network.torch_modules import modes_kept
 from keras_explainable.targets.target import Target, as_target

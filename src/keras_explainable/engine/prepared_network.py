@@ -20,15 +20,14 @@ from keras_explainable.inspection import (
 from keras_explainable.inspection.channels import input_orders
 from keras_explainable.inspection.corrected_subclass import corrected_subclass
 from keras_explainable.inspection.logits import logits_of_all_outputs, rewritten_model
-from keras_explainable.inspection.targets import (
-    first_output_model,
-    own_errors,
+from keras_explainable.inspection.one_output import first_output_model
+from keras_explainable.inspection.target_layer import own_errors
+from keras_explainable.inspection.targeted_model import (
     set_data,
     target_layer,
     targeted_model,
-    top_count,
-    top_units,
 )
+from keras_explainable.inspection.top_units import top_count, top_units
 from keras_explainable.network import output_units
 from keras_explainable.network.corrected_derivatives import (
     with_corrected_derivatives,

@@ -26,8 +26,9 @@ from keras_explainable.inspection.find_layers import (
 )
 from keras_explainable.inspection.find_tokens import token_grid
 from keras_explainable.inspection.logits import logits_model, runnable_model
+from keras_explainable.inspection.one_output import output_model
 from keras_explainable.inspection.shown_layers import shown_layers
-from keras_explainable.inspection.targets import output_model, target_model
+from keras_explainable.inspection.targeted_model import target_model
 from keras_explainable.network.output_units import gather_units
 
 #: Axis of the channels, and of the units.

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, is_float
-from keras_explainable.inspection.targets import TargetLayer
+from keras_explainable.inspection.target_layer import TargetLayer
 from keras_explainable.network.graph import Graph, GraphModel, Step, with_offset
 from keras_explainable.network.layers_of_model import has_layer
 from keras_explainable.network.output_units import as_units

@@ -7,11 +7,8 @@ from numpy.typing import NDArray
 
 from keras_explainable.engine.data_iterators import as_numpy, is_stream
 from keras_explainable.inspection.logits import logits_model
-from keras_explainable.inspection.targets import (
-    first_output_model,
-    top_count,
-    top_units,
-)
+from keras_explainable.inspection.one_output import first_output_model
+from keras_explainable.inspection.top_units import top_count, top_units
 from keras_explainable.network import output_units
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import shape_text

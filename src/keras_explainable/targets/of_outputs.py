@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_explainable.common import checks
 from keras_explainable.inspection.exposed_layers import layer_model
-from keras_explainable.inspection.targets import output_model
+from keras_explainable.inspection.one_output import output_model
 from keras_explainable.targets.target import Target
 from keras_explainable.types import Tensor
 

@@ -13,7 +13,7 @@ from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.exposed_layers import exposed_outputs
 from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.inspection.logits import gives_probabilities
-from keras_explainable.inspection.targets import check_no_target
+from keras_explainable.inspection.targeted_model import check_no_target
 from keras_explainable.methods.cams.cam import weigh_by_head, with_linear_head
 from keras_explainable.methods.cams.gradcam import (
     Gradients,
