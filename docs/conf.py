@@ -13,6 +13,8 @@ from jupyter_cache import get_cache
 # These settings are for the kernels that run the code cells of the pages.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(name, "1")  # Several pages run at once, on one core each.
 
 # Cells run in temporary folders. Some of them read the results of the benchmarks.
 DOCS = Path(__file__).parent
