@@ -29,6 +29,13 @@ _IMAGES = ((0.5, 0.002), (100.0, 0.4), (-500.0, 2.0))
 #: Likewise where numbers of less precision, or integers, could not rise so little.
 _COARSE_IMAGES = ((0.0, 1.0),)
 
+#: Part of the largest change above which that between constant images is not rounding.
+_SEEN = 0.01
+
+#: The number of rows that are changed one by one, how much more than others the outputs
+#: must change at a place, and for how many rows at least.
+_ROWS, _CLEAR, _FEWEST = 12, 3.0, 3
+
 #: How far, in positions, the values of a line may differ in where they come from.
 _SPREAD = 1.0
 
@@ -70,9 +77,15 @@ def kept_parts(
             continue
         places = _places(found, steps)
         if any(not np.isnan(each).all() for each in places):
-            parts = [WHOLE, *map(_part, places, range(len(shape)), shape)]
-            return None if {*parts} == {WHOLE} else parts
-    return None
+            return _parts(places, shape)
+        if np.ptp(found, axis=0).any():
+            break  # Only constant images are alike, as where their mean is taken away.
+    return _parts(_places_of_rows(step, shape, after), shape) if fine else None
+
+
+def _parts(places: list[np.ndarray], shape: Sequence[int]) -> list[Part] | None:
+    parts = [WHOLE, *map(_part, places, range(len(places)), shape)]
+    return None if {*parts} == {WHOLE} else parts
 
 
 def _places(found: np.ndarray, steps: Sequence[float]) -> list[np.ndarray]:
@@ -84,12 +97,38 @@ def _places(found: np.ndarray, steps: Sequence[float]) -> list[np.ndarray]:
     """
     zeros, ones, *rising = found.astype("float64")
     gain = ones - zeros
-    known = np.abs(gain) > 1e-3 * np.abs(gain).max(initial=1e-30)
+    known = np.abs(gain) > _SEEN * np.abs(found - found[0]).max(initial=1e-30)
     nowhere = np.full_like(gain, np.nan)
     return [
         np.divide(image - zeros, gain * each, where=known, out=nowhere.copy())
         for image, each in zip(rising, steps, strict=True)
     ]
+
+
+def _places_of_rows(
+    step: Step, shape: Sequence[int], after: Sequence[int]
+) -> list[np.ndarray]:
+    """Return places where every output depends on all inputs, as if standardized.
+
+    A row that is changed has its place where the outputs change most by far.
+    """
+    image = np.random.default_rng(0).uniform(0.4, 0.6, (1, *shape))
+    found = [np.full(after, np.nan) for _ in shape]
+    for axis, size in enumerate(shape[:-1]):
+        rows = np.unique(np.linspace(0, size - 1, _ROWS).round().astype(int))
+        changed = np.repeat(image, len(rows), axis=0)
+        for one, row in zip(changed, rows, strict=True):
+            np.moveaxis(one, axis, 0)[row] += 0.1
+        outputs = tried(step, np.concatenate([image, changed]))
+        if outputs is None or not np.isfinite(outputs).all():
+            continue
+        others = tuple(n for n in range(1, outputs.ndim) if n != axis + 1)
+        change = np.abs(outputs[1:] - outputs[:1]).mean(axis=others)
+        clear = change.max(axis=1) > _CLEAR * np.median(change, axis=1)
+        if clear.sum() >= _FEWEST:
+            lines = np.moveaxis(found[axis], axis, 0).T
+            lines[..., change.argmax(axis=1)[clear]] = rows[clear]
+    return found
 
 
 def _images(shape: Sequence[int], steps: Sequence[float]) -> np.ndarray:

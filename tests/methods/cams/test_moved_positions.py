@@ -24,6 +24,12 @@ class Turned(layers.Layer):
         return ops.flip(ops.swapaxes(x, 1, 2), 1)
 
 
+def standardized(x):
+    """Return images of mean 0 and deviation 1: each value depends on all others."""
+    x = x - ops.mean(x, axis=(1, 2, 3), keepdims=True)
+    return x / (ops.std(x, axis=(1, 2, 3), keepdims=True) + 1e-3)
+
+
 #: Step in the model, and the same from images and from maps back.
 MOVES = {
     "permute": (layers.Permute((2, 1, 3)), lambda x: x.swapaxes(1, 2)),
@@ -41,11 +47,16 @@ MOVES = {
         layers.Lambda(lambda x: ops.swapaxes(x, 1, 2) / 127.5 - 1),
         lambda x: x.swapaxes(1, 2) / 127.5 - 1,
     ),
+    "standardized": (
+        layers.Lambda(lambda x: standardized(ops.flip(x, 2))),
+        lambda x: numpy(standardized(ops.convert_to_tensor(x[:, :, ::-1].copy()))),
+    ),
 }
 BACK = {
     "layer": lambda x: np.flip(x, 1).swapaxes(1, 2),
     "rotated": lambda x: np.rot90(x, -1, (1, 2)),
     "scaled": lambda x: x.swapaxes(1, 2),
+    "standardized": lambda x: x[:, :, ::-1],
 }
 
 
@@ -212,25 +223,26 @@ def test_flipped_and_cropped(rng):
     assert not small[:, :, 5:].any()
 
 
-#: Functions of single values, which have the same positions.
-POINTWISE = {
+#: Functions of values, which stay where they are.
+FUNCTIONS = {
     "logarithm": lambda x: ops.log(x + 0.01),
     "gamma": lambda x: ops.power(ops.maximum(x, 1e-6), 1 / 2.2),
     "tanh": lambda x: ops.tanh(2 * x),
     "square": ops.square,
     "gated": lambda x: x * ops.sigmoid(ops.mean(x, axis=-1, keepdims=True)),
     "window": lambda x: ops.clip(x, 0.2, 0.7),
+    "standardized": standardized,
 }
 
 
 @pytest.mark.backend_independent
 @pytest.mark.parametrize("cut", [0, 9])
-@pytest.mark.parametrize("name", POINTWISE)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_of_values_in_a_lambda_move_nothing(name, cut, rng):
     x = rng.uniform(size=(2, 24, 20, 3)).astype("float32")
 
     def read(x):
-        return POINTWISE[name](x[:, cut:])
+        return FUNCTIONS[name](x[:, cut:])
 
     hidden = layers.Lambda(read, output_shape=(24 - cut, 20, 3))
     model, plain = behind(hidden, x.shape[1:])
