@@ -107,13 +107,14 @@ def is_to_be_tried(step: Step, names: set[str]) -> bool:
 
 
 def tried(step: Step, values: np.ndarray) -> np.ndarray | None:
-    """Return what a step makes of values; None if it cannot be tried."""
+    """Return what a step makes of values, as numbers; None if it cannot be tried."""
     symbol = step.reads[0]
     try:
         with backend.eagerly(), backend.state_kept():
             tensor = ops.convert_to_tensor(values, dtype=symbol.dtype)
             written = step.run({id(symbol): tensor})[id(step.outputs)]
-            return np.asarray(ops.convert_to_numpy(written))
+            found = np.asarray(ops.convert_to_numpy(written))
+            return found.astype("int32") if found.dtype == bool else found
     except Exception:  # Such as a size that it does not take.
         return None
 
