@@ -2,9 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
-
-import keras
 
 from keras_explainable.common.structures import first_of, flatten
 from keras_explainable.inspection.exposed_layers import exposed_outputs
@@ -13,7 +10,7 @@ from keras_explainable.inspection.placed_keys import with_placed_keys
 from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network.attention_products import Attention, attentions_of
 from keras_explainable.network.graph import Graph, GraphModel, ids
-from keras_explainable.network.layers_of_user import calls_own_layer
+from keras_explainable.network.layers_of_user import is_of_user
 from keras_explainable.network.opened_attention import with_opened_attention
 from keras_explainable.types import Model
 
@@ -89,7 +86,7 @@ def _is_of(attention: Attention, name: str) -> bool:
 
 
 def _missing(graph: Graph) -> ValueError:
-    unknown = [x.operation.name for x in graph.steps if _is_unknown(x)]
+    unknown = [x.operation.name for x in graph.steps if is_of_user(x.operation)]
     hint = (
         f" What the layers {unknown} compute is not known: their calls must be made of "
         "functions of `keras.ops` and layers such as `keras.layers.MultiHeadAttention`."
@@ -99,10 +96,3 @@ def _missing(graph: Graph) -> ValueError:
         "matrix product; received one in which none was found."
         f"{hint if unknown else ''}"
     )
-
-
-def _is_unknown(step: Any) -> bool:
-    own = not type(step.operation).__module__.startswith(
-        ("keras.", "keras_explainable")
-    )
-    return calls_own_layer(step) or (own and isinstance(step.operation, keras.Layer))

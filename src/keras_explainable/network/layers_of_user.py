@@ -13,16 +13,12 @@ from keras_explainable.network.layers_of_model import held_layers
 _KNOWN = ("keras.", "keras_explainable.")
 
 
-def calls_own_layer(step: Step) -> bool:
-    """Return whether a step calls a layer of the user's, with tensors only."""
-    return step.is_plain() and is_own_layer(step.operation)
-
-
 def calls_correctable(step: Step) -> bool:
-    """Return the same also for layers of Keras' that call a function of the user's.
+    """Return whether a step calls code of the user's, with tensors and without masks.
 
-    A layer may compute in half precision, too. Its operations then need a layer of this
-    precision around them, an ``OwnLayer``.
+    That is a layer of the user's, or one of Keras' that calls a function. It may
+    compute in half precision: its operations then need a layer of this precision around
+    them, an ``OwnLayer``.
     """
     layer = step.operation
     own = is_of_user(layer) or calls_function(layer)
