@@ -51,7 +51,8 @@ def _place(places: dict[int, Place], symbol: keras.KerasTensor) -> Place | None:
     if found.axes == SHUFFLED:
         raise ValueError(
             "`layer` must have its positions where the input has them; received one "
-            f"behind a step that rolls or shuffles them, of shape {symbol.shape}."
+            "behind a step that rolls or shuffles them, or that joins several parts "
+            f"of the input, of shape {symbol.shape}. Name a layer before that step."
         )
     return found
 

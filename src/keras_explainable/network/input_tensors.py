@@ -55,7 +55,8 @@ def _as_input(model: Model, number: int, symbol: Any, x: Any) -> Tensor:
 def _build(model: Model, inputs: Nested) -> None:
     has_values = not backend.is_symbolic(flatten(inputs)[0])
     if has_values and not getattr(model, "built", True):
-        model(map_structure(lambda x: x[:1], inputs), training=False)
+        with backend.state_kept():
+            model(map_structure(lambda x: x[:1], inputs), training=False)
 
 
 def _float_dtype(symbol: Any) -> str:

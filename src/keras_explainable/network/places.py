@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.network.graph import Graph, Step, steps_of_one_output
+from keras_explainable.network.joined_parts import JoinedParts
 from keras_explainable.network.kept_parts import Part, kept_parts
 from keras_explainable.network.moved_axes import SHUFFLED, Moved, moved_axes
 
@@ -40,6 +41,10 @@ class Place(NamedTuple):
         """Return whether nothing of the input is cut off, and nothing padded."""
         return {*self.windows} == {(0.0, 1.0)}
 
+    def is_view(self) -> bool:
+        """Return whether the axes are known, whole, and in their way."""
+        return self.is_whole() and all(way > 0 for _, way in self.axes or [(0, -1)])
+
 
 def places_in_input(
     graph: Graph, number: int, shapes: Sequence[Sequence[int]]
@@ -58,10 +63,12 @@ def places_in_input(
     start = keras.tree.flatten(graph.inputs)[number]
     known = {id(start): Place.of_input(len(start.shape))}
     sizes, readers = _Sizes(graph, shapes), defaultdict[int, list[Step]](list)
+    parts = JoinedParts(graph, start, lambda x: known[id(x)].axes is not None)
     for step in graph.steps:
         for symbol in step.reads:
             readers[id(symbol)].append(step)
-    for step in (each for whole in graph.steps for each in steps_of_one_output(whole)):
+    for each in (one for whole in graph.steps for one in steps_of_one_output(whole)):
+        step = parts.as_one_step(each)
         read = [known[id(symbol)] for symbol in step.reads if id(symbol) in known]
         if read:
             if not _pads_for(step, readers[id(step.outputs)], sizes):
@@ -99,7 +106,7 @@ class _Sizes:
 
 def _followed(step: Step, read: list[Place], sizes: _Sizes) -> Place:
     """Return the place of a step's output, given those of what it reads."""
-    before = next((place for place in read if place.is_whole()), read[0])
+    before = _place_of_all(read)
     rank = len(step.outputs.shape)
     if before.axes is None:
         # The whole window again, such as tokens that are put on their grid.
@@ -116,6 +123,21 @@ def _followed(step: Step, read: list[Place], sizes: _Sizes) -> Place:
         return before._replace(axes=None)
     parts = _parts(step, sizes)
     return before if parts is None else _within(before, parts)
+
+
+def _place_of_all(read: list[Place]) -> Place:
+    """Return the place of tensors that a step joins.
+
+    It is that of the whole image as it is, if one of them has it. Several parts or
+    views of the image, such as its halves, have no place together.
+    """
+    views = [*dict.fromkeys(place for place in read if place.is_view())]
+    if (natural := Place.of_input(len(read[0].windows) - 1)) in views:
+        return natural
+    every = views if len(views) == 1 else {*read}
+    unknown = (place for place in read if place.axes is None)
+    shuffled = read[0]._replace(axes=SHUFFLED)
+    return next(iter(every)) if len(every) == 1 else next(unknown, shuffled)
 
 
 def _parts(step: Step, sizes: _Sizes) -> list[Part] | None:

@@ -223,36 +223,6 @@ def test_flipped_and_cropped(rng):
     assert not small[:, :, 5:].any()
 
 
-#: Functions of values, which stay where they are.
-FUNCTIONS = {
-    "logarithm": lambda x: ops.log(x + 0.01),
-    "gamma": lambda x: ops.power(ops.maximum(x, 1e-6), 1 / 2.2),
-    "tanh": lambda x: ops.tanh(2 * x),
-    "square": ops.square,
-    "gated": lambda x: x * ops.sigmoid(ops.mean(x, axis=-1, keepdims=True)),
-    "window": lambda x: ops.clip(x, 0.2, 0.7),
-    "standardized": standardized,
-}
-
-
-@pytest.mark.backend_independent
-@pytest.mark.parametrize("cut", [0, 9])
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_of_values_in_a_lambda_move_nothing(name, cut, rng):
-    x = rng.uniform(size=(2, 24, 20, 3)).astype("float32")
-
-    def read(x):
-        return FUNCTIONS[name](x[:, cut:])
-
-    hidden = layers.Lambda(read, output_shape=(24 - cut, 20, 3))
-    model, plain = behind(hidden, x.shape[1:])
-    seen = numpy(read(ops.convert_to_tensor(x)))
-    wanted = ke.explain(cams.hirescam, plain, seen, [[0]] * 2, **PLAIN)[1]
-    found = ke.explain(cams.hirescam, model, x, [[0]] * 2, **PLAIN)[1]
-    np.testing.assert_allclose(found[:, cut:], wanted, rtol=1e-4, atol=1e-6)
-    assert not found[:, :cut].any()
-
-
 class CropAndScale(layers.Layer):
     def call(self, x):
         return x[:, 16:, 16:] / 2
