@@ -9,7 +9,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, map_structure
 from keras_explainable.network.dense_arrays import as_array, check_finite
 from keras_explainable.network.foreign_models import check_is_keras_model
-from keras_explainable.network.input_kinds import kept_dtype
+from keras_explainable.network.input_kinds import kept_dtype, with_floats
 from keras_explainable.network.model_inputs import (
     check_lengths,
     check_shape,
@@ -39,6 +39,8 @@ def as_inputs(model: Model, inputs: Any) -> Nested:
 
     tensors = for_each_input(model, convert, inputs)
     check_lengths(tensors)
+    if isinstance(model, keras.Model) and symbolic_inputs(model) is None:
+        tensors = with_floats(model, tensors)
     _build(model, tensors)
     return tensors
 

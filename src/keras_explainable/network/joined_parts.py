@@ -17,8 +17,8 @@ class JoinedParts:
     Args:
         graph: Graph without nested models.
         start: The input that is followed.
-        has_axes: Function that tells whether the axes of a tensor are those of the
-            input.
+        has_axes: Function that tells whether it is certain which axes of the input
+            those of a tensor are.
     """
 
     def __init__(
@@ -46,16 +46,20 @@ class JoinedParts:
         passed = [*_common([*chains.values()])]
         self._passed[id(step.outputs)] = (*passed, step.outputs)
         start = next(x for x in reversed(passed) if self.has_axes(x))
-        gives_back = start is not passed[-1] and len(start.shape) == len(
-            step.outputs.shape
-        )
-        if not (gives_back or _joins(step)):
+        if not (_joins(step) or self._gives_back(start, step)):
             return step
         steps = self.graph.between(start, step.outputs)
         if any(getattr(each.operation, "weights", None) for each in steps):
             return step
         parts = Graph((start,), steps, step.outputs)
         return Step(lambda x: parts.run((x,)), (start,), {}, step.outputs)
+
+    @staticmethod
+    def _gives_back(start: keras.KerasTensor, step: Step) -> bool:
+        """Return whether a step changes the number of axes to that of the start."""
+        rank = len(start.shape)
+        changes = all(len(x.shape) != rank for x in step.reads)
+        return changes and len(step.outputs.shape) == rank
 
 
 def _common(chains: list[tuple[keras.KerasTensor, ...]]) -> Iterator[keras.KerasTensor]:

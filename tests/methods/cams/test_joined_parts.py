@@ -51,7 +51,17 @@ def cut_after_a_convolution(x):
     return ops.concatenate([0 * x[:, :8], x[:, 16:]], axis=1)
 
 
-IN_PLACE = [beside_zeros, below_zeros_of_its_own, joined_again, split_and_merged]
+def differences(x):
+    return ops.square(x[:, 1:] - x[:, :-1])
+
+
+IN_PLACE = [
+    differences,
+    beside_zeros,
+    below_zeros_of_its_own,
+    joined_again,
+    split_and_merged,
+]
 IN_PLACE += [neighbours_as_channels, every_second]
 
 
