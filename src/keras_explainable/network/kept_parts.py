@@ -24,11 +24,15 @@ _CHANGING = {
 #: The ranges of the images' values, until one changes the outputs.
 _RANGES = ((0.0, 1.0), (0.0, 255.0), (-1000.0, 1000.0))
 
-#: How many strips are replaced along an axis, and how many must be seen.
-_STRIPS, _FEWEST = 12, 3
+#: How many strips are replaced along an axis, and how many to find the exact part, as
+#: single ones are off by the half of an output's position; and how many must be seen.
+_STRIPS, _FINE, _FEWEST = 12, 48, 3
 
 #: Part of the largest change from which on an output counts as changed by a strip.
 _MOST_CHANGED = 0.5
+
+#: Part of the largest change below which it does not count for where a strip is shown.
+_CLEAR = 0.1
 
 #: Part of the outputs of an axis that a strip may change before its place is unknown.
 _WIDEST = 0.6
@@ -105,7 +109,7 @@ class _Trial:
             return WHOLE
         # Single rows are exact, and wider strips are not overlooked where rows are.
         for width in (1, math.ceil(size / length)):
-            strips = _strips(seen[0].start, seen[-1].stop, width)
+            strips = _strips(seen[0].start, seen[-1].stop, width, _FINE)
             places = _places(self._changed(axis, strips), strips)
             if len(places) >= min(_FEWEST, size, length):
                 return _part(places, size, length)
@@ -138,9 +142,9 @@ class _Trial:
         return found.astype("float64")
 
 
-def _strips(start: int, stop: int, width: int) -> list[range]:
+def _strips(start: int, stop: int, width: int, most: int = _STRIPS) -> list[range]:
     """Return some strips of equal width, evenly spread from the start to the end."""
-    count = min(_STRIPS, max(1, (stop - start) // width))
+    count = min(most, max(1, (stop - start) // width))
     firsts = np.linspace(start, max(start, stop - width), count).round().astype(int)
     return [range(first, min(first + width, stop)) for first in map(int, firsts)]
 
@@ -154,16 +158,28 @@ def _chunks(strips: list[range], size: int) -> Iterator[list[range]]:
 def _seen(
     changed: np.ndarray, strips: list[range]
 ) -> Iterator[tuple[range, np.ndarray]]:
-    """Return the strips that change the outputs, and which outputs they change most."""
+    """Return the strips that change the outputs, and by how much each of these."""
     for strip, change in zip(strips, changed, strict=True):
         if change.max() > _UNSEEN * changed.max():
-            yield strip, change * (change > _MOST_CHANGED * change.max())
+            yield strip, change
+
+
+def _most_changed(change: np.ndarray) -> np.ndarray:
+    """Return the outputs that a strip changes most."""
+    return np.flatnonzero(change > _MOST_CHANGED * change.max())
+
+
+def _centre(change: np.ndarray) -> float:
+    """Return the mean output that a strip changes, without changes of all outputs."""
+    clear = np.maximum(0, change - max(np.median(change), _CLEAR * change.max()))
+    weights = clear if clear.any() else change
+    return float(np.average(np.arange(len(change)), weights=weights))
 
 
 def _stay(changed: np.ndarray, strips: list[range]) -> bool:
     """Return whether each strip changes the outputs at its own place like no others."""
     seen = [*_seen(changed, strips)]
-    in_place = (most[strip.start : strip.stop].any() for strip, most in seen)
+    in_place = (np.isin(_most_changed(change), strip).any() for strip, change in seen)
     return len(seen) == len(strips) and all(in_place)
 
 
@@ -179,11 +195,11 @@ class _Shown(NamedTuple):
 def _places(changed: np.ndarray, strips: list[range]) -> list[_Shown]:
     """Return where strips are shown that do not change almost everything."""
     places, length = [], changed.shape[1]
-    for strip, most in _seen(changed, strips):
-        shown = np.flatnonzero(most)
-        if shown[-1] - shown[0] < max(1, _WIDEST * length):
-            middle = float(np.average(np.arange(length), weights=most))
-            places.append(_Shown(float(np.mean(strip)), shown[0], middle, shown[-1]))
+    for strip, change in _seen(changed, strips):
+        most = _most_changed(change)
+        first, last = most[0], most[-1]
+        if last - first < max(1, _WIDEST * length):
+            places.append(_Shown(float(np.mean(strip)), first, _centre(change), last))
     return places
 
 

@@ -27,20 +27,30 @@ class Place(NamedTuple):
             tensor before that had as many as the input.
         windows: For each axis of the input, where the tensor begins and ends, from 0
             to 1.
+        padding: How much of each window is padding before and after it that steps have
+            added, without what convolutions have taken away again.
+        fresh: What of it the last of these steps has added, unless a convolution or
+            pooling comes after it.
         certain: Whether no step before has changed the number of axes.
-        fresh: Whether it was cut or padded after the last convolution or pooling.
     """
 
     axes: Moved
     windows: tuple[tuple[float, float], ...]
+    padding: tuple[tuple[float, float], ...]
+    fresh: tuple[tuple[float, float], ...]
     certain: bool = True
-    fresh: bool = False
 
     @classmethod
     def of_input(cls, rank: int) -> "Place":
         """Return the place of an input itself, of so many axes."""
         axes = tuple((axis, 1) for axis in range(rank))
-        return cls(axes, ((0.0, 1.0),) * (rank + 1))
+        none = ((0.0, 0.0),) * (rank + 1)
+        return cls(axes, ((0.0, 1.0),) * (rank + 1), none, none)
+
+    @property
+    def region(self) -> tuple[Any, ...]:
+        """The axes and windows alone."""
+        return self.axes, self.windows
 
     def is_whole(self) -> bool:
         """Return whether nothing of the input is cut off, and nothing padded."""
@@ -140,14 +150,15 @@ def _place_of_all(read: list[Place], sizes: _Sizes) -> Place:
     whose axes are not certain, and shuffled tensors only count if all are like that.
     """
     certain = [place for place in read if place.certain and place.axes != SHUFFLED]
-    if not certain or len(read) == 1:
+    if not certain:
         return read[0]
-    certain = [place._replace(fresh=False) for place in certain]
-    views = [*dict.fromkeys(place for place in certain if place.is_view())]
-    if (natural := Place.of_input(len(certain[0].windows) - 1)) in views:
-        return natural
-    alone = len(views or {*certain}) == 1
-    return [*views, *certain][0] if alone else _mean_place(certain, sizes)
+    views = {place.region: place for place in certain if place.is_view()}
+    natural = Place.of_input(len(certain[0].windows) - 1).region
+    if natural in views:
+        return views[natural]
+    regions = views or {place.region: place for place in certain}
+    alone = len(regions) == 1
+    return next(iter(regions.values())) if alone else _mean_place(certain, sizes)
 
 
 def _mean_place(read: list[Place], sizes: _Sizes) -> Place:
@@ -157,7 +168,7 @@ def _mean_place(read: list[Place], sizes: _Sizes) -> Place:
     limits = np.maximum(_NEIGHBOURS, 1.01 / np.array([1, *sizes.of_input, 1]))
     if (apart > limits).any() or len({place.axes for place in read}) > 1:
         return read[0]._replace(axes=SHUFFLED)
-    return read[0]._replace(windows=tuple(map(tuple, windows.mean(axis=0).tolist())))
+    return read[0]._replace(windows=_pairs(windows.mean(axis=0)))
 
 
 def _parts(step: Step, sizes: _Sizes) -> list[Part] | None:
@@ -176,45 +187,45 @@ def _without_padding(place: Place, step: Step, sizes: _Sizes) -> Place:
     window = getattr(operation, "kernel_size", getattr(operation, "pool_size", None))
     if window is None or len(place.axes) != len(step.outputs.shape):
         return place
-    if operation.padding != "valid":
-        return place._replace(fresh=False)
     part = slice(2, None) if operation.data_format == "channels_first" else slice(1, -1)
     lengths = np.array([1, *sizes(step.reads[0])])[part]
     extent = (np.array(window) - 1) * getattr(operation, "dilation_rate", 1)
     stride = window if operation.strides is None else operation.strides
     if np.size(extent) not in (1, len(lengths)):  # As of frames.
         return place
+    if operation.padding != "valid":
+        extent, stride = 0, 1
     rows = np.broadcast_arrays(lengths, extent, stride)
-    windows = [*place.windows]
-    for (axis, _), *numbers in zip(place.axes[part], *rows, strict=True):
-        length, most, step_size = map(int, numbers)
-        windows[axis] = _without_own(
-            windows[axis], length, most, step_size, place.fresh
-        )
-    return place._replace(windows=tuple(windows), fresh=False)
+    windows, padding = np.array(place.windows), np.array(place.padding)
+    for (axis, _), length, most, width in zip(place.axes[part], *rows, strict=True):
+        cell = np.ptp(windows[axis]) / length
+        fresh = np.array(place.fresh[axis])
+        own = fresh if fresh.sum() < (most + 0.5) * cell else np.zeros(2)
+        others = padding[axis] - own
+        more = max(0, cell * max(0, most + 1 - width) - own.sum())
+        taken = own + others * min(1, more / max(others.sum(), 1e-9))
+        windows[axis] += taken * (1, -1)
+        padding[axis] -= taken
+    none = ((0.0, 0.0),) * len(windows)
+    return place._replace(windows=_pairs(windows), padding=_pairs(padding), fresh=none)
 
 
-def _without_own(
-    window: tuple[float, float], length: int, extent: int, stride: int, fresh: bool
-) -> tuple[float, float]:
-    """Return a window of so many positions after a step with this extent and stride."""
-    start, stop = window
-    cell = (stop - start) / length
-    before, after = max(0.0, -start), max(0.0, stop - 1)
-    own = fresh and before + after < (extent + 0.5) * cell
-    taken = cell * (extent if own else max(0, extent + 1 - stride))
-    left = max(0.0, 1 - taken / max(before + after, 1e-9))
-    left = left if left > 1e-6 else 0.0
-    return max(start, -before * left), min(stop, 1 + after * left)
+def _pairs(rows: np.ndarray) -> tuple[tuple[float, float], ...]:
+    """Return rows of two numbers, without what rounding has left of zeros."""
+    return tuple(map(tuple, np.round(rows, 9).tolist()))
 
 
 def _within(before: Place, parts: list[Part]) -> Place:
     """Return the place of the given parts of a tensor."""
-    windows, axes = [*before.windows], []
+    windows, padding = np.array(before.windows), np.array(before.padding)
+    fresh, axes = np.zeros_like(padding), []
     for (axis, way), (first, last, turn) in zip(before.axes, parts, strict=True):
         first, last = (first, last) if way > 0 else (1 - last, 1 - first)
         start, stop = windows[axis]
-        size = stop - start
-        windows[axis] = start + first * size, start + last * size
+        added = (stop - start) * np.array([-first, last - 1])
+        windows[axis] += added * (-1, 1)
+        padding[axis] = np.maximum(0, padding[axis] + added)
+        fresh[axis] = np.maximum(0, added)
         axes.append((axis, way * turn))
-    return before._replace(axes=tuple(axes), windows=tuple(windows), fresh=True)
+    found = _pairs(windows), _pairs(padding), _pairs(fresh)
+    return Place(tuple(axes), *found, before.certain)
