@@ -184,6 +184,30 @@ def test_batches_of_loaders_and_data_sets_of_samples(model):
         ke.gradients(model, Samples(), verbose=0)
 
 
+def generated():
+    yield X
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (keras.losses.MeanSquaredError(), r"ke\.targets\.loss\(labels, loss\)"),
+        (keras.metrics.Accuracy(), "received the metric 'accuracy'"),
+        ([lambda outputs: outputs], "must be one function or target; received 1"),
+        ({0, 1}, r"received a set\. Write `list"),
+        (map(int, [0, 1]), r"received a map\. Write `list"),
+    ],
+)
+def test_units_and_functions_of_other_types(model, y, message):
+    with pytest.raises(TypeError, match=message):
+        ke.gradients(model, X, y, verbose=0)
+
+
+def test_a_generator_function_is_to_be_called(model):
+    with pytest.raises(TypeError, match=r"Write `generated\(\)`"):
+        ke.gradients(model, generated, verbose=0)
+
+
 def test_a_dictionary_of_units_is_told_apart(model):
     hint = r"the keys \['label'\]\. .*`y=ke\.targets\.output\('label'\)`"
     with pytest.raises(TypeError, match=hint):

@@ -4,6 +4,7 @@ Ragged and sparse tensors are known by what only they have, and refused: the fra
 would fill them with zeros, so that another input would be explained.
 """
 
+import inspect
 from typing import Any
 
 import keras
@@ -67,11 +68,22 @@ def as_array(name: str, x: Any) -> Any:
     only = x.item() if isinstance(x, np.ndarray) and x.shape == () else None
     if isinstance(only, dict) and only:
         raise TypeError(_dictionary(name, [*only]))
+    if only is not None and (hint := _uncalled(only)):
+        raise TypeError(f"`{name}` must be an array of numbers; received {hint}")
     if not dtype_name(x).startswith(("float", "bfloat", "int", "uint", "bool")):
         raise TypeError(
             f"`{name}` must be an array of real numbers; received {dtype_name(x)}."
         )
     return x
+
+
+def _uncalled(x: Any) -> str:
+    """Return what an object that holds the numbers is, and what to write instead."""
+    if inspect.isgeneratorfunction(x):
+        return f"the function {x.__name__}. Write `{x.__name__}()` for what it yields."
+    if isinstance(x, set | frozenset) or hasattr(x, "__next__"):
+        return f"a {type(x).__name__}. Write `list(...)` of it."
+    return ""
 
 
 def _no_array(name: str, x: Any, error: Exception) -> str:

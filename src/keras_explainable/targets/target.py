@@ -142,7 +142,8 @@ def as_target(y: Any, logits: bool | None) -> Target | None:
         logits: Whether the function is given logits; None to let the target say.
 
     Raises:
-        TypeError: If ``y`` is a function of ``ke.targets`` that was not called.
+        TypeError: If ``y`` is a function of ``ke.targets`` that was not called, a loss,
+            or several functions.
     """
     ours = str(getattr(y, "__module__", "")).startswith(_PACKAGE)
     if ours and not isinstance(y, Target):
@@ -150,6 +151,7 @@ def as_target(y: Any, logits: bool | None) -> Target | None:
             f"`y` must be a target; received the function that makes one. Write "
             f"`ke.targets.{y.__name__}(...)`."
         )
+    _check_one_function(y)
     target = y if isinstance(y, Target) else None
     if target is None and callable(y):
         target = Target(y)
@@ -158,3 +160,18 @@ def as_target(y: Any, logits: bool | None) -> Target | None:
     target = copy.copy(target)
     target.logits = logits
     return target
+
+
+def _check_one_function(y: Any) -> None:
+    if isinstance(y, keras.losses.Loss | keras.Metric):
+        raise TypeError(
+            "`y` must be units, a function or a target; received the "
+            f"{'loss' if isinstance(y, keras.losses.Loss) else 'metric'} {y.name!r}. "
+            "Write `ke.targets.loss(labels, loss)` for the loss of each image."
+        )
+    if isinstance(y, list | tuple) and any(map(callable, y)):
+        raise TypeError(
+            f"`y` must be one function or target; received {len(y)} in a "
+            f"{type(y).__name__}. One function may return several values for each "
+            "image, (B, K), as `ops.stack([f(outputs), g(outputs)], axis=1)` does."
+        )

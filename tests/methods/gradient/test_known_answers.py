@@ -246,6 +246,22 @@ def test_full_gradients_include_the_biases_of_activations(activation):
     assert_full_gradients_add_up(model, x)
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_the_rounding_of_rescaling_is_no_bias(policy):
+    scale, x = np.array([3.0, 2.0, 4.0], "float32"), batch()
+    maps = []
+    for front in (None, layers.Normalization(mean=[0.0] * 3, variance=scale**2)):
+        inputs = keras.Input((8, 8, 3))
+        h = inputs if front is None else front(inputs)
+        h = layers.ReLU(dtype=policy)(layers.Conv2D(4, 3, dtype=policy)(h))
+        h = layers.GlobalAveragePooling2D(dtype="float32")(h)
+        model = keras.Model(inputs, layers.Dense(2)(h))
+        randomize(model)
+        seen = x if front is None else x * scale
+        maps.append(full_gradients(model, seen, [0, 1, 0])[1])
+    np.testing.assert_allclose(*maps, atol=1e-5 if policy == "float32" else 0.01)
+
+
 def test_full_gradients_without_biases_or_with_those_of_einsum_dense():
     inputs = keras.Input((6, 7, 3))
     for bias_axes in (None, "d"):

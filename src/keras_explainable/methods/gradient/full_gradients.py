@@ -13,6 +13,7 @@ from keras import layers, ops
 
 from keras_explainable import backend, filters
 from keras_explainable.common.interpolation import interpolated, interpolated_sum
+from keras_explainable.common.precision import rounding_of
 from keras_explainable.execution.compilation import compiled
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection import exposed_layers
@@ -144,7 +145,7 @@ def _full_gradients(
     linear = itertools.starmap(_linear_part, pairs)
     all_biases = [
         *biases,
-        *(value - part for value, part in zip(values[written:], linear, strict=True)),
+        *map(_difference, values[written:], linear),
     ]
 
     places = places_of_exposed(model, inputs)
@@ -172,6 +173,16 @@ def _with_taps(model: Model, inputs: Tensor) -> tuple[Any, list[Tensor]]:
     if exposed_layers.is_exposed(model):
         return with_taps(model, inputs)
     return lambda x, _: (output_units.units_of(model, x), []), []
+
+
+def _difference(value: Tensor, part: Tensor) -> Tensor:
+    """Return the difference of two tensors, and 0 where it is one of rounding.
+
+    ``psi`` would make it as large as any other term.
+    """
+    largest = ops.maximum(ops.abs(value), ops.abs(part))
+    rounding, difference = 8 * rounding_of(value) * largest, value - part
+    return ops.where(ops.abs(difference) <= rounding, 0, difference)
 
 
 def _linear_part(activation: Any, z: Tensor) -> Tensor:
