@@ -181,6 +181,30 @@ def test_monte_carlo_errors_are_those_of_other_seeds():
     assert 0.5 < told / spread < 2
 
 
+def test_draws_go_on_until_scores_are_known():
+    """To a tolerance, or to none where draws do not matter or are too many."""
+    draws = partial(metrics.faithfulness_correlation, draws=4, size=4)
+    call = partial(
+        evaluate,
+        {"m": unit_maps(), "drawn": CONTROLS["random map"]},
+        linear(), X, UNITS, {"c": draws, "plain": metrics.sparseness},
+        repetitions=2,
+    )  # fmt: skip
+    few, many = call(), call(tolerance={"c": 0.03})
+    assert few.monte_carlo_error[0, 0] > 0.03
+    assert (many.monte_carlo_error[:, 0] <= 0.03).all()
+    drawn = np.isfinite(many.samples[..., 0]).sum(axis=-1)
+    assert (drawn[:, 0] > 2).all()
+    assert drawn[:, 1].tolist() == [2, 2]
+    assert many.samples.shape[2] == drawn.max()
+    np.testing.assert_array_equal(many.samples[:, :, :2], few.samples)
+    assert many.facts["tolerance"] == {"c": 0.03}
+    short = call(tolerance=1e-9, max_repetitions=3)
+    assert "c of m is not known to the tolerance after 3 repetitions." in short.notes
+    assert not any("plain of m" in note for note in short.notes)
+    assert short.samples.shape[2] == 3
+
+
 def test_units_are_chosen_by_the_images():
     model = linear()
     best = np.argmax(np.asarray(ke.explain(gradients, model, X, verbose=0)[0]), axis=1)

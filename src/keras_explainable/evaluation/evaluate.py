@@ -1,5 +1,6 @@
 """``evaluate``: explain images with several methods, and score the maps."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from keras_explainable.common import checks
@@ -8,6 +9,7 @@ from keras_explainable.engine.model_checks import check_model
 from keras_explainable.evaluation.evaluation import Evaluation
 from keras_explainable.evaluation.named_methods import named_methods
 from keras_explainable.evaluation.named_metrics import named_metrics
+from keras_explainable.evaluation.repeated_draws import repeated_draws
 from keras_explainable.evaluation.scored_images import ScoredImages
 from keras_explainable.metrics.data_arrays import checked_inputs
 from keras_explainable.network.model_inputs import shape_text
@@ -24,10 +26,13 @@ def evaluate(
     *,
     controls: bool = True,
     repetitions: int = 2,
+    tolerance: float | Mapping[str, float] | None = None,
+    max_repetitions: int = 100,
     seed: int = 0,
     ids: Any = None,
     batch_size: int | None = None,
     verbose: str | int = "auto",
+    callbacks: Any = None,
 ) -> Evaluation:
     """Return the scores of methods by metrics, with their errors and differences.
 
@@ -57,6 +62,10 @@ def evaluate(
             methods and metrics with a parameter ``seed``; give ``smooth(...)`` one. A
             score is the mean over them. What draws nothing is computed once. With one
             repetition, it is not known how much the draws matter.
+        tolerance: Largest standard error that random draws may give to each mean score,
+            in units of the scores; or one for each metric, by name. Draws are repeated
+            until the errors are below it. None repeats them ``repetitions`` times.
+        max_repetitions: The most repetitions of a draw if there is a tolerance.
         seed: Integer >= 0, the first seed.
         ids: One integer >= 0 for each image, by default its position; random draws
             depend on it and on the seed.
@@ -64,6 +73,7 @@ def evaluate(
             change the scores.
         verbose: "auto" or 1 shows a progress bar with the time left, 2 a line, 0
             nothing.
+        callbacks: Keras callbacks, as for ``ke.explain``.
 
     Returns:
         ``Evaluation``. Scores that are not defined, such as those of maps that hold
@@ -77,8 +87,6 @@ def evaluate(
     """
     require("scipy", "metrics")
     checks.boolean("controls", controls)
-    checks.integer("repetitions", repetitions, 1)
-    checks.integer("seed", seed, 0)
     check_model(model)
     inputs = checked_inputs(x, "`evaluate`")
     if inputs.ndim < 3:
@@ -86,6 +94,8 @@ def evaluate(
             "`x` must have spatial axes, such as (N, H, W, C), to be evaluated; "
             f"received shape {shape_text(inputs.shape)}."
         )
+    found = named_metrics(metrics, masks is not None)
+    names = tuple(each.name for each in found)
     scored = ScoredImages(
         model,
         inputs,
@@ -93,9 +103,9 @@ def evaluate(
         masks,
         checks.image_ids(ids, len(inputs)),
         named_methods(methods, controls, inputs.shape),
-        named_metrics(metrics, masks is not None),
-        range(seed, seed + repetitions),
+        found,
+        repeated_draws(seed, repetitions, tolerance, max_repetitions, names),
         {} if batch_size is None else {"batch_size": batch_size},
     )
     scored.check()
-    return scored.evaluation(verbose)
+    return scored.evaluation(verbose, callbacks)
