@@ -33,14 +33,14 @@ def write(evaluation: "Evaluation", file: BinaryIO) -> None:
     np.savez(file, **arrays)
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the fields of the evaluation in a file.
+def read(path: str | os.PathLike[str] | BinaryIO) -> dict[str, Any]:
+    """Return the fields of the evaluation in a file, which may be open.
 
     Raises:
         ValueError: If the file is any other archive, or none.
     """
-    if Path(path).exists() and not zipfile.is_zipfile(path):
-        raise _unknown(path, "is no archive")
+    if isinstance(path, str | os.PathLike):
+        _check_is_archive(path)
     with np.load(path, allow_pickle=False) as file:
         missing = {*_ARRAYS, _TEXT} - {*file.files}
         if missing:
@@ -54,6 +54,11 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return fields | {"facts": others["facts"]}
 
 
+def _check_is_archive(path: str | os.PathLike[str]) -> None:
+    if Path(path).exists() and not zipfile.is_zipfile(path):
+        raise _unknown(path, "is no archive")
+
+
 def _curves(arrays: dict[str, Any], metrics: tuple[str, ...]) -> dict[str, Any]:
     return {
         metric: MethodCurves(arrays[f"fractions_{number}"], arrays[f"scores_{number}"])
@@ -62,8 +67,8 @@ def _curves(arrays: dict[str, Any], metrics: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _unknown(path: str | os.PathLike[str], reason: str) -> ValueError:
+def _unknown(path: Any, reason: str) -> ValueError:
     return ValueError(
         "`path` must be an archive that `Evaluation.save` wrote; received "
-        f"{os.fspath(path)!r}, which {reason}."
+        f"{str(path)!r}, which {reason}."
     )

@@ -31,7 +31,8 @@ def merged(one: "Evaluation", other: "Evaluation") -> "Evaluation":
     samples[..., rows] = _filled(samples[..., rows], again)
     curves = {
         name: _curves(one.curves[name], new.curves[name], repeated.curves[name], rows)
-        for name in one.curves.keys() & other.curves.keys()
+        for name in one.curves
+        if name in other.curves
     }
     return dataclasses.replace(
         one,
