@@ -86,8 +86,14 @@ def test_models_of_several_inputs_are_refused():
     one, two = keras.Input((4, 4, 3)), keras.Input((2,))
     features = layers.Concatenate()([layers.Flatten()(one), two])
     model = keras.Model([one, two], layers.Dense(5)(features))
-    with pytest.raises(ValueError, match="`model` must have one input") as caught:
-        evaluate({"m": MAPS}, model, X, UNITS, ["deletion"])
+    with pytest.raises(ValueError, match="`model` must have one input to be"):
+        evaluate({"m": MAPS}, model, X, UNITS, ["sparseness"])
+
+
+def test_errors_say_which_metric_they_are_of():
+    wrong = partial(metrics.deletion, baseline=[1, 2, 3, 4, 5])
+    with pytest.raises(ValueError, match="`baseline` must be") as caught:
+        evaluate({"m": MAPS}, linear(), X, UNITS, {"deletion": wrong})
     assert "The metric was 'deletion', of 'm'." in caught.value.__notes__
 
 

@@ -9,6 +9,7 @@ from keras_explainable.evaluation import (
     evaluation_files,
     score_table,
 )
+from keras_explainable.evaluation.merged_evaluations import merged_all
 from keras_explainable.evaluation.paired_differences import Difference
 from keras_explainable.report.evaluation_page import (
     Cell,
@@ -22,7 +23,7 @@ _MARKS = {score_table.BEST: "best", score_table.SAME: "same"}
 
 def combined(archives: Sequence[bytes]) -> tuple[bytes, EvaluationContents]:
     """Return the archive of all images, and what the page shows of them."""
-    whole = merged([loaded(archive) for archive in archives])
+    whole = merged_all([loaded(archive) for archive in archives])
     evaluation_files.write(whole, buffer := io.BytesIO())
     return buffer.getvalue(), contents(whole)
 
@@ -30,14 +31,6 @@ def combined(archives: Sequence[bytes]) -> tuple[bytes, EvaluationContents]:
 def loaded(archive: bytes) -> ke.Evaluation:
     """Return the evaluation in an archive."""
     return ke.Evaluation(**evaluation_files.read(io.BytesIO(archive)))
-
-
-def merged(evaluations: Sequence[ke.Evaluation]) -> ke.Evaluation:
-    """Return the evaluation of all images; two by two, as each copies both."""
-    if len(evaluations) == 1:
-        return evaluations[0]
-    middle = len(evaluations) // 2
-    return merged(evaluations[:middle]).merged(merged(evaluations[middle:]))
 
 
 def contents(evaluation: ke.Evaluation) -> EvaluationContents:

@@ -1,6 +1,7 @@
 """The evaluation of the images of two evaluations."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,14 @@ def merged(one: "Evaluation", other: "Evaluation") -> "Evaluation":
         unfinished_ids=_unfinished(one, other),
         curves={name: each for name, each in curves.items() if each is not None},
     )
+
+
+def merged_all(evaluations: Sequence["Evaluation"]) -> "Evaluation":
+    """Return the evaluation of the images of all, two by two, as each copies both."""
+    if len(evaluations) == 1:
+        return evaluations[0]
+    middle = len(evaluations) // 2
+    return merged(merged_all(evaluations[:middle]), merged_all(evaluations[middle:]))
 
 
 def _unfinished(one: "Evaluation", other: "Evaluation") -> tuple[int, ...]:

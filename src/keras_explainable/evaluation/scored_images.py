@@ -1,6 +1,6 @@
 """The images of an evaluation, which methods explain and metrics score."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -93,19 +93,35 @@ class ScoredImages:
 
     def evaluation(self, verbose: Any, callbacks: Any = None) -> Evaluation:
         """Return all scores, or those known when Ctrl-C was pressed."""
+        progress = Progress(self.model, callbacks, verbose, 1, len(self.ids), "scores")
+        found, _ = self.scores_so_far(progress, progress.steps(self.chunks()))
+        return found
+
+    def chunks(self) -> Iterator[slice]:
+        """Yield the positions of images that are explained and scored at once."""
+        for start in range(0, len(self.ids), CHUNK):
+            yield slice(start, start + CHUNK)
+
+    def scores_so_far(
+        self, progress: Progress, chunks: Iterable[slice]
+    ) -> tuple[Evaluation, bool]:
+        """Return the scores, and whether Ctrl-C left out some.
+
+        Raises:
+            KeyboardInterrupt: If there are none yet.
+        """
         shape = len(self.methods), self.metrics, self.draws.fewest, len(self.ids)
         record = ScoreRecord(*shape)
-        progress = Progress(self.model, callbacks, verbose, 1, len(self.ids), "scores")
         try:
-            self._fill(record, progress)
+            self._fill(record, progress, chunks)
         except KeyboardInterrupt:
             known = record.known
             if not known.any():
                 raise
             record.note(f"Stopped at {known.sum()} of {len(known)} images.")
             warn(record.notes[-1])
-            return self._result(record, known)
-        return self._result(record, slice(None))
+            return self._result(record, known), True
+        return self._result(record, slice(None)), False
 
     def _result(self, record: ScoreRecord, rows: Any) -> Evaluation:
         facts = {
@@ -133,10 +149,12 @@ class ScoredImages:
             return f"{self.units.reshape(len(self.units), -1).shape[1]} of each image"
         return "all" if self.units is None else describe(self.units)
 
-    def _fill(self, record: ScoreRecord, progress: Progress) -> None:
+    def _fill(
+        self, record: ScoreRecord, progress: Progress, chunks: Iterable[slice]
+    ) -> None:
         """Write the scores into a record, chunk by chunk."""
         cells = len(self.methods) * len(self.metrics)
-        for rows in progress.steps(_chunks(len(self.ids))):
+        for rows in chunks:
             count, done = len(self.ids[rows]), 0
             report = progress.of_batch(count)
             for number in range(len(self.methods)):
@@ -259,8 +277,3 @@ class _Noted:
 def _rows(data: Any, chosen: Any) -> Any:
     """Return the chosen rows of an array; all else is the same for all images."""
     return data[chosen] if isinstance(data, np.ndarray) else data
-
-
-def _chunks(count: int) -> Iterator[slice]:
-    for start in range(0, count, CHUNK):
-        yield slice(start, start + CHUNK)
