@@ -233,8 +233,9 @@ def evaluate(
     [bold]keras-explainable explain[/].
 
     [bold]Metrics[/] are deletion, insertion, degradation_score, pixel_flipping, road,
-    faithfulness_correlation, sensitivity_n, infidelity, completeness_gap;
-    max_sensitivity, avg_sensitivity, local_lipschitz_estimate; mprt,
+    faithfulness_correlation, sensitivity_n, single_deletion, infidelity,
+    completeness_gap; max_sensitivity, avg_sensitivity,
+    local_lipschitz_estimate, input_invariance; mprt, efficient_mprt,
     random_logit; sparseness, complexity, effective_complexity; and, with masks,
     auc, best_iou, pointing_game, relevance_mass_accuracy and
     relevance_rank_accuracy.

@@ -17,9 +17,10 @@ MASK_METRICS = (
 METRICS = (
     *("deletion", "insertion", "degradation_score", "pixel_flipping", "road"),
     *("faithfulness_correlation", "sensitivity_n", "infidelity", "completeness_gap"),
+    "single_deletion",
     *MASK_METRICS,
     *("max_sensitivity", "avg_sensitivity", "local_lipschitz_estimate"),
-    *("mprt", "random_logit"),
+    *("input_invariance", "mprt", "efficient_mprt", "random_logit"),
     *("sparseness", "complexity", "effective_complexity"),
 )
 

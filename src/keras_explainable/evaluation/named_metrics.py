@@ -49,9 +49,8 @@ class Metric:
     @property
     def draws_for_all(self) -> bool:
         """Whether all images may share its draws."""
-        return unwrapped(self.function) is known.mprt or (
-            self.is_own and "seed" in self.takes
-        )
+        shared = unwrapped(self.function) in (known.mprt, known.efficient_mprt)
+        return shared or (self.is_own and "seed" in self.takes)
 
     @property
     def compares_values(self) -> bool:
