@@ -120,6 +120,16 @@ def test_the_best_is_chosen_by_orientation(evaluation):
     assert "<i>" not in bad._repr_html_()
 
 
+def test_tables_show_all_methods(evaluation):
+    names = tuple(f"method {number}" for number in range(30))
+    many = replace(
+        evaluation, samples=evaluation.samples[[0] * 30], methods=names, controls=()
+    )
+    for table in (str(many), many._repr_html_()):
+        assert all(name in table for name in names)
+        assert "more" not in table
+
+
 def test_data_frames_have_a_row_for_each_score(evaluation):
     frame = evaluation.to_pandas()
     assert len(frame) == 6

@@ -17,13 +17,15 @@ BEST, SAME = "*", "~"
 
 def text(evaluation: "Evaluation") -> str:
     """Return the table and its legend as plain text."""
-    table = table_format.text(caption(evaluation), _columns(evaluation))
+    most = len(evaluation.methods)
+    table = table_format.text(caption(evaluation), _columns(evaluation), most)
     return "\n".join([table, *legend(evaluation)])
 
 
 def html(evaluation: "Evaluation") -> str:
     """Return the table and its legend as HTML."""
-    table = table_format.html(caption(evaluation), _columns(evaluation))
+    most = len(evaluation.methods)
+    table = table_format.html(caption(evaluation), _columns(evaluation), most)
     lines = (f"<br>{escape(line)}" for line in legend(evaluation))
     return f"{table}\n<p>{''.join(lines).removeprefix('<br>')}</p>"
 
