@@ -11,7 +11,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import keras_explainable as ke
-from keras_explainable.cli import explain_images, main, read_images
+from keras_explainable.cli import (
+    evaluation_settings,
+    explain_images,
+    main,
+    read_images,
+)
 from keras_explainable.cli.app import app
 from keras_explainable.cli.settings import METHODS, NOISE_METHODS
 
@@ -32,6 +37,17 @@ def test_the_help_fits_80_columns_with_one_line_per_option(monkeypatch):
         assert any(f" {option} " in x and f"[default: {default}]" in x for x in lines)
     examples = [x.strip() for x in lines if x.startswith(" keras-explainable explain")]
     assert len(examples) == 4
+
+
+def test_the_help_of_evaluate_fits_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    result = CliRunner().invoke(app, ["evaluate", "--help"])
+    assert result.exit_code == 0
+    words = result.stdout.split()
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    for name in evaluation_settings.METRICS:
+        assert {name, f"{name},", f"{name};", f"{name}."} & {*words}
 
 
 def test_the_version(command):

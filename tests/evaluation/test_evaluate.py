@@ -153,15 +153,18 @@ def test_what_draws_is_repeated_and_all_else_is_not():
     maps, ties = unit_maps(), np.zeros_like(unit_maps())
     ties[:, 0, 0] = 1
     found = evaluate(
-        {"maps": maps, "ties": ties, "drawn": CONTROLS["random map"]},
+        {
+            "maps": maps, "ties": ties, "drawn": CONTROLS["random map"],
+            "edges": CONTROLS["edges"],
+        },
         linear(), X, UNITS,
         {"counted": counted, "plain": plain, "deletion": ordered},
         repetitions=3, seed=5,
     )  # fmt: skip
     assert sorted({*seeds}) == [5, 6, 7]
-    assert len(calls) == 1 + 1 + 3
+    assert len(calls) == 1 + 1 + 3 + 1
     draws = found.monte_carlo_error > 0
-    assert draws.tolist() == [[True, False, False], [True, False, True], [True] * 3]
+    assert draws[:3].tolist() == [[True, False, False], [True, False, True], [True] * 3]
     np.testing.assert_allclose(found.scores[0, 0], found.scores[0, 1] + 6, 1e-5)
     seeds.clear()
     evaluate({"m": maps}, linear(), X, UNITS, {"c": partial(counted, seed=2)})
@@ -179,6 +182,30 @@ def test_monte_carlo_errors_are_those_of_other_seeds():
     spread = np.std([run.mean.item() for run in runs], ddof=1)
     told = np.sqrt(np.mean([run.monte_carlo_error.item() ** 2 for run in runs]))
     assert 0.5 < told / spread < 2
+
+
+def test_draws_go_on_until_scores_are_known():
+    """To a tolerance, or to none where draws do not matter or are too many."""
+    draws = partial(metrics.faithfulness_correlation, draws=4, size=4)
+    call = partial(
+        evaluate,
+        {"m": unit_maps(), "drawn": CONTROLS["random map"]},
+        linear(), X, UNITS, {"c": draws, "plain": metrics.sparseness},
+        repetitions=2,
+    )  # fmt: skip
+    few, many = call(), call(tolerance={"c": 0.03})
+    assert few.monte_carlo_error[0, 0] > 0.03
+    assert (many.monte_carlo_error[:, 0] <= 0.03).all()
+    drawn = np.isfinite(many.samples[..., 0]).sum(axis=-1)
+    assert (drawn[:, 0] > 2).all()
+    assert drawn[:, 1].tolist() == [2, 2]
+    assert many.samples.shape[2] == drawn.max()
+    np.testing.assert_array_equal(many.samples[:, :, :2], few.samples)
+    assert many.facts["tolerance"] == {"c": 0.03}
+    short = call(tolerance=1e-9, max_repetitions=3)
+    assert "c of m is not known to the tolerance after 3 repetitions." in short.notes
+    assert not any("plain of m" in note for note in short.notes)
+    assert short.samples.shape[2] == 3
 
 
 def test_units_are_chosen_by_the_images():

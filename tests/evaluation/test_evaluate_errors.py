@@ -46,6 +46,9 @@ def demanding(maps, strength):
         ({"metrics": [np.mean]}, ValueError, "`higher_is_better`.*'mean'"),
         ({"metrics": [3]}, TypeError, "`metrics` must be functions"),
         ({"metrics": [demanding]}, TypeError, "also needs strength"),
+        ({"tolerance": -1}, ValueError, "`tolerance` must be"),
+        ({"tolerance": {"auc": 1}}, ValueError, "`tolerance` must be one of"),
+        ({"tolerance": 1, "max_repetitions": 1}, ValueError, "at least `repetitions`"),
         ({"metrics": [scalar]}, ValueError, r"'scalar' returned shape \(\)"),
         ({"metrics": ["auc"]}, ValueError, "`masks` must be given for auc"),
         ({"metrics": ["deletion"], "masks": MASKS}, ValueError, "must be None unless"),
@@ -83,8 +86,14 @@ def test_models_of_several_inputs_are_refused():
     one, two = keras.Input((4, 4, 3)), keras.Input((2,))
     features = layers.Concatenate()([layers.Flatten()(one), two])
     model = keras.Model([one, two], layers.Dense(5)(features))
-    with pytest.raises(ValueError, match="`model` must have one input") as caught:
-        evaluate({"m": MAPS}, model, X, UNITS, ["deletion"])
+    with pytest.raises(ValueError, match="`model` must have one input to be"):
+        evaluate({"m": MAPS}, model, X, UNITS, ["sparseness"])
+
+
+def test_errors_say_which_metric_they_are_of():
+    wrong = partial(metrics.deletion, baseline=[1, 2, 3, 4, 5])
+    with pytest.raises(ValueError, match="`baseline` must be") as caught:
+        evaluate({"m": MAPS}, linear(), X, UNITS, {"deletion": wrong})
     assert "The metric was 'deletion', of 'm'." in caught.value.__notes__
 
 

@@ -13,6 +13,7 @@ from keras_explainable import metrics
 from keras_explainable.evaluation import evaluation as evaluation_module
 from keras_explainable.evaluation import scored_images
 from keras_explainable.evaluation.paired_differences import fewest_images, interval
+from keras_explainable.metrics.orientation import higher_is_better
 
 evaluate = partial(ke.evaluate, verbose=0, controls=False)
 
@@ -119,6 +120,16 @@ def test_the_best_is_chosen_by_orientation(evaluation):
     assert "<i>" not in bad._repr_html_()
 
 
+def test_tables_show_all_methods(evaluation):
+    names = tuple(f"method {number}" for number in range(30))
+    many = replace(
+        evaluation, samples=evaluation.samples[[0] * 30], methods=names, controls=()
+    )
+    for table in (str(many), many._repr_html_()):
+        assert all(name in table for name in names)
+        assert "more" not in table
+
+
 def test_data_frames_have_a_row_for_each_score(evaluation):
     frame = evaluation.to_pandas()
     assert len(frame) == 6
@@ -167,6 +178,87 @@ def test_merged_is_evaluated_at_once():
         first.merged(replace(second, facts=second.facts | {"seed": 3}))
     with pytest.raises(ValueError, match="received other metrics"):
         first.merged(replace(second, metrics=("j",)))
+
+
+def test_merging_completes_what_ctrl_c_left_unfinished():
+    done = []
+
+    @higher_is_better
+    def stopping(maps, ids):
+        done.append(ids)
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        return ids
+
+    metric = {"s": stopping, "d": partial(metrics.deletion, steps=2)}
+    methods = {"a": random_maps(), "b": random_maps(seed=1)}
+    call = partial(evaluate, methods, linear(), X, UNITS, metric)
+    with pytest.warns(UserWarning, match="Stopped"):
+        half = call()
+    whole = call()
+    assert half.unfinished_ids == tuple(range(6))
+    assert whole.unfinished_ids == ()
+    for one, other in ((half, whole), (whole, half)):
+        found = one.merged(other)
+        np.testing.assert_array_equal(found.samples, whole.samples)
+        expected = whole.curves["d"].scores
+        np.testing.assert_array_equal(found.curves["d"].scores, expected)
+    shifted = replace(whole, samples=whole.samples + 1)
+    with pytest.raises(ValueError, match="the id 0 twice, with other scores"):
+        half.merged(shifted)
+
+
+def test_different_metrics_of_one_name_are_not_merged():
+    model = linear()
+
+    def named(power):
+        @higher_is_better
+        def own(maps):
+            return (maps**power).mean(axis=(1, 2))
+
+        return own
+
+    def found(metric, rows):
+        data = X[rows], UNITS[rows]
+        ids = np.arange(6)[rows]
+        return evaluate(["gradients"], model, *data, [metric], ids=ids)
+
+    first, second = slice(0, 3), slice(3, 6)
+    one = found(named(1), first)
+    assert len(one.merged(found(named(1), second)).ids) == 6
+    with pytest.raises(ValueError, match="received other parameters of metrics"):
+        one.merged(found(named(2), second))
+
+
+def test_curves_are_those_whose_areas_are_the_scores(tmp_path):
+    model, maps = linear(), random_maps()
+    short = partial(metrics.deletion, steps=4)
+    metric = {"d": short, "i": metrics.insertion, "auc": metrics.sparseness}
+    methods = {"m": maps, "g": ke.methods.gradient.gradients}
+    whole, first, second = (
+        evaluate(methods | {"m": maps[i:j]}, model, X[i:j], UNITS[i:j], metric,
+                 ids=range(i, j))
+        for i, j in ((0, 6), (0, 4), (4, 6))
+    )  # fmt: skip
+    assert [*whole.curves] == ["d", "i"]
+    found = whole.curves["d"]
+    expected = metrics.perturbation_curves(model, X, maps, UNITS, steps=4, verbose=0)
+    np.testing.assert_allclose(found.fractions, expected.fractions)
+    np.testing.assert_allclose(found.scores[0], expected.scores.mean(axis=-1), 1e-6)
+    areas = np.trapezoid(found.scores, found.fractions)
+    np.testing.assert_allclose(areas, whole.scores[:, 0], 1e-6)
+    np.testing.assert_allclose(found.mean, found.scores.mean(axis=1))
+    deviation = found.scores.std(axis=1, ddof=1) / np.sqrt(6)
+    np.testing.assert_allclose(found.std_error, deviation)
+    merged = first.merged(second).curves["d"]
+    np.testing.assert_allclose(merged.scores, found.scores, 1e-4)
+    whole.save(tmp_path / "scores.npz")
+    loaded = ke.Evaluation.load(tmp_path / "scores.npz").curves["i"]
+    np.testing.assert_array_equal(loaded.scores, whole.curves["i"].scores)
+    whole.plot(tmp_path / "curves.svg")
+    text = (tmp_path / "curves.svg").read_text("utf-8")
+    assert "fraction of pixels removed" in text
+    assert "fraction of pixels inserted" in text
 
 
 def test_unknown_names_are_refused(evaluation):

@@ -1,9 +1,19 @@
 """Complexity of maps with known answers."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from keras_explainable.metrics import complexity, effective_complexity, sparseness
+from keras_explainable.metrics import (
+    auc,
+    complexity,
+    effective_complexity,
+    sparseness,
+)
+
+#: The upper half of an image.
+ABOVE = np.repeat([[1] * 20, [0] * 20], 8, axis=0)[None]
 
 METRICS = [sparseness, complexity, effective_complexity]
 
@@ -75,3 +85,12 @@ def test_errors(metric, maps, error, message):
 def test_threshold_is_a_fraction(threshold):
     with pytest.raises(ValueError, match="`threshold` must be"):
         effective_complexity(some_maps(), threshold=threshold)
+
+
+@pytest.mark.parametrize("metric", [*METRICS, partial(auc, masks=ABOVE)])
+def test_maps_of_images_without_units_are_asked_back(metric):
+    maps = np.random.default_rng(0).uniform(size=(1, 16, 20))
+    with pytest.warns(UserWarning, match=r"`maps\[\.\.\., None\]`"):
+        assert metric(maps).shape == (1, 20)
+    assert metric(maps[..., None]).shape == (1, 1)  # Without a warning.
+    assert np.isfinite(complexity(maps[..., :15])).all()

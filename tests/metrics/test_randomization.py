@@ -48,10 +48,10 @@ def test_weights_are_shuffled_layer_by_layer(monkeypatch, order):
     """The last layer first; statistics and the model itself stay as they are."""
     model, seen, copies = network(), [], []
     before = [numpy(x).copy() for x in model.weights]
-    copied = randomization._copy
+    copied = randomization.copied
     monkeypatch.setattr(
         randomization,
-        "_copy",
+        "copied",
         lambda *a, **b: copies.append(copied(*a, **b)) or copies[0],
     )
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from keras_explainable import __version__
-from keras_explainable.cli import console
+from keras_explainable.cli import console, options
+from keras_explainable.cli.evaluation_settings import EvaluationSettings
 from keras_explainable.cli.settings import Settings
 from keras_explainable.common import installation
 
@@ -19,21 +20,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-_Paths = Annotated[
-    list[pathlib.Path] | None,
-    typer.Argument(
-        metavar="PATHS", help="Images or folders; by default, bundled images."
-    ),
-]
-_ModelName = Annotated[
-    str, typer.Option(metavar="NAME", help="demo, a file or a model name.")
-]
-_Preprocess = Annotated[
-    str | None,
-    typer.Option(metavar="KIND", help=r"Scaling for a model file. \[default: none]"),
-]
 
 
 def _version(requested: bool) -> None:
@@ -60,8 +46,8 @@ def start(
 
 @app.command()
 def check(
-    paths: _Paths = None,
-    model: _ModelName = "demo",
+    paths: options.Paths = None,
+    model: options.ModelName = "demo",
     directions: Annotated[
         int, typer.Option(metavar="N", help="Random directions for each image.")
     ] = 2,
@@ -69,7 +55,7 @@ def check(
         str, typer.Option(metavar="WHICH", help="corrected or framework.")
     ] = "corrected",
     seed: Annotated[int, typer.Option(metavar="S", help="Seed of the directions.")] = 0,
-    preprocess: _Preprocess = None,
+    preprocess: options.Preprocess = None,
 ) -> None:
     r"""Check whether a network's derivatives are true.
 
@@ -103,20 +89,14 @@ def check(
 
 @app.command()
 def explain(
-    paths: _Paths = None,
-    model: _ModelName = "demo",
+    paths: options.Paths = None,
+    model: options.ModelName = "demo",
     method: Annotated[
         str, typer.Option(metavar="NAMES", help="Comma-separated names.")
     ] = "smoothgrad",
-    target: Annotated[
-        str, typer.Option(metavar="WHAT", help="top1, top3 or a class index.")
-    ] = "top1",
-    repetitions: Annotated[
-        int, typer.Option(metavar="N", help="Noisy copies of each image.")
-    ] = 50,
-    noise_level: Annotated[
-        float, typer.Option(metavar="F", help="Noise sigma / (max - min).")
-    ] = 0.15,
+    target: options.Target = "top1",
+    repetitions: options.Repetitions = 50,
+    noise_level: options.NoiseLevel = 0.15,
     estimator: Annotated[
         str, typer.Option(metavar="NAME", help="For smoothgrad; see above.")
     ] = "sampled",
@@ -125,30 +105,19 @@ def explain(
         typer.Option(metavar="F", help=r"Relative error to stop at. \[default: none]"),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="S", help="Seed of the noise.")] = 0,
-    batch_size: Annotated[
-        int, typer.Option(metavar="B", help="Image copies per batch.")
-    ] = 32,
-    preprocess: _Preprocess = None,
-    layer: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help=r"Layer of CAMs. \[default: the last]"),
-    ] = None,
+    batch_size: options.BatchSize = 32,
+    preprocess: options.Preprocess = None,
+    layer: options.Layer = None,
     class_names: Annotated[
         pathlib.Path | None,
         typer.Option(metavar="FILE", help=r"Names of classes. \[default: none]"),
     ] = None,
-    resize: Annotated[
-        str, typer.Option(metavar="HOW", help="crop, pad or stretch images.")
-    ] = "crop",
+    resize: options.Resize = "crop",
     picture_format: Annotated[
         str, typer.Option("--format", metavar="KIND", help="png, jpeg or webp.")
     ] = "png",
-    out: Annotated[
-        pathlib.Path, typer.Option(metavar="DIR", help="Output folder.")
-    ] = pathlib.Path("explanations"),
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an unfinished run.")
-    ] = False,
+    out: options.Out = pathlib.Path("explanations"),
+    resume: options.Resume = False,
 ) -> None:
     r"""Explain a network's predictions for images.
 
@@ -218,5 +187,88 @@ def explain(
         job = run.prepare(*given)
         report = run.explain(job)
     console.print_summary(report, time.monotonic() - started)
-    code = 130 if report.interrupted else 1 if report.failures else 0
-    raise typer.Exit(code)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def evaluate(
+    paths: options.Paths = None,
+    model: options.ModelName = "demo",
+    method: Annotated[
+        str, typer.Option(metavar="NAMES", help="Comma-separated names.")
+    ] = "smoothgrad,gradients,gradcam",
+    metric: Annotated[
+        str, typer.Option(metavar="NAMES", help="Comma-separated names.")
+    ] = "deletion,insertion",
+    masks: Annotated[
+        pathlib.Path | None,
+        typer.Option(metavar="DIR", help=r"Masks of the objects. \[default: none]"),
+    ] = None,
+    controls: Annotated[
+        bool, typer.Option(help="Also score maps that ignore the model.")
+    ] = True,
+    target: options.Target = "top1",
+    repetitions: options.Repetitions = 50,
+    noise_level: options.NoiseLevel = 0.15,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", help="Repetitions of random draws.")
+    ] = 2,
+    seed: Annotated[int, typer.Option(metavar="S", help="First seed.")] = 0,
+    batch_size: options.BatchSize = 32,
+    preprocess: options.Preprocess = None,
+    layer: options.Layer = None,
+    resize: options.Resize = "crop",
+    out: options.Out = pathlib.Path("evaluation"),
+    resume: options.Resume = False,
+) -> None:
+    r"""Compare methods: how good are their maps?
+
+    The maps of each method are scored by each metric. Maps that know nothing of
+    the model are scored as well, for comparison. The output folder holds
+    [bold]index.html[/], a page with the table, the figure and the differences between
+    methods; evaluation.npz, which ke.Evaluation.load reads; and manifest.json, a
+    record of the settings and the scores of each image.
+
+    Images, models, methods and all options of the same name are those of
+    [bold]keras-explainable explain[/].
+
+    [bold]Metrics[/] are deletion, insertion, degradation_score, pixel_flipping, road,
+    faithfulness_correlation, sensitivity_n, single_deletion, infidelity,
+    completeness_gap; max_sensitivity, avg_sensitivity,
+    local_lipschitz_estimate, input_invariance; mprt, efficient_mprt,
+    random_logit; sparseness, complexity, effective_complexity; and, with masks,
+    auc, best_iou, pointing_game, relevance_mass_accuracy and
+    relevance_rank_accuracy.
+
+    [bold]Masks[/] are images of the same size and name as the images they belong to,
+    in any format but JPEG. Pixels that are not 0 lie on the object. The bundled
+    images have masks of their own.
+
+    [bold]Examples[/]
+
+    keras-explainable evaluate
+    keras-explainable evaluate --metric deletion,auc
+    keras-explainable evaluate trip/ --model MobileNetV2 --method gradcam,rise
+    keras-explainable evaluate trip/ --metric pointing_game --masks masks/
+
+    [bold]Unfinished runs[/] are continued with --resume, as those of explain.
+
+    [bold]Exit codes[/]
+
+    0: success. 1: some images could not be scored, or the disk or memory was
+    full. 2: wrong usage. 130: interrupted. Completed images are always kept.
+    """
+    started = time.monotonic()
+    with console.exit_on_error():
+        noise = repetitions, noise_level
+        of_maps = Settings(
+            method, target, *noise, batch_size=batch_size, layer=layer, resize=resize
+        )
+        settings = EvaluationSettings(of_maps, metric, controls, seeds, seed)
+        installation.check()
+        from keras_explainable.cli import evaluation_run
+
+        given = (paths or [], model, preprocess, settings, out, resume, masks)
+        report = evaluation_run.evaluate(evaluation_run.prepare(*given))
+    console.print_scores(report, time.monotonic() - started)
+    raise typer.Exit(report.exit_code)

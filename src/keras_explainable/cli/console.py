@@ -14,7 +14,9 @@ from keras_explainable.cli.printable_text import printable
 from keras_explainable.report.explanation_records import Prediction
 
 if TYPE_CHECKING:
+    from keras_explainable.report.evaluation_report import EvaluationReport
     from keras_explainable.report.report_writer import Report
+    from keras_explainable.report.run_report import RunReport
 
 _MAX_ROWS = 20  # of the table of predictions
 
@@ -62,19 +64,32 @@ class _WarningPrinter:
 
 def print_summary(report: "Report", seconds: float) -> None:
     """Print the predictions, the failures, and the path of the page."""
-    console = Console(highlight=False)
     if report.entries:
-        console.print(_predictions_table(report))
+        Console(highlight=False).print(_predictions_table(report))
+    _print_end(report, "explained", seconds)
+
+
+def print_scores(report: "EvaluationReport", seconds: float) -> None:
+    """Print the table of scores, the failures, and the path of the page."""
+    import keras_explainable as ke
+
+    if report.entries and report.written:
+        typer.echo(str(ke.Evaluation.load(report.archive)))
+    _print_end(report, "scored", seconds)
+
+
+def _print_end(report: "RunReport", done: str, seconds: float) -> None:
+    """Print the failures, and how many images were "explained", for example."""
     for failure in report.failures:
         print_message(f"{failure['name']} {failure['reason']}", "red")
     failed = f", {len(report.failures)} failed" if report.failures else ""
     interrupted = "Interrupted: " if report.interrupted else ""
-    line = f"{interrupted}{len(report.entries)} explained{failed} in {seconds:.1f} s."
+    line = f"{interrupted}{len(report.entries)} {done}{failed} in {seconds:.1f} s."
     if report.written:
         line += f" See {printable(str(report.page))}"
     if report.interrupted:
         print_message("Run the same command with --resume to continue.")
-    console.print(Text(line), soft_wrap=True)
+    Console(highlight=False).print(Text(line), soft_wrap=True)
 
 
 def _predictions_table(report: "Report") -> Table:

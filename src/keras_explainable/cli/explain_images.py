@@ -1,18 +1,16 @@
 """Explains images batch by batch and adds the results to a report."""
 
-import itertools
 import zlib
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 import keras_explainable as ke
-from keras_explainable.cli.find_images import ImageSource
 from keras_explainable.cli.live_progress import LiveProgress
 from keras_explainable.cli.predictions import Units, predict
-from keras_explainable.cli.printable_text import printable
-from keras_explainable.cli.read_images import Floats, Pixels, ReadImage
+from keras_explainable.cli.read_batch import NamedImage, fail, groups_of_one_size
+from keras_explainable.cli.read_images import Floats
 from keras_explainable.cli.run import Job
 from keras_explainable.cli.settings import LAYER_METHODS, NOISE_METHODS, Settings
 from keras_explainable.report.explanation_records import Explanation, Maps, Noise
@@ -21,67 +19,31 @@ from keras_explainable.report.report_writer import Report
 _TOP_PREDICTIONS = 5  # recorded for each image
 
 
-class _Image(NamedTuple):
-    """An image to explain, with its key in files and its display name."""
-
-    key: str
-    name: str
-    read: ReadImage
-
-    @property
-    def pixels(self) -> Pixels:
-        """What the network receives, before preprocessing."""
-        return self.read.pixels
-
-
 def explain(job: Job, report: Report, progress: LiveProgress) -> None:
     """Explain images into a report; memory does not grow with their number.
 
     Images that cannot be read, or that the network does not accept, are recorded as
     failures. Images that the report takes over from an earlier run are skipped.
     """
-    size = job.settings.batch_size
-    for start in range(0, len(job.sources), size):
-        batch = job.sources[start : start + size]
-        images = list(_read_batch(batch, job.loaded.size, report))
-        progress.finish(len(batch) - len(images))
-        # A network for any size receives images of one size at a time.
-        for _, group in itertools.groupby(images, lambda image: image.pixels.shape):
-            same_size = list(group)
-            _explain_into(report, same_size, job, progress)
-            progress.finish(len(same_size))
-
-
-def _read_batch(
-    batch: Sequence[ImageSource], size: tuple[int, int] | None, report: Report
-) -> Iterator[_Image]:
-    for source in batch:
-        key = report.key(source.name)
-        try:
-            image = _Image(key, source.name, source.read(size))
-        except ValueError as error:
-            report.fail(source.name, printable(str(error)))
-            continue
-        if not report.resumes(key, source.name, image.pixels, image.read.picture):
-            yield image
+    given = job.sources, job.settings.batch_size, job.loaded.size
+    for images in groups_of_one_size(*given, report, progress):
+        _explain_into(report, images, job, progress)
 
 
 def _explain_into(
-    report: Report, images: Sequence[_Image], job: Job, progress: LiveProgress
+    report: Report, images: Sequence[NamedImage], job: Job, progress: LiveProgress
 ) -> None:
     try:
         explanations = _explanations(images, job, progress)
     except Exception as error:  # Backends have error types of their own.
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        for image in images:
-            report.fail(image.name, f"could not be explained ({printable(reason)})")
+        fail(report, images, error, "explained")
         return
     for image, explanation in zip(images, explanations, strict=True):
         report.add(image.key, explanation)
 
 
 def _explanations(
-    images: Sequence[_Image], job: Job, progress: LiveProgress
+    images: Sequence[NamedImage], job: Job, progress: LiveProgress
 ) -> list[Explanation]:
     """Return the predictions and maps of images of one size."""
     pixels = np.stack([image.pixels for image in images])

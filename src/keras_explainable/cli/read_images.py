@@ -109,7 +109,7 @@ def read(
             pixels than can safely be decoded. The message continues a sentence that
             starts with the file's name.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return np.array(fit_images.fitted(_upright_rgb(file), size, resizing))
 
 
@@ -119,7 +119,7 @@ def read_with_picture(
     resizing: str = "crop",
 ) -> ReadImage:
     """Return an image as ``read`` does, together with the whole picture to show."""
-    with _opened(path) as file:
+    with opened(path) as file:
         image = _upright_rgb(file)
         return ReadImage(
             np.array(fit_images.fitted(image, size, resizing)),
@@ -130,12 +130,12 @@ def read_with_picture(
 
 def check(path: str | os.PathLike[str]) -> None:
     """Raise ValueError if a file is no image, by its first bytes, as ``read`` does."""
-    with _opened(path) as file:
-        _image(file)
+    with opened(path) as file:
+        opened_image(file)
 
 
 @contextlib.contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file; what goes wrong with it is a ValueError with a reason."""
     try:
         # Pillow also warns about unusual files that it can read.
@@ -240,7 +240,7 @@ def _reason(error: Exception) -> str:
     return " ".join(text.split())[:200] or type(error).__name__
 
 
-def _image(file: BinaryIO) -> Image.Image:
+def opened_image(file: BinaryIO) -> Image.Image:
     """Return the image in an open file, of which only the header is read."""
     image: Image.Image = Image.open(file)
     if image.format == "EPS":  # A program, which Pillow would run in Ghostscript.
@@ -250,7 +250,7 @@ def _image(file: BinaryIO) -> Image.Image:
 
 def _upright_rgb(file: BinaryIO) -> Image.Image:
     """Return the image of an open file, with at most two full copies in memory."""
-    image = _image(file)
+    image = opened_image(file)
     image.load()
     image = upright_rgb.upright(image)
     return upright_rgb.rgb(image)

@@ -7,7 +7,7 @@ import os
 import pathlib
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from keras_explainable.cli import class_names, console, find_images, read_images
@@ -54,7 +54,7 @@ def prepare(
     Raises:
         ValueError: If any of this is impossible; the message is one sentence.
     """
-    _check_input(paths, model, preprocess)
+    check_input(paths, model, preprocess)
     classes = class_names.read(names) if names else None
     files = read_images.find(paths, skip=out)
     _check_files(files)
@@ -67,7 +67,7 @@ def prepare(
     settings.check_target(len(loaded.classes))
     _check_layer(loaded, settings.layer)
     _check_resize(settings, loaded.size is not None)
-    return Job(_sources(files, settings.resize), loaded, settings, folder, resume)
+    return Job(sources_of(files, settings.resize), loaded, settings, folder, resume)
 
 
 def prepare_check(
@@ -78,25 +78,29 @@ def prepare_check(
     Raises:
         ValueError: As ``prepare`` does.
     """
-    _check_input(paths, model, preprocess)
-    sources = _sources(read_images.find(paths))
+    check_input(paths, model, preprocess)
+    sources = sources_of(read_images.find(paths))
     return sources, _loaded(model, preprocess)
 
 
-def _check_input(
+def check_input(
     paths: Sequence[pathlib.Path], model: str, preprocess: str | None
 ) -> None:
+    """Raise ValueError if there are no images for a model, or its name is wrong."""
     if not paths and model != "demo":
         raise ValueError(f"Pass images or folders to explain with {model}.")
     check_name(model, preprocess)
 
 
-def _sources(
-    files: Sequence[pathlib.Path], resizing: str = "crop"
+def sources_of(
+    files: Sequence[pathlib.Path],
+    resizing: str = "crop",
+    masks: Mapping[pathlib.Path, pathlib.Path] | None = None,
 ) -> Sequence[find_images.ImageSource]:
+    """Return the images in files, with their masks, or the bundled ones."""
     if not files:
         return find_images.demo_sources()
-    return find_images.file_sources(files, resizing)
+    return find_images.file_sources(files, resizing, masks)
 
 
 def _check_files(files: Sequence[pathlib.Path]) -> None:
@@ -186,24 +190,24 @@ def _run_facts(job: Job) -> Run:
         tolerance=settings.tolerance if noise else None,
         seed=settings.seed if noise else None,
         batch_size=settings.batch_size,
-        layer=_shown_layer(job),
+        layer=shown_layer(job.loaded, settings),
         resize=settings.resize if job.loaded.size else None,
         classes=job.loaded.classes_hash,
         picture_format=settings.picture_format,
     )
 
 
-def _shown_layer(job: Job) -> str | None:
+def shown_layer(loaded: LoadedModel, settings: Settings) -> str | None:
     """Return the layer that class activation maps show, and print it, if there is one.
 
     Without one, the error of each image says so.
     """
     import keras_explainable as ke
 
-    names = [name for name in job.settings.methods if name in ke.methods.cams.__all__]
+    names = [name for name in settings.methods if name in ke.methods.cams.__all__]
     with contextlib.suppress(ValueError):
         if names:
-            shown = ke.inspection.shown_layers(job.loaded.model, job.settings.layer)
+            shown = ke.inspection.shown_layers(loaded.model, settings.layer)
             layer = ", ".join(shown)
             console.print_message(f"{', '.join(names)}: layer {layer}", "dim")
             return layer

@@ -3,8 +3,9 @@
 They are methods like others, and run on the host: they only look at the input.
 """
 
+import inspect
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ def control(function: Callable[..., Array]) -> Method:
         return logits, ops.convert_to_tensor(repeated, "float32")
 
     del method.__wrapped__  # Its signature is its own.
-    return method
+    draws = "seed" in inspect.signature(function).parameters
+    return method if draws else partial(method, seed=0)  # Not to be repeated.
 
 
 @control

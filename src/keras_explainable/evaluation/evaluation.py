@@ -1,9 +1,7 @@
 """``Evaluation``: the scores of methods, to be shown, compared, saved and merged."""
 
 import dataclasses
-import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,24 @@ from numpy.typing import NDArray
 
 from keras_explainable.common import checks
 from keras_explainable.common.optional_packages import require
-from keras_explainable.evaluation import score_table
+from keras_explainable.evaluation import (
+    evaluation_figure,
+    evaluation_files,
+    merged_evaluations,
+    score_table,
+)
+from keras_explainable.evaluation.image_statistics import (
+    error_of_draws,
+    error_of_mean,
+    mean_of_finite,
+)
+from keras_explainable.evaluation.method_curves import MethodCurves
 from keras_explainable.evaluation.paired_differences import (
     Difference,
     difference,
     interval,
 )
 from keras_explainable.metrics.map_arrays import Floats
-from keras_explainable.plotting import score_dots
 
 #: The name of the fact that lists metrics with the same draws for all images.
 COMMON = "metrics with draws common to all images"
@@ -31,7 +39,8 @@ class Evaluation:
 
     Attributes:
         samples: Scores of each repetition of the random draws, (M, Q, R, N), means over
-            the units of an image. NaN where there is none.
+            the units of an image. NaN where there is none. Scores may have different
+            numbers of repetitions, the others of which are NaN.
         ids: Ids of the images (N,).
         methods: Names of the methods, the controls included.
         metrics: Names of the metrics.
@@ -40,6 +49,11 @@ class Evaluation:
         notes: What is missing, and why.
         facts: Properties that must be equal for two evaluations to be merged, such as
             the model's fingerprint and the parameters of methods and metrics.
+        curves: Curves of the metrics that are areas under them, ``deletion`` and
+            ``insertion``, by name.
+        unfinished_ids: The ids of images some of whose scores are missing because of
+            Ctrl-C. To complete them, evaluate them again with these ids, and use
+            ``merged``.
     """
 
     samples: Floats
@@ -50,11 +64,13 @@ class Evaluation:
     higher_is_better: tuple[bool, ...]
     notes: tuple[str, ...]
     facts: dict[str, Any]
+    curves: dict[str, MethodCurves] = dataclasses.field(default_factory=dict)
+    unfinished_ids: tuple[int, ...] = ()
 
     @property
     def scores(self) -> Floats:
         """The score of each image, (M, Q, N): the mean over the repetitions."""
-        return self.samples.mean(axis=2)
+        return mean_of_finite(self.samples, axis=2)
 
     @property
     def images(self) -> NDArray[np.int64]:
@@ -64,7 +80,7 @@ class Evaluation:
     @property
     def mean(self) -> Floats:
         """The mean over the images that have a score, (M, Q)."""
-        return _mean(self.scores)
+        return mean_of_finite(self.scores)
 
     @property
     def std_error(self) -> Floats:
@@ -73,10 +89,7 @@ class Evaluation:
         It includes what random draws add that differ from image to image, as most do,
         but not those that all images share, such as the weights of ``mprt``.
         """
-        count = self.images
-        squares = _mean((self.scores - self.mean[..., None]) ** 2)
-        known = np.where(count > 1, squares, np.nan)
-        return np.sqrt(known / np.maximum(count - 1, 1))
+        return error_of_mean(self.scores)
 
     @property
     def monte_carlo_error(self) -> Floats:
@@ -85,16 +98,10 @@ class Evaluation:
         It tells how much other seeds would change the mean for the same images: 0 for
         scores without random draws, and NaN for a single repetition.
         """
-        repetitions = self.samples.shape[2]
-        if repetitions == 1:
-            return np.full_like(self.mean, np.nan)
-        drawn = np.ptp(self.samples, axis=2) > 0  # Rounding is no draw.
-        variances = np.where(drawn, self.samples.var(axis=2, ddof=1), 0) / repetitions
-        variances[np.isnan(self.scores)] = np.nan
-        own = np.sqrt(_mean(variances) / np.maximum(self.images, 1))
-        of_all = _mean(self.samples).std(axis=2, ddof=1) / np.sqrt(repetitions)
-        are_common = [name in self.facts.get(COMMON, ()) for name in self.metrics]
-        return np.where(are_common, of_all, own)
+        columns = zip(self.metrics, self.samples.swapaxes(0, 1), strict=True)
+        common = self.facts.get(COMMON, ())
+        errors = [error_of_draws(each, name in common) for name, each in columns]
+        return np.stack(errors, axis=1)
 
     def intervals(self, confidence: float = 0.95) -> Floats:
         """Return the confidence interval of each mean over images, (M, Q, 2).
@@ -190,8 +197,9 @@ class Evaluation:
     ) -> None:
         """Draw the mean of each method with its interval, a panel for each metric.
 
-        Controls are grey. Methods whose intervals overlap may still be told apart by
-        ``difference``.
+        Below are the curves of ``deletion`` and ``insertion``, with bands of the
+        standard error. Controls are grey. Methods whose intervals overlap may still be
+        told apart by ``difference``.
 
         Args:
             to_file: Path of a picture to write, as in ``ke.utils.visualize``; None to
@@ -201,21 +209,12 @@ class Evaluation:
         Raises:
             ImportError: If matplotlib is not installed.
         """
-        score_dots.draw_dots(
-            self.mean,
-            self.intervals(confidence),
-            [score_table.row_title(self, name) for name in self.methods],
-            [score_table.column_title(self, name) for name in self.metrics],
-            [name in self.controls for name in self.methods],
-            to_file=to_file,
-        )
+        evaluation_figure.figure(self, confidence).output(to_file)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a NumPy archive at ``path``."""
-        others = {name: getattr(self, name) for name in (*_NAMES, "notes", "facts")}
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
         with Path(path).open("wb") as file:  # NumPy would add ".npz" to a path.
-            np.savez(file, evaluation=np.array(json.dumps(others)), **arrays)
+            evaluation_files.write(self, file)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Evaluation":
@@ -224,55 +223,43 @@ class Evaluation:
         Raises:
             ValueError: If ``path`` is any other archive.
         """
-        if Path(path).exists() and not zipfile.is_zipfile(path):
-            raise _unknown(path, "is no archive")
-        with np.load(path, allow_pickle=False) as file:
-            missing = {*_ARRAYS, "evaluation"} - {*file.files}
-            if missing:
-                raise _unknown(path, f"lacks {sorted(missing)}")
-            arrays = {name: file[name] for name in _ARRAYS}
-            others = json.loads(str(file["evaluation"]))
-        facts = others.pop("facts")
-        named: dict[str, Any] = {name: tuple(x) for name, x in others.items()}
-        return cls(**arrays, **named, facts=facts)
+        return cls(**evaluation_files.read(path))
+
+    def images_at(self, rows: Any) -> "Evaluation":
+        """Return the evaluation of some images only.
+
+        Args:
+            rows: Their positions, a slice, or whether each is among them (N,).
+        """
+        curves = {
+            name: dataclasses.replace(each, scores=each.scores[:, rows])
+            for name, each in self.curves.items()
+        }
+        ids = self.ids[rows]
+        unfinished = tuple(x for x in ids.tolist() if x in self.unfinished_ids)
+        return dataclasses.replace(
+            self,
+            samples=self.samples[..., rows],
+            ids=ids,
+            curves=curves,
+            unfinished_ids=unfinished,
+        )
 
     def merged(self, other: "Evaluation") -> "Evaluation":
         """Return the evaluation of the images of both, as if made at once.
+
+        Images that Ctrl-C left unfinished may be in both: what one lacks is taken from
+        the other.
 
         Args:
             other: Evaluation of other images, with ids of their own, by the same
                 methods and metrics.
 
         Raises:
-            ValueError: If anything but the images differs, or both have an id.
+            ValueError: If anything but the images differs, or both have an image that
+                is finished, or different scores of one.
         """
-        _check_mergeable(self, other)
-        return dataclasses.replace(
-            self,
-            samples=np.concatenate([self.samples, other.samples], axis=-1),
-            ids=np.concatenate([self.ids, other.ids]),
-            notes=tuple(dict.fromkeys([*self.notes, *other.notes])),
-        )
-
-
-def _unknown(path: str | os.PathLike[str], reason: str) -> ValueError:
-    return ValueError(
-        "`path` must be an archive that `Evaluation.save` wrote; received "
-        f"{os.fspath(path)!r}, which {reason}."
-    )
-
-
-_ARRAYS = ("samples", "ids")
-_NAMES = ("methods", "metrics", "controls", "higher_is_better")
-
-
-def _mean(values: Floats) -> Floats:
-    """Return the mean of finite values along the last axis; NaN if there are none."""
-    finite = np.isfinite(values)
-    total = np.where(finite, values, 0).sum(axis=-1)
-    count = finite.sum(axis=-1)
-    unknown = np.full(total.shape, np.nan)
-    return np.divide(total, count, out=unknown, where=count > 0)
+        return merged_evaluations.merged(self, other)
 
 
 def _check_confidence(confidence: Any) -> None:
@@ -280,26 +267,4 @@ def _check_confidence(confidence: Any) -> None:
     if not 0 < confidence < 1:
         raise ValueError(
             f"`confidence` must be between 0 and 1; received {confidence!r}."
-        )
-
-
-def _check_mergeable(one: Evaluation, other: Evaluation) -> None:
-    if not isinstance(other, Evaluation):
-        raise TypeError(f"`other` must be an Evaluation; received {other!r:.60}.")
-    different = [
-        name for name in _NAMES if getattr(one, name) != getattr(other, name)
-    ] + [
-        name
-        for name in sorted({*one.facts, *other.facts})
-        if one.facts.get(name) != other.facts.get(name)
-    ]
-    if different:
-        raise ValueError(
-            "`other` must be of the same model, methods and metrics; received other "
-            f"{', '.join(dict.fromkeys(different))}."
-        )
-    if shared := sorted({*one.ids.tolist()} & {*other.ids.tolist()}):
-        raise ValueError(
-            "`other` must be of other images (`ids=` numbers them); received the id "
-            f"{shared[0]} twice."
         )

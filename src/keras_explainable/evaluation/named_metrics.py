@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from keras_explainable import metrics as known
 from keras_explainable.engine.explainer import bound_keywords
+from keras_explainable.evaluation.code_number import code_number
 from keras_explainable.execution.compilation import describe, display_name
 from keras_explainable.execution.model_preparation import unwrapped
 from keras_explainable.metrics.map_arrays import Floats
@@ -48,9 +49,8 @@ class Metric:
     @property
     def draws_for_all(self) -> bool:
         """Whether all images may share its draws."""
-        return unwrapped(self.function) is known.mprt or (
-            self.is_own and "seed" in self.takes
-        )
+        shared = unwrapped(self.function) in (known.mprt, known.efficient_mprt)
+        return shared or (self.is_own and "seed" in self.takes)
 
     @property
     def compares_values(self) -> bool:
@@ -59,8 +59,9 @@ class Metric:
 
     @property
     def description(self) -> str:
-        """What it is, with the parameters of a partial."""
-        return describe(self.function)
+        """What it is, with the parameters of a partial, and which function it is."""
+        text, inner = describe(self.function), unwrapped(self.function)
+        return f"{text} {code_number(inner)}" if self.is_own else text
 
     def draws(self, maps: NDArray[Any]) -> bool:
         """Whether its scores of maps depend on the seed.
@@ -75,21 +76,36 @@ class Metric:
         draws = "draws" in parameters or "method" in self.takes or is_drawn
         return self.is_own or draws or _has_ties(maps)
 
-    def __call__(self, **data: Any) -> Floats:
-        """Return the scores (N,) of images, means over their units.
+    @property
+    def curve_order(self) -> str | None:
+        """The order of the pixels along the curve of which it is the area, if any."""
+        inner = unwrapped(self.function)
+        orders = ((known.deletion, "morf"), (known.insertion, "insertion"))
+        return next((order for each, order in orders if each is inner), None)
+
+    def __call__(self, **data: Any) -> tuple[Floats, known.Curves | None]:
+        """Return the scores (N,) of images, means over their units, and their curves.
 
         Raises:
             ValueError: If the metric returns anything but scores (N,) or (N, K).
         """
         given = {name: data[name] for name in self.takes & {*data}}
-        scores = np.asarray(self.function(**given), "float64")
+        curves = self._curves(given) if self.curve_order else None
+        found = curves.area if curves else self.function(**given)
+        scores = np.asarray(found, "float64")
         count = len(data["x"])
         if scores.ndim not in (1, 2) or len(scores) != count:
             raise ValueError(
                 f"`metrics` must return scores (N, K); {self.name!r} returned shape "
                 f"{scores.shape} for {count} images."
             )
-        return scores.reshape(count, -1).mean(axis=1)
+        return scores.reshape(count, -1).mean(axis=1), curves
+
+    def _curves(self, given: dict[str, Any]) -> known.Curves:
+        parameters = inspect.signature(self.function).parameters
+        bound = {name: x.default for name, x in parameters.items() if name not in given}
+        order = str(self.curve_order)
+        return known.perturbation_curves(order=order, **bound, **given)
 
 
 def named_metrics(metrics: Any, has_masks: bool) -> list[Metric]:

@@ -17,13 +17,15 @@ BEST, SAME = "*", "~"
 
 def text(evaluation: "Evaluation") -> str:
     """Return the table and its legend as plain text."""
-    table = table_format.text(_caption(evaluation), _columns(evaluation))
+    most = len(evaluation.methods)
+    table = table_format.text(caption(evaluation), _columns(evaluation), most)
     return "\n".join([table, *legend(evaluation)])
 
 
 def html(evaluation: "Evaluation") -> str:
     """Return the table and its legend as HTML."""
-    table = table_format.html(_caption(evaluation), _columns(evaluation))
+    most = len(evaluation.methods)
+    table = table_format.html(caption(evaluation), _columns(evaluation), most)
     lines = (f"<br>{escape(line)}" for line in legend(evaluation))
     return f"{table}\n<p>{''.join(lines).removeprefix('<br>')}</p>"
 
@@ -94,7 +96,8 @@ def _names(evaluation: "Evaluation", m: int, q: int) -> dict[str, Any]:
     }
 
 
-def _caption(evaluation: "Evaluation") -> str:
+def caption(evaluation: "Evaluation") -> str:
+    """Return the title of the table."""
     count = len(evaluation.ids)
     if count == 1:
         return "Scores of 1 image"
@@ -105,12 +108,12 @@ def _columns(evaluation: "Evaluation") -> dict[str, list[str]]:
     titles = [row_title(evaluation, name) for name in evaluation.methods]
     columns = {"": titles}
     for number, metric in enumerate(evaluation.metrics):
-        columns[column_title(evaluation, metric)] = _cells(evaluation, number)
+        columns[column_title(evaluation, metric)] = cells(evaluation, number)
     return columns
 
 
-def _cells(evaluation: "Evaluation", column: int) -> list[str]:
-    """Return the cells of a metric."""
+def cells(evaluation: "Evaluation", column: int) -> list[str]:
+    """Return the cells of a metric, each of which ends in its mark."""
     mean, error = evaluation.mean[:, column], evaluation.std_error[:, column]
     draws, images = evaluation.monte_carlo_error[:, column], evaluation.images
     digits, marks = _digits(mean, error), _marks(evaluation, column)

@@ -1,7 +1,7 @@
 """The images of an evaluation, which methods explain and metrics score."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,11 +14,14 @@ from keras_explainable.engine.progress_bar import Progress
 from keras_explainable.evaluation.evaluation import COMMON, Evaluation
 from keras_explainable.evaluation.named_methods import Method
 from keras_explainable.evaluation.named_metrics import Metric
+from keras_explainable.evaluation.repeated_draws import RepeatedDraws
+from keras_explainable.evaluation.score_record import ScoreRecord
 from keras_explainable.execution.compilation import describe
 from keras_explainable.execution.method_checks import is_shortcut
 from keras_explainable.inspection.model_fingerprint import fingerprint
 from keras_explainable.metrics.data_arrays import checked_units
 from keras_explainable.metrics.map_arrays import Floats, checked_masks
+from keras_explainable.metrics.pixel_removal import Curves
 from keras_explainable.network.channels_last import orders_to_channels_last
 from keras_explainable.network.input_kinds import graph_of_layers
 from keras_explainable.network.model_inputs import shape_text
@@ -42,9 +45,8 @@ class ScoredImages:
         ids: Ids of the images (N,).
         methods: Methods and controls.
         metrics: Metrics.
-        seeds: The seed of each repetition.
+        draws: Repetitions of what is drawn at random.
         options: Parameters of ``explain`` and of metrics that take them.
-        notes: What is missing in the scores, and why.
     """
 
     model: Model
@@ -54,9 +56,8 @@ class ScoredImages:
     ids: NDArray[np.int64]
     methods: list[Method]
     metrics: list[Metric]
-    seeds: range
+    draws: RepeatedDraws
     options: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
 
     @cached_property
     def units(self) -> Any:
@@ -90,41 +91,57 @@ class ScoredImages:
             count = self.masks.shape[-1] if is_of_units else 1
             checked_masks(self.masks, (len(self.inputs), *self.map_size, count))
 
-    def evaluation(self, verbose: Any) -> Evaluation:
+    def evaluation(self, verbose: Any, callbacks: Any = None) -> Evaluation:
         """Return all scores, or those known when Ctrl-C was pressed."""
-        shape = len(self.methods), len(self.metrics), len(self.seeds), len(self.ids)
-        samples = np.full(shape, np.nan)
-        progress = Progress(self.model, None, verbose, 1, len(self.ids), "scores")
+        progress = Progress(self.model, callbacks, verbose, 1, len(self.ids), "scores")
+        found, _ = self.scores_so_far(progress, progress.steps(self.chunks()))
+        return found
+
+    def chunks(self) -> Iterator[slice]:
+        """Yield the positions of images that are explained and scored at once."""
+        for start in range(0, len(self.ids), CHUNK):
+            yield slice(start, start + CHUNK)
+
+    def scores_so_far(
+        self, progress: Progress, chunks: Iterable[slice]
+    ) -> tuple[Evaluation, bool]:
+        """Return the scores, and whether Ctrl-C left out some.
+
+        Raises:
+            KeyboardInterrupt: If there are none yet.
+        """
+        shape = len(self.methods), self.metrics, self.draws.fewest, len(self.ids)
+        record = ScoreRecord(*shape)
         try:
-            self._fill(samples, progress)
+            self._fill(record, progress, chunks)
         except KeyboardInterrupt:
-            known = np.isfinite(samples.mean(axis=2)).any(axis=(0, 1))
+            known = record.known
             if not known.any():
                 raise
-            self._note(f"Stopped at {known.sum()} of {len(known)} images.")
-            warn(self.notes[-1])
-            return self._result(samples[..., known], self.ids[known])
-        return self._result(samples, self.ids)
+            record.note(f"Stopped at {known.sum()} of {len(known)} images.")
+            warn(record.notes[-1])
+            return self._result(record, known), True
+        return self._result(record, slice(None)), False
 
-    def _result(self, samples: Floats, ids: NDArray[np.int64]) -> Evaluation:
+    def _result(self, record: ScoreRecord, rows: Any) -> Evaluation:
         facts = {
             "model": fingerprint(self.model),
-            "seed": self.seeds[0],
-            "repetitions": len(self.seeds),
             "units": self._kind_of_units(),
             "parameters of methods": [each.description for each in self.methods],
             "parameters of metrics": [each.description for each in self.metrics],
             COMMON: [each.name for each in self.metrics if each.draws_for_all],
         }
         return Evaluation(
-            samples,
-            ids,
+            record.samples[..., rows],
+            self.ids[rows],
             tuple(each.name for each in self.methods),
             tuple(each.name for each in self.metrics),
             tuple(each.name for each in self.methods if each.is_control),
             tuple(each.higher_is_better for each in self.metrics),
-            tuple(self.notes),
-            facts,
+            tuple(record.notes),
+            facts | self.draws.facts,
+            record.curves(rows),
+            tuple(self.ids[record.known & ~record.finished].tolist()),
         )
 
     def _kind_of_units(self) -> str:
@@ -132,52 +149,58 @@ class ScoredImages:
             return f"{self.units.reshape(len(self.units), -1).shape[1]} of each image"
         return "all" if self.units is None else describe(self.units)
 
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def _fill(self, samples: Floats, progress: Progress) -> None:
-        """Write the scores into ``samples`` (M, Q, R, N), chunk by chunk."""
+    def _fill(
+        self, record: ScoreRecord, progress: Progress, chunks: Iterable[slice]
+    ) -> None:
+        """Write the scores into a record, chunk by chunk."""
         cells = len(self.methods) * len(self.metrics)
-        for where in progress.steps(_chunks(len(self.ids))):
-            count, done = len(self.ids[where]), 0
+        for rows in chunks:
+            count, done = len(self.ids[rows]), 0
             report = progress.of_batch(count)
-            for method, found in zip(self.methods, samples, strict=True):
-                for _ in self._scored(method, where, found[..., where]):
+            for number in range(len(self.methods)):
+                for _ in self._scored(number, rows, record):
                     done += 1
                     report(count * done, count * cells)
+            record.finished[rows] = True
 
-    def _scored(self, method: Method, where: slice, found: Floats) -> Iterator[None]:
-        """Write the scores (Q, R, n) of a method, those of a metric at each step."""
-        drawn = _DrawnMaps(lambda seed: self._maps(method, where, seed), method.draws)
-        for metric, scores in zip(self.metrics, found, strict=True):
+    def _scored(self, number: int, rows: slice, record: ScoreRecord) -> Iterator[None]:
+        """Write the scores of a method, those of a metric at each step."""
+        method = self.methods[number]
+        drawn = _DrawnMaps(lambda seed: self._maps(method, rows, seed), method.draws)
+        for at, metric in enumerate(self.metrics):
             if "method" in metric.needs and method.function is None:
-                self._note(f"{metric.name} needs a method; {method.name} are maps.")
+                record.note(f"{metric.name} needs a method; {method.name} are maps.")
             else:
                 if metric.compares_values and is_shortcut(method.function):
-                    self._note(
+                    record.note(
                         f"{metric.name} compares values with the model's, but maps of "
                         f"{method.name} are postprocessed; methods of `ke.methods` "
                         "return their own."
                     )
-                self._repeat(method, metric, where, drawn, scores)
+                self._draw((number, at, rows), drawn, record)
             yield
 
-    def _repeat(
-        self,
-        method: Method,
-        metric: Metric,
-        where: slice,
-        drawn: "_DrawnMaps",
-        scores: Floats,
+    def _draw(
+        self, cell: tuple[int, int, slice], drawn: "_DrawnMaps", record: ScoreRecord
     ) -> None:
-        """Write the scores (R, n) of a chunk by one metric, for each seed."""
-        for number, seed in enumerate(self.seeds):
+        """Write the scores of a chunk by one metric, for one seed after another."""
+        method, metric = self.methods[cell[0]], self.metrics[cell[1]]
+        for number, seed in enumerate(self.draws.seeds):
             maps = drawn.at(seed)
             if number and not (drawn.differ or metric.draws(maps)):
-                scores[number] = scores[0]
-                continue
-            scores[number] = self._scores(method, metric, where, maps, seed)
+                record.repeat(cell)
+                return
+            found = self._scores(method, metric, cell[2], maps, seed, record)
+            record.add(cell, number, *found)
+            error = record.error(cell)
+            facts = metric.name, number + 1, len(maps), metric.draws_for_all, error
+            if self.draws.are_enough(*facts):
+                return
+        if self.draws.is_missed(metric.name, error):
+            record.note(
+                f"{metric.name} of {method.name} is not known to the tolerance after "
+                f"{len(self.draws.seeds)} repetitions."
+            )
 
     def _maps(self, method: Method, where: slice, seed: int) -> Maps:
         x, y = self.inputs[where], _rows(self.units, where)
@@ -195,23 +218,32 @@ class ScoredImages:
         return maps
 
     def _scores(
-        self, method: Method, metric: Metric, where: slice, maps: Maps, seed: int
-    ) -> Floats:
-        """Return the scores (n,) of a chunk; NaN for maps that are not finite."""
+        self,
+        method: Method,
+        metric: Metric,
+        where: slice,
+        maps: Maps,
+        seed: int,
+        record: ScoreRecord,
+    ) -> tuple[Floats, Curves | None]:
+        """Return the scores (n,) of a chunk, and the curves of finite maps, if any.
+
+        The scores of other maps are NaN.
+        """
         finite = np.isfinite(maps.reshape(len(maps), -1)).all(axis=1)
-        scores = np.full(len(maps), np.nan)
+        scores, curves = np.full(len(maps), np.nan), None
         if not finite.all():
-            self._note(f"Maps of {method.name} hold NaN or infinite values.")
+            record.note(f"Maps of {method.name} hold NaN or infinite values.")
         if finite.any():
             own = (self.inputs, self.units, self.masks, self.ids)
             x, y, masks, ids = (_rows(_rows(each, where), finite) for each in own)
             data = {"x": x, "y": y, "masks": masks, "ids": ids, "maps": maps[finite]}
             data |= {"method": method.function, "model": self.model, "seed": seed}
             with _Noted(f"The metric was {metric.name!r}, of {method.name!r}."):
-                scores[finite] = metric(**data, verbose=0, **self.options)
+                scores[finite], curves = metric(**data, verbose=0, **self.options)
         if not np.isfinite(scores[finite]).all():
-            self._note(f"{metric.name} of some maps of {method.name} is not defined.")
-        return scores
+            record.note(f"{metric.name} of some maps of {method.name} is not defined.")
+        return scores, curves
 
 
 class _DrawnMaps:
@@ -245,8 +277,3 @@ class _Noted:
 def _rows(data: Any, chosen: Any) -> Any:
     """Return the chosen rows of an array; all else is the same for all images."""
     return data[chosen] if isinstance(data, np.ndarray) else data
-
-
-def _chunks(count: int) -> Iterator[slice]:
-    for start in range(0, count, CHUNK):
-        yield slice(start, start + CHUNK)

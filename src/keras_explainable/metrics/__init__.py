@@ -17,6 +17,7 @@ from keras_explainable.metrics.complexity import (
     effective_complexity,
     sparseness,
 )
+from keras_explainable.metrics.complexity_rise import efficient_mprt
 from keras_explainable.metrics.localization import (
     auc,
     best_iou,
@@ -25,6 +26,7 @@ from keras_explainable.metrics.localization import (
     relevance_rank_accuracy,
 )
 from keras_explainable.metrics.mosaics import focus, mosaics
+from keras_explainable.metrics.patch_deletion import single_deletion
 from keras_explainable.metrics.pixel_removal import (
     Curves,
     degradation_score,
@@ -40,6 +42,7 @@ from keras_explainable.metrics.robustness import (
     local_lipschitz_estimate,
     max_sensitivity,
 )
+from keras_explainable.metrics.shifted_inputs import input_invariance
 
 __all__ = [
     "Curves",
@@ -51,9 +54,11 @@ __all__ = [
     "degradation_score",
     "deletion",
     "effective_complexity",
+    "efficient_mprt",
     "faithfulness_correlation",
     "focus",
     "infidelity",
+    "input_invariance",
     "insertion",
     "local_lipschitz_estimate",
     "max_sensitivity",
@@ -67,6 +72,7 @@ __all__ = [
     "relevance_rank_accuracy",
     "road",
     "sensitivity_n",
+    "single_deletion",
     "sparseness",
 ]
 

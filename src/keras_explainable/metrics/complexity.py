@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from keras_explainable.common import checks
-from keras_explainable.metrics.map_arrays import Floats, flat_maps, share
+from keras_explainable.metrics.map_arrays import (
+    Floats,
+    flat_maps,
+    maps_alone,
+    share,
+)
 from keras_explainable.metrics.orientation import higher_is_better, lower_is_better
 
 
@@ -31,7 +36,7 @@ def sparseness(maps: Any) -> Floats:
 
     Reference: Chalasani et al., 2020, https://arxiv.org/abs/1810.06583
     """
-    magnitudes = np.sort(np.abs(flat_maps(maps)), axis=1)
+    magnitudes = np.sort(np.abs(flat_maps(maps_alone(maps))), axis=1)
     count = magnitudes.shape[1]
     weights = 2 * np.arange(1, count + 1) - count - 1
     weighted = np.einsum("p,npk->nk", weights, magnitudes)
@@ -56,7 +61,7 @@ def complexity(maps: Any) -> Floats:
 
     Reference: Bhatt et al., 2020, https://arxiv.org/abs/2005.00631
     """
-    magnitudes = np.abs(flat_maps(maps))
+    magnitudes = np.abs(flat_maps(maps_alone(maps)))
     p = share(magnitudes, magnitudes.sum(axis=1, keepdims=True))
     # An entropy of 0 is otherwise computed as -0.0.
     return np.abs(np.sum(p * np.log(np.where(p > 0, p, 1)), axis=1))
@@ -85,7 +90,7 @@ def effective_complexity(maps: Any, *, threshold: float = 1e-5) -> Floats:
     checks.number("threshold", threshold, 0)
     if threshold >= 1:
         raise ValueError(f"`threshold` must be below 1; received {threshold!r}.")
-    magnitudes = np.abs(flat_maps(maps))
+    magnitudes = np.abs(flat_maps(maps_alone(maps)))
     top = magnitudes.max(axis=1, keepdims=True)
     large = np.mean(magnitudes > threshold * top, axis=1)
     return np.where(top[:, 0] > 0, large, np.nan)

@@ -18,8 +18,8 @@ from keras_explainable.common.optional_packages import require
 from keras_explainable.metrics.map_arrays import (
     Booleans,
     Floats,
-    checked_maps,
     checked_masks,
+    maps_alone,
     share,
 )
 from keras_explainable.metrics.orientation import higher_is_better
@@ -51,7 +51,7 @@ def pointing_game(maps: Any, masks: Any, *, tolerance: float = 0) -> Floats:
     Reference: Zhang et al., 2018, https://arxiv.org/abs/1608.00507
     """
     checks.number("tolerance", tolerance, 0)
-    maps = checked_maps(maps)
+    maps = maps_alone(maps)
     masks = checked_masks(masks, maps.shape)
     values, inside = _flat(maps), _flat(_enlarged(masks, tolerance))
     maxima = values == values.max(axis=1, keepdims=True)
@@ -140,7 +140,7 @@ def best_iou(maps: Any, masks: Any) -> Floats:
 
 def _checked(maps: Any, masks: Any) -> tuple[Floats, Booleans]:
     """Return maps (N, P, K), and which pixels are inside, (N, P, 1) or (N, P, K)."""
-    maps = checked_maps(maps)
+    maps = maps_alone(maps)
     return _flat(maps), _flat(checked_masks(masks, maps.shape))
 
 

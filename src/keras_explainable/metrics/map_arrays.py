@@ -5,11 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_explainable.common.warnings import warn
 from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.network.model_inputs import shape_text
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
+
+#: Sizes of the axes of maps from which on these may be those of images.
+_MANY = 16
 
 
 def checked_maps(maps: Any) -> Floats:
@@ -32,6 +36,23 @@ def as_maps(maps: Any) -> NDArray[Any]:
         )
     _check_finite("maps", array)
     return array
+
+
+def maps_alone(maps: Any) -> Floats:
+    """Return maps (N, ..., K) that come without the inputs which tell their axes.
+
+    Warns of maps that look like those of images without an axis of units.
+    """
+    checked = checked_maps(maps)
+    if checked.ndim == 3 and min(checked.shape[1:]) >= _MANY:
+        count, steps, units = checked.shape
+        warn(
+            f"`maps` of shape {checked.shape} count as {units} maps of each of {count} "
+            f"signals with {steps} steps. Maps of images have the shape "
+            f"{shape_text((count, steps, units, 'K'))}; for one unit, pass "
+            "`maps[..., None]`."
+        )
+    return checked
 
 
 def flat_maps(maps: Any) -> Floats:

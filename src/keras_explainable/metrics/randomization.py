@@ -93,14 +93,14 @@ def mprt(
         et al., 2024, https://arxiv.org/abs/2401.06465
     """
     checks.one_of("order", order, ORDERS)
-    maps_of, inputs, units = _explained(mprt, method, model, x, y, seed, ids, params)
-    copy = _copy(model, whole=isinstance(units, Target))
-    groups = _weights_by_layer(copy)
+    maps_of, inputs, units = explained(mprt, method, model, x, y, seed, ids, params)
+    copy = copied(model, whole=isinstance(units, Target))
+    groups = weights_by_layer(copy)
     progress = Progress(model, None, verbose, 1, len(inputs))
     report, steps = progress.of_batch(len(inputs)), 1 if order == "all" else len(groups)
     before, scores = _ranks(maps_of(model, inputs, units)), list[Floats]()
     for _ in progress.steps([None]):
-        for number, _ in enumerate(_randomised(groups, order, seed), 1):
+        for number, _ in enumerate(randomised(groups, order, seed), 1):
             scores.append(correlation(before, _ranks(maps_of(copy, inputs, units))))
             report(len(inputs) * number, len(inputs) * steps)
     known = np.isfinite(scores)
@@ -129,7 +129,7 @@ def random_logit(
 
     Reference: Sixt et al., 2020, https://arxiv.org/abs/1912.09818
     """
-    maps_of, inputs, units = _explained(
+    maps_of, inputs, units = explained(
         random_logit, method, model, x, y, seed, ids, params
     )
     if units is not None and not isinstance(units, np.ndarray):
@@ -154,7 +154,7 @@ def random_logit(
     return correlation(*ranks)
 
 
-def _explained(
+def explained(
     metric: Any,
     method: Method,
     model: Model,
@@ -184,7 +184,7 @@ def _ranks(maps: Any) -> Floats:
     return ranks
 
 
-def _copy(model: Model, whole: bool) -> Model:
+def copied(model: Model, whole: bool) -> Model:
     """Return a model of the first output with weights of its own, which are equal.
 
     Args:
@@ -215,7 +215,7 @@ def _copy(model: Model, whole: bool) -> Model:
     return copy
 
 
-def _weights_by_layer(model: Model) -> list[list[keras.Variable]]:
+def weights_by_layer(model: Model) -> list[list[keras.Variable]]:
     """Return the weights of each layer that has any, the last layer first."""
     groups, seen = list[list[keras.Variable]](), set[int]()
     for layer in layers_reversed(model):
@@ -227,7 +227,7 @@ def _weights_by_layer(model: Model) -> list[list[keras.Variable]]:
     return groups
 
 
-def _randomised(
+def randomised(
     groups: list[list[keras.Variable]], order: str, seed: int
 ) -> Iterator[None]:
     """Shuffle the weights of a copy, step by step."""

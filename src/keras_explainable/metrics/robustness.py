@@ -165,7 +165,7 @@ class NearCopies:
     ):
         """Args: the model, inputs and their ids, and the parameters of the metrics."""
         if not any(takes_noise(model, inputs)):
-            raise _without_quantities()
+            raise without_quantities("metrics of robustness")
         self.inputs, self.draws, self.seed = inputs, draws, seed
         self.ids = checks.image_ids(ids, len(inputs))
         [shown] = changeable_parts(model, ops.convert_to_tensor(inputs))
@@ -191,10 +191,11 @@ class NearCopies:
         return found
 
 
-def _without_quantities() -> ValueError:
+def without_quantities(user: str) -> ValueError:
+    """Return the error for a model whose inputs hold no real numbers."""
     return ValueError(
-        "`model` must have an input of real numbers for metrics of robustness, which "
-        "change it by little; received one of tokens, categories or masks."
+        f"`model` must have an input of real numbers for {user}, which change it; "
+        "received one of tokens, categories or masks."
     )
 
 
@@ -214,13 +215,13 @@ def _changes(
         units = y[image] if isinstance(y, np.ndarray) else y
         _, others = explained(x, units, ids=copies.ids[image])
         at = image[used], chunk.draw[used]
-        changes[at] = _norms(checked_maps(others) - maps[image])[used]
-        distances[at] = _norms((x - copies.inputs[image])[..., None])[used, 0]
+        changes[at] = norms(checked_maps(others) - maps[image])[used]
+        distances[at] = norms((x - copies.inputs[image])[..., None])[used, 0]
         report(int((image * draws + chunk.draw)[used][-1]) + 1, count * draws)
-    return changes, _norms(maps), distances
+    return changes, norms(maps), distances
 
 
-def _norms(maps: NDArray[Any]) -> Floats:
+def norms(maps: NDArray[Any]) -> Floats:
     """Return the Euclidean norms (N, K) of maps (N, ..., K)."""
     flat = maps.reshape(len(maps), -1, maps.shape[-1]).astype("float64")
     return np.sqrt((flat**2).sum(axis=1))

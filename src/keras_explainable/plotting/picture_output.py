@@ -41,6 +41,23 @@ def save(draw: Draw, size: tuple[float, float], target: Any) -> None:
     figure.savefig(target, format=kind, dpi=DPI, facecolor="white", transparent=False)
 
 
+def svg(draw: Draw, size: tuple[float, float]) -> str:
+    """Draw a picture without a background, and return the SVG element.
+
+    What is black takes the colour of the text around it, so that it can be read on a
+    dark page, too. Equal pictures are equal texts.
+    """
+    figure = require("matplotlib.figure").Figure(figsize=size, layout="none")
+    draw(figure)
+    buffer = io.StringIO()
+    same = {"svg.fonttype": "none", "svg.hashsalt": "keras-explainable"}
+    with require("matplotlib").rc_context(same):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    element = text[text.index("<svg") :]
+    return element.replace("#000000", "currentColor")
+
+
 def show(draw: Draw, size: tuple[float, float]) -> None:
     """Draw a picture of a size in inches, and show it in a notebook or a window."""
     if _in_notebook():

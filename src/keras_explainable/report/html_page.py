@@ -1,13 +1,9 @@
 """The start and end of the page: one file that fetches nothing."""
 
-import base64
-import functools
-import hashlib
-import importlib.resources
 from html import escape
 from typing import Any
 
-from keras_explainable.report import page_colormaps
+from keras_explainable.report import page_colormaps, page_document
 from keras_explainable.report.explanation_records import METHODS
 
 #: Methods whose maps are derivatives with respect to the pixels.
@@ -38,28 +34,17 @@ def head(summary: dict[str, Any], links: str = "", files: bool = False) -> str:
     """
     # `self` is the site if the folder is served, and nothing if it is opened as files.
     sources = "data: 'self' file:" if files else "data:"
-    method = _listing(summary["methods"])
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src {sources}; style-src 'unsafe-inline';
-  script-src 'sha256-{_digest(_resource("page.js"))}'">
-<title>{escape(method)} of {escape(summary["model"])}</title>
-<style>
-{_resource("page.css")}</style>
-</head>
-<body>
-{page_colormaps.filters()}
+    method = page_document.listing([METHODS[name] for name in summary["methods"]])
+    title = f"{method} of {summary['model']}"
+    start = page_document.start(title, sources, ["page.css"], "page.js")
+    images = page_document.images_text(summary["images"])
+    return f"""{start}{page_colormaps.filters()}
 <header>
 <h1>What did the network look at?</h1>
-<p class="lead">{_images(summary["images"])} explained with {escape(method)}.</p>
+<p class="lead">{images} explained with {escape(method)}.</p>
 {_legend(summary)}
-{_notices(summary)}
-<dl class="settings">{_settings(summary, method)}</dl>
+{page_document.notices(summary, "explained")}
+{_settings(summary, method)}
 </header>
 {_controls(summary)}
 {links}
@@ -69,33 +54,15 @@ def head(summary: dict[str, Any], links: str = "", files: bool = False) -> str:
 
 def foot(summary: dict[str, Any], links: str = "") -> str:
     """Return the end of the page: links, creation date, versions and other files."""
-    names = [name for name in summary["versions"] if name != "backend"]
-    versions = ", ".join(f"{name} {summary['versions'][name]}" for name in names)
     return f"""</main>
 {links}
-<footer><p>Created on {escape(summary["started"][:10])} in {summary["seconds"]:.0f}
-seconds with {escape(versions)}. The maps are stored as arrays in
+<footer><p>{page_document.creation(summary)} The maps are stored as arrays in
 <code>maps.npz</code>, the settings and predictions in <code>manifest.json</code>, and
 a picture of each image with its maps in <code>panels/</code>.</p></footer>
-<script>{_resource("page.js")}</script>
+<script>{page_document.resource("page.js")}</script>
 </body>
 </html>
 """
-
-
-@functools.cache
-def _resource(name: str) -> str:
-    folder = importlib.resources.files("keras_explainable.report")
-    return (folder / name).read_text(encoding="utf-8")
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _listing(methods: list[str]) -> str:
-    *others, last = (METHODS[method] for method in methods)
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _legend(summary: dict[str, Any]) -> str:
@@ -149,36 +116,8 @@ def _select(name: str, options: list[tuple[str, str]]) -> str:
     return f'<select id="{name}">{items}</select>'
 
 
-def _notices(summary: dict[str, Any]) -> str:
-    notices = []
-    if summary["interrupted"]:
-        notices.append(
-            '<p class="notice">The run was interrupted; this page shows the '
-            "images completed by then.</p>"
-        )
-    if failures := summary["failures"]:
-        items = "".join(
-            f"<li><strong>{escape(failure['name'])}</strong> "
-            f"{escape(failure['reason'])}</li>"
-            for failure in failures
-        )
-        notices.append(
-            f'<section class="notice"><h2>{_images(failures)} could not be explained'
-            f"</h2><ul>{items}</ul></section>"
-        )
-    return "\n".join(notices)
-
-
 def _settings(summary: dict[str, Any], method: str) -> str:
     shown = {**summary, "methods": method}
     if summary["noise_level"] is not None:
         shown["noise_level"] = f"{summary['noise_level']:.3g} of each image’s range"
-    return "".join(
-        f"<div><dt>{label}</dt><dd>{escape(str(shown[key]))}</dd></div>"
-        for key, label in _SETTINGS.items()
-        if shown.get(key) is not None
-    )
-
-
-def _images(listed: list[Any]) -> str:
-    return "1 image" if len(listed) == 1 else f"{len(listed)} images"
+    return page_document.settings(_SETTINGS, shown)

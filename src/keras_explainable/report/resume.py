@@ -8,8 +8,9 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,23 @@ from keras_explainable.report import atomic_files
 
 _IDENTITY = "run.json"
 _MAPS = "maps_"
+
+
+class Results(Protocol):
+    """What a run stores of one image: an entry of the manifest, and arrays."""
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """The manifest's entry."""
+        ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return everything else."""
+        ...
+
+
+#: Function of an entry and of arrays to the results; it raises if some are missing.
+Unpack = Callable[[dict[str, Any], dict[str, NDArray[Any]]], Results]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +54,27 @@ class ImageResults:
     panel: bytes
     card: bytes
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return everything but the entry."""
+        texts = {"panel": self.panel, "card": self.card}
+        maps = {f"{_MAPS}{method}": values for method, values in self.maps.items()}
+        return {name: array_of(text) for name, text in texts.items()} | maps
+
+    @classmethod
+    def unpacked(
+        cls, entry: dict[str, Any], arrays: dict[str, NDArray[Any]]
+    ) -> "ImageResults":
+        """Return the results with these arrays."""
+        panel, card = (arrays[name].tobytes() for name in ("panel", "card"))
+        methods = [maps["method"] for maps in entry["maps"]]
+        maps = {method: arrays[f"{_MAPS}{method}"] for method in methods}
+        return cls(entry, maps, panel, card)
+
+
+def array_of(content: bytes) -> NDArray[np.uint8]:
+    """Return bytes as an array, to be stored."""
+    return np.frombuffer(content, "uint8")
+
 
 class UnfinishedRun:
     """A locked folder with the results of images.
@@ -44,13 +83,21 @@ class UnfinishedRun:
         path: The folder, created if necessary; it must not be a link.
         identity: Everything except the image on which its results depend.
         resume: Whether to continue with existing results; otherwise they are removed.
+        unpack: Function to the results, from what is stored.
 
     Raises:
         ValueError: If existing results have another ``identity``, or another run holds
             the lock.
     """
 
-    def __init__(self, path: Path, identity: dict[str, Any], resume: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        identity: dict[str, Any],
+        resume: bool,
+        unpack: Unpack = ImageResults.unpacked,
+    ) -> None:
+        self._unpack = unpack
         self.path = atomic_files.make_folder(path)
         self._lock = atomic_files.acquire_lock(path)
         try:
@@ -72,16 +119,13 @@ class UnfinishedRun:
         self,
         key: str,
         image: NDArray[np.uint8],
-        results: ImageResults,
+        results: Results,
         picture: NDArray[np.uint8] | None = None,
     ) -> None:
         """Store the results of an image, which is shown as ``picture``."""
         pixels = _digest(image, picture)
         facts = json.dumps({"pixels": pixels, "entry": results.entry}).encode()
-        texts = {"panel": results.panel, "card": results.card, "facts": facts}
-        arrays: dict[str, Any] = {
-            name: np.frombuffer(text, "uint8") for name, text in texts.items()
-        } | {f"{_MAPS}{method}": values for method, values in results.maps.items()}
+        arrays: dict[str, Any] = results.arrays() | {"facts": array_of(facts)}
         with atomic_files.atomic_write(self._file(key), self.path) as file:
             np.savez(file, **arrays)
 
@@ -96,15 +140,15 @@ class UnfinishedRun:
         try:
             arrays = self._load(key)
             facts = json.loads(arrays["facts"].tobytes())
-            entry = _unpack(facts["entry"], arrays).entry
+            entry = self._unpack(facts["entry"], arrays).entry
             same = facts["pixels"] == _digest(image, picture) and entry["name"] == name
             return entry if same else None
         except Exception:  # Missing or damaged results are computed again.
             return None
 
-    def results(self, key: str, entry: dict[str, Any]) -> ImageResults:
+    def results(self, key: str, entry: dict[str, Any]) -> Any:
         """Return the stored results of an image."""
-        return _unpack(entry, self._load(key))
+        return self._unpack(entry, self._load(key))
 
     def remove(self) -> None:
         """Remove all results and release the lock."""
@@ -134,13 +178,6 @@ class UnfinishedRun:
         # Opened here, for NumPy does not close a damaged file.
         with self._file(key).open("rb") as file, np.load(file) as arrays:
             return {name: arrays[name] for name in arrays}
-
-
-def _unpack(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ImageResults:
-    panel, card = (arrays[name].tobytes() for name in ("panel", "card"))
-    methods = [maps["method"] for maps in entry["maps"]]
-    maps = {method: arrays[f"{_MAPS}{method}"] for method in methods}
-    return ImageResults(entry, maps, panel, card)
 
 
 def _digest(image: NDArray[np.uint8], picture: NDArray[np.uint8] | None) -> str:
