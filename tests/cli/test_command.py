@@ -25,8 +25,8 @@ def test_the_help_fits_80_columns_with_one_line_per_option(monkeypatch):
     assert max(map(len, lines)) <= 80
     for option, default in (
         *(("--model", "demo"), ("--method", "smoothgrad"), ("--target", "top1")),
-        *(("--repetitions", "50"), ("--noise-level", "0.15"), ("--seed", "0")),
-        *(("--estimator", "sampled"), ("--tolerance", "none")),
+        *(("--repetitions", "64"), ("--noise-level", "0.15"), ("--seed", "0")),
+        *(("--estimator", "auto"), ("--tolerance", "none")),
         *(("--batch-size", "32"), ("--preprocess", "none"), ("--out", "explanations")),
     ):
         assert any(f" {option} " in x and f"[default: {default}]" in x for x in lines)

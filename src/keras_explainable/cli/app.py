@@ -113,13 +113,13 @@ def explain(
     ] = "top1",
     repetitions: Annotated[
         int, typer.Option(metavar="N", help="Noisy copies of each image.")
-    ] = 50,
+    ] = 64,
     noise_level: Annotated[
         float, typer.Option(metavar="F", help="Noise sigma / (max - min).")
     ] = 0.15,
     estimator: Annotated[
         str, typer.Option(metavar="NAME", help="For smoothgrad; see above.")
-    ] = "sampled",
+    ] = "auto",
     tolerance: Annotated[
         float | None,
         typer.Option(metavar="F", help=r"Relative error to stop at. \[default: none]"),
@@ -176,7 +176,8 @@ def explain(
 
     [bold]Estimators[/] of smoothgrad are sampled, the mean over the noisy copies,
     and hybrid and slopes, which are as accurate with far fewer copies on most
-    large networks. hybrid estimates its error; slopes does not.
+    large networks. hybrid estimates its error; slopes does not. auto is hybrid if
+    all layers of the network are known, and sampled otherwise.
 
     [bold]Examples[/]
 

@@ -41,7 +41,7 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
 def smooth_gradients(  # noqa: D417
     call: averaging_loop.MethodCall,
     *,
-    repetitions: int = 50,
+    repetitions: int = 64,
     noise: Amount | None = None,
     noise_level: Amount = DEFAULT_LEVEL,
     seed: int | None = 0,
