@@ -305,7 +305,7 @@ def test_auto_is_sampled_for_what_hybrid_does_not_compute(params):
 
 def two_inputs():
     inputs = [keras.Input((8, 8, 3)), keras.Input((8, 8, 3))]
-    outputs = layers.Dense(2, "relu")(layers.Flatten()(layers.Add()(inputs)))
+    outputs = layers.Dense(2, "tanh")(layers.Flatten()(layers.Add()(inputs)))
     return keras.Model(inputs, layers.Dense(2)(outputs))
 
 
