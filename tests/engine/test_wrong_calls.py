@@ -82,6 +82,23 @@ def test_channels_first_within_a_layer_of_the_users():
         ke.gradients(model, np.ones((1, 3, 4, 4)), verbose=0)
 
 
+def test_a_global_pooling_of_features_is_no_channels_first():
+    """As in a published transformer of time series."""
+    inputs = keras.Input((6, 1))
+    seen = layers.Conv1D(1, 3, padding="same", name="seen")(inputs)
+    pooled = layers.GlobalAveragePooling1D(data_format="channels_first")(seen)
+    head, x = layers.Dense(2), np.ones((1, 6, 1), "float32")
+    model = keras.Model(inputs, head(pooled))
+    twin = keras.Model(inputs, head(keras.ops.mean(seen, axis=-1)))
+    for method in (gradients, ke.methods.cams.hirescam):
+        found, expected = (
+            ke.explain(method, each, x, [0], verbose=0)[1] for each in (model, twin)
+        )
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="no such pooling"):
+        ke.cam(model, x, [0], verbose=0)
+
+
 def test_the_order_of_the_arguments(model):
     with pytest.raises(TypeError, match=r"`ke\.explain\(method, model, x, y\)`"):
         ke.explain(model, gradients, X, [0, 1])

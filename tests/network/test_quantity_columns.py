@@ -52,6 +52,18 @@ THRESHOLDS = {
     "logarithm": lambda t: ops.log(t - 10),
 }
 
+#: Those of values from 0 to 1, which look like categories at 0 and 1.
+FRACTIONS = {
+    "contrast": lambda t: ops.clip((t - 0.4) / 0.4, 0, 1),
+    "smooth step": lambda t: smooth_step(ops.clip((t - 0.4) / 0.4, 0, 1)),
+    "steep": lambda t: ops.hard_sigmoid(20 * (t - 0.6)),
+    "straight through": lambda t: t + ops.stop_gradient(ops.round(t) - t),
+}
+
+
+def smooth_step(t):
+    return t * t * (3 - 2 * t)
+
 
 @pytest.mark.parametrize("case", THRESHOLDS)
 def test_thresholds_in_a_lambda_are_those_of_operations(case, rng):
@@ -60,7 +72,26 @@ def test_thresholds_in_a_lambda_are_those_of_operations(case, rng):
     body = keras.Sequential([layers.Dense(6, activation="tanh"), layers.Dense(2)])
     hidden = layers.Lambda(read, output_shape=(3,))
     models = [keras.Model(inputs, body(step(inputs))) for step in (hidden, read)]
-    x = rng.uniform(45, 100, (2, 3)).astype("float32")
+    check_equal_noise(models, rng.uniform(45, 100, (2, 3)))
+
+
+@pytest.mark.parametrize("case", FRACTIONS)
+def test_contrasts_in_a_layer_are_those_of_operations(case, rng):
+    keras.utils.set_random_seed(0)
+    inputs, read = keras.Input((3,)), FRACTIONS[case]
+
+    class Own(layers.Layer):
+        def call(self, t):
+            return read(t)
+
+    body = keras.Sequential([layers.Dense(6, activation="tanh"), layers.Dense(2)])
+    models = [keras.Model(inputs, body(step(inputs))) for step in (Own(), read)]
+    check_equal_noise(models, rng.uniform(0, 1, (2, 3)))
+
+
+def check_equal_noise(models, x):
+    """Check that the inputs of two equal models have the same noise."""
+    x = x.astype("float32")
     options = {"repetitions": 2, "seed": 0, "verbose": 0, "return_stats": True}
     found, expected = (ke.smoothgrad(m, x, [0, 1], **options)[2] for m in models)
     np.testing.assert_array_equal(found.sigma, expected.sigma)

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_explainable.inspection.find_layers import GLOBAL_POOLING
 from keras_explainable.network.foreign_models import check_is_keras_model
 from keras_explainable.network.layers_of_model import held_layers
 from keras_explainable.types import Model
@@ -31,7 +32,9 @@ def check_model(model: Model) -> None:
                 "`model` must not be quantized: integers have no derivatives; received "
                 f"{layer.name!r} in {mode}."
             )
-        if getattr(layer, "data_format", None) == "channels_first":
+        # A global pooling may also pool features, as that of a published transformer.
+        pools = isinstance(layer, GLOBAL_POOLING)
+        if not pools and getattr(layer, "data_format", None) == "channels_first":
             raise ValueError(
                 "`model` must have the channels on its last axis; received "
                 f"{layer.name!r} with data_format='channels_first'."

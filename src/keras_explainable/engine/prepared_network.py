@@ -21,6 +21,7 @@ from keras_explainable.inspection.channels import input_orders
 from keras_explainable.inspection.corrected_subclass import corrected_subclass
 from keras_explainable.inspection.logits import logits_of_all_outputs, rewritten_model
 from keras_explainable.inspection.one_output import first_output_model
+from keras_explainable.inspection.stateful_subclass import run_by_states
 from keras_explainable.inspection.target_layer import own_errors
 from keras_explainable.inspection.targeted_model import (
     set_data,
@@ -147,5 +148,6 @@ def _explained_model(
 def _with_derivatives(model: Model, derivatives: str) -> Model:
     """Return the model with one of ``DERIVATIVES``."""
     if derivatives == "framework":
-        return rewritten_model(model, with_framework_derivatives)
-    return corrected_subclass(rewritten_model(model, with_corrected_derivatives))
+        return run_by_states(rewritten_model(model, with_framework_derivatives))
+    corrected = rewritten_model(model, with_corrected_derivatives)
+    return run_by_states(corrected_subclass(corrected))

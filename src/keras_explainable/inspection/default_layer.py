@@ -37,15 +37,15 @@ def default_tensors(graph: Graph, calls: list[Step]) -> list[Any]:
     rank = max(len(x.shape) for x in flatten(graph.inputs))
     written = [x for step in graph.steps for x in flatten(step.outputs)]
     if not any(len(x.shape) == 3 < rank for x in written):
-        return tensors_of(calls, last_spatial(calls, graph.inputs))
+        return tensors_of(calls, last_spatial(calls, graph.inputs, any_rank=True))
     positions = positions_of(graph)
     images = [x for x in calls if not _is_no_image(flatten(x.outputs)[0], positions)]
     try:
         spatial = tensors_of(calls, last_spatial(images, graph.inputs))
     except ValueError:
-        if (tokens := _last_tokens(graph, graph.steps, positions)) is None:
-            raise
-        return [tokens]
+        if (tokens := _last_tokens(graph, graph.steps, positions)) is not None:
+            return [tokens]
+        return tensors_of(calls, last_spatial(images, graph.inputs, any_rank=True))
     tokens = _last_tokens(graph, _steps_after(graph, spatial[-1]), positions)
     return spatial if tokens is None else [tokens]
 

@@ -8,6 +8,7 @@ import keras
 from keras_explainable.common import near_names
 from keras_explainable.common.structures import flatten
 from keras_explainable.inspection.find_layers import GLOBAL_POOLING, get_nested_layer
+from keras_explainable.network.channel_axes import SPATIAL
 from keras_explainable.network.graph import Step
 from keras_explainable.network.layers_of_model import layers_within
 
@@ -150,7 +151,7 @@ def _name(layer: Any) -> Any:
     return getattr(layer, "name", layer)
 
 
-def last_spatial(calls: list[Step], inputs: Any) -> LayerLink:
+def last_spatial(calls: list[Step], inputs: Any, any_rank: bool = False) -> LayerLink:
     """Return the link to the input of the last global pooling, or last spatial output.
 
     Either has as many axes as the model input with the most axes.
@@ -158,6 +159,8 @@ def last_spatial(calls: list[Step], inputs: Any) -> LayerLink:
     Args:
         calls: All calls in a graph, in order of execution.
         inputs: Inputs of the graph.
+        any_rank: Whether without such a layer, a convolution or pooling with other axes
+            will do, such as those of images made of flat inputs or of sound.
 
     Raises:
         ValueError: If there is no such layer.
@@ -170,6 +173,9 @@ def last_spatial(calls: list[Step], inputs: Any) -> LayerLink:
     ]
     for symbol, call, link in ends:
         if len(symbol.shape) == rank > 2 and 1 not in symbol.shape[1:-1]:
+            return LayerLink(call.operation, link)
+    for symbol, call, link in ends if any_rank else []:
+        if isinstance(call.operation, SPATIAL) and len(symbol.shape) > 2:
             return LayerLink(call.operation, link)
     raise ValueError(
         "`model` must have a layer with spatial output, such as (B, H, W, C), which "

@@ -46,14 +46,15 @@ def _places(model: Model, shapes: Sequence[Sequence[int]]) -> list[Place | None]
 
 def _place(places: dict[int, Place], symbol: keras.KerasTensor) -> Place | None:
     found = places.get(id(symbol))
-    if found is None or found.axes is None:
+    if found is None:
         return None
     if found.axes == SHUFFLED:
         raise ValueError(
             "`layer` must have its positions where the input has them; received one "
-            f"behind a step that rolls or shuffles them, of shape {symbol.shape}."
+            "behind a step that rolls or shuffles them, or that joins several parts "
+            f"of the input, of shape {symbol.shape}. Name a layer before that step."
         )
-    return found
+    return found if len(found.axes) == len(symbol.shape) else None
 
 
 def as_in_input(values: Tensor, place: Place | None) -> Tensor:
@@ -115,4 +116,4 @@ def _shifted(values: Tensor, axis: int, first: int, size: int) -> Tensor:
 
 
 def _spatial(place: Place | None) -> tuple[tuple[int, int], ...]:
-    return () if place is None or place.axes is None else place.axes[1:-1]
+    return () if place is None else place.axes[1:-1]

@@ -17,6 +17,7 @@ class WrappedModel(keras.Model):
         super().__init__(name=getattr(model(), "name", None))
         self.model = model
         self.layers_used = [*getattr(model(), "layers", ()), *layers]
+        self.required_rows = getattr(model(), "required_rows", None)
 
     @property
     def variables(self) -> list[keras.Variable]:

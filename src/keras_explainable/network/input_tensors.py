@@ -9,7 +9,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, map_structure
 from keras_explainable.network.dense_arrays import as_array, check_finite
 from keras_explainable.network.foreign_models import check_is_keras_model
-from keras_explainable.network.input_kinds import kept_dtype
+from keras_explainable.network.input_kinds import kept_dtype, with_floats
 from keras_explainable.network.model_inputs import (
     check_lengths,
     check_shape,
@@ -39,6 +39,8 @@ def as_inputs(model: Model, inputs: Any) -> Nested:
 
     tensors = for_each_input(model, convert, inputs)
     check_lengths(tensors)
+    if isinstance(model, keras.Model) and symbolic_inputs(model) is None:
+        tensors = with_floats(model, tensors)
     _build(model, tensors)
     return tensors
 
@@ -55,7 +57,8 @@ def _as_input(model: Model, number: int, symbol: Any, x: Any) -> Tensor:
 def _build(model: Model, inputs: Nested) -> None:
     has_values = not backend.is_symbolic(flatten(inputs)[0])
     if has_values and not getattr(model, "built", True):
-        model(map_structure(lambda x: x[:1], inputs), training=False)
+        with backend.state_kept():
+            model(map_structure(lambda x: x[:1], inputs), training=False)
 
 
 def _float_dtype(symbol: Any) -> str:

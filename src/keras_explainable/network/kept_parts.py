@@ -1,16 +1,16 @@
 """The part of its input that a step shows, such as a crop, found by trying it.
 
-The step is run on images that rise along one axis, as well as on two constant ones.
-What it makes of a rising image tells for each position of its output where that comes
-from, whether the step cuts, pads, resizes or scales, or does several of these.
+The step is run on a random image in which strips across one axis are replaced, one
+after the other. The outputs that change most by far tell where a strip has gone,
+whether the step cuts, pads, resizes or computes, or does several of these.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from keras_explainable.common.structures import is_float
 from keras_explainable.network.graph import Step
 from keras_explainable.network.moved_axes import is_to_be_tried, tried
 
@@ -21,23 +21,23 @@ _CHANGING = {
     "Take", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
 }  # fmt: skip
 
-#: The darkest value of rising images, and by how much they rise: so little that any
-#: smooth function of the values is linear there, at several places, as clipping may
-#: make the others constant.
-_IMAGES = ((0.5, 0.002), (100.0, 0.4), (-500.0, 2.0))
+#: The ranges of the images' values, until one changes the outputs.
+_RANGES = ((0.0, 1.0), (0.0, 255.0), (-1000.0, 1000.0))
 
-#: Likewise where numbers of less precision, or integers, could not rise so little.
-_COARSE_IMAGES = ((0.0, 1.0),)
+#: How many strips are replaced along an axis, and how many must be seen.
+_STRIPS, _FEWEST = 12, 3
 
-#: Part of the largest change above which that between constant images is not rounding.
-_SEEN = 0.01
+#: Part of the largest change from which on an output counts as changed by a strip.
+_MOST_CHANGED = 0.5
 
-#: The number of rows that are changed one by one, how much more than others the outputs
-#: must change at a place, and for how many rows at least.
-_ROWS, _CLEAR, _FEWEST = 12, 3.0, 3
+#: Part of the outputs of an axis that a strip may change before its place is unknown.
+_WIDEST = 0.6
 
-#: How far, in positions, the values of a line may differ in where they come from.
-_SPREAD = 1.0
+#: Part of the largest change of all strips below which a strip is not seen.
+_UNSEEN = 0.01
+
+#: The most values that are tried at once.
+_AT_ONCE = 2**22
 
 
 class Part(NamedTuple):
@@ -66,120 +66,150 @@ def kept_parts(
     """
     if not is_to_be_tried(step, _CHANGING) or len(shape) != len(after):
         return None
-    floats = is_float(step.reads[0])  # Integers rise by 1, floats up to a limit.
-    steps = [1 / size if floats else 1.0 for size in shape]
-    fine = step.reads[0].dtype in ("float32", "float64")
-    for darkest, rise in _IMAGES if fine else _COARSE_IMAGES:
-        found = tried(step, darkest + rise * _images(shape, steps))
-        if found is None or found.shape[1:] != tuple(after):
-            return None
-        if not np.isfinite(found).all():  # As of a logarithm.
-            continue
-        places = _places(found, steps)
-        if any(not np.isnan(each).all() for each in places):
-            return _parts(places, shape)
-        if np.ptp(found, axis=0).any():
-            break  # Only constant images are alike, as where their mean is taken away.
-    return _parts(_places_of_rows(step, shape, after), shape) if fine else None
+    for low, high in _RANGES:
+        trial = _Trial(step, shape, low, high)
+        if trial.changes_anything(after):
+            parts = [WHOLE, *map(trial.part, range(len(shape) - 1)), WHOLE]
+            return None if {*parts} == {WHOLE} else parts
+    return None
 
 
-def _parts(places: list[np.ndarray], shape: Sequence[int]) -> list[Part] | None:
-    parts = [WHOLE, *map(_part, places, range(len(places)), shape)]
-    return None if {*parts} == {WHOLE} else parts
+class _Trial:
+    """A step, and a random image in which strips are replaced."""
 
+    def __init__(self, step: Step, shape: Sequence[int], low: float, high: float):
+        self.step = step
+        rng = np.random.default_rng(0)
+        self.image, self.other = rng.uniform(low, high, (2, 1, *shape))
+        if "int" in step.reads[0].dtype:
+            self.image, self.other = self.image.round(), self.other.round()
+        self.before = self._outputs(self.image)
 
-def _places(found: np.ndarray, steps: Sequence[float]) -> list[np.ndarray]:
-    """Return for each axis where each value of the output comes from, or NaN.
+    def changes_anything(self, after: Sequence[int]) -> bool:
+        """Return whether the step runs, and writes other values for another image."""
+        if self.before is None or self.before.shape[1:] != tuple(after):
+            return False
+        changed = self._outputs(self.other)
+        return changed is not None and not np.array_equal(changed, self.before)
 
-    Args:
-        found: Outputs for zeros, for ones, and for each axis' rising image.
-        steps: By how much the images rise from one position to the next.
-    """
-    zeros, ones, *rising = found.astype("float64")
-    gain = ones - zeros
-    known = np.abs(gain) > _SEEN * np.abs(found - found[0]).max(initial=1e-30)
-    nowhere = np.full_like(gain, np.nan)
-    return [
-        np.divide(image - zeros, gain * each, where=known, out=nowhere.copy())
-        for image, each in zip(rising, steps, strict=True)
-    ]
-
-
-def _places_of_rows(
-    step: Step, shape: Sequence[int], after: Sequence[int]
-) -> list[np.ndarray]:
-    """Return places where every output depends on all inputs, as if standardized.
-
-    A row that is changed has its place where the outputs change most by far.
-    """
-    image = np.random.default_rng(0).uniform(0.4, 0.6, (1, *shape))
-    found = [np.full(after, np.nan) for _ in shape]
-    for axis, size in enumerate(shape[:-1]):
-        rows = np.unique(np.linspace(0, size - 1, _ROWS).round().astype(int))
-        changed = np.repeat(image, len(rows), axis=0)
-        for one, row in zip(changed, rows, strict=True):
-            np.moveaxis(one, axis, 0)[row] += 0.1
-        outputs = tried(step, np.concatenate([image, changed]))
-        if outputs is None or not np.isfinite(outputs).all():
-            continue
-        others = tuple(n for n in range(1, outputs.ndim) if n != axis + 1)
-        change = np.abs(outputs[1:] - outputs[:1]).mean(axis=others)
-        clear = change.max(axis=1) > _CLEAR * np.median(change, axis=1)
-        if clear.sum() >= _FEWEST:
-            lines = np.moveaxis(found[axis], axis, 0).T
-            lines[..., change.argmax(axis=1)[clear]] = rows[clear]
-    return found
-
-
-def _images(shape: Sequence[int], steps: Sequence[float]) -> np.ndarray:
-    """Return zeros, ones, and for each axis an image that rises along it up to 1."""
-    rank = len(shape)
-    rising = [
-        np.broadcast_to(
-            np.expand_dims(np.arange(size) * each, [*range(1, rank - axis)]), shape
-        )
-        for axis, (size, each) in enumerate(zip(shape, steps, strict=True))
-    ]
-    return np.stack([np.zeros(shape), np.ones(shape), *rising])
-
-
-def _part(places: np.ndarray, axis: int, size: int) -> Part:
-    """Return the part of an axis, given where each value of the output comes from.
-
-    Args:
-        places: Positions along the axis; not a number where nothing is shown.
-        axis: The axis, of the input and of the output.
-        size: Length of the axis of the input.
-    """
-    lines = np.moveaxis(places, axis, 0).reshape(places.shape[axis], -1)
-    shown = np.flatnonzero(~np.isnan(lines).all(axis=1))
-    lines = lines[shown]
-    if not len(lines) or (np.nanmax(lines, 1) - np.nanmin(lines, 1)).max() > _SPREAD:
+    def part(self, axis: int) -> Part:
+        """Return the part that is shown of an axis, which is not that of the batch."""
+        size, length = self.image.shape[axis + 1], self.length(axis)
+        strips = _strips(0, size, 1)
+        changed = self._changed(axis, strips)
+        if size == length and _stay(changed, strips):
+            return WHOLE
+        bands = _strips(0, size, math.ceil(size / _STRIPS))
+        seen = [strip for strip, _ in _seen(self._changed(axis, bands), bands)]
+        if not seen:
+            return WHOLE
+        # Single rows are exact, and wider strips are not overlooked where rows are.
+        for width in (1, math.ceil(size / length)):
+            strips = _strips(seen[0].start, seen[-1].stop, width)
+            places = _places(self._changed(axis, strips), strips)
+            if len(places) >= min(_FEWEST, size, length):
+                return _part(places, size, length)
         return WHOLE
-    middle = np.nanmean(lines, axis=1)
-    if len(middle) == 1:
-        return _single(float(middle[0]), int(shown[0]), places.shape[axis], size)
-    cut = len(middle) // 4  # Interpolation is flat at the ends.
-    shown, middle = shown[cut : len(shown) - cut], middle[cut : len(middle) - cut]
-    slope, offset = np.polyfit(shown, middle, 1)
-    error = np.abs(slope * shown + offset - middle).max()
-    if abs(slope) < 1e-3 or error > _SPREAD:
+
+    def length(self, axis: int) -> int:
+        """Return the length of an axis of the output, likewise."""
+        return 0 if self.before is None else int(self.before.shape[axis + 1])
+
+    def _changed(self, axis: int, strips: list[range]) -> np.ndarray:
+        """Return by how much each strip changes each output along the axis."""
+        others = tuple(n for n in range(1, self.image.ndim) if n != axis + 1)
+        parts = []
+        for some in _chunks(strips, self.image.size):
+            images = np.repeat(self.image, len(some), axis=0)
+            for image, strip in zip(images, some, strict=True):
+                chosen = (slice(None),) * axis + (slice(strip.start, strip.stop),)
+                image[chosen] = self.other[0][chosen]
+            outputs = self._outputs(images)
+            if outputs is None or len(outputs) != len(some):
+                return np.zeros((len(strips), self.length(axis)))
+            parts.append(np.abs(outputs - self.before).mean(axis=others))
+        return np.concatenate(parts)
+
+    def _outputs(self, images: np.ndarray) -> np.ndarray | None:
+        """Return what the step makes of images; None unless these are numbers."""
+        found = tried(self.step, images)
+        if found is None or found.ndim != images.ndim or not np.isfinite(found).all():
+            return None  # Such as the logarithm of negative values.
+        return found.astype("float64")
+
+
+def _strips(start: int, stop: int, width: int) -> list[range]:
+    """Return some strips of equal width, evenly spread from the start to the end."""
+    count = min(_STRIPS, max(1, (stop - start) // width))
+    firsts = np.linspace(start, max(start, stop - width), count).round().astype(int)
+    return [range(first, min(first + width, stop)) for first in map(int, firsts)]
+
+
+def _chunks(strips: list[range], size: int) -> Iterator[list[range]]:
+    count = max(1, _AT_ONCE // size)
+    for start in range(0, len(strips), count):
+        yield strips[start : start + count]
+
+
+def _seen(
+    changed: np.ndarray, strips: list[range]
+) -> Iterator[tuple[range, np.ndarray]]:
+    """Return the strips that change the outputs, and which outputs they change most."""
+    for strip, change in zip(strips, changed, strict=True):
+        if change.max() > _UNSEEN * changed.max():
+            yield strip, change * (change > _MOST_CHANGED * change.max())
+
+
+def _stay(changed: np.ndarray, strips: list[range]) -> bool:
+    """Return whether each strip changes the outputs at its own place like no others."""
+    seen = [*_seen(changed, strips)]
+    in_place = (most[strip.start : strip.stop].any() for strip, most in seen)
+    return len(seen) == len(strips) and all(in_place)
+
+
+class _Shown(NamedTuple):
+    """Where a strip lies, and the first, mean and last output that it changes most."""
+
+    strip: float
+    first: float
+    middle: float
+    last: float
+
+
+def _places(changed: np.ndarray, strips: list[range]) -> list[_Shown]:
+    """Return where strips are shown that do not change almost everything."""
+    places, length = [], changed.shape[1]
+    for strip, most in _seen(changed, strips):
+        shown = np.flatnonzero(most)
+        if shown[-1] - shown[0] < max(1, _WIDEST * length):
+            middle = float(np.average(np.arange(length), weights=most))
+            places.append(_Shown(float(np.mean(strip)), shown[0], middle, shown[-1]))
+    return places
+
+
+def _part(places: list[_Shown], size: int, length: int) -> Part:
+    """Return the part of an axis, given where strips are shown."""
+    if length == 1 and len(places) == 1:
+        return _rounded(places[0].strip, places[0].strip + 1, size, 1.0)
+    cut = len(places) // 4  # Interpolation is flat at the ends.
+    there, first, here, last = np.transpose(places[cut : len(places) - cut])
+    moving = [edge for edge in (first, last) if np.ptp(edge)]
+    if len(moving) == 1:  # Of sums from one end on.
+        here = moving[0]
+    if np.ptp(here) < 1e-3 * np.ptp(there) or len(here) < 2:
         return WHOLE
-    ends = -0.5, places.shape[axis] - 0.5
+    slope, offset = np.polyfit(here, there, 1)
+    if np.abs(slope * here + offset - there).max() > max(1, abs(slope)):
+        return WHOLE
+    ends = -0.5, length - 0.5
     first, last = (float(slope * end + offset) + 0.5 for end in ends)
     return _rounded(min(first, last), max(first, last), size, float(slope))
-
-
-def _single(place: float, at: int, length: int, size: int) -> Part:
-    """Return the part of an axis of which one position is shown, or their mean."""
-    is_mean = abs(place - (size - 1) / 2) < 1
-    return WHOLE if is_mean else _rounded(place - at, place - at + length, size, 1.0)
 
 
 def _rounded(first: float, last: float, size: int, slope: float) -> Part:
     """Return a part in whole positions where it was only cut or padded."""
     way = 1 if slope > 0 else -1
-    if abs(abs(slope) - 1) < 1e-3:
+    if abs(abs(slope) - 1) < 1e-2:
         first, last = round(first), round(last)
     elif max(abs(first), abs(last - size)) < max(1.0, abs(slope)):
         first, last = 0, size  # Resized as a whole.

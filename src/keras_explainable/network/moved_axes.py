@@ -51,7 +51,7 @@ def moved_axes(step: Step) -> Moved | None:
     for moved in _ways(values.shape, found.shape):
         if np.array_equal(in_moved_order(values, moved), found):
             return moved
-    return _shuffled(step, values, found)
+    return _shuffled(step, values, found) if found.ndim == len(shape) else None
 
 
 def _of_scaled(step: Step, shape: tuple[int, ...]) -> Moved | None:
@@ -136,11 +136,23 @@ def in_moved_order(values: Any, moved: Moved) -> Any:
 def _shuffled(step: Step, values: np.ndarray, found: np.ndarray) -> Moved | None:
     """Return SHUFFLED if positions have other places, with channels on the last axis.
 
-    Channels may be shuffled.
+    Channels may be shuffled, and neighbours may become channels.
     """
     if values.shape != found.shape:
-        return None
+        return None if _neighbours_stay(values, found) else SHUFFLED
     positions = np.broadcast_to(values[..., :1], values.shape)
     again = tried(step, positions)
     in_place = again is not None and np.array_equal(again, positions)
     return None if in_place else SHUFFLED
+
+
+def _neighbours_stay(values: np.ndarray, found: np.ndarray) -> bool:
+    """Return whether all values stay where they were, to one position of the result."""
+    sources = np.unravel_index(found.astype("int64"), values.shape)
+    for axis in range(1, values.ndim - 1):
+        factor = values.shape[axis] / found.shape[axis]
+        middle = factor * (0.5 + np.arange(found.shape[axis]))
+        places = np.moveaxis(sources[axis], axis, -1) + 0.5
+        if np.abs(places - middle).max() > max(factor, 1):
+            return False
+    return True

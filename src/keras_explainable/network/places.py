@@ -1,6 +1,5 @@
 """Where the positions of inner tensors lie in the input."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,25 +9,32 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.network.graph import Graph, Step, steps_of_one_output
+from keras_explainable.network.joined_parts import JoinedParts
 from keras_explainable.network.kept_parts import Part, kept_parts
 from keras_explainable.network.moved_axes import SHUFFLED, Moved, moved_axes
 
-#: Operations that pad, also the layers of the same names.
-_PADDING = {"Pad", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"}
+#: Part of the input by which the windows of tensors at one place may differ, such as
+#: those of differences; or by one position.
+_NEIGHBOURS = 0.1
 
 
 class Place(NamedTuple):
     """Where the axes of a tensor lie in an input.
 
     Attributes:
-        axes: For each axis, the axis of the input, and the way along it; None if they
-            are not known, as those of tokens.
+        axes: For each axis, the axis of the input, and the way along it. Those of
+            tensors with fewer or more axes, such as tokens, are those of the last
+            tensor before that had as many as the input.
         windows: For each axis of the input, where the tensor begins and ends, from 0
             to 1.
+        certain: Whether no step before has changed the number of axes.
+        fresh: Whether it was cut or padded after the last convolution or pooling.
     """
 
-    axes: Moved | None
+    axes: Moved
     windows: tuple[tuple[float, float], ...]
+    certain: bool = True
+    fresh: bool = False
 
     @classmethod
     def of_input(cls, rank: int) -> "Place":
@@ -40,6 +46,10 @@ class Place(NamedTuple):
         """Return whether nothing of the input is cut off, and nothing padded."""
         return {*self.windows} == {(0.0, 1.0)}
 
+    def is_view(self) -> bool:
+        """Return whether the axes are whole, and in their way."""
+        return self.is_whole() and all(way > 0 for _, way in self.axes)
+
 
 def places_in_input(
     graph: Graph, number: int, shapes: Sequence[Sequence[int]]
@@ -47,8 +57,7 @@ def places_in_input(
     """Return, by symbol, where tensors lie in an input, if that is known.
 
     Other steps than those that move, cut off or pad values keep positions, as
-    convolutions do. Padding that the next convolution takes away again counts as its
-    own.
+    convolutions do. Padding that convolutions take away again counts as their own.
 
     Args:
         graph: Graph without nested models.
@@ -57,24 +66,31 @@ def places_in_input(
     """
     start = keras.tree.flatten(graph.inputs)[number]
     known = {id(start): Place.of_input(len(start.shape))}
-    sizes, readers = _Sizes(graph, shapes), defaultdict[int, list[Step]](list)
-    for step in graph.steps:
-        for symbol in step.reads:
-            readers[id(symbol)].append(step)
-    for step in (each for whole in graph.steps for each in steps_of_one_output(whole)):
-        read = [known[id(symbol)] for symbol in step.reads if id(symbol) in known]
-        if read:
-            if not _pads_for(step, readers[id(step.outputs)], sizes):
-                read = [_followed(step, read, sizes)]
-            known[id(step.outputs)] = read[0]
+    sizes = _Sizes(graph, shapes, number)
+    parts = JoinedParts(graph, start, lambda x: known[id(x)].certain)
+    for each in (one for whole in graph.steps for one in steps_of_one_output(whole)):
+        step = parts.as_one_step(each)
+        found = [symbol for symbol in step.reads if id(symbol) in known]
+        if found:
+            whole = [x for x in found if not _is_repeated(x, step.outputs)] or found
+            place = _followed(step, [known[id(x)] for x in whole], sizes)
+            known[id(step.outputs)] = _without_padding(place, step, sizes)
     return known
+
+
+def _is_repeated(read: keras.KerasTensor, written: keras.KerasTensor) -> bool:
+    """Return whether a tensor has one position of an axis for all, as a gate has."""
+    if len(read.shape) != len(written.shape):
+        return False
+    pairs = zip(read.shape[1:-1], written.shape[1:-1], strict=True)
+    return any(one == 1 != other for one, other in pairs)
 
 
 class _Sizes:
     """The shapes of a graph's tensors; those of any size are found by running it."""
 
-    def __init__(self, graph: Graph, shapes: Sequence[Sequence[int]]):
-        self.graph, self.shapes = graph, shapes
+    def __init__(self, graph: Graph, shapes: Sequence[Sequence[int]], number: int):
+        self.graph, self.shapes, self.of_input = graph, shapes, shapes[number]
         self.values: Mapping[int, Any] = {}
 
     def __call__(self, symbol: keras.KerasTensor) -> tuple[int, ...]:
@@ -99,23 +115,49 @@ class _Sizes:
 
 def _followed(step: Step, read: list[Place], sizes: _Sizes) -> Place:
     """Return the place of a step's output, given those of what it reads."""
-    before = next((place for place in read if place.is_whole()), read[0])
-    rank = len(step.outputs.shape)
-    if before.axes is None:
-        # The whole window again, such as tokens that are put on their grid.
-        same = rank == len(before.windows) - 1
-        return before._replace(axes=Place.of_input(rank).axes) if same else before
+    before = _place_of_all(read, sizes)
+    rank = len(before.axes)
+    if before.axes == SHUFFLED or not before.certain:
+        return before
     moved = moved_axes(step)
-    if SHUFFLED in (before.axes, moved):
+    if moved == SHUFFLED:
         return before._replace(axes=SHUFFLED)
     if moved is not None:
-        extended = *before.axes, (len(before.axes), 1)
+        extended = *before.axes, (rank, 1)
         axes = tuple((extended[a][0], extended[a][1] * way) for a, way in moved)
         return before._replace(axes=axes)
-    if rank != len(before.axes):
-        return before._replace(axes=None)
+    if len(step.outputs.shape) != rank:
+        return before._replace(certain=False)
     parts = _parts(step, sizes)
     return before if parts is None else _within(before, parts)
+
+
+def _place_of_all(read: list[Place], sizes: _Sizes) -> Place:
+    """Return the place of tensors that a step joins.
+
+    It is that of the whole image as it is, if one of them has it. Several parts or
+    views of the image, such as its halves, have no place together. Gates and tokens,
+    whose axes are not certain, and shuffled tensors only count if all are like that.
+    """
+    certain = [place for place in read if place.certain and place.axes != SHUFFLED]
+    if not certain or len(read) == 1:
+        return read[0]
+    certain = [place._replace(fresh=False) for place in certain]
+    views = [*dict.fromkeys(place for place in certain if place.is_view())]
+    if (natural := Place.of_input(len(certain[0].windows) - 1)) in views:
+        return natural
+    alone = len(views or {*certain}) == 1
+    return [*views, *certain][0] if alone else _mean_place(certain, sizes)
+
+
+def _mean_place(read: list[Place], sizes: _Sizes) -> Place:
+    """Return the place of tensors that are almost at the same place, as neighbours."""
+    windows = np.array([place.windows for place in read])
+    apart = np.ptp(windows, axis=0).max(axis=1)
+    limits = np.maximum(_NEIGHBOURS, 1.01 / np.array([1, *sizes.of_input, 1]))
+    if (apart > limits).any() or len({place.axes for place in read}) > 1:
+        return read[0]._replace(axes=SHUFFLED)
+    return read[0]._replace(windows=tuple(map(tuple, windows.mean(axis=0).tolist())))
 
 
 def _parts(step: Step, sizes: _Sizes) -> list[Part] | None:
@@ -124,33 +166,55 @@ def _parts(step: Step, sizes: _Sizes) -> list[Part] | None:
     return kept_parts(step, sizes(step.reads[0]), sizes(step.outputs))
 
 
-def _pads_for(step: Step, readers: list[Step], sizes: _Sizes) -> bool:
-    """Return whether a step only pads what all its readers take away again."""
-    if type(step.operation).__name__ not in _PADDING or not readers:
-        return False
-    before, after = sizes(step.reads[0]), sizes(step.outputs)
-    added = [b - a for a, b in zip(before, after, strict=True)]
-    return all(_takes_away(reader.operation, added) for reader in readers)
+def _without_padding(place: Place, step: Step, sizes: _Sizes) -> Place:
+    """Return the place after a convolution or pooling that takes padding away again.
 
-
-def _takes_away(operation: Any, added: list[int]) -> bool:
-    """Return whether a convolution's or pooling window shrinks axes by as much."""
+    Without padding of its own, the cells of its output leave out its window less its
+    stride. Padding right before it that is no wider than its window is its own, too.
+    """
+    operation = step.operation
     window = getattr(operation, "kernel_size", getattr(operation, "pool_size", None))
-    if window is None or operation.padding != "valid":
-        return False
-    first = operation.data_format == "channels_first"
-    channels, spatial = (added[0], added[1:]) if first else (added[-1], added[:-1])
-    dilation = getattr(operation, "dilation_rate", 1)
-    return channels == 0 and bool(np.all(spatial <= (np.array(window) - 1) * dilation))
+    if window is None or len(place.axes) != len(step.outputs.shape):
+        return place
+    if operation.padding != "valid":
+        return place._replace(fresh=False)
+    part = slice(2, None) if operation.data_format == "channels_first" else slice(1, -1)
+    lengths = np.array([1, *sizes(step.reads[0])])[part]
+    extent = (np.array(window) - 1) * getattr(operation, "dilation_rate", 1)
+    stride = window if operation.strides is None else operation.strides
+    if np.size(extent) not in (1, len(lengths)):  # As of frames.
+        return place
+    rows = np.broadcast_arrays(lengths, extent, stride)
+    windows = [*place.windows]
+    for (axis, _), *numbers in zip(place.axes[part], *rows, strict=True):
+        length, most, step_size = map(int, numbers)
+        windows[axis] = _without_own(
+            windows[axis], length, most, step_size, place.fresh
+        )
+    return place._replace(windows=tuple(windows), fresh=False)
+
+
+def _without_own(
+    window: tuple[float, float], length: int, extent: int, stride: int, fresh: bool
+) -> tuple[float, float]:
+    """Return a window of so many positions after a step with this extent and stride."""
+    start, stop = window
+    cell = (stop - start) / length
+    before, after = max(0.0, -start), max(0.0, stop - 1)
+    own = fresh and before + after < (extent + 0.5) * cell
+    taken = cell * (extent if own else max(0, extent + 1 - stride))
+    left = max(0.0, 1 - taken / max(before + after, 1e-9))
+    left = left if left > 1e-6 else 0.0
+    return max(start, -before * left), min(stop, 1 + after * left)
 
 
 def _within(before: Place, parts: list[Part]) -> Place:
     """Return the place of the given parts of a tensor."""
     windows, axes = [*before.windows], []
-    for (axis, way), (first, last, turn) in zip(before.axes or (), parts, strict=True):
+    for (axis, way), (first, last, turn) in zip(before.axes, parts, strict=True):
         first, last = (first, last) if way > 0 else (1 - last, 1 - first)
         start, stop = windows[axis]
         size = stop - start
         windows[axis] = start + first * size, start + last * size
         axes.append((axis, way * turn))
-    return Place(tuple(axes), tuple(windows))
+    return before._replace(axes=tuple(axes), windows=tuple(windows), fresh=True)

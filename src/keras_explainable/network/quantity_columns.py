@@ -14,7 +14,11 @@ from keras import layers, ops
 
 from keras_explainable.common.structures import flatten, is_float
 from keras_explainable.network.graph import Graph, Step, ids, symbols_in
-from keras_explainable.network.ignored_fractions import example_shape, ignores_fractions
+from keras_explainable.network.ignored_fractions import (
+    columns_with_derivatives,
+    example_shape,
+    ignores_fractions,
+)
 from keras_explainable.network.layers_of_model import has_layer
 from keras_explainable.network.layers_of_user import calls_function, is_of_user
 from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
@@ -172,12 +176,14 @@ class _Walk:
         raw = len(found) <= MOST_TRIED and all(id(x) in self.places for x in read)
         if not holds and not (raw and _calls_user(layer)):
             return found
-        ignores = partial(ignores_fractions, step, certain=not holds)
+        certain = not holds or isinstance(layer, keras.Model)
+        ignores = partial(ignores_fractions, step, certain=certain)
         if not raw:
             everywhere = {id(x): np.ones(example_shape(x), bool) for x in read}
             return frozenset() if ignores(everywhere) else found
         parts = {c: {id(x): self.places[id(x)] == c for x in read} for c in found}
-        return frozenset(c for c in found if not ignores(parts[c]))
+        derived = columns_with_derivatives(step, parts)
+        return derived | {c for c in found - derived if not ignores(parts[c])}
 
     def _moved(self, step: Step) -> dict[int, np.ndarray]:
         """Return the columns of the values written, if these are only moved ones."""

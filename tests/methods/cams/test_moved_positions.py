@@ -223,36 +223,6 @@ def test_flipped_and_cropped(rng):
     assert not small[:, :, 5:].any()
 
 
-#: Functions of values, which stay where they are.
-FUNCTIONS = {
-    "logarithm": lambda x: ops.log(x + 0.01),
-    "gamma": lambda x: ops.power(ops.maximum(x, 1e-6), 1 / 2.2),
-    "tanh": lambda x: ops.tanh(2 * x),
-    "square": ops.square,
-    "gated": lambda x: x * ops.sigmoid(ops.mean(x, axis=-1, keepdims=True)),
-    "window": lambda x: ops.clip(x, 0.2, 0.7),
-    "standardized": standardized,
-}
-
-
-@pytest.mark.backend_independent
-@pytest.mark.parametrize("cut", [0, 9])
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_of_values_in_a_lambda_move_nothing(name, cut, rng):
-    x = rng.uniform(size=(2, 24, 20, 3)).astype("float32")
-
-    def read(x):
-        return FUNCTIONS[name](x[:, cut:])
-
-    hidden = layers.Lambda(read, output_shape=(24 - cut, 20, 3))
-    model, plain = behind(hidden, x.shape[1:])
-    seen = numpy(read(ops.convert_to_tensor(x)))
-    wanted = ke.explain(cams.hirescam, plain, seen, [[0]] * 2, **PLAIN)[1]
-    found = ke.explain(cams.hirescam, model, x, [[0]] * 2, **PLAIN)[1]
-    np.testing.assert_allclose(found[:, cut:], wanted, rtol=1e-4, atol=1e-6)
-    assert not found[:, :cut].any()
-
-
 class CropAndScale(layers.Layer):
     def call(self, x):
         return x[:, 16:, 16:] / 2
@@ -271,9 +241,40 @@ def small_and_padded(x):
     return layers.ZeroPadding2D(4)(layers.MaxPooling2D(2)(x))
 
 
+def unpadded(size, **options):
+    return layers.Conv2D(3, size, use_bias=False, kernel_initializer="ones", **options)
+
+
 def padded_for_a_convolution(x):
-    convolution = layers.Conv2D(3, 5, use_bias=False, kernel_initializer="ones")
-    return convolution(layers.ZeroPadding2D(2)(x))
+    return unpadded(5)(layers.ZeroPadding2D(2)(x))
+
+
+class Reflected(layers.Layer):
+    def call(self, x):
+        return ops.pad(x, [(0, 0), (2, 2), (2, 2), (0, 0)], "reflect")
+
+
+def padded_again_and_again(x):
+    for _ in range(4):
+        x = unpadded(3, dilation_rate=2)(Reflected()(x))
+    return x
+
+
+def letterboxed(x):
+    for _ in range(2):
+        x = layers.MaxPooling2D(2)(unpadded(3, padding="same")(x))
+    return x
+
+
+def patches_of_padded(x):
+    return unpadded(2, strides=2)(layers.ZeroPadding2D(16)(x))
+
+
+def padded_before_other_layers(x):
+    for side in (((2, 0), (0, 2)), 1):
+        x = layers.BatchNormalization()(layers.ZeroPadding2D(side)(x))
+        x = unpadded(3)(layers.ReLU()(x))
+    return x
 
 
 pipeline = layers.Pipeline([layers.CenterCrop(16, 16), layers.Rescaling(0.5)])
@@ -300,6 +301,10 @@ WINDOWS = {
     "enlarged": ((20, 20), layers.Resizing(47, 43, interpolation="nearest")),
     "small and padded": ((32, 32), small_and_padded),
     "padded for a convolution": ((28, 28), padded_for_a_convolution),
+    "padded before others": ((28, 28), padded_before_other_layers),
+    "letterboxed": ((64, 64), lambda x: letterboxed(layers.ZeroPadding2D(16)(x))),
+    "patches": ((64, 64), patches_of_padded),
+    "reflected": ((32, 32), padded_again_and_again),
     "not cropped": ((32, 32), layers.RandomCrop(16, 16)),
 }  # fmt: skip
 

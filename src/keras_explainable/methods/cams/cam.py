@@ -55,7 +55,9 @@ def _check_head(model: Model, head: tuple[Step, ...]) -> None:
     """Raise ValueError unless steps are linear, with a global average pooling."""
     operations = [operation_on_frames(step.operation) for step in head]
     nonlinear = [each.name for each in operations if not _is_affine(each)]
-    pooled = any(isinstance(each, MEANS) for each in operations)
+    pooled = any(
+        isinstance(each, MEANS) and _is_over_positions(each) for each in operations
+    )
     if nonlinear or not pooled:
         reason = f"{nonlinear[-1]!r} in between" if nonlinear else "no such pooling"
         raise ValueError(
@@ -63,6 +65,10 @@ def _check_head(model: Model, head: tuple[Step, ...]) -> None:
             f"average, for a class activation map (`gradcam` has no such requirement); "
             f"received {model.name!r}, with {reason}."
         )
+
+
+def _is_over_positions(pooling: Any) -> bool:
+    return bool(pooling.data_format == "channels_last")
 
 
 def _is_affine(operation: Any) -> bool:
