@@ -109,6 +109,18 @@ def test_the_estimator_option_applies_to_smoothgrad_only(
         assert (np.abs(first - second).max() > 0.01) == differs
 
 
+def test_manifest_and_page_say_which_estimator_was_taken(
+    explain, picture, manifest, here
+):
+    for repetitions, estimator in ((4, "hybrid"), (3, "sampled")):
+        explain(picture("a.png"), repetitions=repetitions)
+        assert manifest()["estimator"] == "auto"
+        noise = manifest()["images"][0]["maps"][0]["noise"]
+        assert noise["estimator"] == estimator
+        page = (here / "out" / "index.html").read_text(encoding="utf-8")
+        assert f"<dt>Estimator</dt><dd>{estimator}</dd>" in page
+
+
 def test_the_error_of_slopes_is_unknown(explain, picture, manifest):
     explain(picture("a.png"), "--estimator", "slopes", repetitions=4)
     assert manifest()["images"][0]["maps"][0]["noise"]["relative_error"] == [None]
