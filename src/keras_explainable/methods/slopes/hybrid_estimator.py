@@ -165,9 +165,8 @@ class ImageEstimator:
     def _gradients_pay(self) -> bool:
         """Whether gradients lower the error more, in the same time, than none do.
 
-        Variances fall as 1 / pairs, so that one more pair lowers each by its share.
-        That of the slopes is taken at the end of the stage: if gradients are missing,
-        errors double; if they are not needed, the time grows by a third.
+        One more pair lowers a variance by its share. That of the slopes is taken at the
+        end of the stage: missing gradients may double errors, needless ones cost less.
         """
         if self.gradients is None:
             return False
