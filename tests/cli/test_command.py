@@ -30,8 +30,8 @@ def test_the_help_fits_80_columns_with_one_line_per_option(monkeypatch):
     assert max(map(len, lines)) <= 80
     for option, default in (
         *(("--model", "demo"), ("--method", "smoothgrad"), ("--target", "top1")),
-        *(("--repetitions", "50"), ("--noise-level", "0.15"), ("--seed", "0")),
-        *(("--estimator", "sampled"), ("--tolerance", "none")),
+        *(("--repetitions", "64"), ("--noise-level", "0.15"), ("--seed", "0")),
+        *(("--estimator", "auto"), ("--tolerance", "none")),
         *(("--batch-size", "32"), ("--preprocess", "none"), ("--out", "explanations")),
     ):
         assert any(f" {option} " in x and f"[default: {default}]" in x for x in lines)
@@ -123,6 +123,18 @@ def test_the_estimator_option_applies_to_smoothgrad_only(
     for method, differs in (("smoothgrad", True), ("vargrad", False)):
         first, second = (each[f"a.{method}"] for each in found)
         assert (np.abs(first - second).max() > 0.01) == differs
+
+
+def test_manifest_and_page_say_which_estimator_was_taken(
+    explain, picture, manifest, here
+):
+    for repetitions, estimator in ((4, "hybrid"), (3, "sampled")):
+        explain(picture("a.png"), repetitions=repetitions)
+        assert manifest()["estimator"] == "auto"
+        noise = manifest()["images"][0]["maps"][0]["noise"]
+        assert noise["estimator"] == estimator
+        page = (here / "out" / "index.html").read_text(encoding="utf-8")
+        assert f"<dt>Estimator</dt><dd>{estimator}</dd>" in page
 
 
 def test_the_error_of_slopes_is_unknown(explain, picture, manifest):

@@ -1,8 +1,11 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
 import keras_explainable as ke
 from keras_explainable.cli.settings import ESTIMATORS, METHODS, Settings
+from keras_explainable.engine.automatic_estimator import EstimatorChoice
 from keras_explainable.methods.gradient.smooth_gradients import ESTIMATORS as KNOWN
 from keras_explainable.methods.gradient.smooth_gradients import FEWEST
 from keras_explainable.report import explanation_records
@@ -58,7 +61,7 @@ def test_target_units(target, units):
         ({"batch_size": 0}, "--batch-size must be at least 1"),
         (
             {"estimator": "best"},
-            "--estimator must be one of sampled, slopes, hybrid; received best.",
+            "--estimator must be one of auto, sampled, slopes, hybrid; received best.",
         ),
         (
             {"estimator": "hybrid", "repetitions": 2},
@@ -120,8 +123,8 @@ def test_several_methods_are_separated_by_commas():
 
 
 def test_estimators_are_those_of_the_package():
-    assert (*ESTIMATORS,) == KNOWN
-    fewest = {name: count for name, count in ESTIMATORS.items() if name != "sampled"}
+    assert (*ESTIMATORS,) == get_args(EstimatorChoice) == ("auto", *KNOWN)
+    fewest = {name: count for name, count in ESTIMATORS.items() if count > 1}
     assert fewest == FEWEST
     Settings(estimator="hybrid", repetitions=4, tolerance=0.1)
 

@@ -109,5 +109,5 @@ def test_stats_with_sigma_per_channel_and_an_odd_method_name():
     stats = stats_of_two_images(noise=[0.25, 0.5, 1])
     stats = dataclasses.replace(stats, facts=stats.facts | {"method": "<lambda>"})
     table = Cells(stats._repr_html_())
-    assert table.caption == "mean of <lambda>"
+    assert table.caption == "mean of <lambda>, estimator 'hybrid'"
     assert table.rows[1][5] == "0.25, 0.5, 1"

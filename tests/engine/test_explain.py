@@ -317,16 +317,16 @@ def test_shortcuts(x, y):
 
 def test_smoothgrad_is_the_papers_form(x, y):
     """Signed gradients are averaged first, absolute values taken after."""
-    model = quadratic()
+    model, params = quadratic(), {"repetitions": 400, "estimator": "sampled"}
     maps = ke.smoothgrad(
-        model, x, y, repetitions=400, noise_level=0.15, postprocessing=None, verbose=0
+        model, x, y, noise_level=0.15, postprocessing=None, verbose=0, **params
     )[1]
     expected = np.abs(quadratic_gradients(model, x, y)).mean(axis=-2)
     relative = np.linalg.norm(maps - expected) / np.linalg.norm(expected)
     assert relative < 0.05
-    normalised = ke.smoothgrad(model, x, y, repetitions=400, verbose=0)[1]
+    normalised = ke.smoothgrad(model, x, y, verbose=0, **params)[1]
     np.testing.assert_allclose(
         normalised, numpy(ke.filters.normalize(maps)), rtol=1e-4, atol=1e-5
     )
-    other = ke.smoothgrad(model, x, y, repetitions=400, verbose=0, seed=1)[1]
+    other = ke.smoothgrad(model, x, y, verbose=0, seed=1, **params)[1]
     assert not np.allclose(other, normalised, rtol=1e-3)

@@ -59,14 +59,14 @@ def test_the_bar_is_one_line_that_ends_full(outputs):
     text = printed(outputs[2])
     assert text.count("\r") > 1  # The first chunk, and the end.
     (line,) = shown(text)
-    assert re.match(r"3/3 ━{20} \d+s \S+/image - 150 copies", line)
+    assert re.match(r"3/3 ━{20} \d+s \S+/image - 192 copies", line)
 
 
 def test_one_line_at_the_end(outputs):
     text = printed(outputs[3])
     assert "\r" not in text
     (line,) = shown(text)
-    assert re.match(r"3/3 - \d+s - \S+/image - 150 copies", line)
+    assert re.match(r"3/3 - \d+s - \S+/image - 192 copies", line)
 
 
 @pytest.mark.parametrize("cell", [1, 2, 3])

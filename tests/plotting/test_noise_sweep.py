@@ -48,6 +48,7 @@ def test_a_panel_equals_the_map_of_smoothgrad(model, image, drawn):
         repetitions=8,
         noise_level=0.3,
         seed=1,
+        estimator="sampled",
         return_stats=True,
         verbose=0,
     )

@@ -65,6 +65,7 @@ def test_the_manifest_holds_all_facts(folder, run, explanation):
                         "relative_error": [0.4, 0.4],
                         "flip_rate": 0.25,
                         "noise_level": 0.15,
+                        "estimator": "sampled",
                     },
                 }
             ],

@@ -41,6 +41,7 @@ def maps_of(realdata, network, dtype, repetitions):
         repetitions=repetitions,
         noise_level=0.1,
         batch_size=8,
+        estimator="sampled",
         postprocessing=None,
         verbose=0,
     )[1]

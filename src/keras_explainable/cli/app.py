@@ -95,11 +95,11 @@ def explain(
         str, typer.Option(metavar="NAMES", help="Comma-separated names.")
     ] = "smoothgrad",
     target: options.Target = "top1",
-    repetitions: options.Repetitions = 50,
+    repetitions: options.Repetitions = 64,
     noise_level: options.NoiseLevel = 0.15,
     estimator: Annotated[
         str, typer.Option(metavar="NAME", help="For smoothgrad; see above.")
-    ] = "sampled",
+    ] = "auto",
     tolerance: Annotated[
         float | None,
         typer.Option(metavar="F", help=r"Relative error to stop at. \[default: none]"),
@@ -145,7 +145,8 @@ def explain(
 
     [bold]Estimators[/] of smoothgrad are sampled, the mean over the noisy copies,
     and hybrid and slopes, which are as accurate with far fewer copies on most
-    large networks. hybrid estimates its error; slopes does not.
+    large networks. hybrid estimates its error; slopes does not. auto is hybrid if
+    all layers of the network are known, and sampled otherwise.
 
     [bold]Examples[/]
 

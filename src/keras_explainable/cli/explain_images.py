@@ -114,6 +114,7 @@ def _noise_record(stats: ke.Stats | None, number: int, level: float) -> Noise | 
         sigma=float(stats.sigma[number, 0]),
         id=int(stats.ids[number]),
         repetitions=int(stats.repetitions[number]),
+        estimator=stats.estimator,
         relative_error=tuple(
             float(error) if np.isfinite(error) else None
             for error in stats.relative_error[number]

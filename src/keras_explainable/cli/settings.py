@@ -25,7 +25,7 @@ LAYER_METHODS = (
 RESIZING = ("crop", "stretch", "pad")
 
 #: Estimators of ``smoothgrad``'s mean, with the fewest copies that each can use.
-ESTIMATORS = {"sampled": 1, "slopes": 2, "hybrid": 4}
+ESTIMATORS = {"auto": 1, "sampled": 1, "slopes": 2, "hybrid": 4}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Settings:
 
     method: str = "smoothgrad"
     target: str = "top1"
-    repetitions: int = 50
+    repetitions: int = 64
     noise_level: float = 0.15
-    estimator: str = "sampled"
+    estimator: str = "auto"
     tolerance: float | None = None
     seed: int = 0
     batch_size: int = 32
@@ -95,7 +95,7 @@ class Settings:
         self._require(known, "estimator", f"one of {', '.join(ESTIMATORS)}")
         fewest = ESTIMATORS[name]
         self._require(copies >= fewest, "repetitions", f"at least {fewest}")
-        if name == "sampled":
+        if name in ("auto", "sampled"):
             return
         even = f"even with --estimator {name}"
         self._require(copies % 2 == 0, "repetitions", even)
@@ -105,9 +105,9 @@ class Settings:
 
     def _check_effect(self) -> None:
         """Raise ValueError if an option has no effect on any of the methods."""
-        averaged = self.estimator == "sampled" or "smoothgrad" in self.methods
+        estimates = self.estimator == "auto" or "smoothgrad" in self.methods
         only = f"omitted without --method smoothgrad; {self.method} does not use it"
-        self._require(averaged, "estimator", only)
+        self._require(estimates, "estimator", only)
         shows_layer = not {*self.methods}.isdisjoint(LAYER_METHODS)
         only = f"omitted without a class activation map; {self.method} shows no layer"
         self._require(self.layer is None or shows_layer, "layer", only)

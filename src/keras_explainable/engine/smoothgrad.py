@@ -8,6 +8,11 @@ from typing import Any
 from keras import ops
 
 from keras_explainable import filters
+from keras_explainable.engine.automatic_estimator import (
+    EstimatorChoice,
+    automatic_method,
+    given_for_samples,
+)
 from keras_explainable.engine.explain import explain
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess
 from keras_explainable.engine.results import Result
@@ -19,7 +24,7 @@ from keras_explainable.methods.gradient.input_gradients import (
     SIGNED_GRADIENTS,
     reduce_channels,
 )
-from keras_explainable.methods.gradient.smooth_gradients import DEFAULT_LEVEL, Estimator
+from keras_explainable.methods.gradient.smooth_gradients import DEFAULT_LEVEL
 from keras_explainable.sampling.noise import Amount, Default
 from keras_explainable.sampling.standard_error import Statistic
 from keras_explainable.types import Model, Tensor
@@ -31,11 +36,11 @@ def smoothgrad(  # noqa: D417
     x: Any,
     y: Any = None,
     *args: Any,
-    repetitions: int = 50,
+    repetitions: int = 64,
     noise: Amount | None = None,
     noise_level: Amount = DEFAULT_LEVEL,
     seed: int | None = 0,
-    estimator: Estimator = "sampled",
+    estimator: EstimatorChoice = "auto",
     statistic: Statistic = "mean",
     tolerance: float | None = None,
     start: int = 0,
@@ -57,10 +62,14 @@ def smoothgrad(  # noqa: D417
         noise_level: Sigma, as a fraction of each image's own maximum - minimum; an
             alternative to ``noise``, sigma in units of the input.
         seed: Integer >= 0, or None for fresh noise.
-        estimator: "sampled"; or "slopes" or "hybrid", which need fewer repetitions, as
-            described in ``ke.methods.gradient.smooth_gradients``. They do not take
-            ``statistic``, ``start``, ``antithetic``, ``preprocess`` and ``clip``, nor
-            "slopes" ``tolerance``.
+        estimator: "sampled", the mean over the noisy copies; or "slopes" or "hybrid",
+            which need fewer repetitions, as described in
+            ``ke.methods.gradient.smooth_gradients``. They do not take ``statistic``,
+            ``start``, ``antithetic``, ``preprocess`` and ``clip``, nor "slopes"
+            ``tolerance``. "auto" is "hybrid" if the model has one input and all its
+            nonlinear layers are known, if the number of repetitions is even and at
+            least 4, and if none of these parameters is given; and "sampled" otherwise.
+            ``Stats.estimator`` says which it was.
         postprocessing: Function applied to the maps (N, H, W, K). None leaves them in
             units of logit per unit of input.
 
@@ -77,7 +86,9 @@ def smoothgrad(  # noqa: D417
         "clip": clip,
     }
     params["postprocessing"] = partial(_finish, postprocessing)
-    if estimator == "sampled":
+    if estimator == "auto":
+        method = automatic_method(sampling, of_samples)
+    elif estimator == "sampled":
         method = meta.smooth(SIGNED_GRADIENTS, **sampling, **of_samples)
     else:
         _check_estimated(of_samples)
@@ -148,12 +159,10 @@ def _check_names(params: dict[str, Any]) -> None:
 
 
 def _check_estimated(given: dict[str, Any]) -> None:
-    defaults = inspect.signature(meta.smooth).parameters
-    refused = [name for name in given if given[name] != defaults[name].default]
-    if refused:
+    if refused := given_for_samples(given):
         raise ValueError(
             "`estimator` must be 'sampled' with parameters that only `smooth` takes; "
-            f"received {', '.join(sorted(refused))}."
+            f"received {', '.join(refused)}."
         )
 
 

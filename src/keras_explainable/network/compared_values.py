@@ -5,14 +5,14 @@ looks like padding is taken for it only if the outputs do not depend on it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import Nested, flatten, is_float
+from keras_explainable.common.structures import Nested, first_of, flatten, is_float
 from keras_explainable.network.graph import Graph, Step, symbols_in
 from keras_explainable.network.ignored_values import ignored_values
 from keras_explainable.network.quantity_columns import ELEMENTWISE, MOVES
@@ -95,7 +95,9 @@ def compared_values(graph: Graph, changing: Sequence[int]) -> ComparedValues:
         changing: Positions of inputs that methods change.
     """
     found = dict[Any, _Comparison]()
-    differentiable = any(map(is_float, flatten(graph.outputs)))
+    # Further outputs are values that a method reads on the way to the first one.
+    graph = replace(graph, outputs=first_of(graph.outputs)).pruned()
+    differentiable = is_float(graph.outputs)
     for step in graph.steps if differentiable else ():
         if getattr(step.outputs, "dtype", None) == "bool":
             for each in _comparisons(graph, step, changing):

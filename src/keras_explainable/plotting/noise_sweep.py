@@ -52,6 +52,7 @@ def sweep(
     """
     _check_increasing(repetitions)
     _check_without_effect(params)
+    params.setdefault("estimator", "sampled")  # Other maps cannot be continued.
     x, y = np.asarray(image)[None], "predicted" if unit is None else [unit]
     rows = [
         _row(model, x, y, repetitions, noise_level=level, **params)

@@ -80,6 +80,7 @@ class Noise:
             normalisation; ``None`` if unknown, as for a single copy or slopes.
         flip_rate: The share of copies for which the network predicted another class.
         noise_level: Sigma as a fraction of the image's own maximum - minimum.
+        estimator: How the maps were estimated: "sampled", "slopes" or "hybrid".
     """
 
     sigma: float
@@ -88,6 +89,7 @@ class Noise:
     relative_error: tuple[float | None, ...]
     flip_rate: float
     noise_level: float
+    estimator: str = "sampled"
 
 
 @dataclasses.dataclass(frozen=True)

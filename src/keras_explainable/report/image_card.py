@@ -134,6 +134,7 @@ def _noise(maps: records.Maps, count: int) -> str:
 <dl class="noise"><div><dt>Noise level</dt><dd>{noise.noise_level:.3g}</dd></div>
 <div><dt>σ, in units of the model’s input</dt><dd>{noise.sigma:.3g}</dd></div>
 <div><dt>Noisy copies</dt><dd>{noise.repetitions}</dd></div>
+<div><dt>Estimator</dt><dd>{escape(noise.estimator)}</dd></div>
 <div><dt>Relative error</dt><dd>{errors}</dd></div>
 <div><dt>Copies with another prediction</dt><dd>{noise.flip_rate:.0%}</dd></div></dl>"""
 

@@ -64,6 +64,11 @@ class Stats:
         return standard_error.relative_error(*self._estimate_args)
 
     @property
+    def estimator(self) -> str:
+        """How the maps were estimated: "sampled", "slopes" or "hybrid"."""
+        return str(self.facts.get("estimator", "sampled"))
+
+    @property
     def flip_rate(self) -> np.ndarray:
         """The fraction of noisy copies with another predicted class (N,)."""
         return self.flips / self.repetitions
@@ -94,7 +99,8 @@ class Stats:
             "flip rate": self.flip_rate.repeat(count),
             "score drift": self.score_drift.ravel(),
         }
-        return f"{self.facts['statistic']} of {self.facts['method']}", columns
+        by = "" if self.estimator == "sampled" else f", estimator {self.estimator!r}"
+        return f"{self.facts['statistic']} of {self.facts['method']}{by}", columns
 
     @property
     def _estimate_args(self) -> tuple[State, np.ndarray, str]:
@@ -233,11 +239,12 @@ def _tensors(state: Sequence[np.ndarray]) -> State:
 
 
 def _check_mergeable(one: Stats, other: Stats) -> None:
-    if (estimator := one.facts.get("estimator", "sampled")) != "sampled":
-        raise ValueError(
-            "`estimator` must be 'sampled', so that maps are means of repetitions; "
-            f"received {estimator!r}."
-        )
+    for each in (one, other):
+        if each.estimator != "sampled":
+            raise ValueError(
+                "`estimator` must be 'sampled' for both runs, so that maps are means "
+                f"of repetitions; received {each.estimator!r}."
+            )
     _check_same(one, other)
     _check_disjoint(one.draws, other.draws)
 

@@ -253,3 +253,78 @@ def test_parameters_that_do_not_fit_are_refused(params, message):
     model = network(layers.Conv2D(4, 3, activation="relu"))
     with pytest.raises(ValueError, match=message):
         ke.smoothgrad(model, pictures(), [0, 1], verbose=0, **params)
+
+
+def estimator_of(model, x, y=0, **params):
+    """Return which estimator "auto" takes, and check that its maps are those."""
+    params = {"repetitions": 4, "verbose": 0, "return_stats": True, **params}
+    y = [y] * 2 if isinstance(y, int) else y
+    _, maps, stats = ke.smoothgrad(model, x, y, **params)
+    chosen = keras.tree.flatten(stats)[0].estimator
+    _, expected, _ = ke.smoothgrad(model, x, y, estimator=chosen, **params)
+    keras.tree.map_structure(np.testing.assert_array_equal, maps, expected)
+    return chosen
+
+
+def relu_network():
+    return network(layers.Conv2D(4, 3, activation="relu"))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"tolerance": 0.1},
+        {"noise": [0.1, 0.2, 0.3]},
+        {"lower": False},
+        {"y": ke.targets.contrast(0, 1)},
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*above the `tolerance`")
+def test_auto_is_hybrid_where_all_layers_are_known(params):
+    assert estimator_of(relu_network(), pictures(), **params) == "hybrid"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"repetitions": 5},
+        {"repetitions": 2},
+        {"statistic": "variance"},
+        {"start": 4},
+        {"antithetic": True},
+        {"clip": (-1, 1)},
+        {"preprocess": keras.ops.negative},
+        {"y": lambda outputs: keras.ops.sin(outputs[:, 0])},
+    ],
+)
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_auto_is_sampled_for_what_hybrid_does_not_compute(params):
+    assert estimator_of(relu_network(), pictures(), **params) == "sampled"
+
+
+def two_inputs():
+    inputs = [keras.Input((8, 8, 3)), keras.Input((8, 8, 3))]
+    outputs = layers.Dense(2, "tanh")(layers.Flatten()(layers.Add()(inputs)))
+    return keras.Model(inputs, layers.Dense(2)(outputs))
+
+
+def subclassed():
+    model = Subclassed()
+    model(pictures())
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "count"),
+    [
+        (subclassed, 1),
+        (lambda: network(layers.Conv2D(4, 3)), 1),  # It is linear.
+        (lambda: network(layers.UnitNormalization()), 1),
+        (two_inputs, 2),
+    ],
+)
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_auto_is_sampled_for_models_without_known_slopes(make, count):
+    x = pictures() if count == 1 else [pictures()] * count
+    assert estimator_of(make(), x) == "sampled"

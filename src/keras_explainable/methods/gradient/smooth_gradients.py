@@ -41,7 +41,7 @@ def _prepare(model: Model, params: dict[str, Any]) -> Model:
 def smooth_gradients(  # noqa: D417
     call: averaging_loop.MethodCall,
     *,
-    repetitions: int = 50,
+    repetitions: int = 64,
     noise: Amount | None = None,
     noise_level: Amount = DEFAULT_LEVEL,
     seed: int | None = 0,
@@ -67,9 +67,9 @@ def smooth_gradients(  # noqa: D417
             SmoothGrad; "slopes", a single gradient of a network whose nonlinear steps
             have their mean slopes under the noise, with little variance and some bias;
             or "hybrid", which weights both by their estimated errors and converges to
-            "sampled" with more repetitions. "hybrid" takes no gradients of copies 17 to
-            64, unless those of the first 16 differ little: without gradients, copies
-            improve the slopes more in the same time.
+            "sampled" with more repetitions. "hybrid" takes gradients of copies 17 to 48
+            only where they lower the estimated error more, in the same time, than more
+            copies without gradients, which improve the slopes.
         tolerance: Relative error (norm of the standard error over norm of the map) at
             which an image has converged; ``repetitions`` is then the maximum. Not
             allowed for "slopes", whose error is not known.

@@ -31,12 +31,14 @@ Perturb = Callable[[Copies], tuple[Any, Any]]
 #: Growth of the number of pairs between two checks of the error.
 _GROWTH = 1.5
 
-#: Numbers of pairs. The first passes improve the slopes much and the samples little. Up
-#: to the first number gradients are taken, to estimate the error of the hybrid; from
-#: there to the second there are none, unless the relative squared error of the samples
-#: is small already, and as large as that of the slopes.
-_GRADIENT_STAGES = 8, 32
-_SMALL_ERROR = 0.005
+#: Numbers of pairs. Up to the first, gradients are taken, to estimate the error of the
+#: hybrid; from there to the second, if they lower it more than forward passes alone in
+#: the same time; and after that, to remove the bias and to know what is left of it.
+_GRADIENT_STAGES = 8, 24
+
+#: The time of a pass with gradients, in passes without: 1.9 to 2.5 in docs/evidence.md.
+#: It is the same everywhere, so that maps do not depend on the machine.
+_TIME_OF_GRADIENTS = 2.0
 
 
 class ImageEstimate(NamedTuple):
@@ -46,11 +48,13 @@ class ImageEstimate(NamedTuple):
         maps: The estimated maps (1, ..., K).
         squared_errors: Estimates of their squared errors (K,); infinite if not known.
         pairs: The number of pairs of copies.
+        parts: What the variances of samples and slopes add to the errors, each (K,).
     """
 
     maps: Tensor
     squared_errors: np.ndarray
     pairs: int
+    parts: Sequence[np.ndarray] = ()
 
     @property
     def error(self) -> float:
@@ -81,7 +85,7 @@ def estimate_by_slopes(
     errors = np.zeros_like(first.squared_errors)
     padding = ImageEstimate(ops.zeros_like(first.maps), errors, 2)
     of_all = (estimates.get(i, padding) for i in range(len(call.ids)))
-    maps, squared_errors, pairs = zip(*of_all, strict=True)
+    maps, squared_errors, pairs, _ = zip(*of_all, strict=True)
     accumulator.set_estimates(
         ops.concatenate(maps), np.stack(squared_errors), np.array(pairs)
     )
@@ -156,16 +160,20 @@ class ImageEstimator:
         ends = [0, *_GRADIENT_STAGES, draws] if self.hybrid else [0, 0, draws]
         for stage, (start, end) in enumerate(itertools.pairwise(ends)):
             if start < min(end, draws):
-                yield start, min(end, draws), stage % 2 == 0 or self._gradients_agree()
+                yield start, min(end, draws), stage % 2 == 0 or self._gradients_pay()
 
-    def _gradients_agree(self) -> bool:
-        """Whether gradients are known, and their mean has a small relative error."""
+    def _gradients_pay(self) -> bool:
+        """Whether gradients lower the error more, in the same time, than none do.
+
+        One more pair lowers a variance by its share. That of the slopes is taken at the
+        end of the stage: missing gradients may double errors, needless ones cost less.
+        """
         if self.gradients is None:
             return False
-        n = self.counts[1].sum()
-        mean, squares = (_numpy(x).sum(axis=0) / n for x in self.gradients)
-        size = np.square(mean).reshape(-1, mean.shape[-1]).sum(axis=0)
-        return bool(np.all(squares - size <= _SMALL_ERROR * (n - 1) * size))
+        samples, slopes = (np.sum(part) for part in self.estimate().parts)
+        first, last = _GRADIENT_STAGES
+        of_slopes = (_TIME_OF_GRADIENTS - 1) * slopes * first / last**2
+        return bool(samples / first >= of_slopes)
 
     def add(self, backward: bool, copies: Copies) -> None:
         """Run a chunk and add what it yields to the sums."""
@@ -188,8 +196,9 @@ class ImageEstimator:
         slopes = self._compiled(_slopes)(self.counts[0], self.statistics)
         known = inputs, self.indices, self.counts[-1], slopes
         if self.hybrid:
-            maps, squared = self._compiled(_hybrid_maps)(*known, self.gradients)
-            return ImageEstimate(maps, _numpy(squared)[0].astype("float64"), self.pairs)
+            maps, *errors = self._compiled(_hybrid_maps)(*known, self.gradients)
+            squared, *parts = (_numpy(x)[0].astype("float64") for x in errors)
+            return ImageEstimate(maps, squared, self.pairs, parts)
         maps = self._compiled(_slope_maps)(*known)
         return ImageEstimate(maps, np.full(maps.shape[-1], np.inf), self.pairs)
 
@@ -270,14 +279,14 @@ def _hybrid_maps(
     counts: Tensor,
     slopes: StepStatistics,
     gradients: Sequence[Tensor],
-) -> tuple[Tensor, Tensor]:
-    """Return the hybrid maps (1, ..., K), and their squared errors (1, K).
+) -> tuple[Tensor, ...]:
+    """Return the parts of the ``Combination`` of the slopes and samples.
 
     The counts are of the pairs with gradients, whose sums are given, too.
     """
     maps = _slope_maps(model, inputs, indices, counts, slopes)
     samples, squares = _means(counts, gradients)
-    return combine_by_error(samples, squares, maps, counts)
+    return tuple(combine_by_error(samples, squares, maps, counts))
 
 
 def _means(counts: Tensor, sums: Any) -> Any:

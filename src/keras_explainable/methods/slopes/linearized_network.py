@@ -16,19 +16,26 @@ import numpy as np
 from keras import layers, ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import is_float
 from keras_explainable.common.warnings import warn
+from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.methods.slopes import max_pooling
+from keras_explainable.methods.slopes.approximated_steps import approximated_steps
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity, elementwise
 from keras_explainable.methods.slopes.normalizations import normalization_or_softmax
 from keras_explainable.methods.slopes.relu_before_pooling import relus_before
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.graph import Graph, GraphModel, Step, by_symbol
-from keras_explainable.network.mask_passing import MaskPassing, makes_mask, passes_mask
+from keras_explainable.network.mask_passing import (
+    MaskPassing,
+    makes_mask,
+    passes_mask,
+    starts_mask,
+)
+from keras_explainable.network.opened_attention import with_opened_attention
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
-from keras_explainable.network.quantity_columns import CHOOSING_LAYERS
+from keras_explainable.network.trace_model import inlined
 from keras_explainable.types import Model, Tensor
 
 #: Layers without a kernel that are affine.
@@ -69,12 +76,28 @@ def exposed_model(model: Model) -> Model | None:
     exposed = rewritten_model(model, _expose_recorded)
     if not isinstance(exposed, GraphModel):
         return None
-    if names := approximated_steps(exposed):
+    if names := _approximated_steps(exposed):
         warn(
             "The slopes of these layers are taken at the mean of their inputs alone, "
             f"which adds to the bias: {', '.join(names)}."
         )
     return exposed
+
+
+def model_with_known_slopes(model: Model) -> Model | None:
+    """Return the exposed model if the mean slopes of all its nonlinear steps are known.
+
+    None if a step is only approximated, if there is none, or if the model has several
+    inputs, a fixed number of rows, or a graph that is not known.
+    """
+    if is_exposed(model):
+        return model
+    exposed = rewritten_model(model, _expose_recorded)
+    if not isinstance(exposed, GraphModel) or exposed.required_rows is not None:
+        return None
+    one_input = len(keras.tree.flatten(exposed.graph.inputs)) == 1
+    nonlinear = one_input and any(nonlinearities(exposed.graph))
+    return exposed if nonlinear and not _approximated_steps(exposed) else None
 
 
 def is_exposed(model: Model) -> bool:
@@ -108,66 +131,20 @@ def original_graph(model: GraphModel) -> Graph:
     return getattr(model, "original", model.graph)
 
 
-def approximated_steps(model: GraphModel) -> list[str]:
-    """Return the names of the steps whose slopes are taken at their mean input.
-
-    Some steps of this kind are exact and are left out: products, whose derivatives are
-    linear and therefore on average those at the mean; layers that prove to be affine
-    when tried, whose derivatives are constant; and steps that read or write no floats,
-    which have no derivatives.
-    """
-    return [
-        each.step.operation.name
-        for each in nonlinearities(original_graph(model))
-        if type(each) is Nonlinearity
-        and _has_derivative(each.step)
-        and not _is_product(each.step)
-        and not _is_affine_when_tried(each.step)
-    ]
+_approximated = ModelCache(capacity=1)
 
 
-def _has_derivative(step: Step) -> bool:
-    if isinstance(step.operation, CHOOSING_LAYERS):
-        return False
-    written = keras.tree.flatten(step.outputs)
-    return all(any(is_float(x) for x in each) for each in (step.reads, written))
-
-
-def _is_product(step: Step) -> bool:
-    name = type(step.operation).__name__
-    return name in ("Multiply", "Matmul", "Einsum", "Dot") and len(step.reads) <= 2
-
-
-def _is_affine_when_tried(step: Step) -> bool:
-    """Whether the output midway between two inputs is midway between their outputs."""
-    rng, reads = np.random.default_rng(0), step.reads
-    if not all(map(is_float, [*reads, *keras.tree.flatten(step.outputs)])):
-        return False
-    shapes = [(x.shape[0] or 1, *(size or 8 for size in x.shape[1:])) for x in reads]
-    ends = [[rng.normal(0, 30, shape) for shape in shapes] for _ in range(2)]
-    middle = [(one + other) / 2 for one, other in zip(*ends, strict=True)]
-    try:
-        with backend.state_kept():  # The layer may update its own variables.
-            one, other, between = (
-                [*map(ops.convert_to_numpy, step.run(_values(reads, point)).values())]
-                for point in (*ends, middle)
-            )
-    except Exception:  # Such as a category that the layer does not know.
-        return False
-    # A layer of the user's may return other values than its symbol says.
-    return all(x.dtype.kind in "biu" for x in one) or all(
-        np.abs(a + b - 2 * c).max() <= 1e-4 * np.abs(a - b).max()
-        for a, b, c in zip(one, other, between, strict=True)
-    )
-
-
-def _values(symbols: Sequence[Any], arrays: Sequence[Any]) -> dict[int, Tensor]:
-    """Return the arrays in the dtypes of their symbols, by the ``id`` of these."""
-    return by_symbol(symbols, [*map(ops.cast, arrays, (x.dtype for x in symbols))])
+def _approximated_steps(model: GraphModel) -> list[str]:
+    """Return the names of the steps whose slopes are taken at their mean input."""
+    nonlinear = nonlinearities(original_graph(model))
+    return _approximated.get(model, None, partial(approximated_steps, nonlinear))
 
 
 def _expose_recorded(graph: Graph) -> Graph:
-    flat = with_split_activations(graph, lambda each: type(each) in _WITH_KERNEL)
+    flat = inlined(graph)
+    if not any(map(starts_mask, flat.steps)):  # Which operations do not pass on.
+        flat = with_opened_attention(flat)
+    flat = with_split_activations(flat, lambda each: type(each) in _WITH_KERNEL)
     recorded = _recorded_symbols(nonlinearities(flat))
     return replace(flat, outputs=[flat.outputs, *recorded])
 
