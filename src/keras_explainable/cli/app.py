@@ -209,7 +209,7 @@ def evaluate(
         bool, typer.Option(help="Also score maps that ignore the model.")
     ] = True,
     target: options.Target = "top1",
-    repetitions: options.Repetitions = 50,
+    repetitions: options.Repetitions = 64,
     noise_level: options.NoiseLevel = 0.15,
     seeds: Annotated[
         int, typer.Option(metavar="N", help="Repetitions of random draws.")
