@@ -27,6 +27,12 @@ IDENTITIES = (
 )
 
 
+def keras_name(operation: Any) -> str:
+    """Return the name of an operation's class if that is Keras' own; else ""."""
+    kind = type(operation)
+    return kind.__name__ if kind.__module__.startswith("keras.") else ""
+
+
 def relu_max_value(activation: Any) -> float | None:
     """Return the upper limit, maybe infinity, of a plain ReLU; None for others."""
     layer = type(activation) is layers.Activation
