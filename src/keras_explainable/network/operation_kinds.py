@@ -28,9 +28,10 @@ IDENTITIES = (
 
 
 def keras_name(operation: Any) -> str:
-    """Return the name of an operation's class if that is Keras' own; else ""."""
+    """Return the name of an operation's class; "" if that is the user's."""
     kind = type(operation)
-    return kind.__name__ if kind.__module__.startswith("keras.") else ""
+    known = kind.__module__.startswith(("keras.", "keras_explainable."))
+    return kind.__name__ if known else ""
 
 
 def relu_max_value(activation: Any) -> float | None:
