@@ -203,6 +203,14 @@ def test_units_and_functions_of_other_types(model, y, message):
         ke.gradients(model, X, y, verbose=0)
 
 
+def test_stats_need_images_of_one_size():
+    inputs = keras.Input((None, None, 3))
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(inputs))
+    images = [np.ones((8, 8, 3)), np.ones((9, 7, 3))]
+    with pytest.raises(ValueError, match="must be images of one size if `return_st"):
+        ke.smoothgrad(keras.Model(inputs, pooled), images, return_stats=True)
+
+
 def test_a_generator_function_is_to_be_called(model):
     with pytest.raises(TypeError, match=r"Write `generated\(\)`"):
         ke.gradients(model, generated, verbose=0)

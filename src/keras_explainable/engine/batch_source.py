@@ -56,6 +56,7 @@ class BatchSource:
     Attributes:
         steps: Number of elements of the data; None if it is not known.
         images: Number of images; None if it is not known.
+        of_one_size: Whether the images are, as far as is known before they are read.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class BatchSource:
         self.model, self.batch_size = model, batch_size
         self.ids = None if ids is None else np.asarray(ids)
         self.images: int | None = None
+        self.of_one_size = True
         check_dense("x", x)
         if data_iterators.is_stream(x):
             _refuse_targets(y)
@@ -81,6 +83,7 @@ class BatchSource:
             self._elements, known = self._stream(x, labelled)
         else:
             pieces = [self._checked_arrays(*piece) for piece in self._pieces(x, y)]
+            self.of_one_size = len(pieces) == 1
             slices = [part for piece in pieces for part in self._slices(*piece)]
             self._elements, known = iter(slices), len(slices)
             self.images = sum(row_count(part) for part, _ in slices[:steps])

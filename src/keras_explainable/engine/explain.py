@@ -175,6 +175,11 @@ def explain(
         steps=steps,
         labelled=labelled,
     )
+    if return_stats and not source.of_one_size:
+        raise ValueError(
+            "`x` must be images of one size if `return_stats` is True; received a list "
+            "of images of different sizes. Explain those of each size by themselves."
+        )
     if target and source.images is not None and steps is None:
         target.check_rows(source.images)
     progress = Progress(model, callbacks, verbose, source.steps, source.images)

@@ -17,6 +17,7 @@ from keras_explainable.inspection.logits import (
 from keras_explainable.inspection.token_grid import GivenGrid
 from keras_explainable.inspection.token_steps import with_tokens_on_grids
 from keras_explainable.network.graph import Graph, Step, ids
+from keras_explainable.network.rows_of_steps import check_rows
 from keras_explainable.network.time_distributed import frame_axes, with_layers_on_frames
 from keras_explainable.network.trace_model import inlined_with_calls
 
@@ -52,6 +53,7 @@ def with_exposed_calls(
             _warn_of_calls_beside(flat, same, last)
         chosen = shown | chosen
     exposed = [chosen[position] for position in sorted(chosen)]
+    check_rows(flat, exposed)
     flat = replace(flat, outputs=[flat.outputs, *exposed]).pruned()
     return with_tokens_on_grids(
         flat, given, [x for x in exposed if _is_frames(flat, x)]

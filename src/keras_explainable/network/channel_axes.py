@@ -1,5 +1,6 @@
 """The axes of a model's inputs that hold the channels, told by what reads them."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -110,6 +111,8 @@ def _readings(graph: Graph) -> list[tuple[int, tuple[Order, Any]]]:
             kept = _order_after(step, order)
             if kept is not None:
                 orders[id(step.outputs)] = position, kept
+            if _folds_rows(step):  # Other axes go to that of the batch.
+                continue
             if kept is None or _normalizes_last_axis(step):
                 readings.append((position, (order, step.operation)))
     return readings
@@ -149,6 +152,15 @@ def _keeps_positions(step: Step) -> bool:
     if getattr(operation, "weights", None) or name in _PRODUCTS:
         return False
     return name in _PARTIAL or (len(shapes) == 1 and after in shapes)
+
+
+def _folds_rows(step: Step) -> bool:
+    """Return whether a reshape gives each row another number of values."""
+    if keras_name(step.operation) != "Reshape" or len(step.reads) != 1:
+        return False
+    shapes = [tuple(x.shape[1:]) for x in (step.reads[0], step.outputs)]
+    known = all(None not in shape for shape in shapes)
+    return known and math.prod(shapes[0]) != math.prod(shapes[1])
 
 
 def _normalizes_last_axis(step: Step) -> bool:

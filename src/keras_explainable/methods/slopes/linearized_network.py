@@ -16,6 +16,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_explainable import backend
+from keras_explainable.common.structures import flatten
 from keras_explainable.common.warnings import warn
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.inspection.logits import rewritten_model
@@ -35,6 +36,7 @@ from keras_explainable.network.mask_passing import (
 )
 from keras_explainable.network.opened_attention import with_opened_attention
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR, keras_name
+from keras_explainable.network.rows_of_steps import folded_tensors
 from keras_explainable.network.trace_model import inlined
 from keras_explainable.types import Model, Tensor
 
@@ -76,6 +78,11 @@ def exposed_model(model: Model) -> Model | None:
     exposed = rewritten_model(model, _expose_recorded)
     if not isinstance(exposed, GraphModel):
         return None
+    if folded := steps_with_other_rows(exposed):
+        raise ValueError(
+            "`model` must keep one row for each image in its nonlinear steps, for "
+            f"mean slopes; received one that folds an axis into the batch: {folded}."
+        )
     if names := _approximated_steps(exposed):
         warn(
             "The slopes of these layers are taken at the mean of their inputs alone, "
@@ -97,7 +104,23 @@ def model_with_known_slopes(model: Model) -> Model | None:
         return None
     one_input = len(keras.tree.flatten(exposed.graph.inputs)) == 1
     nonlinear = one_input and any(nonlinearities(exposed.graph))
-    return exposed if nonlinear and not _approximated_steps(exposed) else None
+    unknown = steps_with_other_rows(exposed) or _approximated_steps(exposed)
+    return exposed if nonlinear and not unknown else None
+
+
+def steps_with_other_rows(model: GraphModel) -> list[str]:
+    """Return the names of nonlinear steps that read other rows than the inputs have."""
+    return _folded.get(model, None, partial(_steps_with_other_rows, model))
+
+
+def _steps_with_other_rows(model: GraphModel) -> list[str]:
+    graph = original_graph(model)
+    folded = folded_tensors(graph)
+    return [
+        each.step.operation.name
+        for each in nonlinearities(graph)
+        if folded & {id(x) for x in (*each.step.reads, *flatten(each.step.outputs))}
+    ]
 
 
 def is_exposed(model: Model) -> bool:
@@ -131,7 +154,7 @@ def original_graph(model: GraphModel) -> Graph:
     return getattr(model, "original", model.graph)
 
 
-_approximated = ModelCache(capacity=1)
+_approximated, _folded = ModelCache(capacity=1), ModelCache(capacity=1)
 
 
 def _approximated_steps(model: GraphModel) -> list[str]:
