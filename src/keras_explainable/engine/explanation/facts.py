@@ -49,14 +49,9 @@ def _nothing() -> Any:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of the maps, as described by the attributes of ``Explanation``.
+    """What is known of the maps; ``Explanation`` describes its attributes of that name.
 
     Attributes:
-        method: As in ``Explanation``, like all but the last two.
-        preprocessing: See ``method``.
-        units: See ``method``.
-        labels: See ``method``.
-        images: See ``method``.
         model: Fingerprint of the model.
         several_inputs: Whether there are maps for each of several inputs.
     """
