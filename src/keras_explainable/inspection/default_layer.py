@@ -17,6 +17,7 @@ from keras_explainable.network.follow_positions import (
     positions_of,
 )
 from keras_explainable.network.graph import Graph, Step, substituted
+from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.network.positions import Positions
 
 
@@ -116,7 +117,7 @@ def _steps_before(graph: Graph, step: Step) -> Iterator[Step]:
 def _joins_blocks(step: Step) -> bool:
     """Return whether a step adds the result of a block to its input."""
     adds = isinstance(step.operation, layers.Add) or (
-        type(step.operation).__name__ == "Add"
+        keras_name(step.operation) == "Add"
     )
     shapes: Iterable[Any] = (tuple(x.shape) for x in step.reads)
     return adds and len(step.reads) > 1 and len({*shapes}) == 1

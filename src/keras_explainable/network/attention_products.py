@@ -12,6 +12,7 @@ from keras import layers, ops
 
 from keras_explainable.network.attention_weights import AttentionWeights
 from keras_explainable.network.graph import Graph, Step, ids
+from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.types import Tensor
 
 #: Steps between the probabilities and their product with the values.
@@ -96,7 +97,7 @@ def _keeps_values(step: Step, symbol: Any) -> bool:
         one
         and len(step.outputs.shape) == len(symbol.shape)
         and not getattr(step.operation, "weights", None)
-        and type(step.operation).__name__ in _ELEMENTWISE
+        and keras_name(step.operation) in _ELEMENTWISE
     )
 
 
@@ -116,7 +117,7 @@ Equation = tuple[str, str, str]
 
 def _equation(step: Step) -> Equation | None:
     """Return the axes of a matrix product; None for other steps."""
-    kind = type(step.operation).__name__
+    kind = keras_name(step.operation)
     if len(step.reads) != 2:
         return None
     ranks = [len(x.shape) for x in step.reads]

@@ -10,7 +10,7 @@ from keras import layers
 from keras_explainable.common.structures import flatten
 from keras_explainable.network.graph import Graph, Step, steps_of_one_output
 from keras_explainable.network.moved_axes import moved_axes
-from keras_explainable.network.operation_kinds import LINEAR
+from keras_explainable.network.operation_kinds import LINEAR, keras_name
 from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.network.trace_model import inlined
 
@@ -117,7 +117,7 @@ def _readings(graph: Graph) -> list[tuple[int, tuple[Order, Any]]]:
 
 def _order_after(step: Step, order: Order) -> Order | None:
     """Return the axes of what a step writes, given those it reads; None if it mixes."""
-    new, name = max(len(order), 1 + max(order)), type(step.operation).__name__
+    new, name = max(len(order), 1 + max(order)), keras_name(step.operation)
     if name == "Unstack":
         axis = step.operation.axis % len(order)
         return *order[:axis], *order[axis + 1 :]
@@ -137,7 +137,7 @@ def _mixes(operation: Any) -> bool:
 
 def _keeps_positions(step: Step) -> bool:
     """Return whether a step keeps the order of axes, without weights along several."""
-    operation, name = step.operation, type(step.operation).__name__
+    operation, name = step.operation, keras_name(step.operation)
     shapes = {tuple(x.shape) for x in step.reads}
     if not isinstance(step.outputs, keras.KerasTensor):
         return False
@@ -166,7 +166,7 @@ def _takes_channels_last(operation: Any) -> bool:
 
 def _takes_all(step: Step) -> bool:
     """Return whether a step does not choose elements or their order by an index."""
-    if type(step.operation).__name__ != "GetItem":
+    if keras_name(step.operation) != "GetItem":
         return True
     key = step.args[1] if isinstance(step.args[1], tuple) else step.args[1:]
     return all(each in (None, ..., slice(None)) for each in key)
@@ -177,7 +177,7 @@ def transposition(step: Step) -> Order | None:
     operation, shape = step.operation, tuple(step.reads[0].shape)
     if isinstance(operation, layers.Permute):
         return 0, *operation.dims
-    kind = type(operation).__name__
+    kind = keras_name(operation)
     if kind in APPENDING and tuple(step.outputs.shape) == (*shape, 1):
         return tuple(range(len(shape) + 1)) if _takes_all(step) else None
     if kind not in TRANSPOSING:

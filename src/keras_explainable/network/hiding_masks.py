@@ -13,6 +13,7 @@ from keras import layers, ops
 from keras_explainable.common.structures import flatten
 from keras_explainable.network.graph import Graph, Step, symbols_in
 from keras_explainable.network.layers_of_model import has_layer
+from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.network.quantity_columns import outer_reads
 from keras_explainable.network.step_places import steps_in_place
 from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
@@ -113,7 +114,7 @@ class MaskFinder:
     def _combined(self, mask: Any) -> list[Any]:
         """Return the masks of which a mask is combined, with the same meaning."""
         step = self.graph.producer(mask)
-        if step is None or "Not" in type(operation_on_frames(step.operation)).__name__:
+        if step is None or "Not" in keras_name(operation_on_frames(step.operation)):
             return []
         return [x for x in step.reads if x.dtype == "bool"]
 

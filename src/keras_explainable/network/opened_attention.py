@@ -31,6 +31,7 @@ from keras_explainable.network.graph import (
 )
 from keras_explainable.network.layers_of_user import is_own_layer
 from keras_explainable.network.mask_passing import starts_mask
+from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.network.operations_of_call import (
     graph_of_operations,
     reads_to_the_same,
@@ -90,7 +91,7 @@ def _inner_graph(step: Step, path: str, masked: bool) -> Graph | None:
         masked: Whether tensors may carry masks, which operations lose.
     """
     name, operation = f"{path}{step.operation.name}", step.operation
-    if type(operation).__name__ == "DotProductAttention":
+    if keras_name(operation) == "DotProductAttention":
         return _traced(step, partial(attention_in_operations, operation))
     if isinstance(operation, ATTENTION):
         if isinstance(operation, layers.Attention):

@@ -27,6 +27,13 @@ IDENTITIES = (
 )
 
 
+def keras_name(operation: Any) -> str:
+    """Return the name of an operation's class; "" if that is the user's."""
+    kind = type(operation)
+    known = kind.__module__.startswith(("keras.", "keras_explainable."))
+    return kind.__name__ if known else ""
+
+
 def relu_max_value(activation: Any) -> float | None:
     """Return the upper limit, maybe infinity, of a plain ReLU; None for others."""
     layer = type(activation) is layers.Activation

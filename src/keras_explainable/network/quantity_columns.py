@@ -21,6 +21,7 @@ from keras_explainable.network.ignored_fractions import (
 )
 from keras_explainable.network.layers_of_model import has_layer
 from keras_explainable.network.layers_of_user import calls_function, is_of_user
+from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
 
 #: Layers whose outputs jump where their inputs change.
@@ -209,14 +210,14 @@ def _union(columns: dict[int, frozenset[int]], symbols: Any) -> frozenset[int]:
 
 
 def _name(step: Step) -> str:
-    return type(operation_on_frames(step.operation)).__name__
+    return keras_name(operation_on_frames(step.operation))
 
 
 def _quantities(step: Step) -> Sequence[Any]:
     """Return the tensors that a step may read as quantities."""
     if isinstance(step.operation, PerFrame):
         return outer_reads(step, _quantities(step.operation.step))
-    name = type(step.operation).__name__
+    name = keras_name(step.operation)
     if name in LOOK_UPS:
         return symbols_in(step.args[:1])
     args = step.args[1:] if name in SELECTIONS else step.args
@@ -249,7 +250,7 @@ def _chooses(operation: Any, whole: bool) -> bool:
     if isinstance(operation, CHOOSING_LAYERS):
         return True
     if not isinstance(operation, keras.Layer):
-        return type(operation).__name__ in CHOOSING_OPERATIONS
+        return keras_name(operation) in CHOOSING_OPERATIONS
     return whole and _calls_user(operation)
 
 

@@ -17,7 +17,7 @@ from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.methods.gradient.input_gradients import gradients
 from keras_explainable.network.activations import activation_of, with_activation
 from keras_explainable.network.graph import Graph, GraphModel, Step
-from keras_explainable.network.operation_kinds import relu_limit
+from keras_explainable.network.operation_kinds import keras_name, relu_limit
 from keras_explainable.network.time_distributed import (
     operation_on_frames,
     with_layers_on_frames,
@@ -143,4 +143,4 @@ def _final_relu_limit(operation: Any) -> float | None:
     names = {"Relu": math.inf, "Relu6": 6.0}
     if isinstance(operation, keras.layers.Layer):
         return relu_limit(activation_of(operation) or operation)
-    return names.get(type(operation).__name__)
+    return names.get(keras_name(operation))

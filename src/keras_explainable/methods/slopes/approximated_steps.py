@@ -11,6 +11,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import is_float
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity
 from keras_explainable.network.graph import Step, by_symbol
+from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.network.quantity_columns import CHOOSING_LAYERS
 from keras_explainable.types import Tensor
 
@@ -41,7 +42,7 @@ def _has_derivative(step: Step) -> bool:
 
 
 def _is_product(step: Step) -> bool:
-    name = type(step.operation).__name__
+    name = keras_name(step.operation)
     return name in ("Multiply", "Matmul", "Einsum", "Dot") and len(step.reads) <= 2
 
 

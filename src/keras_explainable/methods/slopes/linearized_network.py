@@ -34,7 +34,7 @@ from keras_explainable.network.mask_passing import (
     starts_mask,
 )
 from keras_explainable.network.opened_attention import with_opened_attention
-from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
+from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR, keras_name
 from keras_explainable.network.trace_model import inlined
 from keras_explainable.types import Model, Tensor
 
@@ -155,19 +155,23 @@ def _recorded_symbols(nonlinearities: Sequence[Nonlinearity]) -> list[Any]:
 
 
 def _is_affine(step: Step) -> bool:
-    operation, kind = step.operation, type(step.operation)
+    operation, kind, name = (
+        step.operation,
+        type(step.operation),
+        keras_name(step.operation),
+    )
     if kind in _WITH_KERNEL or kind is layers.Activation:
         return activation_of(operation) in (None, keras.activations.linear)
     if kind in _AFFINE_LAYERS or kind in IDENTITIES:
         return True
     if isinstance(operation, keras.Layer):
         return False
-    divides = kind.__name__ in ("Divide", "TrueDivide")
+    divides = name in ("Divide", "TrueDivide")
     if divides and not isinstance(step.args[0], keras.KerasTensor):
         return False  # A constant divided by the tensor.
-    if kind.__name__ in _PRODUCTS and len(step.reads) == 1:
+    if name in _PRODUCTS and len(step.reads) == 1:
         return True
-    return kind.__name__ in _AFFINE_OPERATIONS
+    return name in _AFFINE_OPERATIONS
 
 
 def mean_slopes(model: GraphModel, means: StepStatistics) -> StepStatistics:

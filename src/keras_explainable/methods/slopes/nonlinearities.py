@@ -16,6 +16,7 @@ from keras_explainable.common.structures import is_float
 from keras_explainable.network import operation_kinds
 from keras_explainable.network.graph import Step, by_symbol
 from keras_explainable.network.mask_passing import MaskPassing
+from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.types import Tensor
 
 #: Activations that mix values with each other, and the identity.
@@ -195,8 +196,9 @@ class DiscontinuousElementwise(Elementwise):
 
 def elementwise(step: Step) -> Elementwise | None:
     """Return the nonlinearity of an elementwise step; None for any other."""
-    name = str(getattr(_function(step.operation), "__name__", ""))
-    name = name.lower().replace("_", "")
+    function = _function(step.operation)
+    known = str(getattr(function, "__module__", "")).startswith("keras.")
+    name = function.__name__.lower().replace("_", "") if known else ""
     written = keras.tree.flatten(step.outputs)
     unary = [read.shape for read in step.reads] == [each.shape for each in written]
     if name not in _ELEMENTWISE or not unary:
@@ -213,9 +215,9 @@ def _function(operation: Any) -> Any:
 
 def relu_max_value(operation: Any) -> float | None:
     """Return the maximum of a plain ReLU, also of ``keras.ops``; None for others."""
-    kind, maxima = type(operation), {"Relu": math.inf, "Relu6": 6.0}
-    if kind.__name__ in maxima and kind.__module__.startswith("keras."):
-        return maxima[kind.__name__]
+    maxima, name = {"Relu": math.inf, "Relu6": 6.0}, keras_name(operation)
+    if name in maxima:
+        return maxima[name]
     return operation_kinds.relu_max_value(operation)
 
 
@@ -230,7 +232,7 @@ def _linear_pieces(operation: Any) -> list[tuple[float, float, float]] | None:
         start = float(operation.threshold)
         end = math.inf if operation.max_value is None else operation.max_value
         return [(-math.inf, start, float(operation.negative_slope)), (start, end, 1)]
-    if type(operation).__name__ == "Threshold":
+    if keras_name(operation) == "Threshold":
         return [(operation.threshold, math.inf, 1)]
     return _LINEAR_PIECES.get(_function(operation))
 

@@ -8,6 +8,7 @@ from keras import layers, ops
 
 from keras_explainable.methods.slopes.nonlinearities import Nonlinearity
 from keras_explainable.network.graph import Step
+from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.types import Tensor
 
 
@@ -98,7 +99,7 @@ def normalization_or_softmax(step: Step) -> Nonlinearity | None:
     is_softmax = getattr(operation, "activation", None) is keras.activations.softmax
     if is_softmax and kind is layers.Activation:
         return Softmax(step)
-    return Softmax(step) if kind.__name__ == "Softmax" else None
+    return Softmax(step) if keras_name(operation) == "Softmax" else None
 
 
 def _is_rms(operation: Any) -> bool:

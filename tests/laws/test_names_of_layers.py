@@ -1,0 +1,53 @@
+"""A layer of the user's may have the name of one of Keras' classes."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_explainable as ke
+from keras_explainable.network import channel_axes, quantity_columns
+from keras_explainable.network.moved_axes import MOVING
+
+NAMES = sorted(
+    {"Threshold", "Softmax", "Relu", "Divide", "Matmul", "DotProductAttention"}
+    | {*MOVING, *channel_axes.TRANSPOSING, *channel_axes.APPENDING}
+    | quantity_columns.CHOOSING_OPERATIONS
+    | quantity_columns.LOOK_UPS
+    | quantity_columns.SELECTIONS
+)
+
+
+def gated(layer, x):
+    return x * ops.sigmoid(ops.mean(x, axis=-1, keepdims=True)) + 0.1
+
+
+def maps_with(name, x):
+    """Return maps of a network with a gate whose class has a name."""
+    keras.utils.set_random_seed(0)
+    kind = type(name, (layers.Layer,), {"call": gated})
+    inputs = keras.Input(x.shape[1:])
+    h = layers.Conv2D(3, 3, activation="relu")(kind(name="first")(inputs))
+    h = layers.GlobalAveragePooling2D()(kind(name="second")(h))
+    model = keras.Model(inputs, layers.Dense(2)(h))
+    options = {"postprocessing": None, "verbose": 0}
+    sampled = ke.smoothgrad(model, x, [0, 1], repetitions=4, **options)[1]
+    guided = ke.guided_gradients(model, x, [0, 1], **options)[1]
+    return sampled, guided, ke.hirescam(model, x, [0, 1], **options)[1]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).uniform(size=(2, 6, 7, 3)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def expected(images):
+    return maps_with("Own", images)
+
+
+@pytest.mark.backend_independent
+@pytest.mark.parametrize("name", NAMES)
+def test_maps_do_not_depend_on_the_name_of_a_class(name, images, expected):
+    for found, wanted in zip(maps_with(name, images), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
