@@ -180,6 +180,20 @@ def test_what_is_loaded_is_what_was_saved(suffix, tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".zarr"])
+def test_bfloat16_is_saved_as_float32(suffix, tmp_path):
+    rounded = keras.layers.Dense(3, dtype="mixed_bfloat16")
+    model = keras.Sequential([keras.Input((4,)), rounded])
+    method, x = smooth(gradients, repetitions=2), np.ones((2, 4), "float32")
+    found = ke.explain(method, model, x, verbose=0, return_stats=True)
+    assert found.logits.dtype == "bfloat16"
+    found.save(tmp_path / f"kept{suffix}")
+    loaded = ke.Explanation.load(tmp_path / f"kept{suffix}")
+    for logits in (loaded.logits, loaded.stats.logits, found.to_xarray().logits):
+        assert logits.dtype == "float32"
+        np.testing.assert_array_equal(logits, found.logits.astype("float32"))
+
+
 def test_maps_in_a_folder_are_read_when_they_are_needed(small, tmp_path):
     explained(small, images(3)).save(tmp_path / "kept.zarr")
     loaded = ke.Explanation.load(tmp_path / "kept.zarr")

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common import table_format
+from keras_explainable.common.precision import storable
 from keras_explainable.sampling import standard_error, welford, wiener_shrinkage
 from keras_explainable.sampling.welford import State
 
@@ -128,8 +129,8 @@ class Stats:
         np.savez(path, facts=np.array(json.dumps(self.facts)), **self.arrays())
 
     def arrays(self) -> dict[str, Any]:
-        """Return all arrays by name; ``of_arrays`` undoes it."""
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        """Return all arrays by name, to be stored; ``of_arrays`` undoes it."""
+        arrays = {name: storable(getattr(self, name)) for name in _ARRAYS}
         states = {f"state_{power}": array for power, array in enumerate(self.state)}
         return arrays | states
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_explainable.common.optional_packages import require
+from keras_explainable.common.precision import storable
 from keras_explainable.engine.explanation.facts import Facts
 from keras_explainable.engine.explanation.inputs import InputName, by_input
 
@@ -17,9 +18,10 @@ def dataset(results: tuple[Any, ...], facts: Facts) -> Any:
     xarray = require("xarray", "results")
     logits, maps, *stats = results
     axes = (*_batch_axes(logits.ndim - 1), "unit")
-    variables: dict[str, Any] = {"logits": (axes, logits)}
+    variables: dict[str, Any] = {"logits": (axes, storable(logits))}
     for name, part in by_input(maps, facts.several_inputs).items():
-        variables[_named("maps", name)] = (_axes(part, logits.shape, axes, name), part)
+        named = _axes(part, logits.shape, axes, name)
+        variables[_named("maps", name)] = (named, storable(part))
     for each in stats:
         for name, own in by_input(each, facts.several_inputs).items():
             variables[_named("relative_error", name)] = (axes, own.relative_error)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_explainable.common.precision import storable
 from keras_explainable.engine.explanation.facts import Facts, LazyFingerprint
 from keras_explainable.engine.explanation.inputs import by_input, structured
 from keras_explainable.sampling.stats import Stats
@@ -19,7 +20,7 @@ def flatten(results: tuple[Any, ...], facts: Facts) -> tuple[str, dict[str, Any]
     logits, maps, *stats = results
     parts = by_input(maps, facts.several_inputs)
     numbers = [len(part) if isinstance(part, list) else None for part in parts.values()]
-    arrays = {"logits": logits, **_map_arrays(parts)}
+    arrays = {"logits": storable(logits), **_map_arrays(parts)}
     notes: dict[str, Any] = {
         "method": facts.method,
         "preprocessing": facts.preprocessing,
@@ -67,9 +68,9 @@ def _map_arrays(parts: Mapping[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for number, part in enumerate(parts.values()):
         if isinstance(part, list):
-            found |= {f"{MAPS}_{number}_{place}": x for place, x in enumerate(part)}
+            found |= {f"{MAPS}_{number}_{n}": storable(x) for n, x in enumerate(part)}
         else:
-            found[f"{MAPS}_{number}"] = part
+            found[f"{MAPS}_{number}"] = storable(part)
     return found
 
 
