@@ -25,7 +25,8 @@ class Explanation(tuple[*Elements]):
         explanation.plot()
         explanation.save("gradcam.npz")
 
-    In a notebook, it shows its first maps over their images.
+    In a notebook, it shows its first maps over their images. ``tuple(explanation)`` is
+    a plain tuple, for functions that take no others, such as those of ``keras.tree``.
 
     Attributes:
         logits: The explained logits, shape (N, K).
