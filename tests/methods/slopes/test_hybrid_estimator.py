@@ -137,6 +137,22 @@ def test_the_estimated_error_includes_that_of_the_weights():
     assert abs(estimated.mean() / true.mean() - 1) < 0.06
 
 
+def test_a_map_of_noise_alone_is_not_zero():
+    """Neither samples nor slopes seem to know anything: the mean of samples stays."""
+    rng = np.random.default_rng(3)
+    limit = np.zeros((1, 500, 2))
+    samples, squares, slopes, counts = halves(rng, limit, 0, 0.1, 1, 4)
+    # Halves that contradict each other leave nothing in common.
+    samples = keras.ops.stack([samples[0], -samples[0] + 0.1 * samples[1]])
+    slopes = -keras.ops.flip(samples, axis=0)
+    combined, estimated, *_ = map(
+        keras.ops.convert_to_numpy, combine_by_error(samples, squares, slopes, counts)
+    )
+    expected = keras.ops.convert_to_numpy(samples).mean(axis=0, keepdims=True)
+    np.testing.assert_allclose(combined, expected, rtol=1e-4, atol=1e-6)
+    assert np.isfinite(estimated).all()
+
+
 @settings(max_examples=20, deadline=None)  # JAX compiles each shape.
 @given(some.data())
 def test_windows_are_those_of_the_layer(data):

@@ -35,7 +35,8 @@ def combine_by_error(
     The limit M, the expectation of S, is not known, but S has no bias. Products of one
     half of the pairs with S of the other half estimate those with M: noise that A and S
     share would make both look more accurate than they are. The weights are clipped to
-    a >= 0 and 0 <= s <= 1.
+    a >= 0 and 0 <= s <= 1. Slopes that seem to be of no use leave S as it is: a smaller
+    multiple might have less error, but the map of a noisy image would vanish.
 
     The weights fit the estimated products better than the true ones. With an estimate
     of <A, M> that is wrong by e, the error found is too small by e^2 / <A, A>, and the
@@ -61,8 +62,7 @@ def combine_by_error(
     s = slope_norm * limit_norm - product * slope_limit
     s = ops.clip(_divide(s, slope_norm * sample_norm - product**2), 0, 1)
     a = _divide(slope_limit - s * product, slope_norm)
-    s_alone = ops.clip(_divide(limit_norm, sample_norm), 0, 1)
-    s, a = ops.where(a > 0, s, s_alone), ops.maximum(a, 0)
+    s, a = ops.where(a > 0, s, 1), ops.maximum(a, 0)
     error = a**2 * slope_norm + 2 * a * s * product + s**2 * sample_norm
     error = error - 2 * (a * slope_limit + s * limit_norm) + limit_norm
     of_halves = dot(samples, slope_map)
