@@ -56,7 +56,7 @@ def test_pictures_show_the_model_as_it_is_then(model, tmp_path):
 
 
 def test_training_is_the_same_with_it(model, tmp_path):
-    watched = ke.callbacks.Explain(FEW, folder=tmp_path, repetitions=2)
+    watched = ke.callbacks.Explain(FEW, folder=tmp_path, repetitions=2, seed=7)
     initial = model.get_weights()
     losses = fit(model, watched, epochs=2, shuffle=False).history["loss"]
     model.set_weights(initial)
@@ -122,6 +122,8 @@ def test_images_of_any_range_are_shown(low, high):
     ("params", "message"),
     [
         ({"every": 0}, "`every` must be at least 1; received 0"),
+        ({"seed": -1}, "`seed` must be at least 0; received -1"),
+        ({"verbose": 0, "ids": 1}, r"the callback sets; received \['ids', 'verbose'\]"),
         ({"x": FEW[0]}, r"`x` must be images .* received shape \(96, 96, 3\)"),
         ({"images": FEW[:2]}, r"`images` must be images \(3, H, W, C\)"),
         ({"methods": "gradcamm"}, "received 'gradcamm'; did you mean gradcam, "),

@@ -1,5 +1,6 @@
 """Maps that do not depend on weights or units are found; the model stays as it is."""
 
+import random
 from functools import partial
 from types import SimpleNamespace
 
@@ -13,7 +14,12 @@ from support.small_models import network, numpy
 import keras_explainable as ke
 from keras_explainable.evaluation.controls import CONTROLS
 from keras_explainable.methods.gradient import gradients
-from keras_explainable.metrics import mprt, random_logit, randomization
+from keras_explainable.metrics import (
+    efficient_mprt,
+    mprt,
+    random_logit,
+    randomization,
+)
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 12, 12, 3)).astype("float32")
 LABELS = np.array([[0, 1], [2, 3], [4, 0]])
@@ -100,6 +106,14 @@ def test_draws_are_those_of_the_seed():
     whole = random_logit(SIGNED, model, X, UNITS, verbose=0)
     part = random_logit(SIGNED, model, X[2:], UNITS[2:], ids=range(2, 6), verbose=0)
     np.testing.assert_allclose(part, whole[2:], atol=1e-6)
+
+
+def test_layers_that_are_built_afterwards_have_the_same_weights():
+    """Keras draws their seeds from Python's random state."""
+    model, state = network(), random.getstate()
+    for metric in (mprt, efficient_mprt):
+        metric(gradients, model, IMAGES, LABELS, verbose=0)
+        assert random.getstate() == state
 
 
 def test_methods_that_draw_are_given_the_seed():

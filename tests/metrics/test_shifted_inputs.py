@@ -48,3 +48,24 @@ def test_models_that_cannot_be_shifted_are_refused():
     model = keras.Model(tokens, layers.Dense(3)(pooled))
     with pytest.raises(ValueError, match="have an input of real numbers for input"):
         input_invariance(gradients, model, np.ones((2, 6)), [0, 1], verbose=0)
+
+
+def test_shifts_of_channels_that_come_first():
+    inputs = keras.Input((3, 12, 12))
+    model = keras.Model(inputs, network()(layers.Permute((2, 3, 1))(inputs)))
+    call = gradients, model, np.ascontiguousarray(IMAGES.transpose(0, 3, 1, 2)), LABELS
+    scores = input_invariance(*call, shift=[1.0, 2.0, 3.0], verbose=0)
+    np.testing.assert_allclose(scores, 0, atol=1e-3)
+    with pytest.raises(ValueError, match="one for each of the 3 channels"):
+        input_invariance(*call, shift=[1.0] * 12, verbose=0)
+
+
+def test_shifts_of_integers_are_whole():
+    inputs = keras.Input((12, 12, 3), dtype="uint8")
+    model = keras.Model(inputs, network()(layers.Rescaling(0.01)(inputs)))
+    x = np.random.default_rng(0).integers(0, 99, (2, 12, 12, 3), dtype="uint8")
+    call = gradients, model, x, [0, 1]
+    scores = input_invariance(*call, shift=20, verbose=0)
+    np.testing.assert_allclose(scores, 0, atol=1e-3)
+    with pytest.raises(ValueError, match="`shift` must be whole for a model of uint8"):
+        input_invariance(*call, shift=0.3, verbose=0)

@@ -16,7 +16,8 @@ from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.evaluation.named_methods import Method, named_methods
 from keras_explainable.plotting.visualize import visualize
 
-_SEED = 0  # The same noise in each epoch, so that only the model changes.
+#: Parameters of ``ke.explain`` that the callback sets.
+_OWN = {"verbose", "return_stats", "ids", "steps"}
 
 
 class Explain(keras.callbacks.Callback):
@@ -37,9 +38,11 @@ class Explain(keras.callbacks.Callback):
         folder: Where pictures are written; it is created if necessary.
         images: Pictures (N, H, W, 3) or (N, H, W, 1) to show in place of ``x``, if it
             is preprocessed.
+        seed: Integer >= 0, of methods that draw at random: the same noise in each
+            epoch, so that only the model changes.
         tensorboard: Whether events are written for TensorBoard; by default, if it is
             installed.
-        **params: Parameters of ``ke.explain`` and of the methods.
+        **params: Further parameters of ``ke.explain`` and of the methods.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -60,11 +63,19 @@ class Explain(keras.callbacks.Callback):
         every: int = 1,
         folder: str | os.PathLike[str] = "explanations",
         images: Any = None,
+        seed: int = 0,
         tensorboard: bool | None = None,
         **params: Any,
     ):
         super().__init__()
         checks.integer("every", every, 1)
+        checks.integer("seed", seed, 0)
+        self.seed = seed
+        if own := sorted(_OWN & {*params}):
+            raise ValueError(
+                "`params` must be parameters of methods, or of `ke.explain` but for "
+                f"{sorted(_OWN)}, which the callback sets; received {own}."
+            )
         self.x, self.y, self.every, self.given = as_numpy(x, "x"), y, every, params
         _check_images("x", self.x)
         self.methods = _functions(methods, self.x.shape)
@@ -99,7 +110,7 @@ class Explain(keras.callbacks.Callback):
     def _write(self, method: Method, epochs: int) -> None:
         everything = slice(None)
         maps = method.maps_of(
-            self.model, self.x, self.y, everything, _SEED, **self.given
+            self.model, self.x, self.y, everything, self.seed, **self.given
         )
         png = _drawn(self.images, maps)
         path = self._path(method, epochs)

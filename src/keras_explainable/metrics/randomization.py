@@ -4,7 +4,9 @@ A map that stays the same when the weights of the model are random, or when anot
 is explained, does not show what the model looked at for this unit.
 """
 
+import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -205,7 +207,8 @@ def copied(model: Model, whole: bool) -> Model:
         outputs = model.outputs[0] if outputs is None else outputs
         outputs = outputs if whole else first_of(outputs)
         uncompiled = keras.Model(model.inputs, outputs)
-        copy = keras.models.clone_model(uncompiled, call_function=call)
+        with _global_draws_kept():
+            copy = keras.models.clone_model(uncompiled, call_function=call)
         copy.set_weights(uncompiled.get_weights())
     except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
         raise ValueError(
@@ -213,6 +216,16 @@ def copied(model: Model, whole: bool) -> Model:
             f"{type(model).__name__}: {error}"
         ) from error
     return copy
+
+
+@contextmanager
+def _global_draws_kept() -> Iterator[None]:
+    """Keep Python's random state, from which new layers draw seeds of their own."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def weights_by_layer(model: Model) -> list[list[keras.Variable]]:

@@ -7,12 +7,15 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common import checks
+from keras_explainable.common.structures import flatten
 from keras_explainable.engine.progress_bar import Progress
 from keras_explainable.metrics.map_arrays import Floats, checked_maps, share
 from keras_explainable.metrics.orientation import lower_is_better
 from keras_explainable.metrics.randomization import explained
 from keras_explainable.metrics.robustness import norms, without_quantities
+from keras_explainable.network.channel_axes import channel_axes
 from keras_explainable.network.input_kinds import takes_noise
+from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Method, Model
 
 
@@ -68,13 +71,7 @@ def input_invariance(
     maps_of, inputs, units = explained(input_invariance, *given)
     if not any(takes_noise(model, inputs)):
         raise without_quantities("input invariance")
-    checks.number_or_numbers("shift", shift, -np.inf)
-    moved = np.asarray(shift, "float32")
-    if moved.ndim and moved.shape != inputs.shape[-1:]:
-        raise ValueError(
-            "`shift` must be a number, or one for each of the "
-            f"{inputs.shape[-1]} channels; received shape {moved.shape}."
-        )
+    moved = _as_moved(shift, model, inputs)
     both = (model, inputs), (_shifted(model, moved), inputs + moved)
     progress = Progress(model, None, verbose, 1, len(inputs))
     report = progress.of_batch(len(inputs))
@@ -82,6 +79,30 @@ def input_invariance(
         maps, others = (checked_maps(maps_of(*each, units)) for each in both)
         report(len(inputs), len(inputs))
     return share(norms(others - maps), norms(maps))
+
+
+def _as_moved(shift: Any, model: Model, inputs: Any) -> Floats:
+    """Return the shift in a shape that broadcasts with the inputs.
+
+    Raises:
+        ValueError: If it has other channels, or is not whole for a model of integers.
+    """
+    checks.number_or_numbers("shift", shift, -np.inf)
+    moved, graph = np.asarray(shift, "float32"), trace(model)
+    axis = -1 if graph is None else channel_axes(graph)[0]
+    if moved.ndim and moved.shape != (inputs.shape[axis],):
+        raise ValueError(
+            "`shift` must be a number, or one for each of the "
+            f"{inputs.shape[axis]} channels; received shape {moved.shape}."
+        )
+    dtype = str(flatten(getattr(model, "inputs", None) or [inputs])[0].dtype)
+    if "int" in dtype and (moved != np.round(moved)).any():
+        raise ValueError(
+            f"`shift` must be whole for a model of {dtype}; received {shift!r}."
+        )
+    if moved.ndim and axis != -1:
+        moved = moved.reshape(-1, *[1] * (inputs.ndim - 1 - axis))
+    return moved
 
 
 def _shifted(model: Model, shift: Any) -> Model:
