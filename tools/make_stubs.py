@@ -25,6 +25,7 @@ HEAD = '''\
 import collections.abc
 from typing import Any, Literal, TypeAlias, overload
 
+from keras_explainable.engine.explanation.explanation import Explanation
 from keras_explainable.inspection.exposed_attention import Names
 from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.sampling.noise import Amount
@@ -43,8 +44,8 @@ ALIASES = {
     "typing.": "",
 }
 
-LOGITS_AND_MAPS = "tuple[Array, Maps]"
-WITH_STATS = "tuple[Array, Maps, Stats | Any]"
+LOGITS_AND_MAPS = "Explanation[Array, Maps]"
+WITH_STATS = "Explanation[Array, Maps, Stats | Any]"
 
 
 def stub() -> str:
@@ -62,7 +63,7 @@ def declarations(name: str) -> str:
     kinds = {
         "Literal[False] = False": LOGITS_AND_MAPS,
         "Literal[True]": WITH_STATS,
-        "bool": "tuple[Any, ...]",
+        "bool": "Explanation[*tuple[Any, ...]]",
     }
     return "".join(
         f"@overload\n{function(name, every, result, kind)}"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from keras_explainable.engine.attention_maps import attention_maps
     from keras_explainable.engine.check_gradients import check_gradients
     from keras_explainable.engine.explain import explain
+    from keras_explainable.engine.explanation.explanation import Explanation
     from keras_explainable.engine.partial_explain import partial_explain
     from keras_explainable.engine.shortcuts import (
         attention_rollout,
@@ -66,6 +67,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Evaluation",
+    "Explanation",
     "Stats",
     "attention_maps",
     "attention_rollout",
@@ -125,6 +127,7 @@ _DEFINED_IN = {
     "attention_maps": "engine.attention_maps",
     "check_gradients": "engine.check_gradients",
     "Evaluation": "evaluation.evaluation",
+    "Explanation": "engine.explanation.explanation",
     "Stats": "sampling.stats",
     "evaluate": "evaluation.evaluate",
     "sweep": "plotting.noise_sweep",

@@ -28,6 +28,7 @@ def run(code, **environment):
 def test_public_names():
     assert sorted(ke.__all__) == [
         "Evaluation",
+        "Explanation",
         "Stats",
         "attention_maps",
         "attention_rollout",

@@ -20,6 +20,13 @@ assert_type(logits, NDArray[np.floating[Any]])
 mean: float = logits.mean()
 brightest = maps[0].max()
 
+explanation = ke.gradcam(model, x).with_labels({3: "cat"})
+assert_type(explanation.units, NDArray[np.integer[Any]] | None)
+explanation.save("maps.npz")
+_, *others = ke.explain(ke.methods.gradient.gradients, model, x)
+logits, maps, stats = ke.smoothgrad(model, x, return_stats=True)
+hashed: str | None = ke.Explanation.load("maps.npz").model
+
 results = ke.smoothgrad(model, x, "predicted", noise_level=0.1, return_stats=True)
 assert_type(results[0], NDArray[np.floating[Any]])
 flips: NDArray[Any] = results[2].flip_rate
@@ -31,3 +38,4 @@ ke.expected_gradients(model, x)  # type: ignore[call-overload]
 ke.smoothgrad(model, x, estimator="slope")  # type: ignore[call-overload]
 wrong: str = results[2].flip_rate  # type: ignore[assignment]
 both, only = ke.smoothgrad(model, x, return_stats=True)  # type: ignore[misc]
+three, wrong_number, of_values = ke.gradcam(model, x)  # type: ignore[misc]

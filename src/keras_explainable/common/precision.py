@@ -1,5 +1,7 @@
 """Computing in a precision in which squares and sums neither overflow nor vanish."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -18,3 +20,8 @@ def widened(x: Tensor) -> Tensor:
     """Return a tensor in float64 as it is, and any other one in float32."""
     dtype = keras.backend.standardize_dtype(x.dtype)
     return x if dtype == "float64" else ops.cast(x, "float32")
+
+
+def storable(array: Any) -> Any:
+    """Return an array whose type files know: bfloat16 becomes float32, exactly."""
+    return array.astype("float32") if array.dtype.kind == "V" else array

@@ -4,8 +4,9 @@ from typing import Any, Literal
 
 from keras_explainable import lowering
 from keras_explainable.common import checks
-from keras_explainable.common.structures import map_structure
 from keras_explainable.engine.batch_source import Batch, BatchSource
+from keras_explainable.engine.explanation.explanation import AnyExplanation
+from keras_explainable.engine.explanation_record import ExplanationRecord
 from keras_explainable.engine.hidden_parts import HiddenParts
 from keras_explainable.engine.ignored_parameters import warn_of_ignored
 from keras_explainable.engine.map_memory import MapMemory
@@ -36,7 +37,6 @@ from keras_explainable.inspection.exposed_layers import (
     exposes_for_each_input,
 )
 from keras_explainable.inspection.logits import logits_model
-from keras_explainable.inspection.model_fingerprint import fingerprint
 from keras_explainable.inspection.one_output import first_output_model
 from keras_explainable.inspection.shown_layers import shown_layers
 from keras_explainable.network.corrected_derivatives import DERIVATIVES
@@ -68,7 +68,7 @@ def explain(
     derivatives: Literal["corrected", "framework"] = "corrected",
     return_stats: bool = False,
     **method_params: Any,
-) -> Result:
+) -> AnyExplanation:
     """Return the chosen logits and their maps for all of ``x``, as NumPy arrays.
 
     It is to a method what ``Model.predict`` is to a model. ``model`` is never changed:
@@ -130,9 +130,10 @@ def explain(
             ``ke.methods.gradient.gradients``.
 
     Returns:
-        ``logits`` (N, K) and ``maps`` (N, H', W', K), or whatever the method and
-        ``postprocessing`` return. For a model with several inputs, maps and ``Stats``
-        have the structure of the inputs. Maps of different sizes are in a list.
+        ``ke.Explanation``, a tuple of ``logits`` (N, K) and ``maps`` (N, H', W', K), or
+        of whatever the method and ``postprocessing`` return. For a model with several
+        inputs, maps and ``Stats`` have the structure of the inputs. Maps of different
+        sizes are in a list.
 
     Raises:
         ValueError: If ``x``, ``y`` or a parameter is invalid, or if the maps would not
@@ -156,6 +157,7 @@ def explain(
     if target is not None:
         _check_positions(target, method)
         target = target.with_inputs(x, preprocessing_of(method))
+    record = ExplanationRecord(method, model, x, has_units=target is None)
     plan = _arranged(model, x, y if target is None else target, logits, method_params)
     x, method = plan.inputs, plan.wrapped(method)
     y = y if target else plan.indices
@@ -204,6 +206,7 @@ def explain(
                 rows=rows,
                 return_stats=return_stats,
             )
+        record.add(batch, maps)
         raw, maps = maps, finish(maps, batch, ready)
         memory.check_all(maps, batch.used)
         zero_maps.count(maps, batch, ready, raw)
@@ -221,7 +224,7 @@ def explain(
         target.warn_of_unused_rows(len(result[0]))
     zero_maps.warn()
     nonfinite.warn()
-    return _with_facts(result, model, shown)
+    return record.explanation(result, plan, shown)
 
 
 def _shown_note(method: Method, shown: list[str]) -> str:
@@ -288,19 +291,3 @@ def _check_precision(precision: str, network: PreparedNetwork) -> None:
             "`precision` must be 'float32' for a model whose layers are not known, as "
             f"those of a subclassed one; received {precision!r}."
         )
-
-
-def _with_facts(result: Result, model: Model, shown: list[str]) -> Result:
-    """Return a result whose stats know the model, and the layers of class activations.
-
-    The model is known by its fingerprint.
-    """
-    logits, maps, *stats = result
-    if not stats:
-        return result
-    facts = {"model": fingerprint(model)} | ({"layers": shown} if shown else {})
-    return (
-        logits,
-        maps,
-        *(map_structure(lambda x: x.with_facts(facts), s) for s in stats),
-    )

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from keras_explainable.engine.explain import explain
-from keras_explainable.engine.results import Result
+from keras_explainable.engine.explanation.explanation import AnyExplanation
 from keras_explainable.execution.compilation import accepts_parameter, display_name
 from keras_explainable.execution.method_checks import (
     check_method,
@@ -19,7 +19,7 @@ from keras_explainable.execution.method_checks import (
 from keras_explainable.execution.model_preparation import unwrapped
 
 #: Function of a model, ``x`` and ``y``, and of the parameters of ``explain``.
-Explainer = Callable[..., Result]
+Explainer = Callable[..., AnyExplanation]
 
 
 def explainer(method: Any) -> Explainer:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_explainable.engine.explain import explain
-from keras_explainable.engine.results import Result
+from keras_explainable.engine.explanation.explanation import AnyExplanation
 from keras_explainable.engine.signatures import explaining_signature
 from keras_explainable.execution.compilation import display_name
 from keras_explainable.execution.method_checks import (
@@ -15,7 +15,7 @@ from keras_explainable.execution.method_checks import (
 from keras_explainable.types import Method, Model
 
 
-def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
+def partial_explain(method: Method, **defaults: Any) -> Callable[..., AnyExplanation]:
     """Return ``explain`` with its method, and some defaults, already chosen.
 
     Args:
@@ -31,11 +31,11 @@ def partial_explain(method: Method, **defaults: Any) -> Callable[..., Result]:
             logits, maps = smooth_explain(model, x, y)
     """
     check_method(method)
-    call: Callable[..., Result] = explain
+    call: Callable[..., AnyExplanation] = explain
 
     def explain_with(
         model: Model, x: Any, y: Any = None, *args: Any, **params: Any
-    ) -> Result:
+    ) -> AnyExplanation:
         given = {*parameters_after(explain, "y")[: len(args)], *params}
         others = {name: defaults[name] for name in defaults if name not in given}
         return call(method, model, x, y, *args, **others, **params)

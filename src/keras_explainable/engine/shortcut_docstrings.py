@@ -12,12 +12,12 @@ from keras import ops
 from keras_explainable import filters, methods
 from keras_explainable.common.docstring_sections import entries, introduction, section
 from keras_explainable.engine.explain import explain
-from keras_explainable.engine.results import Result
+from keras_explainable.engine.explanation.explanation import AnyExplanation
 from keras_explainable.execution.compilation import display_name
 from keras_explainable.inspection.axes import Axes
 from keras_explainable.types import Method
 
-Shortcut = Callable[..., Result]
+Shortcut = Callable[..., AnyExplanation]
 Texts = Mapping[str, str]
 
 _WIDTH = 84  # So that a docstring fits 88 columns where it is shown indented.

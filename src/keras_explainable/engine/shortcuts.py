@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from keras_explainable import filters
 from keras_explainable.engine import smoothgrad as _smoothgrad
+from keras_explainable.engine.explanation.explanation import AnyExplanation
 from keras_explainable.engine.partial_explain import partial_explain
 from keras_explainable.engine.postprocessing import Postprocessing
-from keras_explainable.engine.results import Result
 from keras_explainable.engine.shortcut_docstrings import (
     document_function,
     document_method,
@@ -18,7 +18,9 @@ from keras_explainable.methods import attention, cams, gradient, meta, perturbat
 from keras_explainable.types import Method
 
 
-def _shortcut(method: Method, postprocessing: Postprocessing) -> Callable[..., Result]:
+def _shortcut(
+    method: Method, postprocessing: Postprocessing
+) -> Callable[..., AnyExplanation]:
     function = partial_explain(method, postprocessing=postprocessing)
     return document_method(function, method)
 

@@ -3,6 +3,7 @@
 import collections.abc
 from typing import Any, Literal, TypeAlias, overload
 
+from keras_explainable.engine.explanation.explanation import Explanation
 from keras_explainable.inspection.exposed_attention import Names
 from keras_explainable.inspection.find_calls import Endpoint
 from keras_explainable.sampling.noise import Amount
@@ -41,7 +42,7 @@ def attention_rollout(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def cam(
     model: Any,
     x: Any,
@@ -69,7 +70,7 @@ def cam(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def d_minmaxcam(
     model: Any,
     x: Any,
@@ -97,7 +98,7 @@ def d_minmaxcam(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def d_minmaxgradcam(
     model: Any,
     x: Any,
@@ -125,7 +126,7 @@ def d_minmaxgradcam(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 @overload
 def expected_gradients(
     model: Any,
@@ -156,7 +157,7 @@ def expected_gradients(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 @overload
 def expected_gradients(
     model: Any,
@@ -187,7 +188,7 @@ def expected_gradients(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps, Stats | Any]: ...
+) -> Explanation[Array, Maps, Stats | Any]: ...
 @overload
 def expected_gradients(
     model: Any,
@@ -218,7 +219,7 @@ def expected_gradients(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Any, ...]: ...
+) -> Explanation[*tuple[Any, ...]]: ...
 def full_gradients(
     model: Any,
     x: Any,
@@ -244,7 +245,7 @@ def full_gradients(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def gradcam(
     model: Any,
     x: Any,
@@ -271,7 +272,7 @@ def gradcam(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def gradcampp(
     model: Any,
     x: Any,
@@ -298,7 +299,7 @@ def gradcampp(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def gradient_attention_rollout(
     model: Any,
     x: Any,
@@ -328,7 +329,7 @@ def gradient_attention_rollout(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def gradients(
     model: Any,
     x: Any,
@@ -354,7 +355,7 @@ def gradients(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def guided_gradients(
     model: Any,
     x: Any,
@@ -380,7 +381,7 @@ def guided_gradients(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def hirescam(
     model: Any,
     x: Any,
@@ -407,7 +408,7 @@ def hirescam(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def input_x_gradient(
     model: Any,
     x: Any,
@@ -432,7 +433,7 @@ def input_x_gradient(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def integrated_gradients(
     model: Any,
     x: Any,
@@ -460,7 +461,7 @@ def integrated_gradients(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def layercam(
     model: Any,
     x: Any,
@@ -487,7 +488,7 @@ def layercam(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def minmaxcam(
     model: Any,
     x: Any,
@@ -515,7 +516,7 @@ def minmaxcam(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def minmaxgradcam(
     model: Any,
     x: Any,
@@ -543,7 +544,7 @@ def minmaxgradcam(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 def occlusion(
     model: Any,
     x: Any,
@@ -570,7 +571,7 @@ def occlusion(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 @overload
 def rise(
     model: Any,
@@ -601,7 +602,7 @@ def rise(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 @overload
 def rise(
     model: Any,
@@ -632,7 +633,7 @@ def rise(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps, Stats | Any]: ...
+) -> Explanation[Array, Maps, Stats | Any]: ...
 @overload
 def rise(
     model: Any,
@@ -663,7 +664,7 @@ def rise(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Any, ...]: ...
+) -> Explanation[*tuple[Any, ...]]: ...
 def scorecam(
     model: Any,
     x: Any,
@@ -690,7 +691,7 @@ def scorecam(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 @overload
 def smoothgrad(
     model: Any,
@@ -727,7 +728,7 @@ def smoothgrad(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 @overload
 def smoothgrad(
     model: Any,
@@ -764,7 +765,7 @@ def smoothgrad(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps, Stats | Any]: ...
+) -> Explanation[Array, Maps, Stats | Any]: ...
 @overload
 def smoothgrad(
     model: Any,
@@ -801,7 +802,7 @@ def smoothgrad(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Any, ...]: ...
+) -> Explanation[*tuple[Any, ...]]: ...
 @overload
 def smoothgrad_squared(
     model: Any,
@@ -837,7 +838,7 @@ def smoothgrad_squared(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 @overload
 def smoothgrad_squared(
     model: Any,
@@ -873,7 +874,7 @@ def smoothgrad_squared(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps, Stats | Any]: ...
+) -> Explanation[Array, Maps, Stats | Any]: ...
 @overload
 def smoothgrad_squared(
     model: Any,
@@ -909,7 +910,7 @@ def smoothgrad_squared(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Any, ...]: ...
+) -> Explanation[*tuple[Any, ...]]: ...
 def transformer_attribution(
     model: Any,
     x: Any,
@@ -936,7 +937,7 @@ def transformer_attribution(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 @overload
 def vargrad(
     model: Any,
@@ -972,7 +973,7 @@ def vargrad(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps]: ...
+) -> Explanation[Array, Maps]: ...
 @overload
 def vargrad(
     model: Any,
@@ -1008,7 +1009,7 @@ def vargrad(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Array, Maps, Stats | Any]: ...
+) -> Explanation[Array, Maps, Stats | Any]: ...
 @overload
 def vargrad(
     model: Any,
@@ -1044,4 +1045,4 @@ def vargrad(
     indices_axis: int = -1,
     indices_batch_dims: int = -1,
     spatial_axis: int | tuple[int, ...] | None = None,
-) -> tuple[Any, ...]: ...
+) -> Explanation[*tuple[Any, ...]]: ...

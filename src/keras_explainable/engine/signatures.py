@@ -6,7 +6,7 @@ from inspect import Parameter, Signature
 from typing import Any
 
 from keras_explainable.engine.explain import explain
-from keras_explainable.engine.results import Result
+from keras_explainable.engine.explanation.explanation import Explanation
 from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.execution.method_checks import own_parameters
 from keras_explainable.inspection.axes import Axes
@@ -44,4 +44,4 @@ def joined_signature(
     own = [
         each.replace(default=defaults.get(each.name, each.default)) for each in ordered
     ]
-    return Signature(own, return_annotation=Result)
+    return Signature(own, return_annotation=Explanation)

@@ -14,8 +14,8 @@ from keras_explainable.engine.automatic_estimator import (
     given_for_samples,
 )
 from keras_explainable.engine.explain import explain
+from keras_explainable.engine.explanation.explanation import AnyExplanation
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess
-from keras_explainable.engine.results import Result
 from keras_explainable.engine.signatures import joined_signature, options_of_explain
 from keras_explainable.execution.method_checks import check_parameters, shortcut
 from keras_explainable.inspection.axes import axis_parameters
@@ -49,7 +49,7 @@ def smoothgrad(  # noqa: D417
     clip: tuple[float, float] | None = None,
     postprocessing: Postprocessing | None = filters.normalize,
     **params: Any,
-) -> Result:
+) -> AnyExplanation:
     """Return the chosen logits and their SmoothGrad maps in the paper's form.
 
         maps = normalize( mean_c | 1/n sum_s d f(x + sigma eps_s) / d x_c | )
@@ -99,7 +99,7 @@ def smoothgrad(  # noqa: D417
 @shortcut
 def smoothgrad_squared(
     model: Model, x: Any, y: Any = None, *args: Any, **params: Any
-) -> Result:
+) -> AnyExplanation:
     """Return the chosen logits and their SmoothGrad-squared maps.
 
         maps = normalize( mean_c 1/n sum_s (d f(x + sigma eps_s) / d x_c)^2 )
@@ -113,7 +113,9 @@ def smoothgrad_squared(
 
 
 @shortcut
-def vargrad(model: Model, x: Any, y: Any = None, *args: Any, **params: Any) -> Result:
+def vargrad(
+    model: Model, x: Any, y: Any = None, *args: Any, **params: Any
+) -> AnyExplanation:
     """Return the chosen logits and their VarGrad maps.
 
         maps = normalize( mean_c var_s d f(x + sigma eps_s) / d x_c )

@@ -16,7 +16,7 @@ from keras import ops
 
 from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, map_structure, row_count
-from keras_explainable.execution.compilation import call_method
+from keras_explainable.execution.compilation import call_method, display_name
 from keras_explainable.execution.method_checks import own_parameters
 from keras_explainable.execution.model_preparation import (
     moves_positions,
@@ -93,6 +93,8 @@ def looping_method(
 
     def preprocess(inputs: Nested) -> Nested:
         return reduce(lambda x, function: function(x), functions, inputs)
+
+    preprocess.__name__ = ", ".join(map(display_name, functions))
 
     @wraps(function)
     def method(

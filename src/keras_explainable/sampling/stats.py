@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from keras_explainable.common import table_format
+from keras_explainable.common.precision import storable
 from keras_explainable.sampling import standard_error, welford, wiener_shrinkage
 from keras_explainable.sampling.welford import State
 
@@ -125,9 +126,20 @@ class Stats:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a NumPy archive at ``path``, which ends in .npz."""
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in _ARRAYS}
-        arrays |= {f"state_{power}": array for power, array in enumerate(self.state)}
-        np.savez(path, facts=np.array(json.dumps(self.facts)), **arrays)
+        np.savez(path, facts=np.array(json.dumps(self.facts)), **self.arrays())
+
+    def arrays(self) -> dict[str, Any]:
+        """Return all arrays by name, to be stored; ``of_arrays`` undoes it."""
+        arrays = {name: storable(getattr(self, name)) for name in _ARRAYS}
+        states = {f"state_{power}": array for power, array in enumerate(self.state)}
+        return arrays | states
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Any], facts: dict[str, Any]) -> "Stats":
+        """Return the stats of arrays by name, as ``arrays`` returns them."""
+        powers = sorted(name for name in arrays if name.startswith("state_"))
+        own = {name: arrays[name] for name in _ARRAYS}
+        return cls(state=tuple(arrays[power] for power in powers), facts=facts, **own)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Stats":
@@ -143,12 +155,7 @@ class Stats:
                     "`path` must be an archive that `Stats.save` wrote; received "
                     f"{os.fspath(path)!r}, which lacks {sorted(missing)}."
                 )
-            powers = sorted(name for name in file.files if name.startswith("state_"))
-            arrays = {name: file[name] for name in _ARRAYS}
-            facts = json.loads(str(file["facts"]))
-            return cls(
-                state=tuple(file[power] for power in powers), facts=facts, **arrays
-            )
+            return cls.of_arrays(file, json.loads(str(file["facts"])))
 
     def merged(self, other: "Stats") -> "Stats":
         """Return the stats of both runs together, as if they had been one.

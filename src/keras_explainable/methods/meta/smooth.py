@@ -9,6 +9,7 @@ from keras_explainable.execution.compilation import describe, display_name
 from keras_explainable.execution.method_checks import check_method
 from keras_explainable.execution.model_preparation import prepared_model, prepares_model
 from keras_explainable.inspection.axes import along_axes
+from keras_explainable.network.user_form import preprocessed
 from keras_explainable.sampling import averaging_loop
 from keras_explainable.sampling.noise import DEFAULT, PADDING, Amount, Noise
 from keras_explainable.sampling.noise_warnings import warn_of_noise
@@ -103,7 +104,8 @@ def smooth(
 
     smoothed.__name__ = f"smooth({display_name(method)})"
     hook = prepares_model(lambda model, params: prepared_model(method, model, params))
+    prepare = preprocess and partial(preprocessed, preprocess)
     looping = averaging_loop.looping_method(
-        smoothed, preprocess and noisy.prepared, several=True, inner=method
+        smoothed, prepare, several=True, inner=method
     )
     return along_axes(hook(looping))

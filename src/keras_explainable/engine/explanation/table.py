@@ -1,0 +1,76 @@
+"""The maps of an explanation as a table, with one row for each."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_explainable.common import table_format
+from keras_explainable.engine.explanation.facts import Facts
+
+
+class Entry(NamedTuple):
+    """One map: the image and the unit that it belongs to.
+
+    Attributes:
+        place: Place of the image, and of the unit among those explained.
+        unit: The number of the unit, or of the value that a function returned.
+        label: Name of the unit; None if it has none.
+        logit: Logit of the unit.
+    """
+
+    place: tuple[int, ...]
+    unit: int
+    label: str | None
+    logit: float
+
+    @property
+    def image(self) -> str:
+        """The number of the image, or its numbers on several axes."""
+        return ", ".join(map(str, self.place[:-1]))
+
+    @property
+    def title(self) -> str:
+        """What a picture of the map says above it."""
+        name = f"unit {self.unit}" if self.label is None else self.label
+        return f"image {self.image}: {name} {self.logit:.3g}"
+
+
+def entries(logits: NDArray[Any], facts: Facts) -> Iterator[Entry]:
+    """Yield an entry for each map, image by image."""
+    for place in np.ndindex(*logits.shape):
+        unit = place[-1] if facts.units is None else int(facts.units[place])
+        label = None if facts.labels is None else str(facts.labels[place])
+        yield Entry(place, unit, label, float(logits[place]))
+
+
+def text(logits: NDArray[Any], facts: Facts) -> str:
+    """Return the table as text."""
+    return table_format.text(caption(logits, facts), _columns(logits, facts))
+
+
+def html(logits: NDArray[Any], facts: Facts) -> str:
+    """Return the table as HTML."""
+    return table_format.html(caption(logits, facts), _columns(logits, facts))
+
+
+def caption(
+    logits: NDArray[Any], facts: Facts, most: int = table_format.MAX_ROWS
+) -> str:
+    """Return a line that says what there is, of which ``most`` maps are shown."""
+    count = logits.size
+    shown = f", of which the first {most} are shown" if count > most else ""
+    return f"{count} {'map' if count == 1 else 'maps'} of {facts.method}{shown}"
+
+
+def _columns(logits: NDArray[Any], facts: Facts) -> dict[str, list[Any]]:
+    first = [*islice(entries(logits, facts), table_format.MAX_ROWS)]
+    labels = {} if facts.labels is None else {"label": [each.label for each in first]}
+    return {
+        "image": [each.image for each in first],
+        "unit": [each.unit for each in first],
+        **labels,
+        "logit": [each.logit for each in first],
+    }

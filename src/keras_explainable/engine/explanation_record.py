@@ -1,0 +1,79 @@
+"""What ``explain`` notes of its batches, for the explanation that it returns."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from keras_explainable.common.structures import Nested, map_structure
+from keras_explainable.engine.batch_source import Batch
+from keras_explainable.engine.data_iterators import is_stream
+from keras_explainable.engine.explanation.explanation import AnyExplanation, Explanation
+from keras_explainable.engine.explanation.facts import Facts, LazyFingerprint
+from keras_explainable.engine.results import Result
+from keras_explainable.execution.compilation import display_name
+from keras_explainable.execution.model_preparation import preprocessing_of
+from keras_explainable.inspection.axes import Plan
+from keras_explainable.network.model_inputs import for_each_input
+from keras_explainable.types import Method, Model
+
+
+class ExplanationRecord:
+    """Collects the facts of an explanation.
+
+    Args:
+        method: Explaining method.
+        model: The user's model.
+        x: The user's inputs.
+        has_units: Whether units are explained, and no function or target.
+    """
+
+    def __init__(self, method: Method, model: Model, x: Any, has_units: bool):
+        self.method, self.model, self.x, self.has_units = method, model, x, has_units
+        self.several_inputs = False
+        self._units: list[NDArray[Any]] = []
+
+    def add(self, batch: Batch, maps: Nested) -> None:
+        """Note the units of a batch, and whether there are maps of several inputs."""
+        self.several_inputs = keras.tree.is_nested(maps)
+        if self.has_units and batch.indices is not None:
+            indices = ops.convert_to_numpy(batch.indices)[: batch.used]
+            self._units.append(indices.reshape(batch.used, -1))
+
+    def explanation(
+        self, result: Result, plan: Plan, layers: list[str]
+    ) -> AnyExplanation:
+        """Return the explanation; its stats know the model, and the layers it shows."""
+        logits, maps, *stats = result
+        model = LazyFingerprint.of(self.model)
+        if stats:
+            facts = {"model": model.value} | ({"layers": layers} if layers else {})
+            stats = [map_structure(lambda x: x.with_facts(facts), s) for s in stats]
+        preprocess = preprocessing_of(self.method)
+        known = Facts(
+            method=display_name(self.method),
+            preprocessing=preprocess and display_name(preprocess),
+            units=self._all_units(logits, plan),
+            images=self._images(),
+            model=model,
+            several_inputs=self.several_inputs,
+        )
+        return Explanation((logits, maps, *stats), known)
+
+    def _all_units(self, logits: Any, plan: Plan) -> NDArray[Any] | None:
+        """Return the units (N, K); None if they are no numbers on the last axis."""
+        if not self.has_units or plan.rest is not None:
+            return None
+        if not self._units:
+            return np.broadcast_to(np.arange(logits.shape[-1]), logits.shape)
+        units = np.concatenate(self._units)
+        units = plan.unfolded(units) if plan.lead else units
+        return units if units.shape == logits.shape else None  # Of a user's method.
+
+    def _images(self) -> Any:
+        """Return the inputs in the structure of the maps; None for a data set."""
+        if is_stream(self.x):
+            return None
+        return for_each_input(self.model, lambda _, part: part, self.x)

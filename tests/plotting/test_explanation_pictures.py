@@ -1,0 +1,137 @@
+"""An explanation draws its maps over images, signals and volumes."""
+
+import base64
+import io
+import re
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_explainable as ke
+from keras_explainable.engine.explanation.facts import Facts
+from keras_explainable.plotting import explanation_pictures
+
+LABELS = ["cat", "dog & co"]
+
+
+def explained(*shape, count=2, low=0.0):
+    """Return maps for inputs of a shape."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(shape)
+    units = keras.layers.Dense(2)(keras.layers.Flatten()(inputs))
+    x = np.random.default_rng(0).uniform(low, 1, (count, *shape)).astype("float32")
+    return ke.gradients(keras.Model(inputs, units), x, verbose=0).with_labels(LABELS)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Return what was drawn: the arguments of each call of ``visualize``."""
+    calls, draw = [], explanation_pictures.visualize
+
+    def recorded(images, **options):
+        calls.append({"images": images, **options})
+        return draw(images, **options)
+
+    monkeypatch.setattr(explanation_pictures, "visualize", recorded)
+    return calls
+
+
+def png_of(html):
+    data = re.search('src="data:image/png;base64,([^"]+)"', html)[1]
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+def test_a_notebook_shows_each_map_over_its_image(drawn):
+    found = explained(8, 8, 3)
+    html = found._repr_html_()
+    assert png_of(html).width > png_of(html).height
+    assert "4 maps of gradients" in html
+    assert "dog &amp; co" in html
+    (call,) = drawn
+    places = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert call["titles"] == [
+        f"image {n}: {LABELS[k]} {found.logits[n, k]:.3g}" for n, k in places
+    ]
+    for (n, k), image, map_ in zip(
+        places, call["images"], call["overlays"], strict=True
+    ):
+        np.testing.assert_array_equal(image, found.images[n])
+        np.testing.assert_array_equal(map_, found.maps[n, ..., k])
+
+
+def test_a_notebook_shows_at_most_twelve(drawn):
+    html = explained(4, 4, 3, count=9)._repr_html_()
+    assert "18 maps of gradients, of which the first 12 are shown" in html
+    assert len(drawn[0]["images"]) == 12
+
+
+def test_a_notebook_shows_a_table_without_images_or_matplotlib(monkeypatch, tmp_path):
+    found = explained(4, 4, 3)
+    found.save(tmp_path / "kept.npz")
+    assert "<table>" in ke.Explanation.load(tmp_path / "kept.npz")._repr_html_()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert "<table>" in found._repr_html_()
+    with pytest.raises(ImportError, match="needs matplotlib"):
+        found.plot()
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        ((9,), "signal"),
+        ((9, 2), "signal"),
+        ((4, 4, 1), "image"),
+        ((4, 4, 7), "image"),
+        ((3, 4, 4, 1), "volume"),
+        ((3, 4, 4, 2), "volume"),
+    ],
+)
+def test_plot_draws_every_kind_of_input(shape, kind, drawn, tmp_path):
+    """Values below 0, as after preprocessing, have no colours of their own."""
+    explained(*shape, low=-2).plot(tmp_path / "maps.png", most=3)
+    with Image.open(tmp_path / "maps.png") as picture:
+        assert picture.width > 100
+    assert (drawn[0]["kind"], len(drawn[0]["images"])) == (kind, 3)
+
+
+def test_plot_takes_other_images_and_options(drawn, tmp_path):
+    found = explained(4, 4, 3)
+    photos = np.zeros((2, 16, 16, 3), "uint8")
+    options = {"images": photos, "cols": 1, "titles": [*"abcd"]}
+    found.plot(tmp_path / "maps.png", **options)
+    assert drawn[0]["images"][3].shape == (16, 16, 3)
+    assert (drawn[0]["cols"], drawn[0]["titles"]) == (1, [*"abcd"])
+
+
+def test_plot_draws_one_of_several_inputs(drawn, tmp_path):
+    shapes = {"age": (4,), "left": (6, 6, 3), "right": (5, 5, 3)}
+    inputs = {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
+    flat = [keras.layers.Flatten()(each) for each in inputs.values()]
+    units = keras.layers.Dense(2)(keras.layers.Concatenate()(flat))
+    x = {name: np.ones((1, *shape), "float32") for name, shape in shapes.items()}
+    found = ke.gradients(keras.Model(inputs, units), x, verbose=0)
+    found.plot(tmp_path / "maps.png", input_name="right")
+    assert drawn[0]["overlays"][0].shape == (5, 5)
+    with pytest.raises(ValueError, match=r"`input_name` must be one of \['age'"):
+        found.plot(input_name="middle")
+
+
+def test_maps_of_a_channels_first_model(drawn, tmp_path):
+    inputs = keras.Input((3, 6, 6))
+    swapped = keras.layers.Permute((2, 3, 1))(inputs)
+    pooled = keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(swapped))
+    model = keras.Model(inputs, keras.layers.Dense(2)(pooled))
+    x = np.random.default_rng(0).uniform(size=(1, 3, 6, 6)).astype("float32")
+    found = ke.gradients(model, x, verbose=0)
+    found.plot(tmp_path / "maps.png")
+    np.testing.assert_array_equal(drawn[0]["images"][0], np.moveaxis(x[0], 0, -1))
+
+
+def test_data_sets_need_images():
+    found = explained(4, 4, 3)
+    of_data = type(found)(tuple(found), Facts(method="gradients"))
+    with pytest.raises(ValueError, match="`images` must be given"):
+        of_data.plot()
