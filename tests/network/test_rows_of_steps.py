@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 import keras_explainable as ke
-from keras_explainable.network.rows_of_steps import folded_tensors
+from keras_explainable.network.rows_of_steps import tensors_by_row
 from keras_explainable.network.trace_model import inlined, trace
 
 PLAIN = {"postprocessing": None, "verbose": 0}
@@ -36,6 +36,12 @@ def of_an_own_layer(x):
     return ops.mean(ops.reshape(pooled(InFrames()(x)), (-1, 2, 4)), axis=1)
 
 
+def of_positions(x):
+    """Gates of positions, which are the same for all images, in one row."""
+    place = ops.mean(0 * x, axis=0, keepdims=True) + ops.ones((12, 12, 3))
+    return pooled(x * ops.gelu(layers.Dense(3)(place)))
+
+
 FOLDING = [of_windows, of_views, of_an_own_layer]
 
 
@@ -50,7 +56,7 @@ def images(rng):
     return rng.normal(size=(2, 12, 12, 3)).astype("float32")
 
 
-@pytest.mark.parametrize("step", FOLDING)
+@pytest.mark.parametrize("step", [*FOLDING, of_positions])
 def test_the_default_estimator_samples_them(step, images):
     model, options = network(step), {"repetitions": 8, "return_stats": True, **PLAIN}
     _, maps, stats = ke.smoothgrad(model, images, [0, 1], **options)
@@ -68,9 +74,19 @@ def test_their_layers_are_refused_by_name(method, step, images):
         method(network(step), images, [0, 1], verbose=0)
 
 
+def test_one_row_for_all_is_not_folded(images):
+    model = network(of_positions)
+    for method in (ke.gradcam, ke.full_gradients):
+        maps = method(model, images, [0, 1], verbose=0)[1]
+        alone = method(model, images[1:], [1], verbose=0)[1]
+        np.testing.assert_allclose(maps[1:], alone, rtol=1e-4, atol=1e-6)
+
+
 def test_models_of_one_row_for_each_image_fold_nothing():
     model = keras.applications.MobileNetV2((32, 32, 3), weights=None)
-    assert not folded_tensors(inlined(trace(model)))
+    graph = inlined(trace(model))
+    known = tensors_by_row(graph)
+    assert all(id(x) in known for step in graph.steps for x in step.reads)
 
 
 def test_channels_that_go_to_the_batch_are_channels(rng):

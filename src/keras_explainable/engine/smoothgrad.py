@@ -66,10 +66,10 @@ def smoothgrad(  # noqa: D417
             which need fewer repetitions, as described in
             ``ke.methods.gradient.smooth_gradients``. They do not take ``statistic``,
             ``start``, ``antithetic``, ``preprocess`` and ``clip``, nor "slopes"
-            ``tolerance``. "auto" is "hybrid" if the model has one input and all its
-            nonlinear layers are known, if the number of repetitions is even and at
-            least 4, and if none of these parameters is given; and "sampled" otherwise.
-            ``Stats.estimator`` says which it was.
+            ``tolerance``. "auto" is "hybrid" if the model has one input, of 100
+            values or more, if all its nonlinear layers are known, if the number of
+            repetitions is even and at least 4, and if none of these parameters is
+            given; and "sampled" otherwise. ``Stats.estimator`` says which it was.
         postprocessing: Function applied to the maps (N, H, W, K). None leaves them in
             units of logit per unit of input.
 

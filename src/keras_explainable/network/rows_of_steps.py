@@ -17,32 +17,40 @@ from keras_explainable.network.operation_kinds import keras_name
 _ROWS = 11
 
 
-def folded_tensors(graph: Graph) -> set[int]:
-    """Return the tensors without one row for each of the inputs, by the symbol's id.
+def tensors_by_row(graph: Graph) -> set[int]:
+    """Return the tensors with one row for each of the inputs, by the symbol's id.
+
+    Others are folded, or have one row for all, such as embedded positions.
 
     Args:
         graph: Graph without nested models.
     """
-    sized = {id(x): _of_rows(x, _ROWS) for x in flatten(graph.inputs)}
-    for step in graph.steps:
-        if any(id(x) in sized for x in step.reads):
-            pairs = zip(flatten(step.outputs), _written(step, sized), strict=True)
-            sized |= {id(symbol): found for symbol, found in pairs}
-    return {key for key, x in sized.items() if x.shape[:1] != (_ROWS,)}
+    return {key for key, rows in _rows(graph).items() if rows == _ROWS}
 
 
 def check_rows(graph: Graph, tensors: Iterable[Any]) -> None:
-    """Raise ValueError unless tensors have one row for each of the inputs.
+    """Raise ValueError if tensors have other rows than the inputs; not for single ones.
 
     Args:
         graph: Graph without nested models.
         tensors: Symbolic tensors of layers that a method shows.
     """
-    if folded_tensors(graph) & {id(x) for x in tensors}:
+    rows = _rows(graph)
+    if {rows.get(id(x)) for x in tensors} - {None, 1, _ROWS}:
         raise ValueError(
             "`layer` must have one row for each image; received one behind a step that "
             "folds another axis into that of the batch, such as windows or frames."
         )
+
+
+def _rows(graph: Graph) -> dict[int, int | None]:
+    """Return the number of rows of tensors that depend on the inputs."""
+    sized = {id(x): _of_rows(x, _ROWS) for x in flatten(graph.inputs)}
+    for step in graph.steps:
+        if any(id(x) in sized for x in step.reads):
+            pairs = zip(flatten(step.outputs), _written(step, sized), strict=True)
+            sized |= {id(symbol): found for symbol, found in pairs}
+    return {key: x.shape[0] for key, x in sized.items() if x.shape}
 
 
 def _of_rows(symbol: Any, rows: int | None) -> keras.KerasTensor:

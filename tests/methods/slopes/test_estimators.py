@@ -328,3 +328,12 @@ def subclassed():
 def test_auto_is_sampled_for_models_without_known_slopes(make, count):
     x = pictures() if count == 1 else [pictures()] * count
     assert estimator_of(make(), x) == "sampled"
+
+
+def test_auto_is_sampled_for_tables(rng):
+    """Products of maps of few values tell little of their errors."""
+    inputs = keras.Input((5,))
+    hidden = layers.Dense(8, activation="relu")(inputs)
+    model = keras.Model(inputs, layers.Dense(2)(hidden))
+    x = rng.normal(size=(2, 5)).astype("float32")
+    assert estimator_of(model, x) == "sampled"

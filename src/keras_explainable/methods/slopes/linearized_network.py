@@ -36,7 +36,7 @@ from keras_explainable.network.mask_passing import (
 )
 from keras_explainable.network.opened_attention import with_opened_attention
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR, keras_name
-from keras_explainable.network.rows_of_steps import folded_tensors
+from keras_explainable.network.rows_of_steps import tensors_by_row
 from keras_explainable.network.trace_model import inlined
 from keras_explainable.types import Model, Tensor
 
@@ -95,15 +95,18 @@ def model_with_known_slopes(model: Model) -> Model | None:
     """Return the exposed model if the mean slopes of all its nonlinear steps are known.
 
     None if a step is only approximated, if there is none, or if the model has several
-    inputs, a fixed number of rows, or a graph that is not known.
+    inputs, an input of few values, from which the errors could not be estimated, a
+    fixed number of rows, or a graph that is not known.
     """
     if is_exposed(model):
         return model
     exposed = rewritten_model(model, _expose_recorded)
     if not isinstance(exposed, GraphModel) or exposed.required_rows is not None:
         return None
-    one_input = len(keras.tree.flatten(exposed.graph.inputs)) == 1
-    nonlinear = one_input and any(nonlinearities(exposed.graph))
+    inputs = flatten(exposed.graph.inputs)
+    sizes = [size for x in inputs for size in x.shape[1:]]
+    large = None in sizes or math.prod(sizes) >= _FEWEST_VALUES
+    nonlinear = len(inputs) == 1 and large and any(nonlinearities(exposed.graph))
     unknown = steps_with_other_rows(exposed) or _approximated_steps(exposed)
     return exposed if nonlinear and not unknown else None
 
@@ -115,11 +118,12 @@ def steps_with_other_rows(model: GraphModel) -> list[str]:
 
 def _steps_with_other_rows(model: GraphModel) -> list[str]:
     graph = original_graph(model)
-    folded = folded_tensors(graph)
+    by_row = tensors_by_row(graph)
     return [
         each.step.operation.name
         for each in nonlinearities(graph)
-        if folded & {id(x) for x in (*each.step.reads, *flatten(each.step.outputs))}
+        if not {id(x) for x in (*each.step.reads, *flatten(each.step.outputs))}
+        <= by_row
     ]
 
 
@@ -153,6 +157,9 @@ def original_graph(model: GraphModel) -> Graph:
     """Return the graph with the model's own layers, also for a lowered model."""
     return getattr(model, "original", model.graph)
 
+
+#: The values of an input from which on inner products of maps tell their errors.
+_FEWEST_VALUES = 100
 
 _approximated, _folded = ModelCache(capacity=1), ModelCache(capacity=1)
 
