@@ -92,8 +92,9 @@ def grid_of(
     """
     if len(shape) != 3:
         raise ValueError(
-            "`layer` must have an output of tokens (B, T, C); received "
-            f"{name!r} with {tuple(shape)}."
+            "`layer` must have as many axes as the input, or an output of tokens "
+            f"(B, T, C); received {name!r} with {tuple(shape)}. Methods of gradients, "
+            "such as `ke.smoothgrad`, have maps of the input's own axes."
         )
     found = None if known is None else found_grid(known)
     axis = 1 if found is None else found.axis
