@@ -51,7 +51,7 @@ def _choice(path: str | os.PathLike[str], by_suffix: dict[str, Any]) -> Any:
 
 def _write_archive(path: Path, text: str, arrays: Arrays) -> None:
     whole = {name: np.asarray(array) for name, array in arrays.items()}
-    np.savez(path, allow_pickle=False, **{TEXT: np.array(text)}, **whole)
+    np.savez(path, **{TEXT: np.array(text)}, **whole)
 
 
 def _read_archive(path: Path) -> tuple[str, Arrays]:
