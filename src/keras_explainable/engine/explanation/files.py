@@ -50,8 +50,8 @@ def _choice(path: str | os.PathLike[str], by_suffix: dict[str, Any]) -> Any:
 
 
 def _write_archive(path: Path, text: str, arrays: Arrays) -> None:
-    whole = {name: np.asarray(array) for name, array in arrays.items()}
-    np.savez(path, **{TEXT: np.array(text)}, **whole)
+    whole: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    np.savez(path, **(whole | {TEXT: np.array(text)}))
 
 
 def _read_archive(path: Path) -> tuple[str, Arrays]:
