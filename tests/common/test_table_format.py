@@ -106,7 +106,7 @@ def test_stats_are_printed_as_the_same_table():
 
 
 def test_stats_with_sigma_per_channel_and_an_odd_method_name():
-    stats = stats_of_two_images(noise=[0.25, 0.5, 1])
+    stats = stats_of_two_images(noise=[0.25, 0.5, 1], estimator="hybrid")
     stats = dataclasses.replace(stats, facts=stats.facts | {"method": "<lambda>"})
     table = Cells(stats._repr_html_())
     assert table.caption == "mean of <lambda>, estimator 'hybrid'"

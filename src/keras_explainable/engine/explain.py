@@ -224,7 +224,7 @@ def explain(
         target.warn_of_unused_rows(len(result[0]))
     zero_maps.warn()
     nonfinite.warn()
-    return record.explanation(result, plan, shown)
+    return record.explanation(result, plan, shown, network.target_model)
 
 
 def _shown_note(method: Method, shown: list[str]) -> str:

@@ -43,9 +43,16 @@ class ExplanationRecord:
             self._units.append(indices.reshape(batch.used, -1))
 
     def explanation(
-        self, result: Result, plan: Plan, layers: list[str]
+        self, result: Result, plan: Plan, layers: list[str], taking: Model
     ) -> AnyExplanation:
-        """Return the explanation; its stats know the model, and the layers it shows."""
+        """Return the explanation; its stats know the model, and the layers it shows.
+
+        Args:
+            result: Logits, maps and stats.
+            plan: How inputs and units were arranged.
+            layers: Names of the layers that are shown.
+            taking: The model that took the inputs.
+        """
         logits, maps, *stats = result
         model = LazyFingerprint.of(self.model)
         if stats:
@@ -56,7 +63,7 @@ class ExplanationRecord:
             method=display_name(self.method),
             preprocessing=preprocess and display_name(preprocess),
             units=self._all_units(logits, plan),
-            images=self._images(),
+            images=self._images(taking),
             model=model,
             several_inputs=self.several_inputs,
         )
@@ -72,8 +79,8 @@ class ExplanationRecord:
         units = plan.unfolded(units) if plan.lead else units
         return units if units.shape == logits.shape else None  # Of a user's method.
 
-    def _images(self) -> Any:
+    def _images(self, taking: Model) -> Any:
         """Return the inputs in the structure of the maps; None for a data set."""
         if is_stream(self.x):
             return None
-        return for_each_input(self.model, lambda _, part: part, self.x)
+        return for_each_input(taking, lambda _, part: part, self.x)

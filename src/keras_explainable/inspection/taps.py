@@ -14,7 +14,6 @@ from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import GraphModel
-from keras_explainable.network.rows_of_steps import check_rows
 from keras_explainable.types import Model, Tensor
 
 Run = Callable[[Nested, list[Tensor]], tuple[Tensor, list[Tensor]]]
@@ -44,7 +43,6 @@ def with_taps(model: Model, inputs: Nested) -> tuple[Run, list[Tensor]]:
             f"(`ke.inspection.expose`); received {class_name(model)}."
         )
     symbols = model.outputs[1:]
-    check_rows(model.graph, symbols)
 
     def run(inputs: Nested, taps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         by_symbol: dict[int, Tensor] = {}

@@ -33,6 +33,7 @@ from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
 from keras_explainable.network.operation_kinds import relu_limit
 from keras_explainable.network.places import Place
+from keras_explainable.network.rows_of_steps import check_rows
 from keras_explainable.network.time_distributed import (
     operation_on_frames,
     with_layers_on_frames,
@@ -113,6 +114,7 @@ def full_gradients(
         )
     model = _prepare(model, {})
     graph, exposed = exposed_layers.exposed_outputs(model)
+    check_rows(graph, model.outputs[1:])
     nonlinear = _nonlinear_steps(graph.steps)
     if not exposed or not _are_exposed(nonlinear, graph):
         nonlinear = []  # The user exposed layers with a bias, or there is none.
