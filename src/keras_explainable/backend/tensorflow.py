@@ -3,6 +3,7 @@
 import math
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,9 @@ RUNS_EAGERLY = False
 ROWS_ON_CPU = (16, 16)
 
 
-eagerly = tf.init_scope
+def eagerly() -> AbstractContextManager[Any]:
+    # `tf.init_scope` also stops the tapes that are started within it.
+    return nullcontext() if tf.executing_eagerly() else tf.init_scope()
 
 
 def vjp(function: Callable[[Any], Any], inputs: Any) -> tuple[Any, Any, Any]:

@@ -1,5 +1,6 @@
 """Inputs as the tensors that a model takes, checked and in the dtype that suits."""
 
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -40,6 +41,8 @@ def as_inputs(model: Model, inputs: Any) -> Nested:
     tensors = for_each_input(model, convert, inputs)
     check_lengths(tensors)
     if isinstance(model, keras.Model) and symbolic_inputs(model) is None:
+        with suppress(Exception):  # Of a model that takes no integers.
+            _build(model, tensors)
         tensors = with_floats(model, tensors)
     _build(model, tensors)
     return tensors
