@@ -67,7 +67,7 @@ def _numbers(step: Step, parts: Places, number: float | None) -> dict[int, Any]:
 
 
 def _has_derivative(step: Step, parts: Places) -> bool:
-    gradients = gradients_of(step, _numbers(step, parts, 0.3))
+    gradients = _gradients_of(step, _numbers(step, parts, 0.3))
     return any((x * parts[key]).any() for key, x in gradients.items() if key in parts)
 
 
@@ -77,7 +77,7 @@ def columns_with_derivatives(
     """Return the columns by which a layer has derivatives at a random point."""
     try:
         with warnings.catch_warnings(action="ignore"):  # Of numbers that do not suit.
-            found = gradients_of(step, _numbers(step, {}, None))
+            found = _gradients_of(step, _numbers(step, {}, None))
     except Exception:  # Such as an operation without derivatives.
         return frozenset()
     return frozenset(
@@ -87,7 +87,7 @@ def columns_with_derivatives(
     )
 
 
-def gradients_of(step: Step, values: dict[int, Any]) -> dict[int, np.ndarray]:
+def _gradients_of(step: Step, values: dict[int, Any]) -> dict[int, np.ndarray]:
     """Return the derivatives of a step's outputs by each float that it reads."""
     tensors = _tensors(step, values)
     floats = {key: x for key, x in tensors.items() if is_float(x)}

@@ -1,11 +1,11 @@
 """Steps that join parts of one tensor, such as an image and zeros beside it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import keras
 
 from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.operation_kinds import keras_name
 
 #: Operations of Keras that join tensors in place, also the layers of the same names.
 _JOINING = {"Concatenate", "Lambda", "SliceUpdate", "Where"}
@@ -71,7 +71,5 @@ def _common(chains: list[tuple[keras.KerasTensor, ...]]) -> Iterator[keras.Keras
 
 
 def _joins(step: Step) -> bool:
-    operation: Any = step.operation
-    known = type(operation).__module__.startswith("keras.")
-    joins = not known or type(operation).__name__ in _JOINING
+    joins = keras_name(step.operation) in ("", *_JOINING)  # "" is the user's own.
     return joins and len(step.reads) > 1
