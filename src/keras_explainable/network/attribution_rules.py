@@ -15,6 +15,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_explainable.network.activations import activation_of, with_split_activations
+from keras_explainable.network.affine_steps import is_affine
 from keras_explainable.network.attention_products import attentions_of
 from keras_explainable.network.fixed_factors import (
     FixedFactors,
@@ -28,7 +29,11 @@ from keras_explainable.network.fixed_factors import (
     unchanged,
 )
 from keras_explainable.network.graph import Graph, Step, ids
-from keras_explainable.network.layers_of_user import is_function_of_user
+from keras_explainable.network.layers_of_user import (
+    calls_function,
+    is_function_of_user,
+    is_of_user,
+)
 from keras_explainable.network.opened_attention import with_opened_attention
 from keras_explainable.network.operation_kinds import LINEAR, keras_name, relu_limit
 from keras_explainable.network.time_distributed import operation_on_frames
@@ -55,14 +60,16 @@ _ELEMENTWISE |= {"erf", "exp", "expm1", "log1p", "power", "sqrt", "square"}
 def with_rules(graph: Graph, rules: Rules) -> Graph:
     """Return the graph, up to its first output, whose derivatives follow rules.
 
-    Layers of attention, and the user's own layers, run as their operations, where Keras
-    knows these.
+    Layers of attention, and the user's own layers, run as their operations.
+
+    Raises:
+        ValueError: If Keras does not know the operations of a layer of the user's.
     """
     opened = with_opened_attention(graph, every=True)
     flat = with_split_activations(opened, _ends_in_elementwise)
     found = attentions_of(flat) if rules == "libragrad" else []
     fixed, steps = ids([each.symbol for each in found]), list[Step]()
-    reached = ids(flat.inputs)
+    reached, unknown = ids(flat.inputs), list[Step]()
     for step in flat.steps:
         reads = [x for x in step.reads if id(x) in reached]
         rule = _rule(step, reads, fixed, rules) if reads else None
@@ -70,10 +77,28 @@ def with_rules(graph: Graph, rules: Rules) -> Graph:
             step = replace(step, implementation=FixedFactors(rules, rule, step))
         if reads and rule is not constant:
             reached |= ids(step.outputs)
+            unknown += [step] if _is_unknown(step) else []
         steps.append(step)
+    if unknown:
+        raise _closed(unknown, rules)
     if steps and not follows_rules(steps, rules):  # They are recognized by a step.
         steps[-1] = _marked(steps[-1], rules)
     return replace(flat, steps=tuple(steps))
+
+
+def _is_unknown(step: Step) -> bool:
+    """Return whether a step runs code of the user's that may need rules inside."""
+    layer = step.operation
+    own = is_of_user(layer) or calls_function(layer)
+    return (own or is_function_of_user(activation_of(layer))) and not is_affine(step)
+
+
+def _closed(steps: list[Step], rules: Rules) -> ValueError:
+    names = [*dict.fromkeys(step.operation.name for step in steps)]
+    return ValueError(
+        f"What the layers {names} compute must be known for the rules of {rules!r}: "
+        "their calls must be made of functions of `keras.ops` and layers of Keras."
+    )
 
 
 def _marked(step: Step, rules: Rules) -> Step:

@@ -20,6 +20,9 @@ from keras_explainable.network.graph import (
 )
 from keras_explainable.types import Model
 
+#: Package of models that are called as Functional ones are.
+_TASKS = "keras_hub."
+
 #: Returns the graph of a step; None if the step stays.
 InnerGraph = Callable[[Step], Graph | None]
 
@@ -55,7 +58,8 @@ def _functional() -> type:
 def _is_called_as(layer: Any, kind: Any) -> bool:
     """Return whether a layer is of a kind, and called as layers of this kind are."""
     own = isinstance(layer, kind) and type(layer).call is kind.call
-    return own and type(layer).__call__ is kind.__call__
+    called = type(layer).__call__  # Tasks of KerasHub only refuse text in it.
+    return own and (called is kind.__call__ or called.__module__.startswith(_TASKS))
 
 
 def _trace_sequential(model: keras.Sequential) -> Graph | None:

@@ -262,6 +262,24 @@ def test_layers_of_the_user_are_opened(rng):
     np.testing.assert_allclose(found, expected, 1e-3, 1e-5)
 
 
+@keras.saving.register_keras_serializable("tests")
+class OwnSquare(layers.Layer):
+    """A layer whose operations Keras does not know."""
+
+    def call(self, x):
+        return ops.convert_to_tensor(ops.convert_to_numpy(x) ** 2)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def test_layers_that_cannot_be_opened_are_named(x):
+    inputs = keras.Input((4,))
+    y = OwnSquare(name="square")(layers.Dense(4)(inputs))
+    with pytest.raises(ValueError, match=r"What the layers \['square'\] compute"):
+        ke.attnlrp(keras.Model(inputs, y), x[:, 0, :4, 0], [[0]] * 2, verbose=0)
+
+
 def test_subclassed_models_are_refused(x):
     class Own(keras.Model):
         def call(self, x):

@@ -41,9 +41,8 @@ def attnlrp(
     - Linear layers, sums, ReLUs and pooling: the derivative.
 
     Relevance x g(x) is the same as by the epsilon rule, for small epsilon: what a layer
-    is passed it passes on, except for what biases and the softmax take. Layers of the
-    user's that are not made of operations known to Keras, and recurrent layers, keep
-    their derivatives.
+    is passed it passes on, except for what biases and the softmax take. Recurrent
+    layers keep their derivatives.
 
     Arguments and errors are those of ``gradients``.
 
@@ -51,7 +50,8 @@ def attnlrp(
         ``logits`` (B, K), and ``maps`` (B, H, W, K), signed, in units of the output.
 
     Raises:
-        ValueError: If the layers of the model are not known.
+        ValueError: If the layers of the model are not known; or the operations of a
+            layer of the user's that is not linear.
 
     Reference: Achtibat et al., 2024, https://arxiv.org/abs/2402.05602
     """

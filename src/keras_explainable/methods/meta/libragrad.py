@@ -25,9 +25,8 @@ def libragrad(method: Method) -> Method:
     - All else: the derivative.
 
     The network is then, around the input, linear in the input and in what its layers
-    add: ``x g(x)`` and ``b g(b)``, for all biases b, add up to the output. Layers of
-    the user's that are not made of operations known to Keras, and recurrent layers,
-    keep their derivatives.
+    add: ``x g(x)`` and ``b g(b)``, for all biases b, add up to the output. Recurrent
+    layers keep their derivatives.
 
     Args:
         method: Explanation method that uses gradients, such as ``input_x_gradient``,
@@ -39,7 +38,8 @@ def libragrad(method: Method) -> Method:
 
     Raises:
         TypeError: If ``method`` cannot be called.
-        ValueError: If the layers of the model are not known.
+        ValueError: If the layers of the model are not known; or the operations of a
+            layer of the user's that is not linear.
 
     Reference: Mehri et al., 2025, https://arxiv.org/abs/2411.16760
     """
