@@ -1,5 +1,6 @@
 """The logits of a model, and other rewritten models, cached while the model lives."""
 
+import operator
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -28,7 +29,7 @@ from keras_explainable.network.graph import (
     symbol_like,
 )
 from keras_explainable.network.layers_of_model import model_state
-from keras_explainable.network.operation_kinds import LINEAR
+from keras_explainable.network.operation_kinds import LINEAR, computes_as, setting
 from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
@@ -201,19 +202,19 @@ def _logits_operation(operation: Any) -> Any:
 def _ends_in_activation(operation: Any) -> bool:
     """Return whether it is a layer of Keras' that ends in its ``activation``."""
     layer = operation_on_frames(operation)
-    kinds = (*LINEAR, keras.layers.EinsumDense)
-    return any(isinstance(layer, k) and type(layer).call is k.call for k in kinds)
+    return computes_as(layer, *LINEAR, keras.layers.EinsumDense)
 
 
 def with_resolved_activations(graph: Graph) -> Graph:
     """Return the graph with functions in place of names of activations."""
-    if not any(isinstance(activation_of(step.operation), str) for step in graph.steps):
+    steps = [*map(_resolve, graph.steps)]
+    if all(map(operator.is_, steps, graph.steps)):
         return graph
-    return replace(graph, steps=tuple(_resolve(step) for step in graph.steps))
+    return replace(graph, steps=tuple(steps))
 
 
 def _resolve(step: Step) -> Step:
-    name = activation_of(step.operation)
+    name = setting(operation_on_frames(step.operation), "activation")
     if not isinstance(name, str):
         return step
     function = keras.activations.get(name)

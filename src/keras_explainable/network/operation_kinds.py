@@ -13,6 +13,9 @@ SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 LINEAR = (layers.Dense, *CONVOLUTIONS, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
 
+#: Modules of the operations whose computation is known.
+_KNOWN = ("keras.", "keras_explainable.")
+
 #: Layers that do nothing at inference.
 IDENTITIES = (
     layers.ActivityRegularization,
@@ -30,8 +33,33 @@ IDENTITIES = (
 def keras_name(operation: Any) -> str:
     """Return the name of an operation's class; "" if that is the user's."""
     kind = type(operation)
-    known = kind.__module__.startswith(("keras.", "keras_explainable."))
+    known = kind.__module__.startswith(_KNOWN)
     return kind.__name__ if known else ""
+
+
+def computes_as(operation: Any, *kinds: Any) -> bool:
+    """Return whether an operation is of one of the classes, and computes as it does.
+
+    A class of the user's that is made from one of Keras' may compute something else.
+    """
+    own = type(operation)
+    return any(
+        isinstance(operation, kind)
+        and own.call is kind.call
+        and own.__call__ is kind.__call__
+        for kind in kinds
+    )
+
+
+def setting(operation: Any, name: str, default: Any = None) -> Any:
+    """Return a setting of an operation of Keras'; the default if it has none.
+
+    A layer of the user's may give a name such as ``kernel_size``, ``activation`` or
+    ``data_format`` to anything.
+    """
+    code = getattr(type(operation), "call", None)  # A plain function has none.
+    known = getattr(code, "__module__", "").startswith(_KNOWN)
+    return getattr(operation, name, default) if known else default
 
 
 def relu_max_value(activation: Any) -> float | None:

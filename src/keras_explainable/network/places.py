@@ -12,6 +12,7 @@ from keras_explainable.network.graph import Graph, Step, steps_of_one_output
 from keras_explainable.network.joined_parts import JoinedParts
 from keras_explainable.network.kept_parts import Part, kept_parts
 from keras_explainable.network.moved_axes import SHUFFLED, Moved, moved_axes
+from keras_explainable.network.operation_kinds import setting
 
 #: Part of the input by which the windows of tensors at one place may differ, such as
 #: those of differences; or by one position.
@@ -184,7 +185,7 @@ def _without_padding(place: Place, step: Step, sizes: _Sizes) -> Place:
     stride. Padding right before it that is no wider than its window is its own, too.
     """
     operation = step.operation
-    window = getattr(operation, "kernel_size", getattr(operation, "pool_size", None))
+    window = setting(operation, "kernel_size", setting(operation, "pool_size"))
     if window is None or len(place.axes) != len(step.outputs.shape):
         return place
     part = slice(2, None) if operation.data_format == "channels_first" else slice(1, -1)
