@@ -19,6 +19,7 @@ from keras_explainable.network.ignored_fractions import (
     example_shape,
     ignores_fractions,
 )
+from keras_explainable.network.large_multiples import LargeMultiples
 from keras_explainable.network.layers_of_model import has_layer
 from keras_explainable.network.layers_of_user import calls_function, is_of_user
 from keras_explainable.network.operation_kinds import keras_name
@@ -114,14 +115,17 @@ class _Walk:
         #: The same, but of the values themselves, also as integers.
         self.held = dict(self.counted)
         self.categories = frozenset[int]()
-        #: Integers that weight what others computed, also where their sum is a divisor.
+        #: Integers that weight what others computed, also where their sum is a divisor,
+        #: and numbers whose large multiples are added to it, as those of hidden tokens.
         self.masks = frozenset[int]()
+        self.multiples = LargeMultiples(ids([symbol]))
 
     def follow(self, step: Step) -> None:
         """Note what one step makes of the columns."""
         if not any(id(x) in self.held or id(x) in self.counted for x in step.reads):
             return
         self.categories |= _union(self.held, _read_as_categories(step))
+        self.masks |= _union(self.held, self.multiples.added_by(step))
         moved = self._moved(step)
         for written in flatten(step.outputs):
             exact = frozenset(map(int, np.unique(moved.get(id(written), ()))))

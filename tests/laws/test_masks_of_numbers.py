@@ -1,4 +1,4 @@
-"""Integers that weight what other inputs give are a mask, and get no noise."""
+"""Inputs that weight or hide what other inputs give are masks, and get no noise."""
 
 import keras
 import numpy as np
@@ -74,3 +74,41 @@ def test_integers_that_are_numbers_get_noise(last, rng):
     _, maps, stats = ke.smoothgrad(model, x, [0, 1], **options)
     assert stats[0].sigma.all()
     assert maps[0].any()
+
+
+BIASES = {
+    "operators": lambda mask: (1.0 - mask) * -10000.0,
+    "difference": lambda mask: mask * 1e9 - 1e9,
+    "layer": lambda mask: layers.Rescaling(1e6, -1e6)(mask),
+    "lambda": lambda mask: layers.Lambda(lambda x: (1 - x) * -1e9)(mask),
+}
+
+
+def with_scores(bias):
+    """Return a model of attention over steps, to whose scores a bias is added."""
+    keras.utils.set_random_seed(0)
+    x, other = keras.Input((4, 3)), keras.Input((4,))
+    scores = ops.matmul(x, ops.transpose(layers.Dense(3)(x), (0, 2, 1)))
+    weights = ops.softmax(scores + bias(other)[:, None, :])
+    return keras.Model([x, other], layers.Dense(2)(ops.mean(weights @ x, axis=1)))
+
+
+def noise_levels(model, rng):
+    x, mask = rng.normal(size=(2, 4, 3)).astype("float32"), [[1.0, 1, 0, 0]] * 2
+    options = {"repetitions": 3, "verbose": 0, "return_stats": True}
+    stats = ke.smoothgrad(model, [x, np.float32(mask)], [0, 1], **options).stats
+    return [each.sigma for each in stats]
+
+
+@pytest.mark.parametrize("name", BIASES)
+def test_numbers_of_which_a_large_multiple_is_added_get_no_noise(name, rng):
+    of_steps, of_mask = noise_levels(with_scores(BIASES[name]), rng)
+    assert of_steps.all()
+    assert not of_mask.any()
+
+
+def test_numbers_that_are_added_as_they_are_get_noise(rng):
+    """Also after a layer with weights, whatever the unit that they are in."""
+    convert = layers.Dense(4, use_bias=False)
+    for bias in (lambda x: 2 * x, lambda x: convert(x * 1e6)):
+        assert all(sigma.all() for sigma in noise_levels(with_scores(bias), rng))

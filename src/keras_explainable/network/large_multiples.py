@@ -1,0 +1,63 @@
+"""Masks of numbers, whose large multiples are added to what they hide.
+
+Attention, for example, adds (1 - mask) * -10000 to its scores before the softmax.
+"""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_explainable.common.structures import flatten
+from keras_explainable.network.graph import Step, ids
+from keras_explainable.network.ignored_fractions import example_shape
+from keras_explainable.network.operation_kinds import keras_name
+
+#: How much a mask of 1 in place of 0 changes what it is added to, at least.
+LARGE = 5e3
+
+_MULTIPLYING = {"Divide", "Lambda", "Multiply", "Rescaling", "TrueDivide"}
+_JOINING = {"Add", "Subtract"}
+
+
+class LargeMultiples:
+    """Follows large multiples of an input from step to step.
+
+    Args:
+        plain: The ``id`` of the input's symbol.
+    """
+
+    def __init__(self, plain: set[int]):
+        #: Tensors that only this input gives; and those that are large multiples of it.
+        self._own, self._large = set(plain), set[int]()
+
+    def added_by(self, step: Step) -> list[Any]:
+        """Note what a step makes of the input; return multiples that it hides with."""
+        read, written = ids(step.reads), ids(step.outputs)
+        large = read & self._large
+        if not read <= self._own:
+            joins = large and keras_name(step.operation) in _JOINING
+            return [x for x in step.reads if joins and id(x) in large]
+        self._own |= written
+        if large or (read and _multiplies(step)):
+            self._large |= written
+        return []
+
+
+def _multiplies(step: Step) -> bool:
+    """Return whether what a step makes of 1 and of 0 lies far apart."""
+    if keras_name(step.operation) not in _MULTIPLYING:
+        return False
+    try:
+        one, zero = (_made_of(step, number) for number in (1.0, 0.0))
+    except Exception:  # A function of the user's may raise anything.
+        return False
+    return bool(np.abs(one - zero).max() >= LARGE)
+
+
+def _made_of(step: Step, number: float) -> np.ndarray:
+    values = {
+        id(x): ops.full(example_shape(x), number, dtype=x.dtype) for x in step.reads
+    }
+    [made] = flatten([*step.run(values).values()])
+    return np.asarray(ops.convert_to_numpy(made), "float64")
