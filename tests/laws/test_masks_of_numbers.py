@@ -107,8 +107,36 @@ def test_numbers_of_which_a_large_multiple_is_added_get_no_noise(name, rng):
     assert not of_mask.any()
 
 
+def test_quantities_in_large_units_get_noise(rng):
+    """What they are added to is no score before a softmax."""
+    keras.utils.set_random_seed(0)
+    x, price = keras.Input((4, 3)), keras.Input((4,))
+    change = layers.Dense(1)(layers.Flatten()(x))
+    model = keras.Model([x, price], layers.Rescaling(1e4)(price) + change)
+    assert all(sigma.all() for sigma in noise_levels(model, rng))
+
+
 def test_numbers_that_are_added_as_they_are_get_noise(rng):
     """Also after a layer with weights, whatever the unit that they are in."""
     convert = layers.Dense(4, use_bias=False)
     for bias in (lambda x: 2 * x, lambda x: convert(x * 1e6)):
         assert all(sigma.all() for sigma in noise_levels(with_scores(bias), rng))
+
+
+class MaskedMean(layers.Layer):
+    """A layer that needs its mask."""
+
+    supports_masking = True
+
+    def call(self, x, mask):
+        mask = ops.cast(mask, x.dtype)[..., None]
+        return ops.sum(x * mask, axis=1) / ops.sum(mask, axis=1)
+
+
+def test_a_mask_that_a_layer_needs_gets_no_noise(rng):
+    x, mask = keras.Input((4, 3)), keras.Input((4,))
+    pooled = MaskedMean()(layers.Dense(5)(x), mask=mask)
+    model = keras.Model([x, mask], layers.Dense(2)(pooled))
+    of_steps, of_mask = noise_levels(model, rng)
+    assert of_steps.all()
+    assert not of_mask.any()

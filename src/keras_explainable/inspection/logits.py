@@ -29,7 +29,11 @@ from keras_explainable.network.graph import (
     symbol_like,
 )
 from keras_explainable.network.layers_of_model import model_state
-from keras_explainable.network.operation_kinds import LINEAR, computes_as, setting
+from keras_explainable.network.operation_kinds import (
+    LINEAR,
+    computes_as,
+    runs_code_of_keras,
+)
 from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
@@ -107,7 +111,7 @@ def _trace_and_rewrite(
     rewritten = rewrite(graph, *args)
     if rewritten is not graph:
         rewritten = with_corrected_derivatives(rewritten)
-    suits = required_rows(graph.inputs, graph.steps) is None
+    suits = required_rows(graph.inputs, graph.steps, graph.outputs) is None
     if rewritten is graph and suits and not _has_nested_input(model):
         return None
     return kind(rewritten, model.name)
@@ -214,8 +218,9 @@ def with_resolved_activations(graph: Graph) -> Graph:
 
 
 def _resolve(step: Step) -> Step:
-    name = setting(operation_on_frames(step.operation), "activation")
-    if not isinstance(name, str):
+    name = activation_of(step.operation)
+    known = runs_code_of_keras(operation_on_frames(step.operation))
+    if not (known and isinstance(name, str)):
         return step
     function = keras.activations.get(name)
     return replace(step, operation=with_activation(step.operation, function))

@@ -16,6 +16,9 @@ from keras_explainable.types import Tensor
 #: constant at large ones, and small ones do not reach thresholds.
 _SCALES = (1.0, 30.0)
 
+#: Pairs that are tried at once: those of some lie on both sides of any kink.
+_ROWS = 16
+
 
 def is_affine_when_tried(step: Step) -> bool:
     """Whether the output midway between two inputs is midway between their outputs."""
@@ -23,7 +26,8 @@ def is_affine_when_tried(step: Step) -> bool:
         return False
     rng = np.random.default_rng(0)
     try:
-        with backend.state_kept():  # The layer may update its own variables.
+        # The layer may update its own variables.
+        with backend.eagerly(), backend.state_kept():
             return all(_is_affine_between(step, rng, scale) for scale in _SCALES)
     except Exception:  # Such as a category that the layer does not know.
         return False
@@ -31,7 +35,7 @@ def is_affine_when_tried(step: Step) -> bool:
 
 def _is_affine_between(step: Step, rng: np.random.Generator, scale: float) -> bool:
     shapes = [
-        (x.shape[0] or 1, *(size or 8 for size in x.shape[1:])) for x in step.reads
+        (x.shape[0] or _ROWS, *(size or 8 for size in x.shape[1:])) for x in step.reads
     ]
     ends = [[rng.normal(0, scale, shape) for shape in shapes] for _ in range(2)]
     middle = [(one + other) / 2 for one, other in zip(*ends, strict=True)]

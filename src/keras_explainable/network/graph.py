@@ -232,7 +232,7 @@ class GraphModel(keras.Model):
         layers = (x for x in operations.values() if isinstance(x, keras.Layer))
         self.layers_used = list(layers)  # Keras tracks their weights.
         self.graph = graph
-        self.required_rows = required_rows(graph.inputs, graph.steps)
+        self.required_rows = required_rows(graph.inputs, graph.steps, graph.outputs)
         self.built = True
 
     @property

@@ -1,6 +1,6 @@
-"""Masks of numbers, whose large multiples are added to what they hide.
+"""Masks of numbers, of which large multiples are added before a softmax.
 
-Attention, for example, adds (1 - mask) * -10000 to its scores before the softmax.
+Attention adds (1 - mask) * -10000, for example, to the scores of what a mask hides.
 """
 
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_explainable.common.structures import flatten
+from keras_explainable.network.derivative_rules import function_of
 from keras_explainable.network.graph import Step, ids
 from keras_explainable.network.ignored_fractions import example_shape
 from keras_explainable.network.operation_kinds import keras_name
@@ -18,6 +19,12 @@ LARGE = 5e3
 
 _MULTIPLYING = {"Divide", "Lambda", "Multiply", "Rescaling", "TrueDivide"}
 _JOINING = {"Add", "Subtract"}
+
+#: Operations that may come between the sum and the softmax.
+_BETWEEN = _JOINING | _MULTIPLYING | {
+    "Cast", "ExpandDims", "Moveaxis", "Permute", "Reshape", "Squeeze", "Swapaxes",
+    "Transpose",
+}  # fmt: skip
 
 
 class LargeMultiples:
@@ -30,18 +37,32 @@ class LargeMultiples:
     def __init__(self, plain: set[int]):
         #: Tensors that only this input gives; and those that are large multiples of it.
         self._own, self._large = set(plain), set[int]()
+        #: For each sum with such multiples, these.
+        self._sums: dict[int, list[Any]] = {}
 
-    def added_by(self, step: Step) -> list[Any]:
-        """Note what a step makes of the input; return multiples that it hides with."""
+    def hiding(self, step: Step) -> list[Any]:
+        """Note what a step makes of the input; return the multiples that hide by it."""
         read, written = ids(step.reads), ids(step.outputs)
         large = read & self._large
-        if not read <= self._own:
-            joins = large and keras_name(step.operation) in _JOINING
-            return [x for x in step.reads if joins and id(x) in large]
-        self._own |= written
-        if large or (read and _multiplies(step)):
-            self._large |= written
+        if read and read <= self._own:
+            self._own |= written
+            if large or _multiplies(step):
+                self._large |= written
+            return []
+        added = [y for x in step.reads for y in self._sums.get(id(x), [])]
+        if _is_softmax(step):
+            return added
+        name = keras_name(step.operation)
+        if name in _JOINING:
+            added += [x for x in step.reads if id(x) in large]
+        if added and name in _BETWEEN:
+            self._sums |= dict.fromkeys(written, added)
         return []
+
+
+def _is_softmax(step: Step) -> bool:
+    function = function_of(step.operation)
+    return str(getattr(function, "__name__", "")).lower() == "softmax"
 
 
 def _multiplies(step: Step) -> bool:

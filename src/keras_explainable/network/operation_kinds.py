@@ -1,5 +1,6 @@
 """Kinds of layers: linear ones, identities, ReLUs and batch norms."""
 
+import inspect
 import math
 from typing import Any
 
@@ -52,14 +53,22 @@ def computes_as(operation: Any, *kinds: Any) -> bool:
 
 
 def setting(operation: Any, name: str, default: Any = None) -> Any:
-    """Return a setting of an operation of Keras'; the default if it has none.
+    """Return a setting that a class of Keras' gives an operation, or the default.
 
-    A layer of the user's may give a name such as ``kernel_size``, ``activation`` or
+    Other layers of the user's may give a name such as ``kernel_size`` or
     ``data_format`` to anything.
     """
-    code = getattr(type(operation), "call", None)  # A plain function has none.
-    known = getattr(code, "__module__", "").startswith(_KNOWN)
+    classes = (
+        kind for kind in type(operation).__mro__ if kind.__module__.startswith(_KNOWN)
+    )
+    known = any(name in inspect.signature(kind).parameters for kind in classes)
     return getattr(operation, name, default) if known else default
+
+
+def runs_code_of_keras(operation: Any) -> bool:
+    """Return whether what an operation does when it is called is Keras' own."""
+    code = getattr(type(operation), "call", None)  # A plain function has none.
+    return getattr(code, "__module__", "").startswith(_KNOWN)
 
 
 def relu_max_value(activation: Any) -> float | None:
