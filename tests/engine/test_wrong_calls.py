@@ -102,6 +102,10 @@ def test_a_global_pooling_of_features_is_no_channels_first():
 def test_the_order_of_the_arguments(model):
     with pytest.raises(TypeError, match=r"`ke\.explain\(method, model, x, y\)`"):
         ke.explain(model, gradients, X, [0, 1])
+    with pytest.raises(
+        TypeError, match="`method` must be a method, given before the m"
+    ):
+        ke.explain(model, X)
     for wrong, kind in ((X, "ndarray"), ("model.keras", "str"), (None, "NoneType")):
         with pytest.raises(TypeError, match=f"`model` must be .* received {kind}"):
             ke.gradients(wrong, model)

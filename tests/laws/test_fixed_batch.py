@@ -53,6 +53,13 @@ def test_maps_are_those_without_a_fixed_batch(name, rows):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["gradients", "gradcam", "sampled", "occlusion"])
+def test_a_batch_size_that_only_an_operation_has(name):
+    found, expected = explained(name, network(None, 3)), explained(name, network())
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize("lower", [True, False])
 def test_the_batch_size_asked_for_gives_way(lower, rng):
     x = rng.normal(size=(5, 8, 8, 3)).astype("float32")

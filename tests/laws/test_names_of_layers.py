@@ -1,4 +1,6 @@
-"""A layer of the user's may have the name of one of Keras' classes."""
+"""A layer of the user's may have names of Keras': of a class, or of its settings."""
+
+import inspect
 
 import keras
 import numpy as np
@@ -17,15 +19,32 @@ NAMES = sorted(
     | quantity_columns.SELECTIONS
 )
 
+KINDS = [
+    each
+    for each in vars(layers).values()
+    if isinstance(each, type) and issubclass(each, layers.Layer)
+]
+
+#: Names of the settings of all layers of Keras, but for those that each layer has.
+SETTINGS = sorted(
+    {"layers"}.union(*(inspect.signature(kind).parameters for kind in KINDS))
+    - {
+        "args",
+        "kwargs",
+        *dir(layers.Layer()),
+        *inspect.signature(layers.Layer).parameters,
+    }
+)
+
 
 def gated(layer, x):
     return x * ops.sigmoid(ops.mean(x, axis=-1, keepdims=True)) + 0.1
 
 
-def maps_with(name, x):
-    """Return maps of a network with a gate whose class has a name."""
+def maps_with(name, x, **settings):
+    """Return maps of a network with a gate whose class has a name and attributes."""
     keras.utils.set_random_seed(0)
-    kind = type(name, (layers.Layer,), {"call": gated})
+    kind = type(name, (layers.Layer,), {"call": gated, **settings})
     inputs = keras.Input(x.shape[1:])
     h = layers.Conv2D(3, 3, activation="relu")(kind(name="first")(inputs))
     h = layers.GlobalAveragePooling2D()(kind(name="second")(h))
@@ -51,3 +70,11 @@ def expected(images):
 def test_maps_do_not_depend_on_the_name_of_a_class(name, images, expected):
     for found, wanted in zip(maps_with(name, images), expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.backend_independent
+@pytest.mark.parametrize("value", [7, "tanh", True, (2, "x"), abs], ids=str)
+def test_maps_do_not_depend_on_attributes_named_like_settings(value, images, expected):
+    found = maps_with("Own", images, **dict.fromkeys(SETTINGS, value))
+    for ours, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-5, atol=1e-7)

@@ -116,3 +116,13 @@ def test_what_to_pass_instead_explains_each_sample(sequences, table):
     scipy = importlib.import_module("scipy.sparse")
     found = ke.gradients(table, scipy.csr_matrix(ROWS).toarray(), [0, 1], verbose=0)
     np.testing.assert_array_equal(found[0], ke.gradients(table, ROWS, [0, 1])[0])
+
+
+@pytest.mark.backend_independent
+@pytest.mark.parametrize(
+    "text", [[["a"], ["b"]], np.array([[b"a"]]), np.array([["a"]], dtype=object)]
+)
+def test_text_is_to_be_looked_up_first(text):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    with pytest.raises(TypeError, match=r"received text\. Look it up first"):
+        ke.gradients(model, text)

@@ -135,3 +135,21 @@ def test_data_sets_need_images():
     of_data = type(found)(tuple(found), Facts(method="gradients"))
     with pytest.raises(ValueError, match="`images` must be given"):
         of_data.plot()
+
+
+@pytest.mark.parametrize("first", ["image", "table"])
+def test_the_only_map_of_several_inputs_is_over_its_image(first):
+    image, table = keras.Input((8, 8, 3), name="image"), keras.Input((4,), name="table")
+    layers = keras.layers
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(image))
+    y = layers.Dense(2)(layers.Concatenate()([pooled, table]))
+    arrays = {"image": np.ones((2, 8, 8, 3)), "table": np.ones((2, 4))}
+    inputs = {"image": image, "table": table}
+    order = sorted(inputs, key=first.__ne__)
+    for model, x in (
+        (keras.Model(inputs, y), arrays),
+        (keras.Model([inputs[n] for n in order], y), [arrays[n] for n in order]),
+    ):
+        explanation = ke.gradcam(model, x, [0, 1], verbose=0, postprocessing=None)
+        assert np.shape(explanation.images) == (2, 8, 8, 3)
+        explanation.plot(to_buffer=io.BytesIO())

@@ -34,7 +34,9 @@ def test_inputs_of_one_value_are_named(rng):
     h = layers.Concatenate()([layers.Flatten()(inputs[0]), inputs[1]])
     model = keras.Model(inputs, layers.Dense(2)(h))
     x = [images(3), rng.normal(size=(3, 1)).astype("float32")]
-    with pytest.warns(UserWarning, match="values of age are equal in 3 of 3"):
+    with pytest.warns(
+        UserWarning, match="values of age that can have noise are equal in 3 of 3"
+    ):
         maps = ke.smoothgrad(model, x, [0] * 3, **OPTIONS)[1]
     assert all(map(np.any, maps))
 
@@ -65,5 +67,7 @@ def test_inputs_of_a_subclassed_model_are_named():
 
     model, x = Sums(), {"a": images(3)[:, 0, 0], "b": np.ones((3, 3), "float32")}
     model(x)
-    with pytest.warns(UserWarning, match="values of b are equal in 3 of 3"):
+    with pytest.warns(
+        UserWarning, match="values of b that can have noise are equal in 3 of 3"
+    ):
         ke.smoothgrad(model, x, [0] * 3, **OPTIONS)

@@ -16,6 +16,7 @@ from keras_explainable.inspection.exposed_attention import (
     expose_attention,
     exposed_attention,
 )
+from keras_explainable.inspection.wrapped_model import required_rows_of
 from keras_explainable.network.attention_products import as_heads
 from keras_explainable.network.torch_modules import modes_kept
 from keras_explainable.types import Model, Tensor
@@ -64,7 +65,7 @@ def attention_maps(
     checks.integer("batch_size", batch_size, 1)
     exposed = expose_attention(model, layers, every=True)
     found = exposed_attention(exposed)
-    rows = getattr(exposed, "required_rows", None) or batch_size
+    rows = required_rows_of(exposed) or batch_size
     run, parts = compiled(_probabilities, exposed), list[list[np.ndarray]]()
     source = BatchSource(model, x, batch_size=rows, labelled=False)
     with modes_kept(model):

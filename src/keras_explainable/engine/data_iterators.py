@@ -96,8 +96,8 @@ def as_numpy(x: Any, name: str = "x") -> Any:
     """Return a tensor of any framework, array, image or list as a NumPy array."""
     check_dense(name, x)
     if ops.is_tensor(x):
-        return ops.convert_to_numpy(x)
-    if hasattr(x, "detach"):  # A torch tensor under another backend.
+        x = ops.convert_to_numpy(x)
+    elif hasattr(x, "detach"):  # A torch tensor under another backend.
         x = x.detach().cpu()
     return as_array(name, x)
 

@@ -23,6 +23,7 @@ from keras_explainable.execution.method_checks import (
     check_method,
     check_parameters,
     check_required,
+    method_first,
     own_parameters,
     parameters_after,
     takes_any_parameter,
@@ -45,6 +46,7 @@ from keras_explainable.targets.target import Target, as_target
 from keras_explainable.types import Method, Model
 
 
+@method_first
 def explain(
     method: Method,
     model: Model,
@@ -224,7 +226,7 @@ def explain(
         target.warn_of_unused_rows(len(result[0]))
     zero_maps.warn()
     nonfinite.warn()
-    return record.explanation(result, plan, shown, network.target_model)
+    return record.explanation(result, plan, shown, network)
 
 
 def _shown_note(method: Method, shown: list[str]) -> str:

@@ -7,15 +7,20 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_explainable.common.structures import Nested, map_structure
+from keras_explainable.common.structures import Nested, flatten, map_structure
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.engine.data_iterators import is_stream
 from keras_explainable.engine.explanation.explanation import AnyExplanation, Explanation
 from keras_explainable.engine.explanation.facts import Facts, LazyFingerprint
+from keras_explainable.engine.prepared_network import PreparedNetwork
 from keras_explainable.engine.results import Result
 from keras_explainable.execution.compilation import display_name
 from keras_explainable.execution.model_preparation import preprocessing_of
 from keras_explainable.inspection.axes import Plan
+from keras_explainable.inspection.exposed_layers import (
+    exposes_for_each_input,
+    inputs_of_exposed,
+)
 from keras_explainable.network.model_inputs import for_each_input
 from keras_explainable.types import Method, Model
 
@@ -43,7 +48,7 @@ class ExplanationRecord:
             self._units.append(indices.reshape(batch.used, -1))
 
     def explanation(
-        self, result: Result, plan: Plan, layers: list[str], taking: Model
+        self, result: Result, plan: Plan, layers: list[str], network: PreparedNetwork
     ) -> AnyExplanation:
         """Return the explanation; its stats know the model, and the layers it shows.
 
@@ -51,7 +56,7 @@ class ExplanationRecord:
             result: Logits, maps and stats.
             plan: How inputs and units were arranged.
             layers: Names of the layers that are shown.
-            taking: The model that took the inputs.
+            network: The network that ran.
         """
         logits, maps, *stats = result
         model = LazyFingerprint.of(self.model)
@@ -63,7 +68,7 @@ class ExplanationRecord:
             method=display_name(self.method),
             preprocessing=preprocess and display_name(preprocess),
             units=self._all_units(logits, plan),
-            images=self._images(taking),
+            images=self._images(network),
             model=model,
             several_inputs=self.several_inputs,
         )
@@ -79,8 +84,17 @@ class ExplanationRecord:
         units = plan.unfolded(units) if plan.lead else units
         return units if units.shape == logits.shape else None  # Of a user's method.
 
-    def _images(self, taking: Model) -> Any:
-        """Return the inputs in the structure of the maps; None for a data set."""
+    def _images(self, network: PreparedNetwork) -> Any:
+        """Return the inputs in the structure of the maps; None if they are not known.
+
+        Those of a data set are not, nor to which of several inputs the only map of a
+        user's method belongs.
+        """
         if is_stream(self.x):
             return None
-        return for_each_input(taking, lambda _, part: part, self.x)
+        images = for_each_input(network.target_model, lambda _, part: part, self.x)
+        if self.several_inputs or not keras.tree.is_nested(images):
+            return images
+        shows_layers = exposes_for_each_input(network.model)
+        shown = inputs_of_exposed(network.model)[0] if shows_layers else None
+        return None if shown is None else flatten(images)[shown]

@@ -1,6 +1,6 @@
 """Postprocessing and resizing of the maps of a batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,6 @@ from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.inspection.exposed_layers import (
     by_input,
     inputs_of_exposed,
-    is_exposed,
 )
 from keras_explainable.inspection.places_of_layers import enlarged, places_of_exposed
 from keras_explainable.network.model_inputs import (
@@ -83,20 +82,22 @@ class Finish:
         )
         hidden = self._hidden(maps, batch.inputs, network)
         maps = map_structure(own, without_hidden(maps, hidden))
-        maps = sized(maps, self.resizing, batch.inputs, network)
+        of_layers = self.hidden.of_layers
+        maps = sized(maps, self.resizing, batch.inputs, network, of_layers=of_layers)
         maps = zero_where_hidden(maps, hidden)
         return map_structure(lambda x: ops.convert_to_numpy(x)[: batch.used], maps)
 
     def _hidden(
         self, maps: Nested, inputs: Nested, network: Model
     ) -> list[Tensor | None]:
-        likes = _inputs_of_maps(maps, inputs, network)
+        of_layers = self.hidden.of_layers
+        likes = _inputs_of_maps(maps, inputs, network, of_layers)
         # A map at the layer's own size is of its positions, not of the input's.
-        own_size = self.hidden.of_layers and self.resizing in (None, False)
-        if self.frames or own_size or not _are_known(maps, likes, inputs, network):
+        own_size = of_layers and self.resizing in (None, False)
+        if self.frames or own_size or not _are_known(maps, likes, inputs, of_layers):
             return [None] * len(flatten(maps))
         every = keras.tree.pack_sequence_as(inputs, [*range(len(flatten(inputs)))])
-        numbers = flatten(_inputs_of_maps(maps, every, network))
+        numbers = flatten(_inputs_of_maps(maps, every, network, of_layers))
         return self.hidden.find(maps, numbers, network, inputs)
 
 
@@ -116,7 +117,9 @@ def postprocess(
     return postprocessing(maps)
 
 
-def sized(maps: Nested, resizing: Any, inputs: Nested, network: Model) -> Nested:
+def sized(
+    maps: Nested, resizing: Any, inputs: Nested, network: Model, *, of_layers: bool
+) -> Nested:
     """Return maps resized as ``resizing`` says.
 
     Args:
@@ -127,26 +130,26 @@ def sized(maps: Nested, resizing: Any, inputs: Nested, network: Model) -> Nested
             their number, and leaves other maps as they are.
         inputs: Inputs (B, *spatial, C).
         network: Model that was explained.
+        of_layers: Whether the maps are of layers that it exposes.
     """
     if resizing is None or resizing is False:
         return maps
-    likes = _inputs_of_maps(maps, inputs, network)
-    if resizing is INPUT_SIZE and not _are_known(maps, likes, inputs, network):
+    likes = _inputs_of_maps(maps, inputs, network, of_layers)
+    if resizing is INPUT_SIZE and not _are_known(maps, likes, inputs, of_layers):
         return maps
-    each = zip(
-        flatten(maps), flatten(likes), _places_of(maps, inputs, network), strict=True
-    )
+    places = _places_of(maps, inputs, network, of_layers)
+    each = zip(flatten(maps), flatten(likes), places, strict=True)
     found = [_sized(resizing, *triple) for triple in each]
     return keras.tree.pack_sequence_as(maps, found)
 
 
-def _are_known(maps: Nested, likes: Nested, inputs: Nested, network: Model) -> bool:
+def _are_known(maps: Nested, likes: Nested, inputs: Nested, of_layers: bool) -> bool:
     """Return whether maps belong to ``likes``; a method of the user's may return any.
 
     A single map of several inputs, for example, may belong to any of them.
     """
     if not keras.tree.is_nested(maps):
-        return len(flatten(inputs)) == 1 or is_exposed(network)
+        return len(flatten(inputs)) == 1 or of_layers
     try:
         keras.tree.assert_same_structure(maps, likes)
     except (TypeError, ValueError):
@@ -154,31 +157,29 @@ def _are_known(maps: Nested, likes: Nested, inputs: Nested, network: Model) -> b
     return True
 
 
-def _inputs_of_maps(maps: Nested, inputs: Nested, network: Model) -> Nested:
+def _inputs_of_maps(
+    maps: Nested, inputs: Nested, network: Model, of_layers: bool
+) -> Nested:
     """Return the input that each of the maps belongs to, in their structure."""
     flat, names = flatten(inputs), names_in_order(symbolic_inputs(network))
     if not keras.tree.is_nested(maps):
-        exposed = len(flat) > 1 and is_exposed(network)
-        return flat[inputs_of_exposed(network)[0] if exposed else 0]
+        several = len(flat) > 1 and of_layers
+        return flat[inputs_of_exposed(network)[0] if several else 0]
     if isinstance(maps, dict) and {*maps} <= {*names} and len(names) == len(flat):
         return {name: x for name, x in zip(names, flat, strict=True) if name in maps}
     return inputs
 
 
-def _places_of(maps: Nested, inputs: Nested, network: Model) -> list[Place | None]:
-    """Return where the exposed layer of each of the maps lies in its input.
-
-    Maps of several layers together that have the input's size lie in the input itself.
-    """
-    flat, images = flatten(maps), flatten(inputs)
-    none: list[Place | None] = [None] * len(flat)
-    if not is_exposed(network):
-        return none
+def _places_of(
+    maps: Nested, inputs: Nested, network: Model, of_layers: bool
+) -> Sequence[Place | None]:
+    """Return where each of the maps lies in its input; None for the whole of it."""
+    whole = [None] * len(flatten(maps))
+    if not of_layers:
+        return whole
     places = places_of_exposed(network, inputs)
     found = [places[k] for k in flatten(by_input(network, [*range(len(places))]))]
-    together = len(places) > len(flat)
-    own = any(map_shape(x.shape) == tuple(flat[0].shape[1:-1]) for x in images)
-    return none if len(found) != len(flat) or (together and own) else found
+    return found if len(found) == len(whole) else whole
 
 
 def _sized(resizing: Any, maps: Tensor, like: Tensor, place: Place | None) -> Tensor:

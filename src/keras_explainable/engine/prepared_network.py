@@ -29,6 +29,7 @@ from keras_explainable.inspection.targeted_model import (
     targeted_model,
 )
 from keras_explainable.inspection.top_units import top_count, top_units
+from keras_explainable.inspection.wrapped_model import required_rows_of
 from keras_explainable.network import output_units
 from keras_explainable.network.corrected_derivatives import (
     with_corrected_derivatives,
@@ -77,7 +78,7 @@ class PreparedNetwork:
         self._preprocess = preprocessing_of(method)
         self.model = prepared_model(method, embedded, dict(params))
         self.lowered = lowering.lower(self.model, precision) if lower else self.model
-        self.required_rows = getattr(self.model, "required_rows", None)
+        self.required_rows = required_rows_of(self.model)
         self._verified: Model = None  # Known from the first batch on.
 
     def errors(self) -> AbstractContextManager[None]:

@@ -1,10 +1,11 @@
 """Checks of a method and of its parameters, before anything is computed."""
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable, Collection, Sequence
 from inspect import Parameter
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import keras
 
@@ -14,6 +15,8 @@ from keras_explainable.execution.model_preparation import unwrapped
 from keras_explainable.types import Method
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def shortcut(function: Function) -> Function:
@@ -47,6 +50,21 @@ def check_method(method: Any) -> None:
             f"`method` must be a method; received {name!r}, which takes a method and "
             f"returns one: write `{name}(gradients)`."
         )
+
+
+def method_first(function: Callable[P, R]) -> Callable[P, R]:
+    """Check that the first argument is a method, before Python counts arguments.
+
+    Whoever leaves out the method reads of it, and not of a missing last argument.
+    """
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        if args:
+            check_method(args[0])
+        return function(*args, **kwargs)
+
+    return checked
 
 
 def is_shortcut(method: Any) -> bool:

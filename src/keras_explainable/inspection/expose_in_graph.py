@@ -33,7 +33,7 @@ def with_exposed(
     if not first:
         flat, logits = with_logits_of(flat, first_of(flat.outputs))
         first = [logits]
-    return replace(flat, outputs=[*first, *found]).pruned()
+    return replace(flat, outputs=[*first, *found], exposed=True).pruned()
 
 
 def with_exposed_calls(
@@ -54,7 +54,8 @@ def with_exposed_calls(
         chosen = shown | chosen
     exposed = [chosen[position] for position in sorted(chosen)]
     check_rows(flat, exposed)
-    flat = replace(flat, outputs=[flat.outputs, *exposed]).pruned()
+    outputs = [flat.outputs, *exposed]
+    flat = replace(flat, outputs=outputs, exposed=True).pruned()
     return with_tokens_on_grids(
         flat, given, [x for x in exposed if _is_frames(flat, x)]
     )
@@ -83,7 +84,7 @@ def with_grids_of_exposed(graph: Graph, given: GivenGrid) -> Graph:
     """Return a graph with exposed tensors whose tokens are on their grid."""
     _, *exposed = flatten(graph.outputs)
     frames = [x for x in exposed if _is_frames(graph, x)]
-    return with_tokens_on_grids(graph, given, frames)
+    return with_tokens_on_grids(replace(graph, exposed=True), given, frames)
 
 
 def _default_of_each(graph: Graph, calls: list[Step]) -> list[list[Any]]:

@@ -103,7 +103,8 @@ def on_token_grids(model: Model, given: GivenGrid) -> Model:
 
 def exposes_for_each_input(model: Model) -> bool:
     """Return whether ``expose_for_each_input`` made the model, or that of a copy."""
-    return isinstance(model, ExposedModel) or hasattr(model, "original")
+    copied = isinstance(getattr(model, "original", None), Graph)
+    return isinstance(model, ExposedModel) or copied
 
 
 class ExposedModel(GraphModel):
@@ -175,14 +176,36 @@ def endpoints(
 
 
 def is_exposed(model: Model) -> bool:
-    """Return whether there are other outputs, all inner values of the first one."""
+    """Return whether the outputs after the first are layers to show.
+
+    The package has exposed them, or the user has: then they are inner values of the
+    first output, with spatial axes. Other further outputs, such as an embedding or the
+    image itself, are no layers to show.
+    """
     several = len(getattr(model, "outputs", None) or ()) > 1
     if not several or (graph := _own_graph(model)) is None:
         return False
-    first, *exposed = keras.tree.flatten(graph.outputs)
-    steps = replace(graph, outputs=first).pruned().steps
-    inner = {id(first)} | {id(symbol) for step in steps for symbol in step.reads}
-    return all(id(symbol) in inner for symbol in exposed)
+    return graph.exposed or _has_layers_to_show(graph)
+
+
+def was_exposed(model: Model) -> bool:
+    """Return whether the package has exposed layers of the model."""
+    graph = _own_graph(model)
+    return graph is not None and graph.exposed
+
+
+def _has_layers_to_show(graph: Graph) -> bool:
+    first, *others = keras.tree.flatten(graph.outputs)
+    inner = replace(graph, outputs=first).pruned().times_read()
+    return all(
+        id(symbol) in inner and len(symbol.shape) > 2 and _has_weights(graph, symbol)
+        for symbol in others
+    )
+
+
+def _has_weights(graph: Graph, symbol: Any) -> bool:
+    steps = replace(graph, outputs=symbol).pruned().steps
+    return any(getattr(step.operation, "weights", None) for step in steps)
 
 
 def exposed_outputs(model: Model) -> tuple[Graph, list[Any]]:

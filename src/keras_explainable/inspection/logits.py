@@ -1,5 +1,6 @@
 """The logits of a model, and other rewritten models, cached while the model lives."""
 
+import operator
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -28,7 +29,11 @@ from keras_explainable.network.graph import (
     symbol_like,
 )
 from keras_explainable.network.layers_of_model import model_state
-from keras_explainable.network.operation_kinds import LINEAR
+from keras_explainable.network.operation_kinds import (
+    LINEAR,
+    computes_as,
+    runs_code_of_keras,
+)
 from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model
@@ -106,7 +111,7 @@ def _trace_and_rewrite(
     rewritten = rewrite(graph, *args)
     if rewritten is not graph:
         rewritten = with_corrected_derivatives(rewritten)
-    suits = required_rows(graph.inputs, graph.steps) is None
+    suits = required_rows(graph.inputs, graph.steps, graph.outputs) is None
     if rewritten is graph and suits and not _has_nested_input(model):
         return None
     return kind(rewritten, model.name)
@@ -201,20 +206,21 @@ def _logits_operation(operation: Any) -> Any:
 def _ends_in_activation(operation: Any) -> bool:
     """Return whether it is a layer of Keras' that ends in its ``activation``."""
     layer = operation_on_frames(operation)
-    kinds = (*LINEAR, keras.layers.EinsumDense)
-    return any(isinstance(layer, k) and type(layer).call is k.call for k in kinds)
+    return computes_as(layer, *LINEAR, keras.layers.EinsumDense)
 
 
 def with_resolved_activations(graph: Graph) -> Graph:
     """Return the graph with functions in place of names of activations."""
-    if not any(isinstance(activation_of(step.operation), str) for step in graph.steps):
+    steps = [*map(_resolve, graph.steps)]
+    if all(map(operator.is_, steps, graph.steps)):
         return graph
-    return replace(graph, steps=tuple(_resolve(step) for step in graph.steps))
+    return replace(graph, steps=tuple(steps))
 
 
 def _resolve(step: Step) -> Step:
     name = activation_of(step.operation)
-    if not isinstance(name, str):
+    known = runs_code_of_keras(operation_on_frames(step.operation))
+    if not (known and isinstance(name, str)):
         return step
     function = keras.activations.get(name)
     return replace(step, operation=with_activation(step.operation, function))

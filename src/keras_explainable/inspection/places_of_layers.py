@@ -30,8 +30,27 @@ def places_of_exposed(model: Model, inputs: Nested) -> list[Place | None]:
     Raises:
         ValueError: If steps before a layer shuffle the positions.
     """
+    places = places_or_shuffled(model, inputs)
+    for place, symbol in zip(places, model.outputs[1:], strict=True):
+        if is_shuffled(place):
+            raise ValueError(
+                "`layer` must have its positions where the input has them; received "
+                "one behind a step that rolls or shuffles them, or that joins several "
+                f"parts of the input, of shape {symbol.shape}. Name a layer before "
+                "that step."
+            )
+    return places
+
+
+def places_or_shuffled(model: Model, inputs: Nested) -> list[Place | None]:
+    """Return the same places, with those of layers whose positions are shuffled."""
     shapes = tuple(tuple(x.shape[1:]) for x in flatten(inputs))
     return _cache.get(model, shapes, lambda: _places(model, shapes))
+
+
+def is_shuffled(place: Place | None) -> bool:
+    """Return whether the positions of a layer are elsewhere than in the input."""
+    return place is not None and place.axes == SHUFFLED
 
 
 def _places(model: Model, shapes: Sequence[Sequence[int]]) -> list[Place | None]:
@@ -46,14 +65,8 @@ def _places(model: Model, shapes: Sequence[Sequence[int]]) -> list[Place | None]
 
 def _place(places: dict[int, Place], symbol: keras.KerasTensor) -> Place | None:
     found = places.get(id(symbol))
-    if found is None:
-        return None
-    if found.axes == SHUFFLED:
-        raise ValueError(
-            "`layer` must have its positions where the input has them; received one "
-            "behind a step that rolls or shuffles them, or that joins several parts "
-            f"of the input, of shape {symbol.shape}. Name a layer before that step."
-        )
+    if found is None or is_shuffled(found):
+        return found
     return found if len(found.axes) == len(symbol.shape) else None
 
 

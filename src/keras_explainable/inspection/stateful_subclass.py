@@ -10,6 +10,7 @@ from keras_explainable.execution.compilation import invalidate
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.inspection.wrapped_model import WrappedModel
 from keras_explainable.network.fixed_batch import run_in_batches
+from keras_explainable.network.graph import GraphModel
 from keras_explainable.network.layers_of_model import held_layers
 from keras_explainable.types import Model
 
@@ -21,7 +22,7 @@ def run_by_states(model: Model) -> Model:
 
     A model of no stateful layers, or of known ones, is returned as it is.
     """
-    if not isinstance(model, keras.Model) or hasattr(model, "graph"):
+    if not isinstance(model, keras.Model) or isinstance(model, GraphModel):
         return model
     rows = _rows_of_states(model)
     if rows is None:

@@ -27,7 +27,7 @@ from keras_explainable.inspection.wrapped_model import (
     WrappedModel,
     calls_of,
 )
-from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.graph import Graph, GraphModel, Step
 from keras_explainable.network.layers_of_model import model_state
 from keras_explainable.network.trace_model import (
     structure_of_only_output,
@@ -153,8 +153,8 @@ def target_layer(model: Model) -> "TargetLayer":
 
 def check_no_target(model: Model) -> None:
     """Raise ValueError if the model ends in a target."""
-    layers = getattr(model, "layers_used", None) or [None]
-    if isinstance(layers[-1], TargetLayer):
+    ours = isinstance(model, GraphModel | WrappedModel) and model.layers_used
+    if ours and isinstance(model.layers_used[-1], TargetLayer):
         raise ValueError(
             "`y` must be units for a method that contrasts them with the model's other "
             "units; received a function or target."

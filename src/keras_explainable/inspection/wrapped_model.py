@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_explainable.network.graph import Step
+from keras_explainable.network.graph import GraphModel, Step
 from keras_explainable.types import Model
 
 
@@ -17,7 +17,7 @@ class WrappedModel(keras.Model):
         super().__init__(name=getattr(model(), "name", None))
         self.model = model
         self.layers_used = [*getattr(model(), "layers", ()), *layers]
-        self.required_rows = getattr(model(), "required_rows", None)
+        self.required_rows = required_rows_of(model())
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -34,6 +34,15 @@ class WrappedModel(keras.Model):
     def calls(self) -> list[Step]:
         """What it calls, one after the other, as steps without arguments."""
         return [Step(self, (), {}, None)]
+
+
+def required_rows_of(model: Model) -> int | None:
+    """Return the number of rows that a model of ours needs; None for any number.
+
+    A model of the user's may have an attribute of that name.
+    """
+    ours = isinstance(model, GraphModel | WrappedModel)
+    return model.required_rows if ours else None
 
 
 def calls_of(model: Model) -> list[Step]:

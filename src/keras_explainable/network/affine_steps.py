@@ -1,44 +1,55 @@
-"""Whether a step is linear in what it reads, up to a constant, found by trying it."""
+"""Steps that prove to be affine functions of what they read when they are tried."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import flatten
-from keras_explainable.network.graph import Step
+from keras_explainable.common.structures import is_float
+from keras_explainable.network.graph import Step, by_symbol
+from keras_explainable.types import Tensor
 
-#: Size of axes of any size, also of that of the rows.
-_ANY = 4
+#: Standard deviations of the values that are tried. Functions that saturate are
+#: constant at large ones, and small ones do not reach thresholds.
+_SCALES = (1.0, 30.0)
+
+#: Pairs that are tried at once: those of some lie on both sides of any kink.
+_ROWS = 16
 
 
-def is_affine(step: Step) -> bool:
-    """Return whether a step's value at a mean is the mean of its values.
-
-    It is False, too, if the step refuses random numbers.
-    """
-    rng = np.random.default_rng(0)
-    reads = [*{id(x): x for x in step.reads}.values()]
-    first, second = ([_drawn(x, rng) for x in reads] for _ in range(2))
-    means = [(a + b) / 2 for a, b in zip(first, second, strict=True)]
-    try:
-        with backend.eagerly(), backend.state_kept():
-            one, other, found = (_run(step, reads, x) for x in (first, second, means))
-    except Exception:  # A layer may raise anything.
+def is_affine_when_tried(step: Step) -> bool:
+    """Whether the output midway between two inputs is midway between their outputs."""
+    if not all(map(is_float, [*step.reads, *keras.tree.flatten(step.outputs)])):
         return False
-    return all(
-        np.allclose((a + b) / 2, x, 1e-3, 1e-4)
-        for a, b, x in zip(one, other, found, strict=True)
+    rng = np.random.default_rng(0)
+    try:
+        # The layer may update its own variables.
+        with backend.eagerly(), backend.state_kept():
+            return all(_is_affine_between(step, rng, scale) for scale in _SCALES)
+    except Exception:  # Such as a category that the layer does not know.
+        return False
+
+
+def _is_affine_between(step: Step, rng: np.random.Generator, scale: float) -> bool:
+    shapes = [
+        (x.shape[0] or _ROWS, *(size or 8 for size in x.shape[1:])) for x in step.reads
+    ]
+    ends = [[rng.normal(0, scale, shape) for shape in shapes] for _ in range(2)]
+    middle = [(one + other) / 2 for one, other in zip(*ends, strict=True)]
+    one, other, between = (
+        [*map(ops.convert_to_numpy, step.run(_values(step.reads, point)).values())]
+        for point in (*ends, middle)
+    )
+    # A layer of the user's may return other values than its symbol says.
+    return all(x.dtype.kind in "biu" for x in one) or all(
+        np.abs(a + b - 2 * c).max() <= 1e-4 * np.abs(a - b).max()
+        for a, b, c in zip(one, other, between, strict=True)
     )
 
 
-def _drawn(symbol: Any, rng: np.random.Generator) -> np.ndarray:
-    return rng.normal(size=[size or _ANY for size in symbol.shape])
-
-
-def _run(step: Step, reads: list[Any], arrays: list[np.ndarray]) -> list[np.ndarray]:
-    pairs = zip(reads, arrays, strict=True)
-    given = {id(x): ops.convert_to_tensor(array, x.dtype) for x, array in pairs}
-    values = step.run(given)
-    return [ops.convert_to_numpy(values[id(x)]) for x in flatten(step.outputs)]
+def _values(symbols: Sequence[Any], arrays: Sequence[Any]) -> dict[int, Tensor]:
+    """Return the arrays in the dtypes of their symbols, by the ``id`` of these."""
+    return by_symbol(symbols, [*map(ops.cast, arrays, (x.dtype for x in symbols))])

@@ -15,7 +15,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_explainable.network.activations import activation_of, with_split_activations
-from keras_explainable.network.affine_steps import is_affine
+from keras_explainable.network.affine_steps import is_affine_when_tried
 from keras_explainable.network.attention_products import attentions_of
 from keras_explainable.network.fixed_factors import (
     FixedFactors,
@@ -90,7 +90,9 @@ def _is_unknown(step: Step) -> bool:
     """Return whether a step runs code of the user's that may need rules inside."""
     layer = step.operation
     own = is_of_user(layer) or calls_function(layer)
-    return (own or is_function_of_user(activation_of(layer))) and not is_affine(step)
+    return (
+        own or is_function_of_user(activation_of(layer))
+    ) and not is_affine_when_tried(step)
 
 
 def _closed(steps: list[Step], rules: Rules) -> ValueError:

@@ -11,7 +11,7 @@ from keras import layers
 from keras_explainable.common.structures import flatten
 from keras_explainable.network.graph import Graph, Step, steps_of_one_output
 from keras_explainable.network.moved_axes import moved_axes
-from keras_explainable.network.operation_kinds import LINEAR, keras_name
+from keras_explainable.network.operation_kinds import LINEAR, computes_as, keras_name
 from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.network.trace_model import inlined
 
@@ -187,7 +187,7 @@ def _takes_all(step: Step) -> bool:
 def transposition(step: Step) -> Order | None:
     """Return the axes in their new order, if the step only permutes or appends."""
     operation, shape = step.operation, tuple(step.reads[0].shape)
-    if isinstance(operation, layers.Permute):
+    if computes_as(operation, layers.Permute):
         return 0, *operation.dims
     kind = keras_name(operation)
     if kind in APPENDING and tuple(step.outputs.shape) == (*shape, 1):

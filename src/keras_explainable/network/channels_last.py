@@ -15,7 +15,7 @@ from keras import layers, ops
 from keras_explainable.common.structures import flatten
 from keras_explainable.network.channel_axes import Order, channel_axes, transposition
 from keras_explainable.network.graph import Graph, Step
-from keras_explainable.network.operation_kinds import IDENTITIES
+from keras_explainable.network.operation_kinds import IDENTITIES, computes_as
 from keras_explainable.network.trace_model import inlined
 
 #: Layers that do the same to every value, whatever its position.
@@ -94,9 +94,9 @@ def _moved_steps(
 
 
 def _is_elementwise(operation: Any) -> bool:
-    if isinstance(operation, layers.Rescaling):
+    if computes_as(operation, layers.Rescaling):
         return np.ndim(operation.scale) == np.ndim(operation.offset) == 0
-    return isinstance(operation, ELEMENTWISE)
+    return computes_as(operation, *ELEMENTWISE)
 
 
 def _back(symbol: Any, moved: Any, order: Order) -> Step:

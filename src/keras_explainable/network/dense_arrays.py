@@ -70,11 +70,23 @@ def as_array(name: str, x: Any) -> Any:
         raise TypeError(_dictionary(name, [*only]))
     if only is not None and (hint := _uncalled(only)):
         raise TypeError(f"`{name}` must be an array of numbers; received {hint}")
-    if not dtype_name(x).startswith(("float", "bfloat", "int", "uint", "bool")):
+    dtype = dtype_name(x)
+    if dtype.startswith(("str", "bytes")) or _holds_text(x):
         raise TypeError(
-            f"`{name}` must be an array of real numbers; received {dtype_name(x)}."
+            f"`{name}` must be an array of real numbers; received text. Look it up "
+            "first, and explain the model of what comes after: "
+            "`keras.Model(lookup.output, model.output)`."
         )
+    if not dtype.startswith(("float", "bfloat", "int", "uint", "bool")):
+        raise TypeError(f"`{name}` must be an array of real numbers; received {dtype}.")
     return x
+
+
+def _holds_text(x: Any) -> bool:
+    """Return whether an array of objects begins with text."""
+    if not isinstance(x, np.ndarray) or x.dtype != object or not x.size:
+        return False
+    return isinstance(x.flat[0], str | bytes)
 
 
 def _uncalled(x: Any) -> str:

@@ -1,7 +1,8 @@
-"""Graphs whose operations work with one batch size only, that of the model's input.
+"""Graphs whose operations work with one batch size only.
 
 Most models with ``batch_shape=(2, ...)`` do not mind another number of rows. Those that
-do have a stateful layer, or a size that was computed from the number of rows.
+do have a stateful layer, or a size that was computed from the number of rows. The code
+of others has that number in it, as ``ops.reshape(x, (2, -1))`` has.
 """
 
 from collections.abc import Callable
@@ -19,16 +20,18 @@ from keras_explainable.common.structures import (
 Steps = Any
 
 
-def required_rows(symbols: Any, steps: Steps) -> int | None:
+def required_rows(symbols: Any, steps: Steps, outputs: Any) -> int | None:
     """Return the number of rows that steps need; None if any number suits them.
 
     Args:
         symbols: Symbolic inputs of the steps.
         steps: Steps of a graph, in order of execution.
+        outputs: Its symbolic outputs.
     """
     sizes = [symbol.shape[0] for symbol in flatten(symbols)]
     if None in sizes:
-        return None
+        first = [*flatten(outputs)[0].shape]
+        return first[0] if len(first) > 1 and steps else None
     free = {id(x): _of_any_rows(x) for x in flatten(symbols)}
     return None if _suits_any_rows(steps, free) else int(sizes[0])
 

@@ -15,6 +15,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import flatten
 from keras_explainable.network.channel_axes import channel_axes
 from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.operation_kinds import computes_as, setting
 from keras_explainable.network.positions import Positions
 from keras_explainable.network.tried_positions import tried_positions
 
@@ -98,7 +99,7 @@ def _is_of_keras(operation: Any) -> bool:
 
 def _joins_channels(step: Step, found: Found) -> bool:
     """Return whether a step joins whole images, which would be slow to move."""
-    if not isinstance(step.operation, layers.Concatenate):
+    if not computes_as(step.operation, layers.Concatenate):
         return False
     known = [found.get(id(x)) for x in step.reads]
     return all(x is not None and x.channel_axis is not None for x in known)
@@ -154,7 +155,7 @@ def _kept_image(step: Step, symbol: Any, found: Found) -> Positions | None:
     axis = largest.channel_axis
     if axis is None or len(symbol.shape) != largest.numbers.ndim:
         return None
-    form = getattr(step.operation, "data_format", None)
+    form = setting(step.operation, "data_format")
     if form is not None and len(symbol.shape) > 3:
         axis = 1 if form == "channels_first" else len(symbol.shape) - 1
     return Positions.of_image(symbol.shape, axis)

@@ -118,12 +118,14 @@ class Graph:
 
     A single input is in a tuple; several inputs have the model's own structure.
     Derivatives are corrected where the graph is run, unless they are "framework".
+    If it is ``exposed``, outputs after the first are layers for a method to show.
     """
 
     inputs: Any
     steps: tuple[Step, ...]
     outputs: Any
     derivatives: str = "corrected"
+    exposed: bool = False
 
     def run(self, inputs: Any, offsets: Mapping[int, Tensor] = NO_OFFSETS) -> Any:
         """Return the outputs.
@@ -230,7 +232,7 @@ class GraphModel(keras.Model):
         layers = (x for x in operations.values() if isinstance(x, keras.Layer))
         self.layers_used = list(layers)  # Keras tracks their weights.
         self.graph = graph
-        self.required_rows = required_rows(graph.inputs, graph.steps)
+        self.required_rows = required_rows(graph.inputs, graph.steps, graph.outputs)
         self.built = True
 
     @property

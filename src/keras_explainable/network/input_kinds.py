@@ -166,7 +166,7 @@ def takes_noise(model: Model, inputs: Nested) -> list[bool]:
 
 def columns_with_noise(model: Model, inputs: Nested) -> list[Columns | None]:
     """Return for each input the columns that may be given noise; None for all."""
-    known = isinstance(model, keras.Model) and bool(getattr(model, "inputs", None))
+    known = isinstance(model, keras.Model) and choosing_inputs(model) is not None
     tried = None if known else columns_of_unknown(model, inputs)
     found = list[Columns | None]()
     for number, x in enumerate(flatten(inputs)):

@@ -44,7 +44,7 @@ def layers_reversed(model: Model) -> list[keras.Layer]:
 
 def layers_within(layer: keras.Layer) -> list[keras.Layer]:
     """Return the layers of a model, or a layer and those it wraps, last first."""
-    if hasattr(layer, "layers"):
+    if isinstance(layer, keras.Model):
         return layers_reversed(layer)
     wrapped = [getattr(layer, name, None) for name in WRAPPED]
     inner = [each for each in wrapped if isinstance(each, keras.Layer)]

@@ -45,6 +45,11 @@ def _calls_code(layer: keras.Layer) -> bool:
     return own or is_function_of_user(getattr(layer, "activation", None))
 
 
+def calls_user(operation: Any) -> bool:
+    """Return whether an operation is a layer of the user's, or calls their function."""
+    return is_of_user(operation) or calls_function(operation)
+
+
 def is_function_of_user(function: Any) -> bool:
     """Return whether an activation is none of Keras'."""
     module = str(getattr(function, "__module__", ""))

@@ -1,5 +1,6 @@
 """Kinds of layers: linear ones, identities, ReLUs and batch norms."""
 
+import inspect
 import math
 from typing import Any
 
@@ -12,6 +13,9 @@ DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 LINEAR = (layers.Dense, *CONVOLUTIONS, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
+
+#: Modules of the operations whose computation is known.
+_KNOWN = ("keras.", "keras_explainable.")
 
 #: Layers that do nothing at inference.
 IDENTITIES = (
@@ -30,8 +34,43 @@ IDENTITIES = (
 def keras_name(operation: Any) -> str:
     """Return the name of an operation's class; "" if that is the user's."""
     kind = type(operation)
-    known = kind.__module__.startswith(("keras.", "keras_explainable."))
+    known = kind.__module__.startswith(_KNOWN)
     return kind.__name__ if known else ""
+
+
+def computes_as(operation: Any, *kinds: Any) -> bool:
+    """Return whether an operation is of one of the classes, and computes as it does.
+
+    A class of the user's that is made from one of Keras' may compute something else.
+    """
+    own = type(operation)
+    # Tasks of KerasHub only refuse text in theirs.
+    of_hub = getattr(own.__call__, "__module__", "").startswith("keras_hub.")
+    return any(
+        isinstance(operation, kind)
+        and own.call is kind.call
+        and (of_hub or own.__call__ is kind.__call__)
+        for kind in kinds
+    )
+
+
+def setting(operation: Any, name: str, default: Any = None) -> Any:
+    """Return a setting that a class of Keras' gives an operation, or the default.
+
+    Other layers of the user's may give a name such as ``kernel_size`` or
+    ``data_format`` to anything.
+    """
+    classes = (
+        kind for kind in type(operation).__mro__ if kind.__module__.startswith(_KNOWN)
+    )
+    known = any(name in inspect.signature(kind).parameters for kind in classes)
+    return getattr(operation, name, default) if known else default
+
+
+def runs_code_of_keras(operation: Any) -> bool:
+    """Return whether what an operation does when it is called is Keras' own."""
+    code = getattr(type(operation), "call", None)  # A plain function has none.
+    return getattr(code, "__module__", "").startswith(_KNOWN)
 
 
 def relu_max_value(activation: Any) -> float | None:

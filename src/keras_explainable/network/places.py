@@ -11,7 +11,9 @@ from keras_explainable import backend
 from keras_explainable.network.graph import Graph, Step, steps_of_one_output
 from keras_explainable.network.joined_parts import JoinedParts
 from keras_explainable.network.kept_parts import Part, kept_parts
+from keras_explainable.network.layers_of_user import calls_user
 from keras_explainable.network.moved_axes import SHUFFLED, Moved, moved_axes
+from keras_explainable.network.operation_kinds import setting
 
 #: Part of the input by which the windows of tensors at one place may differ, such as
 #: those of differences; or by one position.
@@ -84,7 +86,10 @@ def places_in_input(
         if found:
             whole = [x for x in found if not _is_repeated(x, step.outputs)] or found
             place = _followed(step, [known[id(x)] for x in whole], sizes)
-            known[id(step.outputs)] = _without_padding(place, step, sizes)
+            kept = place in [known[id(x)] for x in found]
+            known[id(step.outputs)] = (
+                _without_padding(place, step, sizes) if kept else place
+            )
     return known
 
 
@@ -183,19 +188,17 @@ def _without_padding(place: Place, step: Step, sizes: _Sizes) -> Place:
     Without padding of its own, the cells of its output leave out its window less its
     stride. Padding right before it that is no wider than its window is its own, too.
     """
-    operation = step.operation
-    window = getattr(operation, "kernel_size", getattr(operation, "pool_size", None))
-    if window is None or len(place.axes) != len(step.outputs.shape):
+    if len(place.axes) != len(step.outputs.shape):
         return place
-    part = slice(2, None) if operation.data_format == "channels_first" else slice(1, -1)
-    lengths = np.array([1, *sizes(step.reads[0])])[part]
-    extent = (np.array(window) - 1) * getattr(operation, "dilation_rate", 1)
-    stride = window if operation.strides is None else operation.strides
-    if np.size(extent) not in (1, len(lengths)):  # As of frames.
+    first = setting(step.operation, "data_format") == "channels_first"
+    part = slice(2, None) if first else slice(1, -1)
+    lengths, after = (
+        np.array([1, *sizes(x)])[part] for x in (step.reads[0], step.outputs)
+    )
+    found = _extent_and_stride(step.operation, lengths, after)
+    if found is None or np.size(found[0]) not in (1, len(lengths)):  # As of frames.
         return place
-    if operation.padding != "valid":
-        extent, stride = 0, 1
-    rows = np.broadcast_arrays(lengths, extent, stride)
+    rows = np.broadcast_arrays(lengths, *found)
     windows, padding = np.array(place.windows), np.array(place.padding)
     for (axis, _), length, most, width in zip(place.axes[part], *rows, strict=True):
         cell = np.ptp(windows[axis]) / length
@@ -208,6 +211,27 @@ def _without_padding(place: Place, step: Step, sizes: _Sizes) -> Place:
         padding[axis] -= taken
     none = ((0.0, 0.0),) * len(windows)
     return place._replace(windows=_pairs(windows), padding=_pairs(padding), fresh=none)
+
+
+def _extent_and_stride(
+    operation: Any, before: np.ndarray, after: np.ndarray
+) -> tuple[Any, Any] | None:
+    """Return how far a window without padding of its own reaches, and its steps.
+
+    It is None for operations without a window. That of code of the user's is told by
+    the lengths of what it reads and writes.
+    """
+    window = setting(operation, "kernel_size", setting(operation, "pool_size"))
+    if window is None:
+        if not calls_user(operation) or len(before) != len(after):
+            return None
+        stride = np.maximum(1, np.round(before / np.maximum(after, 1))).astype(int)
+        extent = np.maximum(0, before - stride * after) + stride - 1
+        return extent, stride
+    if operation.padding != "valid":
+        return 0, 1
+    extent = (np.array(window) - 1) * getattr(operation, "dilation_rate", 1)
+    return extent, window if operation.strides is None else operation.strides
 
 
 def _pairs(rows: np.ndarray) -> tuple[tuple[float, float], ...]:

@@ -19,8 +19,9 @@ from keras_explainable.network.ignored_fractions import (
     example_shape,
     ignores_fractions,
 )
+from keras_explainable.network.large_multiples import LargeMultiples
 from keras_explainable.network.layers_of_model import has_layer
-from keras_explainable.network.layers_of_user import calls_function, is_of_user
+from keras_explainable.network.layers_of_user import calls_user
 from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
 
@@ -114,14 +115,17 @@ class _Walk:
         #: The same, but of the values themselves, also as integers.
         self.held = dict(self.counted)
         self.categories = frozenset[int]()
-        #: Integers that weight what others computed, also where their sum is a divisor.
+        #: Integers that weight what others computed, also where their sum is a divisor,
+        #: and numbers of which large multiples are added to it before a softmax.
         self.masks = frozenset[int]()
+        self.multiples = LargeMultiples(ids([symbol]))
 
     def follow(self, step: Step) -> None:
         """Note what one step makes of the columns."""
         if not any(id(x) in self.held or id(x) in self.counted for x in step.reads):
             return
         self.categories |= _union(self.held, _read_as_categories(step))
+        self.masks |= _union(self.held, self.multiples.hiding(step))
         moved = self._moved(step)
         for written in flatten(step.outputs):
             exact = frozenset(map(int, np.unique(moved.get(id(written), ()))))
@@ -175,7 +179,7 @@ class _Walk:
             return found
         holds = has_layer(layer, CHOOSING_LAYERS)
         raw = len(found) <= MOST_TRIED and all(id(x) in self.places for x in read)
-        if not holds and not (raw and _calls_user(layer)):
+        if not holds and not (raw and calls_user(layer)):
             return found
         certain = not holds or isinstance(layer, keras.Model)
         ignores = partial(ignores_fractions, step, certain=certain)
@@ -251,8 +255,4 @@ def _chooses(operation: Any, whole: bool) -> bool:
         return True
     if not isinstance(operation, keras.Layer):
         return keras_name(operation) in CHOOSING_OPERATIONS
-    return whole and _calls_user(operation)
-
-
-def _calls_user(layer: keras.Layer) -> bool:
-    return is_of_user(layer) or calls_function(layer)
+    return whole and calls_user(operation)

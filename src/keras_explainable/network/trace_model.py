@@ -4,6 +4,7 @@ Calling a user's layer on a symbolic tensor would add a node to that layer for g
 Tracing therefore clones the model with a recorder in the place of every layer.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -18,10 +19,8 @@ from keras_explainable.network.graph import (
     by_symbol,
     symbol_like,
 )
+from keras_explainable.network.operation_kinds import computes_as
 from keras_explainable.types import Model
-
-#: Package of models that are called as Functional ones are.
-_TASKS = "keras_hub."
 
 #: Returns the graph of a step; None if the step stays.
 InnerGraph = Callable[[Step], Graph | None]
@@ -33,7 +32,7 @@ def trace(model: Model) -> Graph | None:
     It is None, too, for a subclass that is called in another way, and if Keras cannot
     tell the shapes within a Sequential model.
     """
-    if _is_called_as(model, keras.Sequential):
+    if computes_as(model, keras.Sequential):
         return _trace_sequential(model)
     if isinstance(model, GraphModel):
         plain = type(model).run is GraphModel.run
@@ -45,7 +44,7 @@ def trace(model: Model) -> Graph | None:
 
 def _is_functional(model: Model) -> bool:
     """Return whether calling the model does no more than run its graph."""
-    return isinstance(model, keras.Model) and _is_called_as(model, _functional())
+    return isinstance(model, keras.Model) and computes_as(model, _functional())
 
 
 @cache
@@ -53,13 +52,6 @@ def _functional() -> type:
     """Return the class of Functional models, which Keras does not export."""
     symbol = keras.Input(())
     return type(keras.Model(symbol, symbol))
-
-
-def _is_called_as(layer: Any, kind: Any) -> bool:
-    """Return whether a layer is of a kind, and called as layers of this kind are."""
-    own = isinstance(layer, kind) and type(layer).call is kind.call
-    called = type(layer).__call__  # Tasks of KerasHub only refuse text in it.
-    return own and (called is kind.__call__ or called.__module__.startswith(_TASKS))
 
 
 def _trace_sequential(model: keras.Sequential) -> Graph | None:
@@ -86,6 +78,7 @@ def _trace_functional(model: Model) -> Graph:
         outputs = recorder(*args, **kwargs)
         # Keras, too, replaces the layer's `training` by the model's.
         options = {key: value for key, value in kwargs.items() if key != "training"}
+        args, options = _by_position(recorder.operation, args, options)
         step = Step(recorder.operation, args, options, outputs)
         number = next(numbers.get(id(step.operation), iter(())), 0)
         steps.append(replace(step, call_number=number))
@@ -110,6 +103,23 @@ def _with_input_named(graph: Graph, name: str) -> Graph:
     [symbol] = keras.tree.flatten(graph.inputs)
     new = {id(symbol): symbol_like(symbol, name)}
     return graph.rewritten([step.renamed(new) for step in graph.steps], new)
+
+
+def _by_position(
+    operation: Any, args: tuple[Any, ...], options: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return arguments with those by position that a call needs, as ``inputs=x``.
+
+    Masks are told by their names.
+    """
+    parameters = [*inspect.signature(operation.call).parameters.values()]
+    for each in parameters[len(args) :]:
+        needed = each.kind is each.POSITIONAL_OR_KEYWORD and each.default is each.empty
+        if not needed or each.name not in options or "mask" in each.name:
+            break
+        args = (*args, options[each.name])
+        options = {name: x for name, x in options.items() if name != each.name}
+    return args, options
 
 
 def _call_numbers(model: Model) -> dict[int, Iterator[int]]:
@@ -216,7 +226,7 @@ def graph_of(step: Step) -> Graph | None:
     """
     if not step.is_plain():
         return None
-    if not _is_called_as(step.operation, keras.layers.SpectralNormalization):
+    if not computes_as(step.operation, keras.layers.SpectralNormalization):
         return trace(step.operation)
     symbol, output = symbol_like(step.args[0]), symbol_like(step.outputs)
     inner = Step(step.operation.layer, (symbol,), {}, output)

@@ -58,7 +58,7 @@ def _no_range_warning(name: str, spans: np.ndarray) -> str | None:
     if not constant:
         return None
     return (
-        f"All values of {name} are equal in {constant} of {len(spans)} samples. Their "
-        "range is 0, so that `noise_level` adds no noise to them. `noise`, which is in "
-        "units of the input, does."
+        f"All values of {name} that can have noise are equal in {constant} of "
+        f"{len(spans)} samples. Their range is 0, so that `noise_level` adds none. "
+        "`noise`, which is in units of the input, does."
     )

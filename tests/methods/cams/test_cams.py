@@ -209,6 +209,17 @@ def test_cam_needs_a_linear_head():
         cam(flat, np.ones((2, 4, 4, 3)), UNITS)
 
 
+def test_cam_of_functions_that_are_linear():
+    model = network()
+    options = {**OWN, "postprocessing": None}
+    _, maps = ke.cam(model, batch(), [[0, 2], [0, 2]], **options)
+    _, found = ke.cam(model, batch(), ke.targets.contrast(0, 2), **options)
+    np.testing.assert_allclose(found[..., 0], maps[..., 0] - maps[..., 1], atol=1e-5)
+    for bent in (keras.ops.relu, keras.ops.tanh, lambda y: keras.ops.max(y, axis=-1)):
+        with pytest.raises(ValueError, match="with 'y' in between"):
+            ke.cam(model, batch(), bent, logits=True, verbose=0)
+
+
 def test_a_layer_that_does_not_exist():
     with pytest.raises(ValueError, match=r"a layer named 'nowhere'.*'last'"):
         ke.gradcam(network(), batch(), UNITS, layer="nowhere", verbose=0)

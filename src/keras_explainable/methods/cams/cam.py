@@ -18,8 +18,9 @@ from keras_explainable.methods.cams.gradcam import (
     weighted_maps,
 )
 from keras_explainable.network.activations import activation_of
+from keras_explainable.network.affine_steps import is_affine_when_tried
 from keras_explainable.network.graph import Step
-from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR
+from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR, computes_as
 from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.types import Model, Tensor
 
@@ -53,11 +54,8 @@ def with_linear_head(model: Model, params: dict[str, Any]) -> Model:
 
 def _check_head(model: Model, head: tuple[Step, ...]) -> None:
     """Raise ValueError unless steps are linear, with a global average pooling."""
-    operations = [operation_on_frames(step.operation) for step in head]
-    nonlinear = [each.name for each in operations if not _is_affine(each)]
-    pooled = any(
-        isinstance(each, MEANS) and _is_over_positions(each) for each in operations
-    )
+    nonlinear = [step.operation.name for step in head if not _is_affine(step)]
+    pooled = any(_is_mean(operation_on_frames(step.operation)) for step in head)
     if nonlinear or not pooled:
         reason = f"{nonlinear[-1]!r} in between" if nonlinear else "no such pooling"
         raise ValueError(
@@ -67,13 +65,16 @@ def _check_head(model: Model, head: tuple[Step, ...]) -> None:
         )
 
 
-def _is_over_positions(pooling: Any) -> bool:
-    return bool(pooling.data_format == "channels_last")
+def _is_mean(operation: Any) -> bool:
+    """Whether an operation is the average over the positions of each channel."""
+    return computes_as(operation, *MEANS) and operation.data_format == "channels_last"
 
 
-def _is_affine(operation: Any) -> bool:
-    activation = activation_of(operation)
-    return isinstance(operation, AFFINE) and activation in (None, linear)
+def _is_affine(step: Step) -> bool:
+    operation = operation_on_frames(step.operation)
+    if not computes_as(operation, *AFFINE):
+        return is_affine_when_tried(step)  # As the difference of two units is.
+    return activation_of(operation) in (None, linear)
 
 
 def weigh_by_head(activations: Tensor, gradients: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from keras import layers, ops
 from keras_explainable import backend, filters
 from keras_explainable.common.interpolation import interpolated, interpolated_sum
 from keras_explainable.common.precision import rounding_of
+from keras_explainable.common.warnings import warn
 from keras_explainable.execution.compilation import compiled
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection import exposed_layers
@@ -23,7 +24,8 @@ from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.inspection.places_of_layers import (
     as_in_input,
     enlarged,
-    places_of_exposed,
+    is_shuffled,
+    places_or_shuffled,
 )
 from keras_explainable.inspection.taps import with_taps
 from keras_explainable.network import output_units
@@ -32,7 +34,7 @@ from keras_explainable.network.fixed_factors import rules_of
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
-from keras_explainable.network.operation_kinds import relu_limit
+from keras_explainable.network.operation_kinds import computes_as, relu_limit
 from keras_explainable.network.places import Place
 from keras_explainable.network.rows_of_steps import check_rows
 from keras_explainable.network.time_distributed import (
@@ -57,7 +59,7 @@ BIASED = {name.replace("_", "") for name in dir(keras.activations)} - PLAIN
 
 def _prepare(model: Model, params: dict[str, Any]) -> Model:
     """Return the model with the outputs that ``_expose_biased`` adds."""
-    if exposed_layers.is_exposed(model):
+    if exposed_layers.was_exposed(model):
         return model
     return rewritten_model(model, _expose_biased)
 
@@ -80,7 +82,8 @@ def full_gradients(
     z_l is the output of layer l, which has the bias b_l, before its activation.
     Activations other than ReLUs have a bias as well, a(z) - a'(z) z: for a ReLU6 it is
     6 where z is above 6. Layers that rescale or normalize the input also have one.
-    Layers without spatial output (Dense) have no place in a map and are left out.
+    Layers without spatial output (Dense) have no place in a map and are left out; so
+    are those behind steps that shuffle positions, with a warning.
 
     With ``psi=None`` terms keep their sums when they are enlarged. The map then adds up
     to f(x), except for the layers left out, for products of inner values with each
@@ -120,6 +123,7 @@ def full_gradients(
     if not exposed or not _are_exposed(nonlinear, graph):
         nonlinear = []  # The user exposed layers with a bias, or there is none.
     biased = exposed[: len(exposed) - 2 * len(nonlinear)]
+    _warn_of_shuffled(model, exposed, inputs)
     biases = _biases_of_outputs(biases, biased, model.outputs[1 : len(biased) + 1])
     units = output_units.count_units(model)
     indices = output_units.as_indices(indices, len(inputs), units)
@@ -151,7 +155,7 @@ def _full_gradients(
         *map(_difference, values[written:], linear),
     ]
 
-    places = places_of_exposed(model, inputs)
+    places = places_or_shuffled(model, inputs)
 
     def wanted(of_exposed: list[Any]) -> list[Any]:
         return [*of_exposed[: len(biases)], *of_exposed[written:]]
@@ -162,7 +166,7 @@ def _full_gradients(
         for derivative, bias, place in zip(
             wanted(inner), all_biases, wanted(places), strict=True
         ):
-            if len(derivative.shape) == len(inputs.shape):
+            if _has_place(derivative, place, inputs):
                 term = derivative * ops.cast(bias, derivative.dtype)
                 term = _term(as_in_input(term, place), psi, inputs.shape, place)
                 total = total + ops.cast(term, total.dtype)
@@ -171,9 +175,23 @@ def _full_gradients(
     return output_units.maps_of_units(outputs, indices, one_map)
 
 
+def _has_place(value: Tensor, place: Place | None, inputs: Tensor) -> bool:
+    """Return whether the positions of a value can be shown in those of the inputs."""
+    return len(value.shape) == len(inputs.shape) and not is_shuffled(place)
+
+
+def _warn_of_shuffled(model: Model, layers: list[Any], inputs: Tensor) -> None:
+    pairs = zip(layers, places_or_shuffled(model, inputs), strict=True)
+    if names := {layer.name: None for layer, place in pairs if is_shuffled(place)}:
+        warn(
+            "The biases of these layers are left out, since steps before them shuffle "
+            f"the positions of the input: {', '.join(names)}."
+        )
+
+
 def _with_taps(model: Model, inputs: Tensor) -> tuple[Any, list[Tensor]]:
     """Return the same as ``with_taps``, also for a network without biases."""
-    if exposed_layers.is_exposed(model):
+    if len(model.outputs) > 1:
         return with_taps(model, inputs)
     return lambda x, _: (output_units.units_of(model, x), []), []
 
@@ -239,7 +257,7 @@ def _expose_biased(graph: Graph) -> Graph:
     flat = with_split_activations(frames, has_bias)
     biased = [step.outputs for step in flat.steps if has_bias(step.operation)]
     ends = _ends(_nonlinear_steps(flat.steps))
-    return replace(flat, outputs=[flat.outputs, *biased, *ends])
+    return replace(flat, outputs=[flat.outputs, *biased, *ends], exposed=True)
 
 
 def _nonlinear_steps(steps: Iterable[Step]) -> list[Step]:
@@ -267,11 +285,11 @@ def _are_exposed(nonlinear: list[Step], graph: Graph) -> bool:
 def _is_nonlinear(operation: Any) -> bool:
     """Whether it is elementwise and has a bias a(z) - a'(z) z, unlike a ReLU."""
     operation = operation_on_frames(operation)
-    if isinstance(operation, layers.Rescaling | layers.Normalization):
+    if computes_as(operation, layers.Rescaling, layers.Normalization):
         return True
-    if isinstance(operation, layers.ReLU):
+    if computes_as(operation, layers.ReLU):
         return relu_limit(operation) != math.inf
-    if isinstance(operation, layers.Activation):
+    if computes_as(operation, layers.Activation):
         return _plain_name(activation_of(operation)) not in PLAIN
     return _plain_name(type(operation)) in BIASED
 

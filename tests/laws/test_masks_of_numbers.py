@@ -1,4 +1,4 @@
-"""Integers that weight what other inputs give are a mask, and get no noise."""
+"""Inputs that weight or hide what other inputs give are masks, and get no noise."""
 
 import keras
 import numpy as np
@@ -74,3 +74,69 @@ def test_integers_that_are_numbers_get_noise(last, rng):
     _, maps, stats = ke.smoothgrad(model, x, [0, 1], **options)
     assert stats[0].sigma.all()
     assert maps[0].any()
+
+
+BIASES = {
+    "operators": lambda mask: (1.0 - mask) * -10000.0,
+    "difference": lambda mask: mask * 1e9 - 1e9,
+    "layer": lambda mask: layers.Rescaling(1e6, -1e6)(mask),
+    "lambda": lambda mask: layers.Lambda(lambda x: (1 - x) * -1e9)(mask),
+}
+
+
+def with_scores(bias):
+    """Return a model of attention over steps, to whose scores a bias is added."""
+    keras.utils.set_random_seed(0)
+    x, other = keras.Input((4, 3)), keras.Input((4,))
+    scores = ops.matmul(x, ops.transpose(layers.Dense(3)(x), (0, 2, 1)))
+    weights = ops.softmax(scores + bias(other)[:, None, :])
+    return keras.Model([x, other], layers.Dense(2)(ops.mean(weights @ x, axis=1)))
+
+
+def noise_levels(model, rng):
+    x, mask = rng.normal(size=(2, 4, 3)).astype("float32"), [[1.0, 1, 0, 0]] * 2
+    options = {"repetitions": 3, "verbose": 0, "return_stats": True}
+    stats = ke.smoothgrad(model, [x, np.float32(mask)], [0, 1], **options).stats
+    return [each.sigma for each in stats]
+
+
+@pytest.mark.parametrize("name", BIASES)
+def test_numbers_of_which_a_large_multiple_is_added_get_no_noise(name, rng):
+    of_steps, of_mask = noise_levels(with_scores(BIASES[name]), rng)
+    assert of_steps.all()
+    assert not of_mask.any()
+
+
+def test_quantities_in_large_units_get_noise(rng):
+    """What they are added to is no score before a softmax."""
+    keras.utils.set_random_seed(0)
+    x, price = keras.Input((4, 3)), keras.Input((4,))
+    change = layers.Dense(1)(layers.Flatten()(x))
+    model = keras.Model([x, price], layers.Rescaling(1e4)(price) + change)
+    assert all(sigma.all() for sigma in noise_levels(model, rng))
+
+
+def test_numbers_that_are_added_as_they_are_get_noise(rng):
+    """Also after a layer with weights, whatever the unit that they are in."""
+    convert = layers.Dense(4, use_bias=False)
+    for bias in (lambda x: 2 * x, lambda x: convert(x * 1e6)):
+        assert all(sigma.all() for sigma in noise_levels(with_scores(bias), rng))
+
+
+class MaskedMean(layers.Layer):
+    """A layer that needs its mask."""
+
+    supports_masking = True
+
+    def call(self, x, mask):
+        mask = ops.cast(mask, x.dtype)[..., None]
+        return ops.sum(x * mask, axis=1) / ops.sum(mask, axis=1)
+
+
+def test_a_mask_that_a_layer_needs_gets_no_noise(rng):
+    x, mask = keras.Input((4, 3)), keras.Input((4,))
+    pooled = MaskedMean()(layers.Dense(5)(x), mask=mask)
+    model = keras.Model([x, mask], layers.Dense(2)(pooled))
+    of_steps, of_mask = noise_levels(model, rng)
+    assert of_steps.all()
+    assert not of_mask.any()

@@ -1,0 +1,161 @@
+"""Maps of a model do not depend on what else it returns, nor on how it was called."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support.small_models import numpy
+
+import keras_explainable as ke
+
+SIDE, CROP = 12, 5
+OF_INPUTS = ["gradients", "integrated_gradients", "occlusion", "guided_gradients"]
+OF_INPUTS += ["smoothgrad", "full_gradients"]
+OPTIONS = {"verbose": 0, "postprocessing": None}
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(0).uniform(size=(2, SIDE, SIDE, 3)).astype("float32")
+
+
+def tensors():
+    """Return the inner tensors of a small network that sees a part of its image."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIDE, SIDE, 3))
+    part = image[:, CROP:]
+    options = {"activation": "relu", "padding": "same"}
+    first = layers.Conv2D(4, 3, name="first", **options)(part)
+    last = layers.Conv2D(4, 3, name="last", **options)(first)
+    embedding = layers.Dense(5)(layers.GlobalAveragePooling2D()(last))
+    label = layers.Dense(3)(embedding)
+    return {
+        "image": image,
+        "part": part,
+        "first": first,
+        "last": last,
+        "embedding": embedding,
+        "label": label,
+    }
+
+
+def model_with(*further):
+    found = tensors()
+    outputs = [found["label"], *(found[name] for name in further)]
+    return keras.Model(found["image"], outputs if further else outputs[0])
+
+
+FURTHER = ["image", "part", "first", "last", "embedding", "label"]
+
+
+@pytest.mark.parametrize("further", FURTHER)
+def test_maps_of_inputs_do_not_depend_on_further_outputs(further, x):
+    alone, together = model_with(), model_with(further)
+    for name in OF_INPUTS:
+        method = getattr(ke, name)
+        _, expected = method(alone, x, [0, 1], **OPTIONS)
+        _, maps = method(together, x, [0, 1], **OPTIONS)
+        np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("further", FURTHER)
+def test_cams_show_a_further_output_that_is_a_layer(further, x):
+    layer = further if further in ("first", "last") else None
+    _, expected = ke.gradcam(model_with(), x, [0, 1], layer=layer, **OPTIONS)
+    _, maps = ke.gradcam(model_with(further), x, [0, 1], **OPTIONS)
+    assert maps.shape == (2, SIDE, SIDE, 1)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["gradients", "integrated_gradients", "smoothgrad"])
+def test_maps_of_inputs_of_exposed_models(name, x):
+    exposed = ke.inspection.expose(model_with(), "last")
+    _, maps = getattr(ke, name)(exposed, x, [0, 1], **OPTIONS)
+    _, expected = getattr(ke, name)(model_with(), x, [0, 1], **OPTIONS)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", ["slopes", "hybrid"])
+def test_what_one_nonlinear_step_does_not_see_has_no_map(estimator, x):
+    found = tensors()
+    pooled = layers.GlobalAveragePooling2D()(found["first"])
+    model = keras.Model(found["image"], layers.Dense(2)(pooled))
+    _, maps = ke.smoothgrad(model, x, [0, 1], estimator=estimator, **OPTIONS)
+    assert (maps[:, :CROP] == 0).all()
+    assert (maps[:, CROP:] > 0).all()
+
+
+def shuffling():
+    """Return a network that reshapes patches, as MobileViT does."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3))
+    before = layers.Conv2D(4, 3, padding="same", activation="relu")(image)
+    patches = layers.Dense(4, activation="relu")(layers.Reshape((4, 16, 4))(before))
+    after = layers.Reshape((8, 8, 4))(patches)
+    pooled = layers.GlobalAveragePooling2D()(layers.Add()([before, after]))
+    return keras.Model(image, layers.Dense(2)(pooled))
+
+
+def test_the_default_of_smoothgrad_does_not_place_layers(x):
+    model, x = shuffling(), x[:, :8, :8]
+    _, maps, stats = ke.smoothgrad(model, x, [0, 1], return_stats=True, **OPTIONS)
+    _, expected = ke.smoothgrad(
+        model, x, [0, 1], estimator="sampled", repetitions=500, **OPTIONS
+    )
+    assert stats.estimator == "hybrid"
+    assert np.linalg.norm(maps - expected) < 0.2 * np.linalg.norm(expected)
+
+
+def test_full_gradients_leave_out_shuffled_layers(x):
+    model, x = shuffling(), x[:, :8, :8]
+    with pytest.warns(UserWarning, match=r"left out.*shuffle.*: dense"):
+        ke.full_gradients(model, x, [0, 1], **OPTIONS)
+
+
+def called(by_name):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIDE, SIDE, 3))
+    conv = layers.Conv2D(4, 3, activation="relu", name="inner")
+    steps = [keras.Input((SIDE, SIDE, 3)), conv, layers.GlobalAveragePooling2D()]
+    parts = [keras.Sequential(steps), layers.Dense(3), layers.Softmax()]
+    h = image
+    for part in parts:
+        h = part(inputs=h) if by_name else part(h)
+    return keras.Model(image, h)
+
+
+@pytest.mark.parametrize("name", ["gradients", "gradcam", "cam", "smoothgrad"])
+def test_layers_called_with_keywords(name, x):
+    for ours, expected in zip(
+        getattr(ke, name)(called(True), x, [0, 1], **OPTIONS),
+        getattr(ke, name)(called(False), x, [0, 1], **OPTIONS),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+class Distilled(keras.Model):
+    """A subclassed model with attributes that have names of ours."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.original = self.graph = self.inner = inner
+        self.required_rows, self.layers_used = 7, 5
+
+    def call(self, x):
+        return self.inner(x)
+
+
+def test_attributes_of_subclassed_models(x):
+    inner = model_with()
+    model = Distilled(inner)
+    _, expected = ke.gradients(inner, x, [0, 1], **OPTIONS)
+    np.testing.assert_allclose(ke.gradients(model, x, [0, 1], **OPTIONS)[1], expected)
+    sampled = {"estimator": "sampled", **OPTIONS}
+    _, maps = ke.smoothgrad(model, x, [0, 1], **OPTIONS)
+    np.testing.assert_allclose(
+        maps, ke.smoothgrad(inner, x, [0, 1], **sampled)[1], rtol=1e-3, atol=1e-5
+    )
+    logits = numpy(ops.convert_to_tensor(inner(x)))[:, :1]
+    _, found = ke.gradients(model, x, lambda y: y[:, 0], **OPTIONS)
+    assert found.shape == (*expected.shape[:-1], logits.shape[-1])
