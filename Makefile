@@ -65,7 +65,7 @@ $(PEERS)/installed: benchmarks/peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	$(PEERS)/bin/python -m pip install --quiet --no-deps \
-	  zennit==0.5.1 quantus==0.6.0 grad-cam==1.5.7 # No torchvision.
+	  zennit==0.5.1 quantus==0.6.0 grad-cam==1.5.7 lxt==2.1 # No torchvision.
 	@touch $@
 
 $(VENV)/installed-%: $(BIN)/python pyproject.toml

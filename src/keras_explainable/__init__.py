@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from keras_explainable.engine.partial_explain import partial_explain
     from keras_explainable.engine.shortcuts import (
         attention_rollout,
+        attnlrp,
         cam,
         d_minmaxcam,
         d_minmaxgradcam,
@@ -71,6 +72,7 @@ __all__ = [
     "Stats",
     "attention_maps",
     "attention_rollout",
+    "attnlrp",
     "callbacks",
     "cam",
     "check_gradients",

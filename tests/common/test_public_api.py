@@ -32,6 +32,7 @@ def test_public_names():
         "Stats",
         "attention_maps",
         "attention_rollout",
+        "attnlrp",
         "callbacks",
         "cam",
         "check_gradients",

@@ -135,7 +135,7 @@ def test_scraps_keep_the_ink_but_not_the_shape(glyphs):
         scrap = scenes._scrap(np.random.default_rng(seed), glyphs[:1])
         assert 0 < (scrap > 0.5).mean() < 0.2
     rng = np.random.default_rng(0)
-    whole = scenes._draw_glyph(rng, glyphs[0], 48)
+    whole = scenes.draw_glyph(rng, glyphs[0], 48)
     scrap = scenes._scrap(np.random.default_rng(0), glyphs[:1])
     assert np.abs(whole - scrap).sum() > 0.5 * whole.sum()
 

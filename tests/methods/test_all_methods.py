@@ -35,9 +35,9 @@ SHORTCUTS = (
     *("gradients", "input_x_gradient", "integrated_gradients", "expected_gradients"),
     *("guided_gradients", "full_gradients", "cam", "gradcam", "gradcampp", "hirescam"),
     *("layercam", "scorecam", "occlusion", "rise", "smoothgrad"),
-    *("minmaxcam", "d_minmaxcam", "minmaxgradcam", "d_minmaxgradcam"),
+    *("minmaxcam", "d_minmaxcam", "minmaxgradcam", "d_minmaxgradcam", "attnlrp"),
 )
-SIGNED = (*SHORTCUTS[1:4], "occlusion")
+SIGNED = (*SHORTCUTS[1:4], "attnlrp", "occlusion")
 METHODS = {
     name: getattr(module, name)
     for module in (gradient, cams, perturbation)

@@ -279,3 +279,14 @@ def test_a_shallow_copy_shares_only_variables_with_the_layer():
     assert expected.min() < 0
     layer.kernel.assign(0 * layer.kernel)
     np.testing.assert_allclose(numpy(copy(flat)).std(axis=0), 0)
+
+
+def test_tasks_of_keras_hub_are_read_like_functional_models():
+    """They have a ``__call__`` of their own, which only refuses text."""
+    inputs = keras.Input((4,))
+    plain = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    call = type("Base", (), {"__call__": lambda self, x: type(plain).__call__(self, x)})
+    task = type("Task", (type(plain),), {"__call__": call.__call__})
+    assert trace(task(plain.inputs, plain.outputs)) is None
+    call.__call__.__module__ = "keras_hub.src.utils.pipeline_model"
+    assert trace(task(plain.inputs, plain.outputs)) is not None

@@ -107,6 +107,6 @@ def torchvision(monkeypatch):
 collect_ignore = [
     f"test_{name}_{what}.py"
     for name in ("tensorflow", "torch")
-    for what in ("peers", "metrics")
+    for what in ("peers", "metrics", "lrp")
     if name != keras.backend.backend()
 ]

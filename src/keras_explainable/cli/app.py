@@ -138,7 +138,7 @@ def explain(
     [bold]Methods[/] are smoothgrad, smoothgrad_squared, vargrad (the options for
     repetitions, noise, tolerance and seed apply to these three), gradients,
     input_x_gradient, integrated_gradients, guided_gradients, full_gradients,
-    cam, gradcam, gradcampp, hirescam, layercam, scorecam, minmaxcam,
+    attnlrp, cam, gradcam, gradcampp, hirescam, layercam, scorecam, minmaxcam,
     d_minmaxcam, minmaxgradcam, d_minmaxgradcam, attention_rollout,
     gradient_attention_rollout, transformer_attribution, occlusion and rise.
     Several methods, separated by commas, are shown side by side.

@@ -40,7 +40,7 @@ def draw(
     canvas = _texture(rng)
     for _ in range(rng.integers(5, 10)):
         canvas = _blend(canvas, _distractor(rng, scraps), _random_colour(rng))
-    ink = _draw_glyph(rng, glyph, rng.uniform(38, 66))
+    ink = draw_glyph(rng, glyph, rng.uniform(38, 66))
     canvas = _blend(canvas, ink, _ink_colour(rng, canvas, ink))
     grain = rng.standard_normal(canvas.shape, "float32")
     grain *= rng.uniform(0.01, 0.05)
@@ -153,13 +153,13 @@ def _scrap(rng: np.random.Generator, scraps: NDArray[np.float32]) -> Layer:
     tiles = glyph.reshape(4, side, 4, side).swapaxes(1, 2).reshape(16, side, side)
     shuffled = tiles[rng.permutation(16)].reshape(4, 4, side, side)
     scrap = np.pad(shuffled.swapaxes(1, 2).reshape(4 * side, 4 * side), _MARGIN)
-    return _draw_glyph(rng, scrap, rng.uniform(20, 50))
+    return draw_glyph(rng, scrap, rng.uniform(20, 50))
 
 
 # --- Handwriting ---------------------------------------------------------------
 
 
-def _draw_glyph(rng: np.random.Generator, glyph: Layer, size: float) -> Layer:
+def draw_glyph(rng: np.random.Generator, glyph: Layer, size: float) -> Layer:
     """Return the ink of a glyph, ``size`` pixels wide, at a random position inside.
 
     It is slightly rotated, sheared, stretched and distorted, to vary the handwriting.

@@ -27,6 +27,7 @@ def _shortcut(
 
 gradients = _shortcut(gradient.gradients, filters.normalize)
 guided_gradients = _shortcut(gradient.guided_gradients, filters.normalize)
+attnlrp = _shortcut(gradient.attnlrp, filters.signed_normalize)
 full_gradients = _shortcut(gradient.full_gradients, filters.normalize)
 input_x_gradient = _shortcut(gradient.input_x_gradient, filters.signed_normalize)
 integrated_gradients = _shortcut(

@@ -9,6 +9,7 @@ from keras_explainable.inspection.token_grid import GivenGrid, TokenGrid, grid_o
 from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network.follow_positions import positions_of
 from keras_explainable.network.foreign_models import check_is_keras_model
+from keras_explainable.network.rows_of_steps import check_rows
 from keras_explainable.network.trace_model import inlined_with_calls, trace
 from keras_explainable.types import Model
 
@@ -64,6 +65,7 @@ def token_grid(
         *(tensors_of(calls, link)[-1] for link in parse(layer)),
         *(default_tensors(flat, calls) if layer is None else ()),
     ][-1]
+    check_rows(flat, [tensor])
     names = [
         call.operation.name
         for call in calls

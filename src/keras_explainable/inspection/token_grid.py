@@ -90,6 +90,12 @@ def grid_of(
         ValueError: If the tensor has no tokens, if what is given does not fit their
             number, or if their grid is not known.
     """
+    if len(shape) > 3:
+        raise ValueError(
+            "`layer` must have an output of tokens (B, T, C); received "
+            f"{name!r} with {tuple(shape)}, which has the axes of an image: its values "
+            "have places without a grid."
+        )
     if len(shape) != 3:
         raise ValueError(
             "`layer` must have as many axes as the input, or an output of tokens "

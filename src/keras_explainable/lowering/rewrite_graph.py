@@ -70,7 +70,8 @@ def fused(graph: Graph) -> Graph:
         step = _with_known_operation(step)
         between = id(step.args[0]) if step.args else 0
         before = steps.get(between)
-        if before and step.is_plain() and readers[between] == 1:
+        own = step.implementation or (before and before.implementation)
+        if before and not own and step.is_plain() and readers[between] == 1:
             both = _fused(before.operation, step.operation)
             if both is not None:
                 del steps[between]

@@ -39,12 +39,16 @@ from keras_explainable.network.operations_of_call import (
 from keras_explainable.network.trace_model import inlined
 
 
-def with_opened_attention(graph: Graph) -> Graph:
+def with_opened_attention(graph: Graph, every: bool = False) -> Graph:
     """Return the graph, without nested models, whose attention is made of operations.
 
     The tensor of each attention's probabilities has the attention's name.
+
+    Args:
+        graph: Any graph.
+        every: Whether to open layers of the user's without attention, too.
     """
-    graph = _opened(graph)
+    graph = _opened(graph, every=every)
     names: dict[str, int] = {}
     for attention in attentions_of(graph):
         name = attention.name
@@ -54,19 +58,20 @@ def with_opened_attention(graph: Graph) -> Graph:
     return graph
 
 
-def _opened(graph: Graph, path: str = "") -> Graph:
+def _opened(graph: Graph, path: str = "", every: bool = False) -> Graph:
     """Return the graph with the operations of layers that have attention.
 
     Args:
         graph: Any graph.
         path: Names of the layers around it.
+        every: As for ``with_opened_attention``.
     """
     graph, steps = inlined(graph), list[Step]()
     renamed, masked = dict[int, Any](), False
     for step in graph.steps:
         step = step.reading(renamed)
         masked = masked or starts_mask(step)
-        inner = _inner_graph(step, path, masked)
+        inner = _inner_graph(step, path, masked, every)
         if inner is None:
             steps.append(step)
             continue
@@ -80,7 +85,7 @@ def _opened(graph: Graph, path: str = "") -> Graph:
     return graph.rewritten(steps, renamed)
 
 
-def _inner_graph(step: Step, path: str, masked: bool) -> Graph | None:
+def _inner_graph(step: Step, path: str, masked: bool, every: bool) -> Graph | None:
     """Return the graph of a step, of the tensors that it reads; None if it stays.
 
     Its outputs are those of the step, and the tensors that lose their masks.
@@ -89,6 +94,7 @@ def _inner_graph(step: Step, path: str, masked: bool) -> Graph | None:
         step: Step of a graph.
         path: Names of the layers around it.
         masked: Whether tensors may carry masks, which operations lose.
+        every: As for ``with_opened_attention``.
     """
     name, operation = f"{path}{step.operation.name}", step.operation
     if keras_name(operation) == "DotProductAttention":
@@ -100,10 +106,12 @@ def _inner_graph(step: Step, path: str, masked: bool) -> Graph | None:
             function = partial(attention_of_layer, operation, masked)
         inner = _traced(step, function)
     elif is_own_layer(operation) and not masked:
-        inner = _of_own_layer(step)
+        inner = _of_own_layer(step, every)
     else:
         return None
-    return None if inner is None else _named_within(_opened(inner, f"{name}/"), name)
+    if inner is None:
+        return None
+    return _named_within(_opened(inner, f"{name}/", every), name)
 
 
 def _traced(step: Step, function: Callable[..., Any]) -> Graph | None:
@@ -121,13 +129,13 @@ def _called(layer: keras.Layer, *args: Any, **options: Any) -> Any:
     return layer.call(*args, **options, **mode), {}
 
 
-def _of_own_layer(step: Step) -> Graph | None:
+def _of_own_layer(step: Step, every: bool) -> Graph | None:
     """Return the operations of a layer of the user's that has attention inside."""
     inner = _traced(step, partial(_called, step.operation))
     if inner is None:
         return None
     alone = replace(inner, outputs=inner.outputs[0])
-    if not attentions_of(_opened(alone)):
+    if not every and not attentions_of(_opened(alone)):
         return None
     return inner if reads_to_the_same(step, alone) else None
 

@@ -19,6 +19,7 @@ METHODS = {
     "integrated_gradients": "Integrated gradients",
     "guided_gradients": "Guided gradients",
     "full_gradients": "Full gradients",
+    "attnlrp": "AttnLRP",
     "cam": "CAM",
     "gradcam": "Grad-CAM",
     "gradcampp": "Grad-CAM++",

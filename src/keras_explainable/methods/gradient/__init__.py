@@ -6,6 +6,7 @@ or completed by the gradients of biases. Estimators of gradients under noise are
 ``methods.slopes``. Nothing here knows the other families of methods.
 """
 
+from keras_explainable.methods.gradient.attnlrp import attnlrp
 from keras_explainable.methods.gradient.expected_gradients import expected_gradients
 from keras_explainable.methods.gradient.full_gradients import full_gradients
 from keras_explainable.methods.gradient.guided_gradients import guided_gradients
@@ -20,6 +21,7 @@ from keras_explainable.methods.gradient.integrated_gradients import (
 from keras_explainable.methods.gradient.smooth_gradients import smooth_gradients
 
 __all__ = [
+    "attnlrp",
     "completeness_gap",
     "expected_gradients",
     "full_gradients",
@@ -32,6 +34,7 @@ __all__ = [
 
 #: The methods that return maps (B, H, W, K) without parameters of their own.
 METHODS = [
+    attnlrp,
     gradients,
     full_gradients,
     guided_gradients,

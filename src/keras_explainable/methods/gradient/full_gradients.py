@@ -30,6 +30,7 @@ from keras_explainable.inspection.places_of_layers import (
 from keras_explainable.inspection.taps import with_taps
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, with_split_activations
+from keras_explainable.network.fixed_factors import rules_of
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
@@ -264,7 +265,9 @@ def _nonlinear_steps(steps: Iterable[Step]) -> list[Step]:
     return [
         step
         for step in steps
-        if _is_nonlinear(step.operation) and len(step.outputs.shape) > 2
+        if _is_nonlinear(step.operation)
+        and len(step.outputs.shape) > 2
+        and rules_of(step) is None  # Its derivative is the slope: there is no bias.
     ]
 
 

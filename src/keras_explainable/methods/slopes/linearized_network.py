@@ -27,6 +27,7 @@ from keras_explainable.methods.slopes.normalizations import normalization_or_sof
 from keras_explainable.methods.slopes.relu_before_pooling import relus_before
 from keras_explainable.network import output_units
 from keras_explainable.network.activations import activation_of, with_split_activations
+from keras_explainable.network.fixed_factors import rules_of
 from keras_explainable.network.graph import Graph, GraphModel, Step, by_symbol
 from keras_explainable.network.mask_passing import (
     MaskPassing,
@@ -172,6 +173,11 @@ def _approximated_steps(model: GraphModel) -> list[str]:
 
 def _expose_recorded(graph: Graph) -> Graph:
     flat = inlined(graph)
+    if any(map(rules_of, flat.steps)):
+        raise ValueError(
+            "`estimator` must be 'sampled' for gradients that follow rules, such as "
+            "those of `libragrad`: the other estimators approximate derivatives."
+        )
     if not any(map(starts_mask, flat.steps)):  # Which operations do not pass on.
         flat = with_opened_attention(flat)
     flat = with_split_activations(flat, lambda each: type(each) in _WITH_KERNEL)

@@ -1,0 +1,171 @@
+"""Backward passes with rules of their own, for networks with attention.
+
+Values stay as they are. Inputs times their derivatives then say what they contribute:
+every operation passes on what it is given, but for what its constants take.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_explainable.network.activations import activation_of, with_split_activations
+from keras_explainable.network.affine_steps import is_affine_when_tried
+from keras_explainable.network.attention_products import attentions_of
+from keras_explainable.network.fixed_factors import (
+    FixedFactors,
+    Function,
+    constant,
+    fixed_divisor,
+    fixed_scale,
+    fixed_slope,
+    rules_of,
+    shared,
+    unchanged,
+)
+from keras_explainable.network.graph import Graph, Step, ids
+from keras_explainable.network.layers_of_user import (
+    calls_function,
+    is_function_of_user,
+    is_of_user,
+)
+from keras_explainable.network.opened_attention import with_opened_attention
+from keras_explainable.network.operation_kinds import LINEAR, keras_name, relu_limit
+from keras_explainable.network.time_distributed import operation_on_frames
+
+#: ``attnlrp``: layer-wise relevance propagation (Achtibat et al., 2024). ``libragrad``:
+#: balanced gradients (Mehri et al., 2025), which stop at probabilities of attention.
+Rules = Literal["attnlrp", "libragrad"]
+
+#: Products of tensors.
+_PRODUCTS = {"Multiply", "Matmul", "Einsum", "Dot", "Tensordot", "Inner"}
+
+#: What divides by a value: normalizations that are made of operations.
+_INVERSE = {"Rsqrt", "Reciprocal"}
+_QUOTIENTS = {"Divide", "TrueDivide"}
+
+#: Activations whose derivatives are their slopes already, and those of several values.
+_LEFT = {"linear", "relu", "leakyrelu", "softmax", "logsoftmax", "sparsemax", "glu"}
+
+#: Names of elementwise functions, as layers, activations and operations.
+_ELEMENTWISE = {name.replace("_", "") for name in dir(keras.activations)} - _LEFT
+_ELEMENTWISE |= {"erf", "exp", "expm1", "log1p", "power", "sqrt", "square"}
+
+
+def with_rules(graph: Graph, rules: Rules) -> Graph:
+    """Return the graph, up to its first output, whose derivatives follow rules.
+
+    Layers of attention, and the user's own layers, run as their operations.
+
+    Raises:
+        ValueError: If Keras does not know the operations of a layer of the user's.
+    """
+    opened = with_opened_attention(graph, every=True)
+    flat = with_split_activations(opened, _ends_in_elementwise)
+    found = attentions_of(flat) if rules == "libragrad" else []
+    fixed, steps = ids([each.symbol for each in found]), list[Step]()
+    reached, unknown = ids(flat.inputs), list[Step]()
+    for step in flat.steps:
+        reads = [x for x in step.reads if id(x) in reached]
+        rule = _rule(step, reads, fixed, rules) if reads else None
+        if rule is not None:
+            step = replace(step, implementation=FixedFactors(rules, rule, step))
+        if reads and rule is not constant:
+            reached |= ids(step.outputs)
+            unknown += [step] if _is_unknown(step) else []
+        steps.append(step)
+    if unknown:
+        raise _closed(unknown, rules)
+    if steps and not follows_rules(steps, rules):  # They are recognized by a step.
+        steps[-1] = _marked(steps[-1], rules)
+    return replace(flat, steps=tuple(steps))
+
+
+def _is_unknown(step: Step) -> bool:
+    """Return whether a step runs code of the user's that may need rules inside."""
+    layer = step.operation
+    own = is_of_user(layer) or calls_function(layer)
+    return (
+        own or is_function_of_user(activation_of(layer))
+    ) and not is_affine_when_tried(step)
+
+
+def _closed(steps: list[Step], rules: Rules) -> ValueError:
+    names = [*dict.fromkeys(step.operation.name for step in steps)]
+    return ValueError(
+        f"What the layers {names} compute must be known for the rules of {rules!r}: "
+        "their calls must be made of functions of `keras.ops` and layers of Keras."
+    )
+
+
+def _marked(step: Step, rules: Rules) -> Step:
+    return replace(step, implementation=FixedFactors(rules, unchanged, step))
+
+
+def follows_rules(steps: Iterable[Step], rules: Rules) -> bool:
+    """Return whether steps were rewritten by rules."""
+    return any(rules_of(step) == rules for step in steps)
+
+
+def _rule(
+    step: Step, reads: list[Any], fixed: set[int], rules: Rules
+) -> Function | None:
+    """Return the function that a step runs; None if its derivatives are right.
+
+    Args:
+        step: Step of a graph.
+        reads: What it reads that depends on the input.
+        fixed: Probabilities of attention without derivatives.
+        rules: Name of the rules.
+    """
+    kind = keras_name(step.operation)
+    if fixed & ids(step.outputs) or kind in _INVERSE:
+        return constant
+    if kind in _QUOTIENTS and ids(step.args[1]) & ids(reads):
+        return fixed_divisor
+    if kind in _PRODUCTS:
+        return partial(shared, len(reads)) if len(reads) > 1 else None
+    if _is_elementwise(step.operation):
+        wanted = rules == "attnlrp" or _is_zero_at_zero(step)
+        return fixed_slope if wanted and _is_first(step, reads) else None
+    return fixed_scale(step.operation)
+
+
+def _is_first(step: Step, reads: list[Any]) -> bool:
+    return len(reads) == 1 and step.args[0] is reads[0]
+
+
+def _is_zero_at_zero(step: Step) -> bool:
+    """Return whether an elementwise function is 0 at 0: it adds no constant."""
+    called, others = step.implementation or step.operation, step.args[1:]
+    value = called(ops.zeros((1,) * len(step.reads[0].shape)), *others, **step.kwargs)
+    return not np.any(ops.convert_to_numpy(value))
+
+
+def _ends_in_elementwise(operation: Any) -> bool:
+    kind = type(operation_on_frames(operation))
+    is_linear = kind in (*LINEAR, layers.EinsumDense)
+    return is_linear and _name(activation_of(operation)) in _ELEMENTWISE
+
+
+def _is_elementwise(operation: Any) -> bool:
+    """Return whether it is a nonlinear function of single values, but no ReLU."""
+    operation = operation_on_frames(operation)
+    if isinstance(operation, layers.ReLU):
+        return relu_limit(operation) != math.inf
+    if isinstance(operation, layers.Activation):
+        return _name(operation.activation) in _ELEMENTWISE
+    return keras_name(operation).lower() in _ELEMENTWISE
+
+
+def _name(function: Any) -> str:
+    """Return the name of a function or class of Keras', and "" of the user's."""
+    if function is None or is_function_of_user(function):
+        return ""
+    named = function if hasattr(function, "__name__") else type(function)
+    return str(named.__name__).lower().replace("_", "")

@@ -1,0 +1,139 @@
+"""LibraGrad: balanced gradients, with which full gradients add up."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from support import transformers as vit
+
+import keras_explainable as ke
+from keras_explainable.methods import cams, gradient
+from keras_explainable.methods.meta import libragrad, noise_grad, smooth, tta
+
+BOTH = [[0, 1]] * 2
+SIGNED = partial(
+    gradient.gradients, gradient_filter=None, channel_reduction=None
+)  # (B, ..., C, K)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.utils.set_random_seed(3)
+
+
+def gated(x):
+    """Return a gated layer, as in SwiGLU."""
+    gate = layers.Dense(12, "silu", use_bias=False)(x)
+    return layers.Multiply()([gate, layers.Dense(vit.WIDTH + 4, use_bias=False)(x)])
+
+
+def with_constants(attention):
+    """Return a network that takes what its layers add as a second input."""
+    tokens = keras.Input((6, vit.WIDTH), name="tokens")
+    constants = keras.Input((6, vit.WIDTH), name="constants")
+    x = layers.Add()([tokens, constants])
+    y = layers.LayerNormalization(center=False)(x)
+    x = layers.Add()([x, attention(y)])
+    y = layers.RMSNormalization()(layers.Add()([x, constants]))
+    y = layers.Dense(12, "gelu", use_bias=False)(gated(y))
+    x = layers.Add()([x, layers.Dense(vit.WIDTH, use_bias=False)(y), constants])
+    units = layers.Dense(2, use_bias=False)(layers.GlobalAveragePooling1D()(x))
+    return keras.Model({"tokens": tokens, "constants": constants}, units)
+
+
+@pytest.mark.parametrize(
+    "attention", [vit.attention_by_a_layer, vit.attention_by_operations]
+)
+def test_inputs_and_constants_add_up_to_the_output(attention, rng):
+    model = with_constants(attention)
+    shape = (2, 6, vit.WIDTH)
+    x = {name: rng.normal(size=shape).astype("f4") for name in ("tokens", "constants")}
+    methods = libragrad(gradient.input_x_gradient), gradient.input_x_gradient
+    gaps = []
+    for method in methods:
+        logits, maps = ke.explain(method, model, x, BOTH, verbose=0)
+        total = sum(each.sum(1) for each in maps.values())
+        gaps.append(np.abs(total - logits).max())
+    assert gaps[0] < 1e-4 < gaps[1]
+
+
+def transformer_block(x, w, fixed=None):
+    """Return a block's output, and the factors that are fixed: p, the scale, gates."""
+    centred = x - x.mean(-1, keepdims=True)
+    found = [1 / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-3)]
+    y = centred * (found[0] if fixed is None else fixed[0])
+    q, k, v = (y @ w[n] for n in "qkv")
+    scores = np.exp(q @ k.T / np.sqrt(vit.WIDTH))
+    found.append(scores / scores.sum(-1, keepdims=True))
+    x = x + (found[1] if fixed is None else fixed[1]) @ v
+    z = x @ w["up"]
+    found.append(1 / (1 + np.exp(-z)))  # SiLU: z times this.
+    z = z * (found[2] if fixed is None else fixed[2])
+    return (z @ w["down"]).mean(0), found
+
+
+def test_gradients_are_those_of_the_network_with_fixed_factors(rng):
+    dense = partial(layers.Dense, use_bias=False)
+    inputs = keras.Input((6, vit.WIDTH))
+    y = layers.LayerNormalization(center=False, scale=False)(inputs)
+    q, k, v = (dense(vit.WIDTH, name=n)(y) for n in "qkv")
+    scores = ops.matmul(q, ops.transpose(k, (0, 2, 1))) / np.sqrt(vit.WIDTH)
+    x = inputs + ops.matmul(ops.softmax(scores), v)
+    y = dense(3, name="down")(dense(12, "silu", name="up")(x))
+    model = keras.Model(inputs, layers.GlobalAveragePooling1D()(y))
+    w = {n: ops.convert_to_numpy(model.get_layer(n).kernel) for n in (*"qkv", "up")}
+    w["down"] = ops.convert_to_numpy(model.get_layer("down").kernel)
+
+    x = rng.normal(size=(1, 6, vit.WIDTH)).astype("f4")
+    _, maps = ke.explain(libragrad(SIGNED), model, x, [[0, 1, 2]], verbose=0)
+    outputs, fixed = transformer_block(x[0], w)
+    np.testing.assert_allclose(outputs, model.predict(x, verbose=0)[0], 1e-4, 1e-5)
+    basis = np.eye(6 * vit.WIDTH).reshape(-1, 6, vit.WIDTH)
+    slopes = np.stack([transformer_block(one, w, fixed)[0] for one in basis])
+    expected = slopes.reshape(6, vit.WIDTH, 3)
+    np.testing.assert_allclose(maps[0], expected, 1e-3, 1e-5)
+
+
+def test_full_gradients_add_up_through_norms_and_gelus(rng):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", bias_initializer="normal")(inputs)
+    x = layers.LayerNormalization(beta_initializer="normal")(x)
+    x = layers.Conv2D(6, 1, activation="gelu", bias_initializer="normal")(x)
+    pooled = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(2, use_bias=False)(pooled))
+    x = rng.normal(size=(2, 8, 8, 3)).astype("f4")
+    full = partial(gradient.full_gradients, psi=None)
+    gaps = []
+    for method in (libragrad(full), full):
+        logits, maps = ke.explain(method, model, x, BOTH, verbose=0)
+        gaps.append(np.abs(maps.sum((1, 2)) - logits).max())
+    assert gaps[0] < 1e-4 < gaps[1]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda method: smooth(libragrad(method), 2, 0.0),
+        lambda method: libragrad(smooth(method, 2, 0.0)),
+        lambda method: tta(libragrad(method), scales=(), hflip=False),
+        lambda method: noise_grad(libragrad(method), 2, 0.0),
+    ],
+    ids=["smooth", "of smooth", "tta", "noise_grad"],
+)
+def test_meta_methods_around_and_inside(wrap, rng):
+    x, model = rng.normal(size=(2, 16, 24, 3)).astype("f4"), vit.transformer()
+    options = {"resizing": None, "verbose": 0}
+    for method in (gradient.gradients, cams.gradcam):
+        _, expected = ke.explain(libragrad(method), model, x, BOTH, **options)
+        _, found = ke.explain(wrap(method), model, x, BOTH, **options)
+        allowed = 1e-4 * np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, 1e-3, allowed)
+
+
+def test_estimators_that_approximate_derivatives_are_refused(rng):
+    x = rng.normal(size=(1, 16, 24, 3)).astype("f4")
+    method = libragrad(partial(gradient.smooth_gradients, estimator="slopes"))
+    with pytest.raises(ValueError, match="`estimator` must be 'sampled'"):
+        ke.explain(method, vit.transformer(), x, [[0]], noise_level=0.1, verbose=0)
