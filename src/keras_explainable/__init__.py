@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from keras_explainable import (
         callbacks,
         demo,
+        distributed,
         filters,
         inspection,
         lowering,
@@ -77,6 +78,7 @@ __all__ = [
     "d_minmaxcam",
     "d_minmaxgradcam",
     "demo",
+    "distributed",
     "evaluate",
     "expected_gradients",
     "explain",
@@ -114,6 +116,7 @@ __dir__ = __all__.copy
 _MODULES = (
     "callbacks",
     "demo",
+    "distributed",
     "filters",
     "inspection",
     "lowering",
