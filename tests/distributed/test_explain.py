@@ -58,9 +58,8 @@ def test_maps_of_one_process(build, images, dataset, in_one_process, workers, pa
 def test_a_shortcut_a_file_and_units_of_each_image(build, images, dataset, tmp_path):
     model, ids = build(), ke.distributed.noise_ids(images)
     model.save(tmp_path / "net.keras")
-    labelled = dataset(images).map(
-        lambda row: {**row, "label": int(row["path"][0]) % 5}
-    )
+    data = dataset(images | {"0 cut.png": images["0.png"][:4]})
+    labelled = data.map(lambda row: {**row, "label": int(row["path"][0]) % 5})
     result = ke.distributed.explain(
         labelled,
         ke.vargrad,
@@ -73,7 +72,11 @@ def test_a_shortcut_a_file_and_units_of_each_image(build, images, dataset, tmp_p
     y = [int(path[0]) % 5 for path in images]
     x, given = np.stack([*images.values()]), {"ids": ids, "repetitions": 6}
     expected = ke.vargrad(model, x, y, verbose=0, **given)
-    assert_equal(by_id(result), expected, images)
+    rows = by_id(result)
+    wrong = rows.pop("0 cut.png")
+    assert wrong["failure"] == "must have the shape (8, 8, 3); received (4, 8, 3)."
+    assert np.isnan(wrong["maps"]).all()
+    assert_equal(rows, expected, images)
 
 
 def test_failures_are_in_their_rows_and_a_killed_worker_is_replaced(

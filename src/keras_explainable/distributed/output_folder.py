@@ -98,7 +98,10 @@ class OutputFolder:
         name = f"{self.run}-{hashlib.sha256(ids).hexdigest()[:24]}.parquet"
         path = posixpath.join(root, "maps", name)
         part = f"{path}.{secrets.token_hex(4)}{_PART}"
-        parquet.write_table(_table(columns), part, filesystem=files)
+        # A dictionary of floats, of which hardly two are the same, would add to them.
+        parquet.write_table(
+            _table(columns), part, filesystem=files, use_dictionary=False
+        )
         files.move(part, path)
 
     def finish(self, before: Mapping[str, Any], failures: list[dict[str, Any]]) -> int:
