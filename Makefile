@@ -23,7 +23,7 @@ test-peers: $(PEERS)/installed
 
 # Many processes: tests/distributed starts Ray on this machine, and stops it.
 test-ray: $(VENV)/installed-test $(VENV)/installed-ray
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ray tests/distributed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m ray tests/distributed
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff format --check .

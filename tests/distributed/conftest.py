@@ -15,6 +15,7 @@ WORKERS, SIDE, COUNT = 3, 8, 10
 @pytest.fixture(scope="session", autouse=True)
 def cluster():
     ray.init(
+        "local",  # Not one that runs already.
         num_cpus=WORKERS + 1,
         include_dashboard=False,
         object_store_memory=200 * 2**20,

@@ -39,9 +39,7 @@ def in_one_process(build, images):
     return ke.explain(METHOD, build(), x, "predicted", **given)
 
 
-@pytest.mark.parametrize(
-    ("workers", "parts"), [(1, 1), (2, 1), (3, 1), (1, 2), (2, 3), (3, 5)]
-)
+@pytest.mark.parametrize(("workers", "parts"), [(1, 1), (2, 1), (3, 1), (2, 3), (3, 5)])
 def test_maps_of_one_process(build, images, dataset, in_one_process, workers, parts):
     given = {"id_column": "path", "workers": workers, "parts": parts, "batch_size": 3}
     result = ke.distributed.explain(

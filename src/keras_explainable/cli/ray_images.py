@@ -146,7 +146,7 @@ def _cluster(engine: Engine) -> Iterator[None]:
     if engine.address is None:  # One more CPU than the workers need, to read the data.
         cpus = (engine.workers or _DEFAULT_WORKERS) + 1
         quiet |= {"num_cpus": cpus, "include_dashboard": False}
-    ray.init(address=engine.address, **quiet)
+    ray.init(address=engine.address or "local", **quiet)
     data.DataContext.get_current().enable_progress_bars = False
     try:
         yield
