@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 import os
 import pathlib
 import pickle
@@ -148,6 +149,7 @@ def _cluster(engine: Engine) -> Iterator[None]:
         quiet |= {"num_cpus": cpus, "include_dashboard": False}
     ray.init(address=engine.address or "local", **quiet)
     data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield
     finally:
