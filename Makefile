@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-peers lint docs benchmark derivatives clean
+.PHONY: demo test test-peers test-ray lint docs benchmark derivatives clean
 
 demo: $(VENV)/installed-demo
 	$(BIN)/keras-explainable explain --out demo-output
@@ -15,11 +15,15 @@ demo: $(VENV)/installed-demo
 CASES ?= $(if $(filter torch,$(KERAS_BACKEND)),all,some)
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cases $(CASES) -m "not cross_backend"
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cases $(CASES) -m "not cross_backend and not ray"
 
 test-peers: $(PEERS)/installed
 	KERAS_BACKEND=tensorflow $(PEERS)/bin/python -m pytest tests/peers
 	KERAS_BACKEND=torch $(PEERS)/bin/python -m pytest tests/peers
+
+# Many processes: tests/distributed starts Ray on this machine, and stops it.
+test-ray: $(VENV)/installed-test $(VENV)/installed-ray
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m ray tests/distributed
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff format --check .

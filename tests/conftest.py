@@ -36,6 +36,9 @@ if keras.backend.backend() == "tensorflow":  # As above: most graphs are run onc
 #: The other packages live in an environment of their own (`make test-peers`).
 collect_ignore = [] if importlib.util.find_spec("captum") else ["peers"]
 
+#: So does Ray, until `make test-ray` installs it.
+collect_ignore += [] if importlib.util.find_spec("ray") else ["distributed"]
+
 SHARED = Path(__file__).parents[2] / "shared"
 
 #: Folders and files marked `backend_independent`: what does the same on every backend,
@@ -48,6 +51,7 @@ BACKEND_INDEPENDENT = (
     "compatibility/test_inspection.py",
     "compatibility/test_localization_page.py",
     "demo/",
+    "distributed/",
     "documents/",
     "engine/test_batch_source.py",
     "engine/test_progress_in_notebooks.py",

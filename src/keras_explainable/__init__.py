@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from keras_explainable import (
         callbacks,
         demo,
+        distributed,
         filters,
         inspection,
         lowering,
@@ -79,6 +80,7 @@ __all__ = [
     "d_minmaxcam",
     "d_minmaxgradcam",
     "demo",
+    "distributed",
     "evaluate",
     "expected_gradients",
     "explain",
@@ -116,6 +118,7 @@ __dir__ = __all__.copy
 _MODULES = (
     "callbacks",
     "demo",
+    "distributed",
     "filters",
     "inspection",
     "lowering",

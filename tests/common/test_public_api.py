@@ -39,6 +39,7 @@ def test_public_names():
         "d_minmaxcam",
         "d_minmaxgradcam",
         "demo",
+        "distributed",
         "evaluate",
         "expected_gradients",
         "explain",
@@ -77,7 +78,7 @@ def test_public_names():
 
 MODULES = [
     *(ke, ke.demo, ke.filters, ke.inspection, ke.lowering, ke.methods, ke.utils),
-    *(ke.callbacks, ke.metrics),
+    *(ke.callbacks, ke.distributed, ke.metrics),
     *(getattr(ke.methods, name) for name in ke.methods.__all__),
 ]
 
@@ -91,7 +92,7 @@ def test_every_public_function_is_documented_and_typed():
     functions = [getattr(ke, name) for name in ke.__all__]
     functions = [function for function in functions if callable(function)]
     modules = [getattr(ke.methods, name) for name in ke.methods.__all__]
-    for module in (*modules, ke.inspection, ke.filters, ke.metrics):
+    for module in (*modules, ke.distributed, ke.inspection, ke.filters, ke.metrics):
         functions += [getattr(module, name) for name in module.__all__]
     for function in functions:
         if isinstance(function, type):
@@ -226,7 +227,7 @@ def test_names_are_imported_at_first_use():
 
 
 def test_no_drawing_or_command_line_package_is_imported():
-    heavy = "{'matplotlib', 'PIL', 'rich', 'typer', 'sklearn'}"
+    heavy = "{'matplotlib', 'PIL', 'ray', 'rich', 'typer', 'sklearn'}"
     code = (
         "import sys, keras; before = set(sys.modules); import keras_explainable as ke\n"
         "[getattr(ke, name) for name in ke.__all__]\n"

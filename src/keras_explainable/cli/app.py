@@ -8,6 +8,7 @@ import typer
 
 from keras_explainable import __version__
 from keras_explainable.cli import console, options
+from keras_explainable.cli.engine import Engine
 from keras_explainable.cli.evaluation_settings import EvaluationSettings
 from keras_explainable.cli.settings import Settings
 from keras_explainable.common import installation
@@ -116,6 +117,17 @@ def explain(
     picture_format: Annotated[
         str, typer.Option("--format", metavar="KIND", help="png, jpeg or webp.")
     ] = "png",
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="local, or ray for many processes.")
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help=r"Processes of ray. \[default: 2]"),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="WHERE", help=r"Cluster of ray. \[default: none]"),
+    ] = None,
     out: options.Out = pathlib.Path("explanations"),
     resume: options.Resume = False,
 ) -> None:
@@ -155,6 +167,9 @@ def explain(
     keras-explainable explain trip/ --method smoothgrad,gradients,gradcam
     keras-explainable explain scans/ --model mine.keras --preprocess unit
 
+    [bold]Engines[/] are local, this process, and ray, --workers processes with the
+    same results. --address auto uses a Ray cluster that runs already.
+
     [bold]Unfinished runs[/] (interrupted, killed, or with failed images) keep their
     completed images in unfinished/. With --resume and the same settings and
     model, only the other images are explained; without it, all of them are.
@@ -180,12 +195,13 @@ def explain(
             resize,
             picture_format,
         )
+        where = Engine(engine, workers, address)
         installation.check()
         # Imported after the options are checked: this may take seconds.
         from keras_explainable.cli import run
 
         given = (paths or [], model, preprocess, settings, out, resume, class_names)
-        job = run.prepare(*given)
+        job = run.prepare(*given, where)
         report = run.explain(job)
     console.print_summary(report, time.monotonic() - started)
     raise typer.Exit(report.exit_code)

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from keras_explainable.cli import class_names, console, find_images, read_images
+from keras_explainable.cli.engine import LOCAL, Engine
 from keras_explainable.cli.load_model import LoadedModel, check_name, load
 from keras_explainable.cli.settings import Settings
+from keras_explainable.common.optional_packages import require
 from keras_explainable.report.explanation_records import Run
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ class Job:
         settings: How to explain.
         folder: The output folder.
         resume: Whether to continue an unfinished run in ``folder``.
+        files: The files of the images; none for the bundled ones.
+        preprocess: The preprocessing that the user chose, if any.
+        engine: Where the images are explained.
     """
 
     sources: Sequence[find_images.ImageSource]
@@ -36,6 +41,9 @@ class Job:
     settings: Settings
     folder: pathlib.Path
     resume: bool
+    files: Sequence[pathlib.Path] = ()
+    preprocess: str | None = None
+    engine: Engine = LOCAL
 
 
 def prepare(
@@ -46,6 +54,7 @@ def prepare(
     out: pathlib.Path,
     resume: bool,
     names: pathlib.Path | None = None,
+    engine: Engine = LOCAL,
 ) -> Job:
     """Return a job: find the images, create the folder, load the network.
 
@@ -55,6 +64,8 @@ def prepare(
         ValueError: If any of this is impossible; the message is one sentence.
     """
     check_input(paths, model, preprocess)
+    if engine.uses_ray:
+        require("ray.data", "ray")
     classes = class_names.read(names) if names else None
     files = read_images.find(paths, skip=out)
     _check_files(files)
@@ -67,7 +78,9 @@ def prepare(
     settings.check_target(len(loaded.classes))
     _check_layer(loaded, settings.layer)
     _check_resize(settings, loaded.size is not None)
-    return Job(sources_of(files, settings.resize), loaded, settings, folder, resume)
+    sources = sources_of(files, settings.resize)
+    found = files, preprocess, engine
+    return Job(sources, loaded, settings, folder, resume, *found)
 
 
 def prepare_check(
@@ -153,13 +166,15 @@ def _loaded(model: str, preprocess: str | None) -> LoadedModel:
 
 def explain(job: Job) -> "Report":
     """Return the report of all images; after Ctrl-C, of those completed by then."""
-    from keras_explainable.cli import explain_images, live_progress
+    from keras_explainable.cli import live_progress
     from keras_explainable.report.report_writer import Report
 
     report = Report(job.folder, _run_facts(job), job.resume)
     progress = live_progress.LiveProgress(console.stderr_console(), len(job.sources))
+    module = "ray_images" if job.engine.uses_ray else "explain_images"
+    images = importlib.import_module(f"keras_explainable.cli.{module}")
     with contextlib.suppress(KeyboardInterrupt), report, progress:
-        explain_images.explain(job, report, progress)
+        images.explain(job, report, progress)
     return report
 
 

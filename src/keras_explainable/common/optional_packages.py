@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-_NAMES = {"PIL": "Pillow", "scipy": "SciPy"}
+_NAMES = {"PIL": "Pillow", "ray": "Ray", "scipy": "SciPy"}
 
 
 def require(module: str, extra: str = "plot") -> Any:

@@ -85,7 +85,7 @@ def smoothgrad(  # noqa: D417
         "preprocess": preprocess,
         "clip": clip,
     }
-    params["postprocessing"] = partial(_finish, postprocessing)
+    params["postprocessing"] = partial(finished, postprocessing)
     if estimator == "auto":
         method = automatic_method(sampling, of_samples)
     elif estimator == "sampled":
@@ -176,8 +176,8 @@ def _check_statistic(function: str, params: dict[str, Any]) -> None:
         )
 
 
-def _finish(postprocessing: Postprocessing | None, maps: Tensor) -> Tensor:
-    """Average |maps| (B, H, W, C, K) over the channels, then postprocess them."""
+def finished(postprocessing: Postprocessing | None, maps: Tensor) -> Tensor:
+    """Return |maps| (B, H, W, C, K) averaged over the channels, and postprocessed."""
     return postprocess(
         reduce_channels(ops.abs(maps), ops.mean, axis=-2), postprocessing
     )

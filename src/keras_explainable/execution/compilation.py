@@ -14,6 +14,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, map_structure
 from keras_explainable.common.warnings import warn
+from keras_explainable.execution.device_rows import over_devices
 from keras_explainable.execution.function_key import instructions_and_variables
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.execution.out_of_memory import retry_with_fewer_rows
@@ -35,7 +36,7 @@ def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     memory continues with fewer rows, the first axis of all tensors, at once.
     """
     key = "rows", _cache_key(function)
-    return _cache.get(model, key, lambda: retry_with_fewer_rows(_step(function, model)))
+    return _cache.get(model, key, lambda: _row_step(function, model))
 
 
 def compiled_unsplit(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
@@ -106,6 +107,10 @@ def display_name(function: Any) -> str:
     while isinstance(function, functools.partial):
         function = next(filter(callable, function.args), function.func)
     return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _row_step(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
+    return retry_with_fewer_rows(over_devices(_step(function, model)))
 
 
 def _step(function: Callable[..., Any], model: Model) -> Callable[..., Any]:

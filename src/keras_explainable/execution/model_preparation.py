@@ -42,6 +42,19 @@ def moves_positions(method: Method | None) -> bool:
     return getattr(unwrapped(method), "moves_positions", False)
 
 
+def maker_of(method: Method | None) -> partial[Method] | None:
+    """Return the call that made a meta method, as a partial of keywords, if known."""
+    return getattr(unwrapped(method), "made_by", None)
+
+
+def remade(method: Method, **params: Any) -> Method:
+    """Return a meta method made anew with some other parameters."""
+    made = maker_of(method)
+    assert made is not None
+    bound = method.keywords if isinstance(method, partial) else {}
+    return partial(partial(made, **params)(), **bound)
+
+
 def unwrapped(method: Any) -> Any:
     """Return the function of a partial, however often it was wrapped."""
     while isinstance(method, partial):

@@ -17,6 +17,9 @@ LINEAR = (layers.Dense, *CONVOLUTIONS, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
 #: Modules of the operations whose computation is known.
 _KNOWN = ("keras.", "keras_explainable.")
 
+#: Package of models that only refuse text when they are called.
+_TASKS = "keras_hub."
+
 #: Layers that do nothing at inference.
 IDENTITIES = (
     layers.ActivityRegularization,
@@ -44,14 +47,15 @@ def computes_as(operation: Any, *kinds: Any) -> bool:
     A class of the user's that is made from one of Keras' may compute something else.
     """
     own = type(operation)
-    # Tasks of KerasHub only refuse text in theirs.
-    of_hub = getattr(own.__call__, "__module__", "").startswith("keras_hub.")
     return any(
-        isinstance(operation, kind)
-        and own.call is kind.call
-        and (of_hub or own.__call__ is kind.__call__)
+        isinstance(operation, kind) and own.call is kind.call and _called_as(own, kind)
         for kind in kinds
     )
+
+
+def _called_as(own: Any, kind: Any) -> bool:
+    call = own.__call__
+    return call is kind.__call__ or bool(call.__module__.startswith(_TASKS))
 
 
 def setting(operation: Any, name: str, default: Any = None) -> Any:

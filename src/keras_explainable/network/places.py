@@ -188,7 +188,8 @@ def _without_padding(place: Place, step: Step, sizes: _Sizes) -> Place:
     Without padding of its own, the cells of its output leave out its window less its
     stride. Padding right before it that is no wider than its window is its own, too.
     """
-    if len(place.axes) != len(step.outputs.shape):
+    ranks = {len(place.axes), *(len(x.shape) for x in (step.reads[0], step.outputs))}
+    if len(ranks) > 1:
         return place
     first = setting(step.operation, "data_format") == "channels_first"
     part = slice(2, None) if first else slice(1, -1)

@@ -83,6 +83,7 @@ def smooth(
         variance: Adebayo et al., 2018, https://arxiv.org/abs/1810.03307;
         squares: Hooker et al., 2019, https://arxiv.org/abs/1806.10758
     """
+    made_by = partial(smooth, **locals())
     check_method(method)
     noisy = Noise(noise, noise_level, antithetic, preprocess, clip)
     asked = Sampling(repetitions, seed, start, statistic, tolerance, noisy.copies)
@@ -108,4 +109,5 @@ def smooth(
     looping = averaging_loop.looping_method(
         smoothed, prepare, several=True, inner=method
     )
+    looping.made_by = made_by  # type: ignore[attr-defined]
     return along_axes(hook(looping))
