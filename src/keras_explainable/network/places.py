@@ -224,9 +224,11 @@ def _extent_and_stride(
     """
     window = setting(operation, "kernel_size", setting(operation, "pool_size"))
     if window is None:
+        if not calls_user(operation) or len(before) != len(after):
+            return None
         stride = np.maximum(1, np.round(before / np.maximum(after, 1))).astype(int)
         extent = np.maximum(0, before - stride * after) + stride - 1
-        return (extent, stride) if calls_user(operation) else None
+        return extent, stride
     if operation.padding != "valid":
         return 0, 1
     extent = (np.array(window) - 1) * getattr(operation, "dilation_rate", 1)
