@@ -70,9 +70,34 @@ def test_cams_show_a_further_output_that_is_a_layer(further, x):
 @pytest.mark.parametrize("name", ["gradients", "integrated_gradients", "smoothgrad"])
 def test_maps_of_inputs_of_exposed_models(name, x):
     exposed = ke.inspection.expose(model_with(), "last")
-    _, maps = getattr(ke, name)(exposed, x, [0, 1], **OPTIONS)
     _, expected = getattr(ke, name)(model_with(), x, [0, 1], **OPTIONS)
+    _, maps = getattr(ke, name)(exposed, x, [0, 1], **OPTIONS)
     np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_maps_of_inputs_of_lowered_models(x):
+    exposed = ke.inspection.expose(model_with(), "last")
+    _, expected = ke.gradients(exposed, x, [0, 1], **OPTIONS)
+    _, maps = ke.gradients(ke.lowering.lower(exposed), x, [0, 1], **OPTIONS)
+    np.testing.assert_allclose(maps, expected, rtol=1e-3, atol=1e-6)
+
+
+META = {
+    "plain": lambda method: method,
+    "smooth": lambda method: ke.methods.meta.smooth(method, 3, noise=0.1, seed=0),
+    "noise_grad": lambda method: ke.methods.meta.noise_grad(method, 2, seed=0),
+    "tta": lambda method: ke.methods.meta.tta(method, scales=()),
+    "libragrad": ke.methods.meta.libragrad,
+}
+
+
+@pytest.mark.parametrize("name", META)
+@pytest.mark.parametrize("further", [(), ("last",)])
+def test_cams_are_0_where_the_layer_does_not_see_the_image(name, further, x):
+    method = META[name](ke.methods.cams.hirescam)
+    _, maps = ke.explain(method, model_with(*further), x, [0, 1], verbose=0)
+    assert not maps[:, :CROP].any()
+    assert maps[:, CROP:].any()
 
 
 @pytest.mark.parametrize("estimator", ["slopes", "hybrid"])

@@ -31,11 +31,11 @@ from keras_explainable.execution.method_checks import (
 from keras_explainable.execution.model_preparation import (
     moves_positions,
     preprocessing_of,
+    shows_layers,
 )
 from keras_explainable.inspection.axes import Axes, Plan, arrange
 from keras_explainable.inspection.exposed_layers import (
     ExposedByDefault,
-    exposes_for_each_input,
 )
 from keras_explainable.inspection.logits import logits_model
 from keras_explainable.inspection.one_output import first_output_model
@@ -187,7 +187,7 @@ def explain(
     if target and source.images is not None and steps is None:
         target.check_rows(source.images)
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
-    of_layers = exposes_for_each_input(network.model)
+    of_layers = shows_layers(method)
     shown = shown_layers(network.model) if of_layers else []
     hidden = HiddenParts(of_layers, preprocessing_of(method))
     finish = Finish(postprocessing, resizing, hidden, plan.frames)

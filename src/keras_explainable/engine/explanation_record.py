@@ -15,12 +15,9 @@ from keras_explainable.engine.explanation.facts import Facts, LazyFingerprint
 from keras_explainable.engine.prepared_network import PreparedNetwork
 from keras_explainable.engine.results import Result
 from keras_explainable.execution.compilation import display_name
-from keras_explainable.execution.model_preparation import preprocessing_of
+from keras_explainable.execution.model_preparation import preprocessing_of, shows_layers
 from keras_explainable.inspection.axes import Plan
-from keras_explainable.inspection.exposed_layers import (
-    exposes_for_each_input,
-    inputs_of_exposed,
-)
+from keras_explainable.inspection.exposed_layers import inputs_of_exposed
 from keras_explainable.network.model_inputs import for_each_input
 from keras_explainable.types import Method, Model
 
@@ -95,6 +92,6 @@ class ExplanationRecord:
         images = for_each_input(network.target_model, lambda _, part: part, self.x)
         if self.several_inputs or not keras.tree.is_nested(images):
             return images
-        shows_layers = exposes_for_each_input(network.model)
-        shown = inputs_of_exposed(network.model)[0] if shows_layers else None
-        return None if shown is None else flatten(images)[shown]
+        if not shows_layers(self.method):
+            return None
+        return flatten(images)[inputs_of_exposed(network.model)[0]]

@@ -9,15 +9,22 @@ from keras_explainable.types import Method, Model
 Hook = Callable[[Model, dict[str, Any]], Model]
 
 
-def prepares_model(hook: Hook) -> Callable[[Method], Method]:
+def prepares_model(
+    hook: Hook, *, shows_layers: bool = False
+) -> Callable[[Method], Method]:
     """Return a decorator for a method that needs ``hook(model, params)`` as its model.
 
     ``ke.explain`` calls the hook first, so that the rewritten model can be lowered. A
     hook must return a model unchanged if the hook itself has returned it before.
+
+    Args:
+        hook: Function of the model and the method's parameters, to a model.
+        shows_layers: Whether the maps are of layers that the hook exposes.
     """
 
     def decorate(method: Method) -> Method:
         method.prepare = hook  # type: ignore[attr-defined]
+        method.shows_layers = shows_layers  # type: ignore[attr-defined]
         return method
 
     return decorate
@@ -35,6 +42,11 @@ def prepared_model(method: Method, model: Model, params: dict[str, Any]) -> Mode
 def preprocessing_of(method: Method | None) -> Callable[[Any], Any] | None:
     """Return the function from a method's inputs to what the model sees, if any."""
     return getattr(unwrapped(method), "preprocess", None)
+
+
+def shows_layers(method: Method | None) -> bool:
+    """Return whether the maps of a method are of layers, and not of the inputs."""
+    return getattr(unwrapped(method), "shows_layers", False)
 
 
 def moves_positions(method: Method | None) -> bool:

@@ -87,7 +87,7 @@ def weigh_by_head(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 @along_axes
-@prepares_model(with_linear_head)
+@prepares_model(with_linear_head, shows_layers=True)
 def cam(
     model: Model,
     inputs: Tensor,

@@ -62,7 +62,7 @@ def weighted_by_gradients(weigh: Weigh) -> Method:
     The function takes both (B, h, w, C) of one unit and returns its maps (B, h, w).
     """
 
-    @prepares_model(exposed)
+    @prepares_model(exposed, shows_layers=True)
     def method(
         model: Model,
         inputs: Tensor,

@@ -84,7 +84,7 @@ def _contrasted(weigh: Weigh, prepare: Prepare) -> Callable[[Contrast], Method]:
         return prepare(model, params)
 
     def decorate(contrast: Contrast) -> Method:
-        @prepares_model(prepare_all_units)
+        @prepares_model(prepare_all_units, shows_layers=True)
         def method(
             model: Model,
             inputs: Tensor,

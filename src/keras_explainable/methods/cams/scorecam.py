@@ -32,7 +32,7 @@ from keras_explainable.types import Model, Tensor
 
 
 @along_axes
-@prepares_model(exposed)
+@prepares_model(exposed, shows_layers=True)
 @partial(looping_method, samples=False)
 def scorecam(
     call: MethodCall,

@@ -5,7 +5,11 @@ from typing import Any
 
 from keras_explainable.execution.compilation import display_name
 from keras_explainable.execution.method_checks import check_method
-from keras_explainable.execution.model_preparation import prepared_model, prepares_model
+from keras_explainable.execution.model_preparation import (
+    prepared_model,
+    prepares_model,
+    shows_layers,
+)
 from keras_explainable.inspection.rules_of_model import model_with_rules
 from keras_explainable.types import Method, Model
 
@@ -53,4 +57,4 @@ def libragrad(method: Method) -> Method:
         return method(prepare(model, params), *args, **params)
 
     balanced.__name__ = f"libragrad({display_name(method)})"
-    return prepares_model(prepare)(balanced)
+    return prepares_model(prepare, shows_layers=shows_layers(method))(balanced)

@@ -15,7 +15,11 @@ from keras_explainable import backend
 from keras_explainable.common import checks
 from keras_explainable.execution.compilation import call_method, describe, display_name
 from keras_explainable.execution.method_checks import check_method
-from keras_explainable.execution.model_preparation import prepared_model, prepares_model
+from keras_explainable.execution.model_preparation import (
+    prepared_model,
+    prepares_model,
+    shows_layers,
+)
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network import output_units
@@ -143,7 +147,10 @@ def noise_grad(
         return averaging_loop.method_result(call, accumulator, facts)
 
     noisy.__name__ = f"noise_grad({display_name(method)})"
-    hook = prepares_model(lambda model, params: _noisy(model, method, params))
+    hook = prepares_model(
+        lambda model, params: _noisy(model, method, params),
+        shows_layers=shows_layers(method),
+    )
     return along_axes(
         hook(averaging_loop.looping_method(noisy, several=True, inner=method))
     )

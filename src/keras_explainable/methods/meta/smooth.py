@@ -7,7 +7,11 @@ from typing import Any
 from keras_explainable.common.warnings import Once
 from keras_explainable.execution.compilation import describe, display_name
 from keras_explainable.execution.method_checks import check_method
-from keras_explainable.execution.model_preparation import prepared_model, prepares_model
+from keras_explainable.execution.model_preparation import (
+    prepared_model,
+    prepares_model,
+    shows_layers,
+)
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.network.user_form import preprocessed
 from keras_explainable.sampling import averaging_loop
@@ -104,7 +108,10 @@ def smooth(
         return averaging_loop.method_result(call, accumulator, facts, sigma)
 
     smoothed.__name__ = f"smooth({display_name(method)})"
-    hook = prepares_model(lambda model, params: prepared_model(method, model, params))
+    hook = prepares_model(
+        lambda model, params: prepared_model(method, model, params),
+        shows_layers=shows_layers(method),
+    )
     prepare = preprocess and partial(preprocessed, preprocess)
     looping = averaging_loop.looping_method(
         smoothed, prepare, several=True, inner=method

@@ -14,7 +14,11 @@ from keras_explainable.common import checks
 from keras_explainable.common.interpolation import interpolated
 from keras_explainable.execution.compilation import call_method, display_name
 from keras_explainable.execution.method_checks import check_method
-from keras_explainable.execution.model_preparation import prepared_model, prepares_model
+from keras_explainable.execution.model_preparation import (
+    prepared_model,
+    prepares_model,
+    shows_layers,
+)
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network.graph import Graph, by_symbol, substituted
@@ -105,7 +109,7 @@ def tta(
     found = looping_method(augmented, samples=False, inner=method)
     moves = hflip or bool(scales) or bool(shifts)
     found.moves_positions = moves  # type: ignore[attr-defined]
-    return along_axes(prepares_model(prepare)(found))
+    return along_axes(prepares_model(prepare, shows_layers=shows_layers(method))(found))
 
 
 def _as_distances(shifts: Any) -> Sequence[Any]:
