@@ -40,6 +40,15 @@ def test_a_layer_that_was_asked_for_needs_no_note(capsys):
     assert "shows" not in capsys.readouterr().out
 
 
+def test_a_further_output_that_is_shown_is_named(capsys):
+    """It may not have been meant for this."""
+    plain = convolutional()
+    outputs = [plain.outputs[0], plain.get_layer("one").output]
+    model = keras.Model(plain.inputs, outputs)
+    ke.gradcam(model, np.ones((1, 16, 24, 3), "float32"), [0], verbose=2)
+    assert "gradcam shows 'one'" in capsys.readouterr().out
+
+
 def test_stats_know_the_layer():
     model, x = transformer(), np.ones((1, 16, 24, 3), "float32")
     smooth = ke.methods.meta.smooth(ke.methods.cams.gradcam, 2, 0.1)

@@ -98,7 +98,8 @@ def expose_for_each_input(
 
 def on_token_grids(model: Model, given: GivenGrid) -> Model:
     """Return an exposed model whose exposed tokens are on their grid."""
-    return rewritten_model(model, with_grids_of_exposed, given, kind=ExposedModel)
+    kind = ExposedModel if was_exposed(model) else ExposedByDefault
+    return rewritten_model(model, with_grids_of_exposed, given, kind=kind)
 
 
 def exposes_for_each_input(model: Model) -> bool:
