@@ -100,6 +100,19 @@ def test_cams_are_0_where_the_layer_does_not_see_the_image(name, further, x):
     assert maps[:, CROP:].any()
 
 
+def test_own_methods_of_exposed_layers(x):
+    """A method of the user's does not say that its maps are those of a layer."""
+
+    def own(model, inputs, indices=None):
+        return ke.methods.cams.hirescam(model, inputs, indices)
+
+    exposed = ke.inspection.expose(model_with(), "last")
+    _, expected = ke.hirescam(exposed, x, [0, 1], **OPTIONS)
+    for method in (own, ke.methods.meta.tta(own, scales=(), hflip=False)):
+        _, maps = ke.explain(method, exposed, x, [0, 1], verbose=0)
+        np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("estimator", ["slopes", "hybrid"])
 def test_what_one_nonlinear_step_does_not_see_has_no_map(estimator, x):
     found = tensors()
@@ -157,6 +170,22 @@ def test_layers_called_with_keywords(name, x):
         strict=True,
     ):
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+class Scaled(layers.Layer):
+    def call(self, x, factor):
+        return x * factor
+
+
+def test_arguments_that_are_no_tensors(x):
+    """Keras takes them by their names only."""
+    image = keras.Input((SIDE, SIDE, 3))
+    pooled = layers.GlobalAveragePooling2D()(Scaled()(image, factor=2.0))
+    model = keras.Model(image, layers.Dense(3)(pooled))
+    _, maps = ke.gradients(model, x, [0, 1], verbose=0, postprocessing=None)
+    kernel = np.abs(numpy(model.layers[-1].kernel)).mean(0)[:2] * 2 / SIDE**2
+    expected = np.broadcast_to(kernel[:, None, None, None], maps.shape)
+    np.testing.assert_allclose(maps, expected, rtol=1e-5)
 
 
 class Distilled(keras.Model):

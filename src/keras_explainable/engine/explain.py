@@ -36,6 +36,7 @@ from keras_explainable.execution.model_preparation import (
 from keras_explainable.inspection.axes import Axes, Plan, arrange
 from keras_explainable.inspection.exposed_layers import (
     ExposedByDefault,
+    was_exposed,
 )
 from keras_explainable.inspection.logits import logits_model
 from keras_explainable.inspection.one_output import first_output_model
@@ -188,6 +189,7 @@ def explain(
         target.check_rows(source.images)
     progress = Progress(model, callbacks, verbose, source.steps, source.images)
     of_layers = shows_layers(method)
+    of_layers = was_exposed(network.model) if of_layers is None else of_layers
     shown = shown_layers(network.model) if of_layers else []
     hidden = HiddenParts(of_layers, preprocessing_of(method))
     finish = Finish(postprocessing, resizing, hidden, plan.frames)

@@ -15,7 +15,7 @@ from keras_explainable.engine.explanation.facts import Facts, LazyFingerprint
 from keras_explainable.engine.prepared_network import PreparedNetwork
 from keras_explainable.engine.results import Result
 from keras_explainable.execution.compilation import display_name
-from keras_explainable.execution.model_preparation import preprocessing_of, shows_layers
+from keras_explainable.execution.model_preparation import preprocessing_of
 from keras_explainable.inspection.axes import Plan
 from keras_explainable.inspection.exposed_layers import inputs_of_exposed
 from keras_explainable.network.model_inputs import for_each_input
@@ -65,7 +65,7 @@ class ExplanationRecord:
             method=display_name(self.method),
             preprocessing=preprocess and display_name(preprocess),
             units=self._all_units(logits, plan),
-            images=self._images(network),
+            images=self._images(network, bool(layers)),
             model=model,
             several_inputs=self.several_inputs,
         )
@@ -81,7 +81,7 @@ class ExplanationRecord:
         units = plan.unfolded(units) if plan.lead else units
         return units if units.shape == logits.shape else None  # Of a user's method.
 
-    def _images(self, network: PreparedNetwork) -> Any:
+    def _images(self, network: PreparedNetwork, of_layers: bool) -> Any:
         """Return the inputs in the structure of the maps; None if they are not known.
 
         Those of a data set are not, nor to which of several inputs the only map of a
@@ -92,6 +92,6 @@ class ExplanationRecord:
         images = for_each_input(network.target_model, lambda _, part: part, self.x)
         if self.several_inputs or not keras.tree.is_nested(images):
             return images
-        if not shows_layers(self.method):
+        if not of_layers:
             return None
         return flatten(images)[inputs_of_exposed(network.model)[0]]

@@ -10,7 +10,7 @@ Hook = Callable[[Model, dict[str, Any]], Model]
 
 
 def prepares_model(
-    hook: Hook, *, shows_layers: bool = False
+    hook: Hook, *, shows_layers: bool | None = False
 ) -> Callable[[Method], Method]:
     """Return a decorator for a method that needs ``hook(model, params)`` as its model.
 
@@ -19,7 +19,8 @@ def prepares_model(
 
     Args:
         hook: Function of the model and the method's parameters, to a model.
-        shows_layers: Whether the maps are of layers that the hook exposes.
+        shows_layers: Whether the maps are of layers that the hook exposes; None if a
+            method of the user's inside does not say it.
     """
 
     def decorate(method: Method) -> Method:
@@ -44,9 +45,14 @@ def preprocessing_of(method: Method | None) -> Callable[[Any], Any] | None:
     return getattr(unwrapped(method), "preprocess", None)
 
 
-def shows_layers(method: Method | None) -> bool:
-    """Return whether the maps of a method are of layers, and not of the inputs."""
-    return getattr(unwrapped(method), "shows_layers", False)
+def shows_layers(method: Method | None) -> bool | None:
+    """Return whether the maps of a method are of layers, and not of the inputs.
+
+    None for a method of the user's, which does not say it.
+    """
+    inner = unwrapped(method)
+    ours = str(getattr(inner, "__module__", "")).startswith("keras_explainable.")
+    return getattr(inner, "shows_layers", False if ours else None)
 
 
 def moves_positions(method: Method | None) -> bool:

@@ -8,11 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_explainable.network.layers_of_model import layers_reversed
-from keras_explainable.network.operation_kinds import (
-    LINEAR,
-    batchnorm_arrays,
-    computes_as,
-)
+from keras_explainable.network.operation_kinds import LINEAR, batchnorm_arrays
 from keras_explainable.network.time_distributed import frame_axes, operation_on_frames
 from keras_explainable.types import Model
 
@@ -50,11 +46,11 @@ def _biased_layers(
 def has_bias(layer: Any) -> bool:
     """Return whether a layer adds a term that does not depend on its input."""
     layer = operation_on_frames(layer)
-    if computes_as(layer, layers.BatchNormalization):
+    if isinstance(layer, layers.BatchNormalization):
         return True
-    if computes_as(layer, layers.LayerNormalization):
+    if isinstance(layer, layers.LayerNormalization):
         return layer.beta is not None
-    return computes_as(layer, *LINEAR, layers.EinsumDense) and layer.bias is not None
+    return isinstance(layer, (*LINEAR, layers.EinsumDense)) and layer.bias is not None
 
 
 def biases(model_or_layers: Model | Iterable[keras.Layer]) -> list[np.ndarray]:

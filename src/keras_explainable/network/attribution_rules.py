@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_explainable.common.structures import is_float
 from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.affine_steps import is_affine_when_tried
 from keras_explainable.network.attention_products import attentions_of
@@ -36,7 +37,12 @@ from keras_explainable.network.layers_of_user import (
 )
 from keras_explainable.network.opened_attention import with_opened_attention
 from keras_explainable.network.operation_kinds import LINEAR, keras_name, relu_limit
-from keras_explainable.network.time_distributed import operation_on_frames
+from keras_explainable.network.quantity_columns import CHOOSING_OPERATIONS
+from keras_explainable.network.time_distributed import (
+    PerFrame,
+    graph_of_frame,
+    operation_on_frames,
+)
 
 #: ``attnlrp``: layer-wise relevance propagation (Achtibat et al., 2024). ``libragrad``:
 #: balanced gradients (Mehri et al., 2025), which stop at probabilities of attention.
@@ -54,7 +60,11 @@ _LEFT = {"linear", "relu", "leakyrelu", "softmax", "logsoftmax", "sparsemax", "g
 
 #: Names of elementwise functions, as layers, activations and operations.
 _ELEMENTWISE = {name.replace("_", "") for name in dir(keras.activations)} - _LEFT
-_ELEMENTWISE |= {"erf", "exp", "expm1", "log1p", "power", "sqrt", "square"}
+_ELEMENTWISE |= {
+    "arccos", "arcsin", "arcsinh", "arctan", "arctanh", "clip", "cos", "cosh", "erf",
+    "exp", "expm1", "log", "log10", "log1p", "log2", "maximum", "minimum", "power",
+    "sin", "sinh", "sqrt", "square", "tan",
+}  # fmt: skip
 
 
 def with_rules(graph: Graph, rules: Rules) -> Graph:
@@ -65,6 +75,14 @@ def with_rules(graph: Graph, rules: Rules) -> Graph:
     Raises:
         ValueError: If Keras does not know the operations of a layer of the user's.
     """
+    flat = _with_rules(graph, rules)
+    if not flat.steps or follows_rules(flat.steps, rules):
+        return flat
+    last = _marked(flat.steps[-1], rules)  # They are recognized by a step.
+    return replace(flat, steps=(*flat.steps[:-1], last))
+
+
+def _with_rules(graph: Graph, rules: Rules) -> Graph:
     opened = with_opened_attention(graph, every=True)
     flat = with_split_activations(opened, _ends_in_elementwise)
     found = attentions_of(flat) if rules == "libragrad" else []
@@ -76,14 +94,22 @@ def with_rules(graph: Graph, rules: Rules) -> Graph:
         if rule is not None:
             step = replace(step, implementation=FixedFactors(rules, rule, step))
         if reads and rule is not constant:
-            reached |= ids(step.outputs)
+            reached |= _with_derivatives(step)
             unknown += [step] if _is_unknown(step) else []
         steps.append(step)
     if unknown:
         raise _closed(unknown, rules)
-    if steps and not follows_rules(steps, rules):  # They are recognized by a step.
-        steps[-1] = _marked(steps[-1], rules)
     return replace(flat, steps=tuple(steps))
+
+
+def _with_derivatives(step: Step) -> set[int]:
+    """Return what a step writes through which derivatives pass, by ``id``.
+
+    Masks and choices that are computed from the input are constants.
+    """
+    if keras_name(step.operation) in CHOOSING_OPERATIONS | {"StopGradient"}:
+        return set()
+    return {id(x) for x in keras.tree.flatten(step.outputs) if is_float(x)}
 
 
 def _is_unknown(step: Step) -> bool:
@@ -124,6 +150,8 @@ def _rule(
         rules: Name of the rules.
     """
     kind = keras_name(step.operation)
+    if kind == "TimeDistributed":
+        return _on_frames(step, rules)
     if fixed & ids(step.outputs) or kind in _INVERSE:
         return constant
     if kind in _QUOTIENTS and ids(step.args[1]) & ids(reads):
@@ -134,6 +162,19 @@ def _rule(
         wanted = rules == "attnlrp" or _is_zero_at_zero(step)
         return fixed_slope if wanted and _is_first(step, reads) else None
     return fixed_scale(step.operation)
+
+
+def _on_frames(step: Step, rules: Rules) -> Function | None:
+    """Return the function of a layer on frames; None if it has no rules inside."""
+    frames = graph_of_frame(step)
+    [whole] = frames.steps
+    inner = _with_rules(frames, rules)
+    if not follows_rules(inner.steps, rules):
+        return None
+    if not step.is_plain():
+        raise _closed([step], rules)
+    ruled = replace(whole, implementation=lambda x, **_: inner.run((x,)))
+    return lambda _, x, **__: PerFrame(ruled).call(x)
 
 
 def _is_first(step: Step, reads: list[Any]) -> bool:

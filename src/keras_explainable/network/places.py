@@ -20,6 +20,10 @@ from keras_explainable.network.operation_kinds import setting
 _NEIGHBOURS = 0.1
 
 
+#: Windows of layers of the user's have fewer positions along an axis.
+_WIDEST_WINDOW = 8
+
+
 class Place(NamedTuple):
     """Where the axes of a tensor lie in an input.
 
@@ -220,15 +224,15 @@ def _extent_and_stride(
     """Return how far a window without padding of its own reaches, and its steps.
 
     It is None for operations without a window. That of code of the user's is told by
-    the lengths of what it reads and writes.
+    the lengths of what it reads and writes; many positions less are those of resizing.
     """
-    window = setting(operation, "kernel_size", setting(operation, "pool_size"))
-    if window is None:
-        if not calls_user(operation):
-            return None
+    if calls_user(operation):
         stride = np.maximum(1, np.round(before / np.maximum(after, 1))).astype(int)
         extent = np.maximum(0, before - stride * after) + stride - 1
-        return extent, stride
+        return None if (extent >= _WIDEST_WINDOW).any() else (extent, stride)
+    window = setting(operation, "kernel_size", setting(operation, "pool_size"))
+    if window is None:
+        return None
     if operation.padding != "valid":
         return 0, 1
     extent = (np.array(window) - 1) * getattr(operation, "dilation_rate", 1)

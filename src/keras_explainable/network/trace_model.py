@@ -108,14 +108,16 @@ def _with_input_named(graph: Graph, name: str) -> Graph:
 def _by_position(
     operation: Any, args: tuple[Any, ...], options: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return arguments with those by position that a call needs, as ``inputs=x``.
+    """Return arguments with tensors by position that a call needs, as ``inputs=x``.
 
-    Masks are told by their names.
+    Masks are told by their names. Keras takes nothing but tensors by position.
     """
     parameters = [*inspect.signature(operation.call).parameters.values()]
     for each in parameters[len(args) :]:
         needed = each.kind is each.POSITIONAL_OR_KEYWORD and each.default is each.empty
-        if not needed or each.name not in options or "mask" in each.name:
+        given = keras.tree.flatten(options.get(each.name))
+        tensors = given and all(isinstance(x, keras.KerasTensor) for x in given)
+        if not (needed and tensors) or "mask" in each.name:
             break
         args = (*args, options[each.name])
         options = {name: x for name, x in options.items() if name != each.name}

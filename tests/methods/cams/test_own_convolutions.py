@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import keras_explainable as ke
 
@@ -51,3 +51,42 @@ def test_padding_before_a_convolution_is_its_own(kind, stride, rng):
         _, expected = ke.hirescam(network(layers.Conv2D, stride), x, [0, 1], **options)
     np.testing.assert_allclose(maps, expected, rtol=1e-3, atol=1e-6)
     assert np.abs(expected).max() > 1e-3
+
+
+class SelfPadded(layers.Conv2D):
+    def call(self, x):
+        return super().call(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))))
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], self.filters)
+
+
+class Resized(layers.Layer):
+    def call(self, x):
+        return ops.image.resize(x, (21, 14))
+
+
+def behind_letterbox(make):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((20, 20, 3))
+    h = layers.ReLU()(make()(layers.ZeroPadding2D((5, 0))(inputs)))
+    h = layers.Conv2D(3, 1, activation="relu", name="last")(h)
+    return keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(h)))
+
+
+@pytest.mark.parametrize(
+    ("own", "known"),
+    [
+        (lambda: SelfPadded(4, 3), lambda: layers.Conv2D(4, 3, padding="same")),
+        (Resized, lambda: layers.Resizing(21, 14)),
+        (lambda: layers.Lambda(Resized().call), lambda: layers.Resizing(21, 14)),
+    ],
+)
+def test_padding_before_other_layers_of_the_users_stays(own, known, rng):
+    x = rng.uniform(size=(2, 20, 20, 3)).astype("float32")
+    options = {"layer": "last", "verbose": 0, "postprocessing": None}
+    found, expected = (
+        ke.hirescam(behind_letterbox(make), x, [0, 1], **options)
+        for make in (own, known)
+    )
+    np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-3, atol=1e-6)

@@ -289,3 +289,40 @@ def test_subclassed_models_are_refused(x):
         ValueError, match=r"must be Functional or Sequential .*'attnlrp'"
     ):
         ke.attnlrp(Own(), np.ones((1, 4), "f4"), [[0]], verbose=0)
+
+
+def masked(h):
+    mask = ops.cast(ops.any(h > 0, axis=-1, keepdims=True), "float32")
+    return ops.sum(h * mask, axis=1) / (1 + ops.sum(mask, axis=1))
+
+
+def routed(h):
+    chosen = ops.one_hot(ops.argmax(h, axis=-1), h.shape[-1])
+    return ops.sum(ops.stop_gradient(ops.sigmoid(h)) * chosen * h, axis=1)
+
+
+@pytest.mark.parametrize("join", [masked, routed])
+def test_choices_take_no_relevance(join, rng):
+    inputs = keras.Input((6, 4))
+    model = keras.Model(inputs, layers.Dense(3, use_bias=False)(join(inputs)))
+    x = rng.normal(size=(2, 6, 4)).astype("float32")
+    found = ke.explain(attnlrp, model, x, [[0], [1]], verbose=0)
+    np.testing.assert_allclose(found.maps.sum(1), found.logits, rtol=1e-4)
+
+
+def test_rules_hold_on_frames(rng):
+    """A network on each frame is that on rows, put together."""
+    block = [keras.Input((6, 4)), layers.Dense(4, activation="gelu", use_bias=False)]
+    block += [layers.LayerNormalization(center=False), layers.Flatten()]
+    frame = keras.Sequential(block)
+    inputs, last = keras.Input((3, 6, 4)), layers.Dense(2, use_bias=False)
+    on_frames = layers.Flatten()(layers.TimeDistributed(frame)(inputs))
+    parts = [frame(inputs[:, n]) for n in range(3)]
+    apart = keras.Model(inputs, last(layers.Concatenate()(parts)))
+    together = keras.Model(inputs, last(on_frames))
+    x = rng.normal(size=(2, 3, 6, 4)).astype("float32")
+    found, expected = (
+        ke.explain(attnlrp, model, x, [[0], [1]], verbose=0).maps
+        for model in (together, apart)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)

@@ -67,7 +67,7 @@ def _check_head(model: Model, head: tuple[Step, ...]) -> None:
 
 def _is_mean(operation: Any) -> bool:
     """Whether an operation is the average over the positions of each channel."""
-    return computes_as(operation, *MEANS) and operation.data_format == "channels_last"
+    return isinstance(operation, MEANS) and operation.data_format == "channels_last"
 
 
 def _is_affine(step: Step) -> bool:

@@ -34,7 +34,7 @@ from keras_explainable.network.fixed_factors import rules_of
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
-from keras_explainable.network.operation_kinds import computes_as, relu_limit
+from keras_explainable.network.operation_kinds import relu_limit
 from keras_explainable.network.places import Place
 from keras_explainable.network.rows_of_steps import check_rows
 from keras_explainable.network.time_distributed import (
@@ -285,11 +285,11 @@ def _are_exposed(nonlinear: list[Step], graph: Graph) -> bool:
 def _is_nonlinear(operation: Any) -> bool:
     """Whether it is elementwise and has a bias a(z) - a'(z) z, unlike a ReLU."""
     operation = operation_on_frames(operation)
-    if computes_as(operation, layers.Rescaling, layers.Normalization):
+    if isinstance(operation, layers.Rescaling | layers.Normalization):
         return True
-    if computes_as(operation, layers.ReLU):
+    if isinstance(operation, layers.ReLU):
         return relu_limit(operation) != math.inf
-    if computes_as(operation, layers.Activation):
+    if isinstance(operation, layers.Activation):
         return _plain_name(activation_of(operation)) not in PLAIN
     return _plain_name(type(operation)) in BIASED
 
