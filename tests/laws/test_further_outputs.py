@@ -27,13 +27,15 @@ def tensors():
     options = {"activation": "relu", "padding": "same"}
     first = layers.Conv2D(4, 3, name="first", **options)(part)
     last = layers.Conv2D(4, 3, name="last", **options)(first)
-    embedding = layers.Dense(5)(layers.GlobalAveragePooling2D()(last))
+    pooled = layers.GlobalAveragePooling2D(keepdims=True)(last)
+    embedding = layers.Dense(5)(layers.Flatten()(pooled))
     label = layers.Dense(3)(embedding)
     return {
         "image": image,
         "part": part,
         "first": first,
         "last": last,
+        "pooled": pooled,
         "embedding": embedding,
         "label": label,
     }
@@ -45,7 +47,7 @@ def model_with(*further):
     return keras.Model(found["image"], outputs if further else outputs[0])
 
 
-FURTHER = ["image", "part", "first", "last", "embedding", "label"]
+FURTHER = ["image", "part", "first", "last", "pooled", "embedding", "label"]
 
 
 @pytest.mark.parametrize("further", FURTHER)

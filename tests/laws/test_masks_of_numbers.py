@@ -107,6 +107,27 @@ def test_numbers_of_which_a_large_multiple_is_added_get_no_noise(name, rng):
     assert not of_mask.any()
 
 
+POOLINGS = {
+    "maximum": lambda h: ops.max(h, axis=1),
+    "layer": layers.GlobalMaxPooling1D(),
+    "logsumexp": lambda h: ops.logsumexp(h, axis=1),
+    "exponentials": lambda h: ops.sum(
+        ops.exp(h - ops.max(h, axis=1, keepdims=True)), 1
+    ),
+    "sigmoid": lambda h: ops.sum(ops.sigmoid(h), axis=1),
+}
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_masks_before_other_functions_that_hide(name, rng):
+    x, mask = keras.Input((4, 3)), keras.Input((4,))
+    hidden = layers.Dense(5)(x) + (mask[..., None] - 1) * 1e9
+    model = keras.Model([x, mask], layers.Dense(2)(POOLINGS[name](hidden)))
+    of_steps, of_mask = noise_levels(model, rng)
+    assert of_steps.all()
+    assert not of_mask.any()
+
+
 def test_quantities_in_large_units_get_noise(rng):
     """What they are added to is no score before a softmax."""
     keras.utils.set_random_seed(0)

@@ -199,7 +199,9 @@ def _has_layers_to_show(graph: Graph) -> bool:
     first, *others = keras.tree.flatten(graph.outputs)
     inner = replace(graph, outputs=first).pruned().times_read()
     return all(
-        id(symbol) in inner and len(symbol.shape) > 2 and _has_weights(graph, symbol)
+        id(symbol) in inner
+        and {*symbol.shape[1:-1]} - {1}
+        and _has_weights(graph, symbol)
         for symbol in others
     )
 

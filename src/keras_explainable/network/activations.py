@@ -53,15 +53,18 @@ def split_activation(step: Step) -> list[Step]:
     ]
 
 
-def with_split_activations(graph: Graph, splits: Callable[[Any], bool]) -> Graph:
+def with_split_activations(
+    graph: Graph, splits: Callable[[Any], bool], every: bool = False
+) -> Graph:
     """Return the inlined graph up to its first output, with activations as steps.
 
     Args:
         graph: Any graph.
         splits: Whether the activation of an operation becomes a step of its own.
+        every: Whether to keep all outputs.
     """
     flat, steps = inlined(graph), list[Step]()
     for step in flat.steps:
         steps += split_activation(step) if splits(step.operation) else [step]
-    first = first_of(flat.outputs)
-    return replace(flat, steps=tuple(steps), outputs=first).pruned()
+    outputs = flat.outputs if every else first_of(flat.outputs)
+    return replace(flat, steps=tuple(steps), outputs=outputs).pruned()

@@ -68,7 +68,7 @@ _ELEMENTWISE |= {
 
 
 def with_rules(graph: Graph, rules: Rules) -> Graph:
-    """Return the graph, up to its first output, whose derivatives follow rules.
+    """Return the graph whose derivatives follow rules.
 
     Layers of attention, and the user's own layers, run as their operations.
 
@@ -84,7 +84,7 @@ def with_rules(graph: Graph, rules: Rules) -> Graph:
 
 def _with_rules(graph: Graph, rules: Rules) -> Graph:
     opened = with_opened_attention(graph, every=True)
-    flat = with_split_activations(opened, _ends_in_elementwise)
+    flat = with_split_activations(opened, _ends_in_elementwise, every=True)
     found = attentions_of(flat) if rules == "libragrad" else []
     fixed, steps = ids([each.symbol for each in found]), list[Step]()
     reached, unknown = ids(flat.inputs), list[Step]()

@@ -1,4 +1,4 @@
-"""Masks of numbers, of which large multiples are added before a softmax.
+"""Masks of numbers, of which large multiples are added before a softmax or maximum.
 
 Attention adds (1 - mask) * -10000, for example, to the scores of what a mask hides.
 """
@@ -20,10 +20,16 @@ LARGE = 5e3
 _MULTIPLYING = {"Divide", "Lambda", "Multiply", "Rescaling", "TrueDivide"}
 _JOINING = {"Add", "Subtract"}
 
-#: Operations that may come between the sum and the softmax.
+#: Operations that may come between the sum and what makes nothing of hidden values.
 _BETWEEN = _JOINING | _MULTIPLYING | {
-    "Cast", "ExpandDims", "Moveaxis", "Permute", "Reshape", "Squeeze", "Swapaxes",
-    "Transpose",
+    "Cast", "Concatenate", "ExpandDims", "Maximum", "Moveaxis", "Permute", "Reshape",
+    "Squeeze", "Stack", "Swapaxes", "Transpose",
+}  # fmt: skip
+
+#: Names, in small letters, of functions and layers that do.
+_HIDING = {
+    "exp", "globalmaxpooling1d", "globalmaxpooling2d", "globalmaxpooling3d",
+    "logsoftmax", "logsumexp", "max", "sigmoid", "softmax", "sparsemax",
 }  # fmt: skip
 
 
@@ -50,7 +56,7 @@ class LargeMultiples:
                 self._large |= written
             return []
         added = [y for x in step.reads for y in self._sums.get(id(x), [])]
-        if _is_softmax(step):
+        if _hides(step):
             return added
         name = keras_name(step.operation)
         if name in _JOINING:
@@ -60,9 +66,10 @@ class LargeMultiples:
         return []
 
 
-def _is_softmax(step: Step) -> bool:
+def _hides(step: Step) -> bool:
     function = function_of(step.operation)
-    return str(getattr(function, "__name__", "")).lower() == "softmax"
+    name = str(getattr(function, "__name__", ""))
+    return name.lower().replace("_", "") in _HIDING
 
 
 def _multiplies(step: Step) -> bool:

@@ -137,3 +137,23 @@ def test_estimators_that_approximate_derivatives_are_refused(rng):
     method = libragrad(partial(gradient.smooth_gradients, estimator="slopes"))
     with pytest.raises(ValueError, match="`estimator` must be 'sampled'"):
         ke.explain(method, vit.transformer(), x, [[0]], noise_level=0.1, verbose=0)
+
+
+@pytest.mark.parametrize("layer", ["bent", "nested", "inside"])
+def test_layers_of_class_activation_maps_are_named_as_in_the_model(layer, rng):
+    """What comes behind the layer is linear, and has no rules."""
+    keras.utils.set_random_seed(0)
+    inside = layers.Conv2D(4, 3, activation="gelu", name="inside")
+    nested = keras.Sequential([keras.Input((10, 10, 4)), inside], name="nested")
+    inputs = keras.Input((12, 12, 3))
+    h = nested(layers.Conv2D(4, 3, activation="gelu", name="first")(inputs))
+    h = h if layer != "bent" else layers.Conv2D(4, 1, activation="gelu", name="bent")(h)
+    pooled = layers.GlobalAveragePooling2D()(h)
+    model = keras.Model(inputs, layers.Dense(2)(pooled))
+    x = rng.uniform(size=(2, 12, 12, 3)).astype("float32")
+    plain = ke.methods.cams.hirescam
+    found, expected = (
+        ke.explain(method, model, x, [0, 1], layer=layer, verbose=0).maps
+        for method in (ke.methods.meta.libragrad(plain), plain)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)

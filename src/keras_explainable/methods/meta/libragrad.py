@@ -10,6 +10,7 @@ from keras_explainable.execution.model_preparation import (
     prepares_model,
     shows_layers,
 )
+from keras_explainable.inspection.exposed_layers import ExposedModel
 from keras_explainable.inspection.rules_of_model import model_with_rules
 from keras_explainable.types import Method, Model
 
@@ -48,8 +49,12 @@ def libragrad(method: Method) -> Method:
     Reference: Mehri et al., 2025, https://arxiv.org/abs/2411.16760
     """
     check_method(method)
+    of_layers = shows_layers(method)
 
     def prepare(model: Model, params: dict[str, Any]) -> Model:
+        exposed = prepared_model(method, model, params) if of_layers else model
+        if isinstance(exposed, ExposedModel):  # Layers have names before they open.
+            return model_with_rules(exposed, "libragrad")
         return prepared_model(method, model_with_rules(model, "libragrad"), params)
 
     @wraps(method)
@@ -57,4 +62,4 @@ def libragrad(method: Method) -> Method:
         return method(prepare(model, params), *args, **params)
 
     balanced.__name__ = f"libragrad({display_name(method)})"
-    return prepares_model(prepare, shows_layers=shows_layers(method))(balanced)
+    return prepares_model(prepare, shows_layers=of_layers)(balanced)
