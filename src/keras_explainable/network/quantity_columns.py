@@ -87,7 +87,7 @@ def columns_of(graph: Graph, symbol: Any) -> Columns:
     """Return the columns of one input of a graph without nested models."""
     if symbol.dtype == "bool":
         return Columns(1, frozenset())
-    walk = _Walk(symbol)
+    walk = _Walk(symbol, alone=len(flatten(graph.inputs)) == 1)
     for step in graph.steps:
         walk.follow(step)
     found = _union(walk.counted, _ends(graph)) - walk.masks
@@ -103,7 +103,7 @@ def _ends(graph: Graph) -> list[Any]:
 class _Walk:
     """Follows the columns of one input from step to step."""
 
-    def __init__(self, symbol: Any):
+    def __init__(self, symbol: Any, alone: bool):
         shape = example_shape(symbol)
         known = len(shape) > 1 and symbol.shape[-1] is not None
         self.symbol, self.count = symbol, shape[-1] if known else 1
@@ -118,14 +118,15 @@ class _Walk:
         #: Integers that weight what others computed, also where their sum is a divisor,
         #: and numbers of which large multiples are added to it before a softmax.
         self.masks = frozenset[int]()
-        self.multiples = LargeMultiples(ids([symbol]))
+        self.multiples = None if alone else LargeMultiples(ids([symbol]))
 
     def follow(self, step: Step) -> None:
         """Note what one step makes of the columns."""
         if not any(id(x) in self.held or id(x) in self.counted for x in step.reads):
             return
         self.categories |= _union(self.held, _read_as_categories(step))
-        self.masks |= _union(self.held, self.multiples.hiding(step))
+        if self.multiples:
+            self.masks |= _union(self.held, self.multiples.hiding(step))
         moved = self._moved(step)
         for written in flatten(step.outputs):
             exact = frozenset(map(int, np.unique(moved.get(id(written), ()))))

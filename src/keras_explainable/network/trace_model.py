@@ -112,6 +112,8 @@ def _by_position(
 
     Masks are told by their names. Keras takes nothing but tensors by position.
     """
+    if not options:
+        return args, options
     parameters = [*inspect.signature(operation.call).parameters.values()]
     for each in parameters[len(args) :]:
         needed = each.kind is each.POSITIONAL_OR_KEYWORD and each.default is each.empty
