@@ -35,6 +35,8 @@ np.testing.assert_allclose(maps(build()), alone, 1e-4, 1e-6)
 shapes = over_devices(lambda x: [each.data.shape for each in x.addressable_shards])
 assert shapes(keras.ops.ones((8, 3))) == [(2, 3)] * 4
 assert {*shapes(keras.ops.ones((6, 3)))} == {(6, 3)}
+of_second = over_devices(lambda pair: pair["b"].addressable_shards[0].data.shape)
+assert of_second({"a": keras.ops.ones((8, 3)), "b": keras.ops.ones((4, 2))}) == (1, 2)
 """
 
 TENSORFLOW = """
