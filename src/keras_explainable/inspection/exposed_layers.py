@@ -104,8 +104,9 @@ def on_token_grids(model: Model, given: GivenGrid) -> Model:
 
 def exposes_for_each_input(model: Model) -> bool:
     """Return whether ``expose_for_each_input`` made the model, or that of a copy."""
-    copied = isinstance(getattr(model, "original", None), Graph)
-    return isinstance(model, ExposedModel) or copied
+    lowered = isinstance(getattr(model, "original", None), Graph)
+    noisy = isinstance(model, GraphModel) and type(model).run is not GraphModel.run
+    return isinstance(model, ExposedModel) or lowered or noisy
 
 
 class ExposedModel(GraphModel):

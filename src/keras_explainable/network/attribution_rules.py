@@ -125,8 +125,8 @@ def _closed(steps: list[Step], rules: Rules) -> ValueError:
     names = [*dict.fromkeys(step.operation.name for step in steps)]
     return ValueError(
         f"What the layers {names} compute must be known for the rules of {rules!r}: "
-        "their calls must be made of functions of `keras.ops` and layers of Keras, take "
-        "no mask, and compute in the precision of their weights."
+        "their calls must be made of functions of `keras.ops` and layers of Keras, "
+        "take no mask, and compute in the precision of their weights."
     )
 
 

@@ -14,14 +14,11 @@ from keras_explainable.network.kept_parts import Part, kept_parts
 from keras_explainable.network.layers_of_user import calls_user
 from keras_explainable.network.moved_axes import SHUFFLED, Moved, moved_axes
 from keras_explainable.network.operation_kinds import setting
+from keras_explainable.network.windows_of_layers import extent_and_stride
 
 #: Part of the input by which the windows of tensors at one place may differ, such as
 #: those of differences; or by one position.
 _NEIGHBOURS = 0.1
-
-
-#: Windows of layers of the user's have fewer positions along an axis.
-_WIDEST_WINDOW = 8
 
 
 class Place(NamedTuple):
@@ -197,10 +194,8 @@ def _without_padding(place: Place, step: Step, sizes: _Sizes) -> Place:
         return place
     first = setting(step.operation, "data_format") == "channels_first"
     part = slice(2, None) if first else slice(1, -1)
-    lengths, after = (
-        np.array([1, *sizes(x)])[part] for x in (step.reads[0], step.outputs)
-    )
-    found = _extent_and_stride(step.operation, lengths, after)
+    lengths = np.array([1, *sizes(step.reads[0])])[part]
+    found = _extent_and_stride(step)
     if found is None or np.size(found[0]) not in (1, len(lengths)):  # As of frames.
         return place
     rows = np.broadcast_arrays(lengths, *found)
@@ -218,18 +213,14 @@ def _without_padding(place: Place, step: Step, sizes: _Sizes) -> Place:
     return place._replace(windows=_pairs(windows), padding=_pairs(padding), fresh=none)
 
 
-def _extent_and_stride(
-    operation: Any, before: np.ndarray, after: np.ndarray
-) -> tuple[Any, Any] | None:
+def _extent_and_stride(step: Step) -> tuple[Any, Any] | None:
     """Return how far a window without padding of its own reaches, and its steps.
 
-    It is None for operations without a window. That of code of the user's is told by
-    the lengths of what it reads and writes; many positions less are those of resizing.
+    It is None for operations without a window.
     """
+    operation = step.operation
     if calls_user(operation):
-        stride = np.maximum(1, np.round(before / np.maximum(after, 1))).astype(int)
-        extent = np.maximum(0, before - stride * after) + stride - 1
-        return None if (extent >= _WIDEST_WINDOW).any() else (extent, stride)
+        return extent_and_stride(step)
     window = setting(operation, "kernel_size", setting(operation, "pool_size"))
     if window is None:
         return None

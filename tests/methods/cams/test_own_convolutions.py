@@ -38,6 +38,11 @@ def network(kind, stride, **options):
     return keras.Model(inputs, layers.Dense(2)(pooled))
 
 
+class Average(layers.Layer):
+    def call(self, x):
+        return ops.average_pool(x, 2)
+
+
 @pytest.mark.parametrize("kind", [layers.Conv2D, Derived, Held])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_padding_before_a_convolution_is_its_own(kind, stride, rng):
@@ -78,6 +83,10 @@ def behind_letterbox(make):
     ("own", "known"),
     [
         (lambda: SelfPadded(4, 3), lambda: layers.Conv2D(4, 3, padding="same")),
+        (Average, lambda: layers.AveragePooling2D(2)),
+        (lambda: Held(4, 3, strides=2), lambda: layers.Conv2D(4, 3, strides=2)),
+        (lambda: Held(4, 4, strides=4), lambda: layers.Conv2D(4, 4, strides=4)),
+        (lambda: layers.Lambda(lambda x: x * 1.0), layers.Identity),
         (Resized, lambda: layers.Resizing(21, 14)),
         (lambda: layers.Lambda(Resized().call), lambda: layers.Resizing(21, 14)),
     ],
