@@ -153,3 +153,17 @@ def test_the_only_map_of_several_inputs_is_over_its_image(first):
         explanation = ke.gradcam(model, x, [0, 1], verbose=0, postprocessing=None)
         assert np.shape(explanation.images) == (2, 8, 8, 3)
         explanation.plot(to_buffer=io.BytesIO())
+
+
+def test_maps_of_some_inputs_of_a_list_are_over_their_images():
+    one, two = keras.Input((8, 8, 3), name="one"), keras.Input((8, 8, 3), name="two")
+    table, conv = keras.Input((4,), name="table"), keras.layers.Conv2D(2, 3)
+    pool = keras.layers.GlobalAveragePooling2D()
+    parts = [table, pool(conv(one)), pool(conv(two))]
+    y = keras.layers.Dense(2)(keras.layers.Concatenate()(parts))
+    model = keras.Model([table, one, two], y)
+    x = [np.ones((2, 4)), np.zeros((2, 8, 8, 3)), np.ones((2, 8, 8, 3))]
+    explanation = ke.gradcam(model, x, [0, 1], verbose=0, postprocessing=None)
+    assert {*explanation.maps} == {"one", "two"}
+    np.testing.assert_array_equal(explanation.images["two"], x[2])
+    explanation.plot(input_name="two", to_buffer=io.BytesIO())

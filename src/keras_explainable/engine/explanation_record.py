@@ -18,7 +18,11 @@ from keras_explainable.execution.compilation import display_name
 from keras_explainable.execution.model_preparation import preprocessing_of
 from keras_explainable.inspection.axes import Plan
 from keras_explainable.inspection.exposed_layers import inputs_of_exposed
-from keras_explainable.network.model_inputs import for_each_input
+from keras_explainable.network.model_inputs import (
+    for_each_input,
+    names_in_order,
+    symbolic_inputs,
+)
 from keras_explainable.types import Method, Model
 
 
@@ -65,7 +69,7 @@ class ExplanationRecord:
             method=display_name(self.method),
             preprocessing=preprocess and display_name(preprocess),
             units=self._all_units(logits, plan),
-            images=self._images(network, bool(layers)),
+            images=self._images(network, maps, bool(layers)),
             model=model,
             several_inputs=self.several_inputs,
         )
@@ -81,7 +85,7 @@ class ExplanationRecord:
         units = plan.unfolded(units) if plan.lead else units
         return units if units.shape == logits.shape else None  # Of a user's method.
 
-    def _images(self, network: PreparedNetwork, of_layers: bool) -> Any:
+    def _images(self, network: PreparedNetwork, maps: Any, of_layers: bool) -> Any:
         """Return the inputs in the structure of the maps; None if they are not known.
 
         Those of a data set are not, nor to which of several inputs the only map of a
@@ -90,6 +94,10 @@ class ExplanationRecord:
         if is_stream(self.x):
             return None
         images = for_each_input(network.target_model, lambda _, part: part, self.x)
+        names = names_in_order(symbolic_inputs(network.target_model))
+        listed = isinstance(images, list | tuple) and len(images) == len(names)
+        if isinstance(maps, dict) and listed:
+            return dict(zip(names, images, strict=True))
         if self.several_inputs or not keras.tree.is_nested(images):
             return images
         if not of_layers:
