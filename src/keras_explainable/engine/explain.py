@@ -40,6 +40,7 @@ from keras_explainable.inspection.exposed_layers import (
 )
 from keras_explainable.inspection.logits import logits_model
 from keras_explainable.inspection.one_output import first_output_model
+from keras_explainable.inspection.places_of_layers import places_of_exposed
 from keras_explainable.inspection.shown_layers import shown_layers
 from keras_explainable.network.corrected_derivatives import DERIVATIVES
 from keras_explainable.network.torch_modules import modes_kept
@@ -168,8 +169,9 @@ def explain(
     options["derivatives"] = derivatives
     network = PreparedNetwork(plan.model, y, target, method, method_params, **options)
     _check_precision(precision, network)
-    rows = network.required_rows or batch_size
-    rows = rows or lowering.suitable_rows(network.lowered)
+    rows = (
+        network.required_rows or batch_size or lowering.suitable_rows(network.lowered)
+    )
     labelled = target is None and not network.top
     source = BatchSource(
         network.target_model,
@@ -200,6 +202,8 @@ def explain(
     def explained(batch: Batch) -> Result:
         ready, batch = network.ready(batch, rows)
         memory.check_batch(batch, ready)
+        if of_layers:  # JAX cannot try layers with weights while it compiles.
+            places_of_exposed(ready, batch.inputs)
         with network.in_user_form():
             logits, maps, *stats = run_method(
                 method,
