@@ -34,10 +34,7 @@ from keras_explainable.execution.model_preparation import (
     shows_layers,
 )
 from keras_explainable.inspection.axes import Axes, Plan, arrange
-from keras_explainable.inspection.exposed_layers import (
-    ExposedByDefault,
-    was_exposed,
-)
+from keras_explainable.inspection.exposed_layers import ExposedByDefault, was_exposed
 from keras_explainable.inspection.logits import logits_model
 from keras_explainable.inspection.one_output import first_output_model
 from keras_explainable.inspection.places_of_layers import places_of_exposed
@@ -169,9 +166,8 @@ def explain(
     options["derivatives"] = derivatives
     network = PreparedNetwork(plan.model, y, target, method, method_params, **options)
     _check_precision(precision, network)
-    rows = (
-        network.required_rows or batch_size or lowering.suitable_rows(network.lowered)
-    )
+    rows = network.required_rows or batch_size
+    rows = rows or lowering.suitable_rows(network.lowered)
     labelled = target is None and not network.top
     source = BatchSource(
         network.target_model,
