@@ -1,25 +1,21 @@
 """The training script: its measurements, and that it trains the bundled network."""
 
-import importlib.util
-import pathlib
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+from support.scripts import TOOLS, loaded
 
 from keras_explainable import demo
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "tools/train_demo.py"
+SCRIPT = TOOLS / "train_demo.py"
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("train_demo", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("train_demo")
 
 
 def test_it_builds_the_bundled_network(script):

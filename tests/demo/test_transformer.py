@@ -1,18 +1,14 @@
 """The bundled transformer: small, accurate, and the same on every backend."""
 
-import importlib.util
-import pathlib
-
 import keras
 import numpy as np
 import pytest
 from keras import layers
+from support.scripts import loaded
 
 import keras_explainable as ke
 from keras_explainable import demo
 from keras_explainable.demo import samples
-
-SCRIPT = pathlib.Path(__file__).parents[2] / "tools/train_demo_transformer.py"
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +80,7 @@ def test_maps_show_the_digit(vit, bundled, name):
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("train_demo_transformer", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("train_demo_transformer")
 
 
 def test_the_script_builds_the_bundled_network(script, vit):

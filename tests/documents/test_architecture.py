@@ -1,21 +1,17 @@
 """The page on the architecture says what the import contracts say."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+from support.scripts import loaded
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def script():
-    path = ROOT / "tools/draw_layers.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("draw_layers")
 
 
 def test_the_picture_is_drawn_from_the_contracts(script):

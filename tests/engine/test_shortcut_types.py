@@ -1,12 +1,12 @@
 """Type checkers know the shortcuts as they are."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.scripts import loaded
 
 import keras_explainable as ke
 
@@ -17,10 +17,7 @@ PROGRAM = ROOT / "tests/support/typed_program.py"
 
 
 def test_the_stub_is_current():
-    path = ROOT / "tools/make_stubs.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = loaded("make_stubs")
     current = script.PATH.read_text("utf-8")
     assert current == script.stub(), "run: python tools/make_stubs.py"
 

@@ -22,7 +22,10 @@ def extent_and_stride(step: Step) -> tuple[int, int] | None:
     read, written = step.reads[0].shape, step.outputs.shape
     if len(read) != len(written) or len(read) < 3 or read[-1] is None:
         return None
-    found = [_positions(step, length) for length in _LENGTHS]
+    first = _positions(step, _LENGTHS[0])
+    if first is None:
+        return None
+    found = [first, *(_positions(step, length) for length in _LENGTHS[1:])]
     for window, stride in itertools.product(_WINDOWS, _STRIDES):
         if found == [(length - window) // stride + 1 for length in _LENGTHS]:
             return (window - 1, stride) if window * stride > 1 else None
