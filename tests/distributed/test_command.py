@@ -3,14 +3,16 @@
 import json
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import keras
 import numpy as np
 import pytest
+import ray
 from keras import layers
 from PIL import Image
 
-from keras_explainable.cli import main
+from keras_explainable.cli import main, ray_images
 
 pytestmark = pytest.mark.ray
 
@@ -100,6 +102,15 @@ def numbers(value):
     if isinstance(value, list):
         return [number for each in value for number in numbers(each)]
     return [round(value, 3)] if isinstance(value, float) else []
+
+
+@pytest.mark.parametrize("text", ["", "It has\nno nodes."])
+def test_ray_gives_up(command, monkeypatch, text):
+    error = ray.exceptions.RayError(text)
+    monkeypatch.setattr(ray_images, "_found", Mock(side_effect=error))
+    code, told = command("--out", "there", "--engine", "ray")
+    assert code == 1
+    assert f"Ray stopped: {'no nodes.' if text else 'RayError'};" in told
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from keras_explainable.common.structures import map_structure
 
 
 def strategy_of(model: Any) -> tf.distribute.MirroredStrategy | None:
-    """Return the strategy that mirrors a model's variables; None if none does."""
+    """Return the strategy that mirrors a model's variables on several devices."""
     for variable in getattr(model, "variables", ()):
         strategy = getattr(variable.value, "distribute_strategy", None)
         if isinstance(strategy, tf.distribute.MirroredStrategy):
-            return strategy
+            return strategy if strategy.num_replicas_in_sync > 1 else None
     return None
 
 
