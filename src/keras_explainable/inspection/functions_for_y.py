@@ -1,0 +1,81 @@
+"""What a function for ``y`` reads: which rows and which outputs. It is tried.
+
+The values that are tried are between 0 and 1, as outputs may be probabilities.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from warnings import catch_warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend
+from keras_explainable.common.structures import flatten, map_structure
+from keras_explainable.common.warnings import warn
+from keras_explainable.network.ignored_fractions import example_shape
+
+
+def warn_of_coupled_rows(function: Callable[[Any], Any], outputs: Any) -> None:
+    """Warn if the value of a row of outputs depends on the rows beside it.
+
+    The batch would then decide which map an image has.
+
+    Args:
+        function: Function of outputs, to values (B, units).
+        outputs: Symbols of the outputs.
+    """
+    pair = _values(outputs, 0)
+    try:
+        both, alone = (_first_value(function, pair, outputs, n) for n in (2, 1))
+    except Exception:  # Such as of a function that takes one size only.
+        return
+    if not np.allclose(both, alone, rtol=1e-2, atol=1e-5, equal_nan=True):
+        warn(
+            "`y` gives an image another value beside other images than alone, so that "
+            "its map depends on the batch. A function for `y` must treat each row of "
+            "the outputs by itself; with `batch_size=1` images are explained one by "
+            "one."
+        )
+
+
+def read_outputs(function: Callable[[Any], Any], outputs: Any) -> list[Any]:
+    """Return the outputs that the value depends on; all of them if that is not known.
+
+    Args:
+        function: Function of outputs, to values (B, units).
+        outputs: Symbols of the outputs.
+    """
+    symbols, first, other = map(flatten, (outputs, *(_values(outputs, k) for k in (0, 1))))
+
+    def value(changed: int | None = None) -> np.ndarray:
+        chosen = [b if k == changed else a for k, (a, b) in enumerate(zip(first, other))]
+        packed = keras.tree.pack_sequence_as(outputs, chosen)
+        return _first_value(function, packed, outputs)
+
+    try:
+        found = [x for k, x in enumerate(symbols) if (value(k) != value()).any()]
+    except Exception:
+        return symbols
+    return found or symbols
+
+
+def _values(outputs: Any, seed: int) -> Any:
+    """Return random values for two rows of outputs."""
+    rng = np.random.default_rng(seed)
+    return map_structure(lambda x: rng.uniform(0.1, 0.9, _two_rows(x)), outputs)
+
+
+def _two_rows(symbol: keras.KerasTensor) -> tuple[int, ...]:
+    return 2, *example_shape(symbol)[1:]
+
+
+def _first_value(
+    function: Callable[[Any], Any], values: Any, symbols: Any, rows: int = 2
+) -> np.ndarray:
+    with catch_warnings(action="ignore"), backend.eagerly(), backend.state_kept():
+        given = map_structure(
+            lambda x, like: ops.convert_to_tensor(x[:rows], like.dtype), values, symbols
+        )
+        return np.asarray(ops.convert_to_numpy(function(given))[:1], "float64")
