@@ -44,7 +44,12 @@ SUITE = (
 
 
 def run(*command, **options):
-    options = {"check": True, "cwd": ROOT, "capture_output": True, "text": True} | options
+    options = {
+        "check": True,
+        "cwd": ROOT,
+        "capture_output": True,
+        "text": True,
+    } | options
     return subprocess.run([*map(str, command)], **options)
 
 

@@ -52,7 +52,9 @@ def find_python(version):
 
 def run(command, check=True, **options):
     """Run a command as from a shell that sets nothing for Keras or Python."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("KERAS", "PYTHON"))}
+    kept = {
+        k: v for k, v in os.environ.items() if not k.startswith(("KERAS", "PYTHON"))
+    }
     done = subprocess.run(command, env=kept, capture_output=True, text=True, **options)
     assert not check or done.returncode == 0, done.stderr[-2000:]
     return done

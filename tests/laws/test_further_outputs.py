@@ -292,3 +292,63 @@ def test_functions_that_need_every_output_get_it(rng):
     np.testing.assert_allclose(logits[:, 0], label[:, 1] - other.mean(-1), rtol=1e-4)
     _, of_label = ke.gradients(model, x, lambda outputs: outputs[0][:, 1], **OPTIONS)
     assert np.abs(maps - of_label).max() > 1e-3
+
+
+@pytest.mark.parametrize("other", ["convolutions", "permuted", "masked"])
+def test_what_unused_outputs_of_nested_models_do_changes_nothing(other, rng):
+    x = rng.normal(size=(2, 10, 3)).astype("float32")
+    x[:, 7:] = 0
+    alone, together = of_two_heads(other, x)
+    inputs = keras.Input((10, 3))
+    outer = keras.Model(inputs, layers.Rescaling(2.0)(together(inputs)[0]))
+    for name in METHODS:
+        method = getattr(ke, name)
+        _, expected = method(alone, x, [1, 1], **OPTIONS)
+        _, maps = method(outer, x, [1, 1], **OPTIONS)
+        np.testing.assert_allclose(maps, 2 * expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("structure", [list, dict])
+def test_a_sequential_model_ends_in_a_model_of_several_outputs(structure, rng):
+    _, together = of_two_heads("convolutions", None)
+    x = rng.normal(size=(2, 10, 3)).astype("float32")
+    if structure is dict:
+        label, other = together.outputs
+        together = keras.Model(together.input, {"z": label, "a": other})
+    model = keras.Sequential([keras.Input((10, 3)), layers.Rescaling(1.0), together])
+    _, maps = ke.gradients(model, x, [1, 1], **OPTIONS)
+    _, expected = ke.gradients(together, x, [1, 1], **OPTIONS)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
+
+
+def chosen_by_an_integer(outputs):
+    return ops.take_along_axis(outputs["label"], outputs["class"], axis=1)[:, 0]
+
+
+def above_a_threshold(outputs):
+    return outputs["label"][:, 1] + ops.relu(ops.sum(outputs["count"], axis=1) - 100)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        chosen_by_an_integer,
+        above_a_threshold,
+        lambda outputs: sum(x[:, 0] for x in list(outputs.values())[:2]),
+        lambda outputs: {**outputs}["label"][:, 2],
+        lambda outputs: outputs.get("missing", outputs["count"])[:, 0],
+    ],
+)
+def test_functions_get_every_output_that_they_ask_for(function, rng):
+    """The value is that of the function, whatever makes a difference to it."""
+    inputs = keras.Input((4,))
+    label = layers.Dense(3)(inputs)
+    count = layers.Dense(2)(inputs) * 200
+    found = {"label": label, "count": count}
+    model = keras.Model(
+        inputs, {**found, "class": ops.argmax(label, -1, keepdims=True)}
+    )
+    x = rng.normal(size=(2, 4)).astype("float32")
+    logits, maps = ke.gradients(model, x, function, **OPTIONS)
+    np.testing.assert_allclose(logits[:, 0], numpy(function(model(x))), rtol=1e-4)
+    assert maps.any()

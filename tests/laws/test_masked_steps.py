@@ -63,7 +63,7 @@ def test_masks_of_tokens_are_kept():
 
 
 def of_tokens(computed):
-    """A network that takes token 0 for padding, by an argument or by a computed mask."""
+    """A network in which token 0 is padding, by an argument or a computed mask."""
     inputs = keras.Input((None,), dtype="int32")
     h = layers.Embedding(9, 4, mask_zero=not computed)(inputs)
     mask = {"mask": ops.not_equal(inputs, 0)} if computed else {}

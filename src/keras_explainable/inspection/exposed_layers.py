@@ -94,7 +94,7 @@ def expose_for_each_input(
         ValueError: As ``expose`` does; or if the layer has tokens whose grid is not
             known, or not that which is given.
     """
-    wanted, kind = parse(layer), ExposedModel if layer else ExposedByDefault
+    wanted, kind = parse(layer), ExposedByDefault if layer is None else ExposedModel
     return _rewritten(model, with_exposed_calls, wanted, given, kind=kind)
 
 

@@ -98,6 +98,11 @@ class TargetLayer(keras.layers.Layer):
             self.shapes = shapes_of(outputs)
             raise
 
+    def value_of(self, outputs: Any, rows: Any, **options: Any) -> Tensor:
+        """Return what the function returns for outputs of so many rows."""
+        data = [ops.repeat(x.value, rows, axis=0) for x in self.data]
+        return self.target(outputs, *data, **options)
+
     def fill(self, outputs: Any, read: list[Any]) -> None:
         """Fill all outputs but some with zeros, since the function ignores them.
 
@@ -132,9 +137,8 @@ class TargetLayer(keras.layers.Layer):
             )
         first = first_of(outputs)
         rows, count = first.shape[0], ops.shape(first)[0]
-        data = [ops.repeat(x.value, count, axis=0) for x in self.data]
         masked = mask is not None and self._takes_mask()
-        units = self.target(outputs, *data, **({"mask": mask} if masked else {}))
+        units = self.value_of(outputs, count, **({"mask": mask} if masked else {}))
         shape = _static_shape(units)
         if len(shape) not in (1, 2):
             raise ValueError(f"it returns {units!r}, not a tensor (B,) or (B, units)")

@@ -124,8 +124,9 @@ def _with_target(graph: Graph, keyed: _Keyed) -> Graph:
     """
     layer, outputs = keyed.layer, graph.outputs
     symbol = _output_symbol(layer, outputs)
-    read = read_outputs(layer.call, outputs)
-    if len(read) < len(flatten(outputs)):
+    several = keras.tree.is_nested(outputs)
+    read = read_outputs(partial(layer.value_of, rows=2), outputs) if several else []
+    if 0 < len(read) < len(flatten(outputs)):
         layer.fill(outputs, read)
         outputs = read
     step = Step(layer, (outputs,), {}, symbol)

@@ -38,8 +38,7 @@ from keras_explainable.network.input_kinds import (
 )
 from keras_explainable.network.layers_of_model import has_layer, model_state
 from keras_explainable.network.quantity_columns import Columns
-from keras_explainable.network.time_distributed import with_layers_on_frames
-from keras_explainable.network.trace_model import inlined_with_calls
+from keras_explainable.network.time_distributed import flattened
 from keras_explainable.types import Model, Tensor
 
 _cache = ModelCache(capacity=2)
@@ -225,7 +224,7 @@ def _hiding(model: Model, with_tokens: bool) -> _Hiding | None:
         if has_layer(model, layers.Masking):
             raise unknown_steps(model.name)
         return None
-    flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
+    flat = flattened(graph)
     numbers = range(len(flatten(flat.inputs)))
     changing = [n for n in numbers if not only_chooses(model, n)]
     find = MaskFinder(flat, [*numbers] if with_tokens else changing)

@@ -217,9 +217,10 @@ def _check_values(indices: Any, units: int | None) -> None:
         )
     if _are_labels(values, units):
         one_hot = ((values == 1).sum(axis=-1) == 1).all()
+        name = "one-hot" if one_hot else "multi-hot"
         raise ValueError(
-            f"`y` must be the indices of units; received {'one' if one_hot else 'multi'}"
-            "-hot rows, which would be read as the units 0 and 1. "
+            f"`y` must be the indices of units; received {name} rows, which "
+            "would be read as the units 0 and 1. "
             f"{_ARGMAX}{'' if one_hot else _SEVERAL}"
         )
 

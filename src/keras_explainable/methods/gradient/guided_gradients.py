@@ -19,10 +19,9 @@ from keras_explainable.network.activations import activation_of, with_activation
 from keras_explainable.network.graph import Graph, GraphModel, Step
 from keras_explainable.network.operation_kinds import keras_name, relu_limit
 from keras_explainable.network.time_distributed import (
+    flattened,
     operation_on_frames,
-    with_layers_on_frames,
 )
-from keras_explainable.network.trace_model import inlined_with_calls
 from keras_explainable.types import Model, Tensor
 
 
@@ -119,7 +118,7 @@ def _is_guided(step: Step) -> bool:
 
 def _replace_relus(graph: Graph) -> Graph:
     """Return the graph with guided ReLUs; the graph itself if it has no ReLUs."""
-    flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
+    flat = flattened(graph)
     steps = tuple(map(_replace_relu, flat.steps))
     changed = any(a is not b for a, b in zip(steps, flat.steps, strict=True))
     return replace(flat, steps=steps) if changed else graph
