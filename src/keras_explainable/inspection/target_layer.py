@@ -69,7 +69,7 @@ class TargetLayer(keras.layers.Layer):
         self.error: Exception | None = None
         self.shapes = ""
         self.data = [self._variable(row) for row in data]
-        self._filled: tuple[Any, list[Any]] | None = None
+        self._filled: Any = None
         self.built = True
 
     def _variable(self, row: np.ndarray) -> keras.Variable:

@@ -118,8 +118,9 @@ def _loss_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
 
 def _ignored_class(loss: Loss) -> int | None:
     """Return the label of positions that do not count; None if all do."""
-    known = isinstance(loss, keras.losses.Loss)
-    return loss.get_config().get("ignore_class") if known else None
+    if not isinstance(loss, keras.losses.Loss):
+        return None
+    return loss.get_config().get("ignore_class")
 
 
 def _loss(
