@@ -86,3 +86,12 @@ def test_layers_are_given_as_tensors(capsys):
     assert "shows" not in capsys.readouterr().out
     _, expected = ke.gradcam(model, x, [0], layer="one", verbose=0)
     np.testing.assert_array_equal(maps, expected)
+
+
+def test_the_convolution_behind_the_spectrogram_of_a_signal():
+    inputs = keras.Input((256, 1))
+    options = {"frame_length": 64, "frame_step": 16, "fft_length": 64}
+    x = layers.STFTSpectrogram(mode="log", **options)(inputs)
+    x = layers.Conv2D(4, 3, name="last")(layers.Reshape((*x.shape[1:], 1))(x))
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    assert shown_layers(model) == ["last"]
