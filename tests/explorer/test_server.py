@@ -175,7 +175,10 @@ def test_views_need_no_pass(page, passes):
     views = [{"statistic": "square"}, {"statistic": "variance"}, {"signed": True}, {}]
     for number, view in enumerate(views, 1):
         page.ask(**ask, **view, request=number)
-        page.until("map", request=number, done=True)
+        known, _ = page.until("map", request=number, done=True)
+        errors = dict(known["errors"])
+        assert [*errors] == [8, 16, 32, 64]
+        assert errors[64] < errors[8]
     assert len(passes) == before
 
 

@@ -11,6 +11,7 @@ from keras_explainable.explorer import reproduction
 from keras_explainable.explorer.album import Album
 from keras_explainable.explorer.estimates import Estimate
 from keras_explainable.explorer.explored_model import ExploredModel
+from keras_explainable.explorer.kept_estimates import KeptEstimates
 from keras_explainable.explorer.settings import Request
 from keras_explainable.metrics import relevance_mass_accuracy
 
@@ -40,6 +41,13 @@ def image_facts(key: int, album: Album) -> dict[str, Any]:
         "are_probabilities": scores.are_probabilities,
         "best": scores.best.tolist(),
     }
+
+
+def known_errors(request: Request, kept: KeptEstimates) -> dict[str, Any]:
+    """Return the errors that are known, by the number of repetitions."""
+    every = kept.every(request.setting)
+    errors = [(each.repetitions, each.relative_error(request.view)) for each in every]
+    return {"errors": [pair for pair in errors if pair[1] is not None]}
 
 
 def map_content(request: Request, estimate: Estimate) -> dict[str, Any]:

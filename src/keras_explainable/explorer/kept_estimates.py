@@ -34,6 +34,11 @@ class KeptEstimates:
         self._kept.move_to_end(key)
         return self._kept[key]
 
+    def every(self, setting: Setting) -> list[Estimate]:
+        """Return the estimates of a setting, that of the fewest repetitions first."""
+        found = [each for key, each in self._kept.items() if key[0] == setting]
+        return sorted(found, key=lambda each: each.repetitions)
+
     def put(self, setting: Setting, new: Estimate, old: Estimate | None) -> None:
         """Keep an estimate; of those on the way, only powers of two are kept."""
         if old is not None and old.repetitions & (old.repetitions - 1):

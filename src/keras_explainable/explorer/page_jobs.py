@@ -102,7 +102,7 @@ class PageJobs:
 
     async def _stream(self, panel: int, message: Message, stop: Event) -> None:
         """Send each estimate of a map as soon as it is there."""
-        request, found = await self._in_worker(self._begin, message, stop)
+        request, found = await self._in_worker(self._begin, panel, message, stop)
         await self._send(frame(found | {"request": message.get("request")}))
         is_met = False
         while not (is_met or stop.is_set()):
@@ -114,14 +114,15 @@ class PageJobs:
             ids = {"panel": panel, "request": message.get("request")}
             await self._send(frame(content | ids, estimate.map(request.view)))
 
-    def _begin(self, message: Message, stop: Event) -> tuple[Request, Any]:
+    def _begin(self, panel: int, message: Message, stop: Event) -> tuple[Request, Any]:
         key = answers.image_key(message)
         scores = self._album.scores(key)
         request = Request.of_message(message, int(scores.best[0]))
         answers.check_unit(request.setting.unit, self._album.model)
         given = self._album.image(key), request.setting, request.repetitions, stop
         self._estimates = self._session.estimates(*given)
-        return request, answers.image_facts(key, self._album)
+        facts = answers.image_facts(key, self._album) | {"panel": panel}
+        return request, facts | answers.known_errors(request, self._session.kept)
 
     def _step(self, request: Request) -> tuple[Estimate | None, Any]:
         estimate = next(self._estimates, None)

@@ -1,6 +1,6 @@
 // The curve of the relative error against the samples, with a line to stop at.
 
-const BOX = { left: 38, right: 312, top: 8, bottom: 152 };
+const BOX = { left: 38, right: 304, top: 8, bottom: 152 };
 const SAMPLES = [8, 4096];
 const ERRORS = [0.01, 2];
 const SVG = "http://www.w3.org/2000/svg";

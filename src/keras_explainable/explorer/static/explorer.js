@@ -15,6 +15,7 @@ const state = {
   sides: [{ unit: null, tolerance: null }, { unit: null, tolerance: null }],
   shown: [null, null], // The last map of each side.
   curves: new Map(), // Errors by setting: pairs of samples and error.
+  questions: {}, // The last one on a point and on a box.
   asked: 0,
 };
 
@@ -78,6 +79,8 @@ function ask(side) {
   if (state.image === null) return;
   if (!waiting.size) requestAnimationFrame(sendWaiting);
   waiting.add(side);
+  state.sides[side].request = null; // Maps of earlier requests do not count any more.
+  showReadings();
 }
 
 function sendWaiting() {
@@ -89,6 +92,18 @@ function sendWaiting() {
     connection.send({ kind: "explain", panel: side, image: state.image, ...sent, request, signed: view });
   }
   waiting.clear();
+}
+
+/** Ask about the map: again whenever it is another one. */
+function question(message) {
+  state.questions[message.kind] = message;
+  connection.send(message);
+}
+
+function askAgain(panel) {
+  for (const message of Object.values(state.questions)) {
+    if (message.panel === panel) connection.send(message);
+  }
 }
 
 function askAll() {
@@ -115,6 +130,7 @@ const receivers = {
     hideError();
     state.facts = message;
     showClasses();
+    for (const [samples, error] of message.errors) noteError(message.panel, samples, error);
   },
   map(message) {
     if (message.image !== state.image || message.request !== state.sides[message.panel].request) return;
@@ -125,11 +141,11 @@ const receivers = {
     }
     note(message);
     paint(message.panel);
+    if (message.done) askAgain(message.panel);
   },
   point(message) {
-    const error = message.error === null ? "" : ` ± ${digits(message.error)}`;
     const share = message.largest ? Math.abs(message.value / message.largest) : 0;
-    byId("point").textContent = `Column ${message.x}, row ${message.y}: ${digits(message.value)}${error}. `
+    byId("point").textContent = `Column ${message.x}, row ${message.y}: ${measured(message.value, message.error)}. `
       + `${percent(share)} of the largest value, at or above ${percent(message.rank)} of the pixels.`;
     drawPatch(message);
   },
@@ -150,6 +166,19 @@ const receivers = {
 
 const percent = (value) => `${(100 * value).toPrecision(value < 0.1 ? 2 : 3)} %`;
 const digits = (value) => Number(value.toPrecision(3)).toString();
+const probability = (value) => (value < 0.001 ? "< 0.1 %" : `${(100 * value).toFixed(1)} %`);
+
+/** Return a number with its error, if it is known, and a common power of ten. */
+function measured(value, error) {
+  const exponent = value ? Math.floor(Math.log10(Math.abs(value))) : 0;
+  const power = Math.abs(exponent) > 2 ? exponent : 0;
+  const shown = (number) => digits(number / 10 ** power);
+  const both = error === null ? shown(value) : `${shown(value)} ± ${shown(error)}`;
+  if (!power) return both;
+  return `${error === null ? both : `(${both})`} × 10${[...String(power)].map(superscript).join("")}`;
+}
+
+const superscript = (letter) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"["0123456789-".indexOf(letter)];
 
 function hideError() {
   byId("error").hidden = true;
@@ -200,6 +229,7 @@ function chooseImage(key) {
   byId("top").replaceChildren();
   for (const side of [0, 1]) byId(`map-${side}`).width = 0;
   stage.clear();
+  state.questions = {};
   byId("point").textContent = "Click on the map.";
   byId("share").textContent = "Draw a box on the map.";
   byId("patch").hidden = true;
@@ -233,9 +263,9 @@ async function upload(files) {
 
 function showClasses() {
   const { best, scores, are_probabilities: share } = state.facts;
-  byId("top").replaceChildren(...best.slice(0, 5).map((unit) => {
+  byId("top").replaceChildren(...best.slice(0, 4).map((unit) => {
     const button = document.createElement("button");
-    const score = scores[unit] === null ? "?" : share ? percent(scores[unit]) : digits(scores[unit]);
+    const score = scores[unit] === null ? "?" : share ? probability(scores[unit]) : digits(scores[unit]);
     button.type = "button";
     button.textContent = `${state.hello.classes[unit]} ${score}`;
     button.addEventListener("click", () => chooseUnit(unit));
@@ -306,15 +336,16 @@ function description(shown) {
   return `${state.hello.methods[method]} map${count} of ${name} for ${state.hello.classes[shown.unit]}`;
 }
 
-function note(message) {
-  const key = settingKey(message.panel);
-  const points = state.curves.get(key) ?? [];
-  if (message.error !== null && !points.some(([samples]) => samples === message.repetitions)) {
-    points.push([message.repetitions, message.error]);
-    points.sort((a, b) => a[0] - b[0]);
-    state.curves.set(key, points);
-  }
+function note({ panel, repetitions, error }) {
+  if (error !== null) noteError(panel, repetitions, error);
   showReadings();
+}
+
+function noteError(side, repetitions, error) {
+  const key = settingKey(side);
+  const points = state.curves.get(key) ?? [];
+  if (points.some(([samples]) => samples === repetitions)) return;
+  state.curves.set(key, [...points, [repetitions, error]].sort((a, b) => a[0] - b[0]));
 }
 
 function showReadings() {
@@ -325,10 +356,16 @@ function showReadings() {
     if (!shown) return "…";
     const count = shown.repetitions ? `${shown.repetitions} samples` : "no samples";
     const error = shown.error === null ? "" : `, relative error ${digits(shown.error)}`;
-    return `${count}${error}${shown.done ? "" : " …"}`;
+    return `${count}${error}${isDone(side) ? "" : " …"}`;
   });
   byId("progress").textContent = texts.length > 1 ? `A: ${texts[0]}. B: ${texts[1]}.` : texts[0];
-  byId("stage").dataset.done = sides.every((side) => state.shown[side]?.done);
+  byId("stage").dataset.done = sides.every(isDone);
+}
+
+/** Whether the map that a side shows is all that was asked for. */
+function isDone(side) {
+  const shown = state.shown[side];
+  return Boolean(shown?.done) && shown.request === state.sides[side].request;
 }
 
 /** Draw the part of the picture around a pixel of the map. */
@@ -416,9 +453,9 @@ const sideAt = (across) => Number(byId("compare").checked && 100 * across > byId
 
 const stage = new Stage(
   byId("stage"), byId("box"), byId("cross"),
-  (x, y, across) => connection.send({ kind: "point", panel: sideAt(across), x, y }),
+  (x, y, across) => question({ kind: "point", panel: sideAt(across), x, y }),
   (left, top, right, bottom) =>
-    connection.send({ kind: "box", panel: state.active, left, top, right, bottom }),
+    question({ kind: "box", panel: state.active, left, top, right, bottom }),
 );
 
 for (const name of COSTLY) {
