@@ -4,11 +4,16 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import urllib.request
+import zlib
 
+import numpy as np
 import pytest
+
+from keras_explainable.cli import explorer_input, read_images
 
 START = """
 import signal
@@ -57,6 +62,37 @@ def test_another_port_is_taken_and_ctrl_c_ends_it(started, model_file, picture):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
+
+
+def bomb():
+    """Return a PNG of a few bytes that says it has 10 gigapixels."""
+
+    def chunk(kind, content):
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + zlib.crc32(body).to_bytes(4)
+
+    size = struct.pack(">IIBBBBB", 100_000, 100_000, 1, 0, 0, 0, 0)
+    parts = (
+        chunk(b"IHDR", size),
+        chunk(b"IDAT", zlib.compress(b"")),
+        chunk(b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_dropped_files_are_read_as_those_of_the_command(here, model_file, picture):
+    content = (here / picture("a.png", size=(90, 50))).read_bytes()
+    album = explorer_input.album_of([here / "a.png"], model_file, "unit")
+    given, dropped = album.image(0), album.image(album.add("../b.png", content))
+    np.testing.assert_array_equal(given.pixels, read_images.read("a.png", (12, 12)))
+    np.testing.assert_array_equal(dropped.pixels, given.pixels)
+    np.testing.assert_allclose(dropped.inputs[0], given.pixels / 255, rtol=1e-6)
+    assert dropped.id == given.id == zlib.crc32(given.pixels.tobytes())
+    assert dropped.shown.shape == (50, 50, 3)
+    assert album.names[1] == "b.png"
+    for hostile, reason in ((bomb(), "more pixels"), (b"%!PS-Adobe EPSF", "no")):
+        with pytest.raises(ValueError, match=f"b.png .*{reason}"):
+            album.add("b.png", hostile)
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,7 @@ class PageJobs:
         """Return the map that a panel shows as a NumPy archive; None without a map."""
         if panel not in self._shown:
             return None
-        request, estimate = self._shown[panel]
-        code = self._album.model.code
-        image = self._album.image(request.setting.image)
-        given = code, image, request.setting, request.view, estimate
-        return await self._in_worker(reproduction.archive, *given)
+        return await self._in_worker(self._archive, *self._shown[panel])
 
     def close(self) -> None:
         """Stop what runs."""
@@ -113,6 +109,11 @@ class PageJobs:
             is_met = content["done"]
             ids = {"panel": panel, "request": message.get("request")}
             await self._send(frame(content | ids, estimate.map(request.view)))
+
+    def _archive(self, request: Request, estimate: Estimate) -> bytes:
+        image = self._album.image(request.setting.image)
+        shown = request.setting, request.view, estimate
+        return reproduction.archive(self._album.model.code, image, *shown)
 
     def _begin(self, panel: int, message: Message, stop: Event) -> tuple[Request, Any]:
         key = answers.image_key(message)

@@ -467,6 +467,10 @@ for (const name of COSTLY) {
 }
 for (const name of ["layers", "colors", "opacity", "percentile"]) byId(name).addEventListener("input", paintAll);
 byId("class").addEventListener("change", searchClass);
+byId("class").addEventListener("input", ({ target }) => {
+  // One of the list was chosen.
+  if (target.value === className(unitOf(target.value))) searchClass();
+});
 byId("compare").addEventListener("change", compare);
 byId("split").addEventListener("input", split);
 byId("controls").addEventListener("submit", (event) => event.preventDefault());
@@ -485,7 +489,7 @@ document.addEventListener("drop", (event) => {
   upload([...event.dataTransfer.files]);
 });
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=range], [type=checkbox], [type=radio]), select")) return;
+  if (byId("code").open || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=range], [type=checkbox], [type=radio]), select")) return;
   if (event.key === "c") byId("compare").click();
   if ("ab".includes(event.key) && byId("compare").checked) activate("ab".indexOf(event.key));
 });
