@@ -219,6 +219,9 @@ def test_views_are_drawn_by_the_page(page):
     page.select_option("#statistic", "variance")
     finished(page, 64)
     assert page.locator("#signed").is_disabled()
+    page.select_option("#method", "gradcam")  # It has no other statistic.
+    finished(page)
+    assert page.locator("#error").is_hidden()
 
 
 def test_clicks_and_boxes_tell_numbers(page):

@@ -21,7 +21,7 @@ _HEADERS = {
 
 _POLICY = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
+    "script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self' ws://{host}"
 )
 

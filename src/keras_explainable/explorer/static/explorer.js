@@ -1,74 +1,14 @@
 // The page: sends settings to the server, and shows the maps that come.
+import { showClasses, unitOf } from "./classes.js";
 import { Connection } from "./connection.js";
+import { COSTLY, enable, readControls, writeControls } from "./controls.js";
 import { Curve } from "./curve.js";
-import { draw, drawRamp, isSigned, limitOf, table } from "./heatmap.js";
+import { digits, measured, percent } from "./format.js";
+import { table } from "./heatmap.js";
+import { paint, paintAll } from "./maps.js";
+import { drawPatch, savePng } from "./pictures.js";
 import { Stage } from "./stage.js";
-
-const byId = (id) => document.getElementById(id);
-const COSTLY = ["method", "estimator", "noise_level", "repetitions", "seed", "statistic", "signed"];
-
-const state = {
-  hello: null,
-  image: null,
-  facts: null, // Scores of the image.
-  active: 0, // Side that the controls change.
-  sides: [{ unit: null, tolerance: null }, { unit: null, tolerance: null }],
-  shown: [null, null], // The last map of each side.
-  curves: new Map(), // Errors by setting: pairs of samples and error.
-  questions: {}, // The last one on a point and on a box.
-  asked: 0,
-};
-
-// Settings: from the controls, and back into them.
-
-const readers = {
-  method: (value) => value,
-  estimator: (value) => value,
-  statistic: (value) => value,
-  noise_level: Number,
-  repetitions: (value) => 2 ** value,
-  seed: (value) => Math.max(0, Math.trunc(Number(value)) || 0),
-  signed: Boolean,
-};
-
-function readControls() {
-  const side = state.sides[state.active];
-  for (const name of COSTLY) side[name] = readers[name](byId(name).value);
-  if (side.estimator !== "sampled") side.statistic = "mean";
-}
-
-function writeControls() {
-  const side = state.sides[state.active];
-  for (const name of COSTLY) {
-    const value = name === "repetitions" ? Math.log2(side[name]) : side[name];
-    byId(name).value = name === "signed" ? (value ? "1" : "") : value;
-  }
-  byId("class").value = className(side.unit ?? state.shown[state.active]?.unit);
-  curve.tolerance = side.tolerance;
-  curve.place();
-  enable();
-}
-
-const className = (unit) => (unit == null ? "" : `${unit}: ${state.hello.classes[unit]}`);
-
-/** Disable what has no effect, and tell the values of sliders. */
-function enable() {
-  const side = state.sides[state.active];
-  const samples = side.method === "smoothgrad";
-  byId("sampling").disabled = !samples;
-  byId("statistic").disabled = side.estimator !== "sampled";
-  byId("signed").disabled = !samples || side.statistic !== "mean";
-  byId("noise_level-text").textContent = `${Math.round(100 * side.noise_level)} % of the range`;
-  byId("repetitions-text").textContent = side.repetitions;
-  byId("opacity-text").textContent = `${byId("opacity").value} %`;
-  byId("percentile-text").textContent = `${byId("percentile").value} %`;
-}
-
-function settingKey(side) {
-  const { method, estimator, noise_level, seed, statistic } = state.sides[side];
-  const unit = state.sides[side].unit ?? state.facts?.best[0];
-  return JSON.stringify([state.image, unit, method, estimator, noise_level, seed, statistic]);
-}
+import { byId, className, isDone, settingKey, state } from "./state.js";
 
 // Requests.
 
@@ -87,11 +27,18 @@ function sendWaiting() {
   for (const side of waiting) {
     const request = ++state.asked;
     state.sides[side].request = request;
-    const { signed, ...sent } = state.sides[side];
-    const view = sent.method === "smoothgrad" && sent.statistic === "mean" && signed;
-    connection.send({ kind: "explain", panel: side, image: state.image, ...sent, request, signed: view });
+    const settings = state.sides[side];
+    const sent = { kind: "explain", panel: side, image: state.image, ...settings, ...viewOf(settings) };
+    connection.send({ ...sent, request });
   }
   waiting.clear();
+}
+
+/** Return the statistic and the signs of settings, which have an effect on some only. */
+function viewOf({ method, estimator, statistic, signed }) {
+  const samples = method === "smoothgrad";
+  const shown = samples && estimator === "sampled" ? statistic : "mean";
+  return { statistic: shown, signed: samples && shown === "mean" && signed };
 }
 
 /** Ask about the map: again whenever it is another one. */
@@ -129,7 +76,8 @@ const receivers = {
     if (message.image !== state.image) return;
     hideError();
     state.facts = message;
-    showClasses();
+    showClasses(chooseUnit);
+    if (message.request !== state.sides[message.panel].request) return;
     for (const [samples, error] of message.errors) noteError(message.panel, samples, error);
   },
   map(message) {
@@ -147,7 +95,7 @@ const receivers = {
     const share = message.largest ? Math.abs(message.value / message.largest) : 0;
     byId("point").textContent = `Column ${message.x}, row ${message.y}: ${measured(message.value, message.error)}. `
       + `${percent(share)} of the largest value, at or above ${percent(message.rank)} of the pixels.`;
-    drawPatch(message);
+    drawPatch(message, stage.shape);
   },
   box(message) {
     const error = message.error === null ? "" : ` ± ${percent(message.error)}`;
@@ -163,22 +111,6 @@ const receivers = {
     byId("error").hidden = false;
   },
 };
-
-const percent = (value) => `${(100 * value).toPrecision(value < 0.1 ? 2 : 3)} %`;
-const digits = (value) => Number(value.toPrecision(3)).toString();
-const probability = (value) => (value < 0.001 ? "< 0.1 %" : `${(100 * value).toFixed(1)} %`);
-
-/** Return a number with its error, if it is known, and a common power of ten. */
-function measured(value, error) {
-  const exponent = value ? Math.floor(Math.log10(Math.abs(value))) : 0;
-  const power = Math.abs(exponent) > 2 ? exponent : 0;
-  const shown = (number) => digits(number / 10 ** power);
-  const both = error === null ? shown(value) : `${shown(value)} ± ${shown(error)}`;
-  if (!power) return both;
-  return `${error === null ? both : `(${both})`} × 10${[...String(power)].map(superscript).join("")}`;
-}
-
-const superscript = (letter) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"["0123456789-".indexOf(letter)];
 
 function hideError() {
   byId("error").hidden = true;
@@ -261,32 +193,10 @@ async function upload(files) {
 
 // Classes.
 
-function showClasses() {
-  const { best, scores, are_probabilities: share } = state.facts;
-  byId("top").replaceChildren(...best.slice(0, 4).map((unit) => {
-    const button = document.createElement("button");
-    const score = scores[unit] === null ? "?" : share ? probability(scores[unit]) : digits(scores[unit]);
-    button.type = "button";
-    button.textContent = `${state.hello.classes[unit]} ${score}`;
-    button.addEventListener("click", () => chooseUnit(unit));
-    return button;
-  }));
-}
-
 function chooseUnit(unit) {
   state.sides[state.active].unit = unit;
   byId("class").value = className(unit);
   ask(state.active);
-}
-
-/** Return the class of a text: its number, its name, or the likeliest name with the text. */
-function unitOf(text) {
-  const { classes } = state.hello;
-  const number = Number.parseInt(text, 10);
-  if (/^\d+(:|$)/.test(text) && number < classes.length) return number;
-  const found = text.trim().toLowerCase();
-  const ranked = state.facts?.best ?? classes.keys();
-  return [...ranked].find((unit) => classes[unit].toLowerCase().includes(found));
 }
 
 function searchClass() {
@@ -300,41 +210,7 @@ function searchClass() {
   }
 }
 
-// Drawing.
-
-function paint(side) {
-  const shown = state.shown[side];
-  if (!shown) return;
-  const canvas = byId(`map-${side}`);
-  const { tables } = state.hello;
-  const signed = isSigned(shown.map);
-  const colors = signed ? Object.values(tables).at(-1) : tables[byId("colors").value];
-  const limit = limitOf(shown.map, Number(byId("percentile").value));
-  const layers = byId("layers").value;
-  const opacity = layers === "map" ? null : layers === "image" ? 0 : byId("opacity").value / 100;
-  draw(canvas, shown.map, shown.shape, colors, limit, signed, opacity);
-  byId("stage").dataset.layers = layers;
-  byId("stage").style.aspectRatio = `${shown.shape[1]} / ${shown.shape[0]}`;
-  byId("stage").setAttribute("aria-label", description(shown));
-  byId("npz").href = `maps/${state.hello.page}/${state.active}`;
-  if (side !== state.active) return;
-  drawRamp(byId("ramp"), colors);
-  byId("low").textContent = signed ? `−${digits(limit)}` : "0";
-  byId("high").textContent = digits(limit);
-}
-
-function paintAll() {
-  paint(0);
-  paint(1);
-  enable();
-}
-
-function description(shown) {
-  const { method } = state.sides[shown.panel];
-  const name = state.hello.images[state.image];
-  const count = shown.repetitions ? ` of ${shown.repetitions} samples` : "";
-  return `${state.hello.methods[method]} map${count} of ${name} for ${state.hello.classes[shown.unit]}`;
-}
+// Readings.
 
 function note({ panel, repetitions, error }) {
   if (error !== null) noteError(panel, repetitions, error);
@@ -362,28 +238,6 @@ function showReadings() {
   byId("stage").dataset.done = sides.every(isDone);
 }
 
-/** Whether the map that a side shows is all that was asked for. */
-function isDone(side) {
-  const shown = state.shown[side];
-  return Boolean(shown?.done) && shown.request === state.sides[side].request;
-}
-
-/** Draw the part of the picture around a pixel of the map. */
-function drawPatch({ x, y }) {
-  const canvas = byId("patch"), picture = byId("picture");
-  const [rows, columns] = stage.shape;
-  const across = picture.naturalWidth / columns, down = picture.naturalHeight / rows;
-  const radius = Math.max(4, Math.round(columns / 16));
-  const side = 2 * radius + 1;
-  const context = canvas.getContext("2d");
-  context.clearRect(0, 0, 96, 96);
-  context.imageSmoothingEnabled = false;
-  context.drawImage(picture, (x - radius) * across, (y - radius) * down, side * across, side * down, 0, 0, 96, 96);
-  context.strokeStyle = "#fff";
-  context.strokeRect(48 - 48 / side, 48 - 48 / side, 96 / side, 96 / side);
-  canvas.hidden = false;
-}
-
 // Comparing.
 
 function compare() {
@@ -406,6 +260,8 @@ function activate(side) {
   state.active = side;
   document.querySelector(`[name=side][value="${side}"]`).checked = true;
   writeControls();
+  curve.tolerance = state.sides[side].tolerance;
+  curve.place();
   paint(side);
 }
 
@@ -415,23 +271,6 @@ function split() {
   byId("map-0").style.clipPath = on ? `inset(0 ${100 - at}% 0 0)` : "";
   byId("map-1").style.clipPath = `inset(0 0 0 ${at}%)`;
   byId("divider").style.left = `${at}%`;
-}
-
-// Saving.
-
-async function savePng() {
-  const picture = byId("picture");
-  const canvas = new OffscreenCanvas(picture.naturalWidth, picture.naturalHeight);
-  const context = canvas.getContext("2d");
-  if (byId("layers").value === "overlay") context.filter = getComputedStyle(picture).filter;
-  context.drawImage(picture, 0, 0);
-  context.filter = "none";
-  context.drawImage(byId(`map-${state.active}`), 0, 0, canvas.width, canvas.height);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await canvas.convertToBlob({ type: "image/png" }));
-  link.download = "map.png";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 // Events.
@@ -479,7 +318,7 @@ for (const radio of document.querySelectorAll("[name=side]")) {
 }
 byId("choose").addEventListener("click", () => byId("files").click());
 byId("files").addEventListener("change", ({ target }) => upload(target.files).then(() => (target.value = "")));
-byId("png").addEventListener("click", savePng);
+byId("png").addEventListener("click", () => savePng(state.active));
 byId("python").addEventListener("click", () => connection.send({ kind: "lines", panel: state.active }));
 byId("copy").addEventListener("click", () =>
   navigator.clipboard.writeText(byId("code").querySelector("pre").textContent));
