@@ -133,6 +133,10 @@ def canvas(page, side=0):
     return np.reshape(data, (height, width, 4))
 
 
+def canvas_size(page):
+    return page.evaluate("document.querySelector('#map-0').width")
+
+
 def test_the_first_map_is_that_of_the_likeliest_class(page):
     assert page.inner_text("#status").endswith("Connected")
     assert page.inner_text("#progress").startswith("64 samples, relative error 0.")
@@ -315,6 +319,19 @@ def test_what_is_no_picture_is_said(opened, address):
     assert page.inner_text("#error").startswith("notes.txt is not an image")
     assert all("422" in text for text in opened.messages)
     opened.messages.clear()
+
+
+def test_what_cannot_be_explained_is_said_and_leaves_no_map(page):
+    page.select_option("#method", "attention_rollout")
+    page.wait_for_selector("#error:not([hidden])")
+    assert "attention" in page.inner_text("#error")
+    assert canvas_size(page) == 0
+    assert page.inner_text("#progress") == "no map"
+    page.click("#png")  # There is nothing to save.
+    page.select_option("#method", "gradcam")
+    finished(page)
+    assert page.locator("#error").is_hidden()
+    assert canvas(page).shape == (96, 96, 4)
 
 
 def test_a_page_connects_again_when_the_server_is_back(opened, server, address):

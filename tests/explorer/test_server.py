@@ -268,8 +268,12 @@ def test_what_is_no_message_is_answered(page, text):
 
 
 def test_what_the_library_says_of_a_model_is_on_the_page(page):
+    page.ask(kind="explain", panel=0, request=0, image=0, repetitions=8)
+    page.until("map")
     page.ask(kind="explain", panel=0, request=1, image=0, method="attention_rollout")
     assert "attention" in page.until("error", request=1)[-1]["text"]
+    page.ask(kind="point", panel=0, x=1, y=1)  # Not of the map before.
+    assert page.until("error")[-1]["text"] == "There is no map yet."
 
 
 def test_pictures_are_dropped(client, page):

@@ -92,6 +92,7 @@ class PageJobs:
         try:
             await self._stream(panel, message, stop)
         except Exception as error:  # Backends have error types of their own.
+            self._shown.pop(panel, None)
             await self._send_error(message, error)
         if not stop.is_set():
             self._wanted.pop(panel)

@@ -5,7 +5,7 @@ import { COSTLY, enable, readControls, writeControls } from "./controls.js";
 import { Curve } from "./curve.js";
 import { digits, measured, percent } from "./format.js";
 import { table } from "./heatmap.js";
-import { paint, paintAll } from "./maps.js";
+import { clearMap, paint, paintAll } from "./maps.js";
 import { drawPatch, savePng } from "./pictures.js";
 import { Stage } from "./stage.js";
 import { byId, className, isDone, settingKey, state } from "./state.js";
@@ -107,6 +107,9 @@ const receivers = {
     byId("code").showModal();
   },
   error(message) {
+    const side = state.sides.findIndex(({ request }) => request && request === message.request);
+    if (side >= 0) clearMap(side);
+    showReadings();
     byId("error").textContent = message.text;
     byId("error").hidden = false;
   },
@@ -153,13 +156,13 @@ function thumbnail(key, name) {
 function chooseImage(key) {
   state.image = key;
   state.facts = null;
-  state.shown = [null, null];
   for (const side of state.sides) side.unit = null;
   [...byId("album").children].forEach((each, index) => each.setAttribute("aria-pressed", index === key));
   byId("picture").src = `pictures/${key}`;
   byId("empty").hidden = true;
   byId("top").replaceChildren();
-  for (const side of [0, 1]) byId(`map-${side}`).width = 0;
+  clearMap(0);
+  clearMap(1);
   stage.clear();
   state.questions = {};
   byId("point").textContent = "Click on the map.";
@@ -229,7 +232,7 @@ function showReadings() {
   curve.show(sides.map((side) => state.curves.get(settingKey(side)) ?? []));
   const texts = sides.map((side) => {
     const shown = state.shown[side];
-    if (!shown) return "…";
+    if (!shown) return state.sides[side].request ? "no map" : "computing…";
     const count = shown.repetitions ? `${shown.repetitions} samples` : "no samples";
     const error = shown.error === null ? "" : `, relative error ${digits(shown.error)}`;
     return `${count}${error}${isDone(side) ? "" : " …"}`;
@@ -250,7 +253,8 @@ function compare() {
     ask(1);
   } else {
     activate(0);
-    state.shown[1] = null;
+    clearMap(1);
+    paint(0);
   }
   split();
   showReadings();

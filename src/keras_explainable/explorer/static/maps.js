@@ -26,6 +26,14 @@ export function paint(side) {
   byId("high").textContent = digits(limit);
 }
 
+/** Show no map on a side. */
+export function clearMap(side) {
+  state.shown[side] = null;
+  byId(`map-${side}`).width = 0;
+  byId("stage").setAttribute("aria-label", "No map yet");
+  byId("npz").removeAttribute("href");
+}
+
 /** Draw all maps again. */
 export function paintAll() {
   paint(0);

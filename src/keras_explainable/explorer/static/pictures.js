@@ -1,5 +1,5 @@
 // Parts of the picture, and the whole of it as a file.
-import { byId } from "./state.js";
+import { byId, state } from "./state.js";
 
 /** Draw the part of the picture around a pixel of the map. */
 export function drawPatch({ x, y }, [rows, columns]) {
@@ -18,6 +18,7 @@ export function drawPatch({ x, y }, [rows, columns]) {
 
 /** Save the picture as it is shown, with the map of a side, in the picture's resolution. */
 export async function savePng(side) {
+  if (!state.shown[side]) return;
   const picture = byId("picture");
   const canvas = new OffscreenCanvas(picture.naturalWidth, picture.naturalHeight);
   const context = canvas.getContext("2d");
