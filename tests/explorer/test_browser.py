@@ -141,7 +141,7 @@ def test_the_first_map_is_that_of_the_likeliest_class(page):
     assert page.inner_text("#status").endswith("Connected")
     assert page.inner_text("#progress").startswith("64 samples, relative error 0.")
     best = page.locator("#top button").first.inner_text()
-    digit, share = best.split(maxsplit=1)
+    share, digit = best.rsplit(maxsplit=1)
     assert share.endswith("%")
     assert page.input_value("#class") == f"{digit}: {digit}"
     assert page.locator("#album img").count() == 12

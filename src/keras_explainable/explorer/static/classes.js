@@ -9,7 +9,8 @@ export function showClasses(choose) {
     const button = document.createElement("button");
     const score = scores[unit] === null ? "?" : share ? probability(scores[unit]) : digits(scores[unit]);
     button.type = "button";
-    button.textContent = `${state.hello.classes[unit]} ${score}`;
+    button.textContent = `${score} ${state.hello.classes[unit]}`;
+    button.title = state.hello.classes[unit]; // A long name is cut.
     button.addEventListener("click", () => choose(unit));
     return button;
   }));
