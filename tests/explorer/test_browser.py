@@ -1,12 +1,8 @@
-"""The page in a real browser, with the real server and the bundled network.
-
-Needs Chromium and Playwright; ``KE_NEEDS_BROWSER=1`` turns skipping into failing.
-"""
+"""The page in a real browser, with the real server and the bundled network."""
 
 import io
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +10,9 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from support.browsers import launched, needs_browser
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-NEEDED = os.environ.get("KE_NEEDS_BROWSER") == "1"
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM or NEEDED), reason="needs Chromium, a browser"
-)
+pytestmark = needs_browser
 
 TOKEN = "a-token-that-outlives-its-server"
 
@@ -65,14 +57,8 @@ def expect_not(page, selector, text):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    assert CHROMIUM, "KE_NEEDS_BROWSER is set, and there is no Chromium"
-    quiet = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
