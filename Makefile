@@ -65,7 +65,7 @@ $(BIN)/python:
 
 $(VENV)/installed-demo: $(BIN)/python pyproject.toml
 	@echo "Installing the package and TensorFlow into $(VENV) (a few minutes the first time)"
-	$(INSTALL) --editable ".[tensorflow,cli]"
+	$(INSTALL) --editable ".[tensorflow,explore]"
 	@touch $@
 
 $(VENV)/installed-backends: $(VENV)/installed-demo
