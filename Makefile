@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-peers test-ray lint docs benchmark derivatives clean
+.PHONY: demo test test-peers test-ray test-install test-versions lint docs benchmark \
+  derivatives clean
 
 demo: $(VENV)/installed-demo
 	$(BIN)/keras-explainable explain --out demo-output
@@ -15,7 +16,7 @@ demo: $(VENV)/installed-demo
 CASES ?= $(if $(filter torch,$(KERAS_BACKEND)),all,some)
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cases $(CASES) -m "not cross_backend and not ray"
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cases $(CASES) -m "not cross_backend and not ray and not install"
 
 test-peers: $(PEERS)/installed
 	KERAS_BACKEND=tensorflow $(PEERS)/bin/python -m pytest tests/peers
@@ -24,6 +25,15 @@ test-peers: $(PEERS)/installed
 # Many processes: tests/distributed starts Ray on this machine, and stops it.
 test-ray: $(VENV)/installed-test $(VENV)/installed-ray
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m ray tests/distributed
+
+# The package with one backend alone, in clean environments of several Pythons.
+test-install: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m install tests/install
+
+# The oldest, newest and coming releases: an hour, and many downloads.
+test-versions: $(VENV)/installed-test
+	$(INSTALL) uv
+	$(BIN)/python tools/test_versions.py
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff format --check .
@@ -55,7 +65,7 @@ $(BIN)/python:
 
 $(VENV)/installed-demo: $(BIN)/python pyproject.toml
 	@echo "Installing the package and TensorFlow into $(VENV) (a few minutes the first time)"
-	$(INSTALL) --editable ".[tensorflow,cli]"
+	$(INSTALL) --editable ".[tensorflow,explore]"
 	@touch $@
 
 $(VENV)/installed-backends: $(VENV)/installed-demo
@@ -69,7 +79,7 @@ $(PEERS)/installed: benchmarks/peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	$(PEERS)/bin/python -m pip install --quiet --no-deps \
-	  zennit==0.5.1 quantus==0.6.0 grad-cam==1.5.7 lxt==2.1 # No torchvision.
+	  xplique==2.0.2 zennit==0.5.1 quantus==0.6.0 grad-cam==1.5.7 lxt==2.1
 	@touch $@
 
 $(VENV)/installed-%: $(BIN)/python pyproject.toml

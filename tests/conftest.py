@@ -57,6 +57,7 @@ BACKEND_INDEPENDENT = (
     "engine/test_progress_in_notebooks.py",
     "engine/test_zero_maps.py",
     "evaluation/",
+    "explorer/",
     "inspection/",
     "laws/test_noise_on_quantities.py",
     "lowering/test_compare_outputs.py",

@@ -3,7 +3,8 @@
     python -m benchmarks.distributed.throughput [--model demo] [--workers 1 2]
 
 Plain processes call ``ke.smoothgrad`` for one batch after another, each on its own part
-of the images and with one thread, as a worker of Ray has. Times begin with the first
+of the images and with one thread, as a worker of Ray has; the last one is alone and has
+as many threads as there were workers. Times begin with the first
 batch that is finished, so that starting, loading and compiling are stated apart. CPU
 seconds are of all processes, those of Ray itself included. Last comes what Ray itself
 takes for a batch, from workers that compute nothing.
@@ -57,11 +58,12 @@ def plain(name, count):
     print(first, last, in_all - worked, count - BATCH)
 
 
-def plain_rate(name, count, workers):
+def plain_rate(name, count, workers, threads=1):
     """Return start-up in seconds, images per second, and CPU seconds of an image."""
     command = [sys.executable, "-m", __spec__.name, "--model", name]
     command += ["--plain", str(count // workers)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), str(threads))
+    environment = {**os.environ, **limits}
     begun = time.time()
     options = {"env": environment, "stdout": subprocess.PIPE, "text": True}
     running = [subprocess.Popen(command, **options) for _ in range(workers)]
@@ -137,6 +139,16 @@ def ray_overhead(data, count):
     return (ends[-1] - ends[0]) / (count // BATCH - 1)
 
 
+def show(name, workers, threads, measured):
+    """Print a line of the table."""
+    start, rate, cpu = measured
+    print(
+        f"{name:5s} {workers} x {threads} threads {rate:7.3f} images/s, "
+        f"{cpu:.3f} CPU seconds per image, start {start:.1f} s",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="demo", help="demo, or an application")
@@ -154,16 +166,10 @@ def main() -> None:
     ray.data.DataContext.get_current().enable_progress_bars = False
     data = dataset(args.images, build(args.model)().input_shape[1]).materialize()
     for workers in args.workers:
-        for name, measured in (
-            ("plain", plain_rate(args.model, args.images, workers)),
-            ("Ray", ray_rate(args.model, data, args.images, workers)),
-        ):
-            start, rate, cpu = measured
-            print(
-                f"{name:6s} {workers} workers {rate:7.2f} images/s, "
-                f"{cpu:.3f} CPU seconds per image, start {start:.1f} s",
-                flush=True,
-            )
+        show("plain", workers, 1, plain_rate(args.model, args.images, workers))
+        show("Ray", workers, 1, ray_rate(args.model, data, args.images, workers))
+    threads = max(args.workers)
+    show("plain", 1, threads, plain_rate(args.model, args.images, 1, threads))
     print(f"Ray itself: {1000 * ray_overhead(data, args.images):.1f} ms per batch")
 
 

@@ -7,7 +7,7 @@
 The methods take a model and inputs and return logits and maps. This package exports
 the public names and imports each of them when it is first used, because Keras and its
 backend take seconds to import. No module below it may import from here except
-``__version__``; ``cli`` and ``report`` use the library as any user does.
+``__version__``; ``cli``, ``explorer`` and ``report`` use the library as any user does.
 """
 
 from importlib import import_module

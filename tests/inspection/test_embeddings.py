@@ -131,3 +131,60 @@ def test_an_embedding_that_masks_zeros_has_no_derivatives(tokens, name):
         getattr(ke, name)(model, tokens, Y, verbose=0)
     _, maps = ke.occlusion(model, tokens, Y, verbose=0)
     assert maps.shape == (3, LENGTH, 1)
+
+
+class TokenAndPositionEmbedding(layers.Layer):
+    """The sum of the vectors of tokens and of positions, as in Keras' examples."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = layers.Embedding(WORDS, WIDTH)
+        self.positions = layers.Embedding(LENGTH, WIDTH)
+
+    def call(self, x):
+        return self.tokens(x) + self.positions(ops.arange(LENGTH))
+
+
+def with_own_embedding(dtype):
+    inputs = keras.Input((LENGTH,), dtype=dtype)
+    x = TokenAndPositionEmbedding()(inputs)
+    x = layers.Dense(5, activation="tanh")(layers.Conv1D(4, 2, activation="tanh")(x))
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+def test_layers_with_an_embedding_inside_are_explained_by_their_vectors(dtype, tokens):
+    model = with_own_embedding(dtype)
+    vectors = numpy(model.layers[1](tokens))
+    start = keras.Input((LENGTH, WIDTH))
+    x = start
+    for layer in model.layers[2:]:
+        x = layer(x)
+    after = keras.Model(start, x)
+    options = {"postprocessing": None, "verbose": 0}
+    for method in (ke.gradients, ke.integrated_gradients):
+        _, expected = method(after, vectors, Y, **options)
+        _, found = method(model, tokens, Y, **options)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    _, maps = ke.smoothgrad(model, tokens, Y, repetitions=4, **options)
+    assert maps.std() > 0
+
+
+class MixedEmbedding(layers.Layer):
+    """Vectors of a table's first column, and its other numbers beside them."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = layers.Embedding(WORDS, WIDTH)
+
+    def call(self, x):
+        return self.table(ops.cast(x[:, :1], "int32")) * x[..., None]
+
+
+def test_layers_that_read_numbers_as_well_are_explained_by_their_inputs(rng):
+    inputs = keras.Input((3,))
+    x = layers.Flatten()(MixedEmbedding()(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    x = np.float32([[1, 0.5, 2.5], [4, -1.5, 0.3]])
+    _, maps = ke.gradients(model, x, [0, 1], postprocessing=None, verbose=0)
+    assert maps.shape == (2, 3, 1)

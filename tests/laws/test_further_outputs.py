@@ -69,6 +69,32 @@ def test_cams_show_a_further_output_that_is_a_layer(further, x):
     np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["gradcam", "scorecam"])
+def test_cams_show_the_first_of_several_layers(name, x):
+    _, expected = getattr(ke, name)(model_with(), x, [0, 1], layer="last", **OPTIONS)
+    _, maps = getattr(ke, name)(model_with("last", "first"), x, [0, 1], **OPTIONS)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("by_operations", [False, True])
+def test_cams_do_not_show_scores_of_attention(by_operations, rng):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 3))
+    h = layers.Conv1D(4, 3, padding="same", activation="relu", name="features")(inputs)
+    if by_operations:
+        scores = ops.softmax(ops.matmul(h, ops.transpose(h, (0, 2, 1))))
+        weighted = ops.matmul(scores, h)
+    else:
+        attention = layers.Attention()
+        weighted, scores = attention([h, h], return_attention_scores=True)
+    label = layers.Dense(2)(layers.GlobalAveragePooling1D()(weighted))
+    x = rng.normal(size=(2, 8, 3)).astype("float32")
+    alone, together = (keras.Model(inputs, y) for y in (label, [label, scores]))
+    _, expected = ke.hirescam(alone, x, [0, 1], **OPTIONS)
+    _, maps = ke.hirescam(together, x, [0, 1], **OPTIONS)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["gradients", "integrated_gradients", "smoothgrad"])
 def test_maps_of_inputs_of_exposed_models(name, x):
     exposed = ke.inspection.expose(model_with(), "last")
@@ -215,3 +241,114 @@ def test_attributes_of_subclassed_models(x):
     logits = numpy(ops.convert_to_tensor(inner(x)))[:, :1]
     _, found = ke.gradients(model, x, lambda y: y[:, 0], **OPTIONS)
     assert found.shape == (*expected.shape[:-1], logits.shape[-1])
+
+
+def of_two_heads(other, x):
+    """Return a network of a label, and one that also has another head."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((10, 3))
+    h = layers.Conv1D(4, 3, padding="same", activation="relu", name="shared")(inputs)
+    own = layers.Conv1D(4, 3, padding="same", activation="relu", name="own")(h)
+    label = layers.Dense(3, name="label")(layers.GlobalAveragePooling1D()(own))
+    heads = {
+        "convolutions": lambda: layers.Conv1D(2, 3, padding="same")(h),
+        "permuted": lambda: layers.LSTM(2)(layers.Permute((2, 1))(inputs)),
+        "masked": lambda: layers.LSTM(2)(layers.Masking()(inputs)),
+        "attention": lambda: layers.MultiHeadAttention(1, 2)(h, h),
+    }
+    return keras.Model(inputs, label), keras.Model(inputs, [label, heads[other]()])
+
+
+FROM_OUTPUTS = {  # Units of the label, and functions of it.
+    "units": ([1, 1], [1, 1]),
+    "function": (lambda label: label[:, 1], lambda outputs: outputs[0][:, 1]),
+}
+METHODS = ["gradients", "hirescam", "scorecam", "smoothgrad", "occlusion"]
+
+
+@pytest.mark.parametrize("y", FROM_OUTPUTS)
+@pytest.mark.parametrize("other", ["convolutions", "permuted", "masked", "attention"])
+def test_what_only_other_outputs_do_changes_nothing(other, y, rng):
+    x = rng.normal(size=(2, 10, 3)).astype("float32")
+    x[:, 7:] = 0  # Hidden from the other head by its mask.
+    alone, together = of_two_heads(other, x)
+    for name in METHODS:
+        method = getattr(ke, name)
+        _, expected = method(alone, x, FROM_OUTPUTS[y][0], **OPTIONS)
+        _, maps = method(together, x, FROM_OUTPUTS[y][1], **OPTIONS)
+        np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6, err_msg=name)
+    assert ke.inspection.shown_layers(together) == ["own"]
+
+
+def test_functions_that_need_every_output_get_it(rng):
+    x = rng.normal(size=(2, 10, 3)).astype("float32")
+    _, model = of_two_heads("masked", x)
+
+    def contrast(outputs):
+        return outputs[0][:, 1] - ops.mean(outputs[1], axis=-1)
+
+    label, other = map(numpy, model(x))
+    logits, maps = ke.gradients(model, x, contrast, **OPTIONS)
+    np.testing.assert_allclose(logits[:, 0], label[:, 1] - other.mean(-1), rtol=1e-4)
+    _, of_label = ke.gradients(model, x, lambda outputs: outputs[0][:, 1], **OPTIONS)
+    assert np.abs(maps - of_label).max() > 1e-3
+
+
+@pytest.mark.parametrize("other", ["convolutions", "permuted", "masked"])
+def test_what_unused_outputs_of_nested_models_do_changes_nothing(other, rng):
+    x = rng.normal(size=(2, 10, 3)).astype("float32")
+    x[:, 7:] = 0
+    alone, together = of_two_heads(other, x)
+    inputs = keras.Input((10, 3))
+    outer = keras.Model(inputs, layers.Rescaling(2.0)(together(inputs)[0]))
+    for name in METHODS:
+        method = getattr(ke, name)
+        _, expected = method(alone, x, [1, 1], **OPTIONS)
+        _, maps = method(outer, x, [1, 1], **OPTIONS)
+        np.testing.assert_allclose(maps, 2 * expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("structure", [list, dict])
+def test_a_sequential_model_ends_in_a_model_of_several_outputs(structure, rng):
+    _, together = of_two_heads("convolutions", None)
+    x = rng.normal(size=(2, 10, 3)).astype("float32")
+    if structure is dict:
+        label, other = together.outputs
+        together = keras.Model(together.input, {"z": label, "a": other})
+    model = keras.Sequential([keras.Input((10, 3)), layers.Rescaling(1.0), together])
+    _, maps = ke.gradients(model, x, [1, 1], **OPTIONS)
+    _, expected = ke.gradients(together, x, [1, 1], **OPTIONS)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
+
+
+def chosen_by_an_integer(outputs):
+    return ops.take_along_axis(outputs["label"], outputs["class"], axis=1)[:, 0]
+
+
+def above_a_threshold(outputs):
+    return outputs["label"][:, 1] + ops.relu(ops.sum(outputs["count"], axis=1) - 100)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        chosen_by_an_integer,
+        above_a_threshold,
+        lambda outputs: sum(x[:, 0] for x in list(outputs.values())[:2]),
+        lambda outputs: {**outputs}["label"][:, 2],
+        lambda outputs: outputs.get("missing", outputs["count"])[:, 0],
+    ],
+)
+def test_functions_get_every_output_that_they_ask_for(function, rng):
+    """The value is that of the function, whatever makes a difference to it."""
+    inputs = keras.Input((4,))
+    label = layers.Dense(3)(inputs)
+    count = layers.Dense(2)(inputs) * 200
+    found = {"label": label, "count": count}
+    model = keras.Model(
+        inputs, {**found, "class": ops.argmax(label, -1, keepdims=True)}
+    )
+    x = rng.normal(size=(2, 4)).astype("float32")
+    logits, maps = ke.gradients(model, x, function, **OPTIONS)
+    np.testing.assert_allclose(logits[:, 0], numpy(function(model(x))), rtol=1e-4)
+    assert maps.any()

@@ -62,6 +62,27 @@ def test_masks_of_tokens_are_kept():
     np.testing.assert_allclose(found, numpy(model(x)), rtol=1e-4, atol=1e-5)
 
 
+def of_tokens(computed):
+    """A network in which token 0 is padding, by an argument or a computed mask."""
+    inputs = keras.Input((None,), dtype="int32")
+    h = layers.Embedding(9, 4, mask_zero=not computed)(inputs)
+    mask = {"mask": ops.not_equal(inputs, 0)} if computed else {}
+    h = layers.GlobalAveragePooling1D()(layers.Dense(4, activation="tanh")(h), **mask)
+    return keras.Model(inputs, layers.Dense(2)(h))
+
+
+@pytest.mark.parametrize("computed", [False, True])
+def test_padded_tokens_beside_others_have_maps_of_zero(computed):
+    x = np.int32([[1, 2, 3, 4, 5, 0, 0], [4, 2, 6, 0, 0, 0, 0]])
+    model = of_tokens(computed)
+    given = {"size": 3, "stride": 1, "fill": 8, "postprocessing": None, "verbose": 0}
+    maps = ke.occlusion(model, x, [1, 1], **given)[1]
+    np.testing.assert_array_equal(maps[..., 0][x == 0], 0)
+    shorter = ke.occlusion(model, x[:1, :5], [1], **given)[1]
+    assert np.abs(shorter).min() > 0
+    np.testing.assert_allclose(maps[0, :3], shorter[0, :3], atol=1e-6)
+
+
 FEW = {"repetitions": 6, "postprocessing": None, "verbose": 0}
 PADDING = -999.0
 

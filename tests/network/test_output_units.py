@@ -83,3 +83,25 @@ def test_labels_of_a_data_set_are_not_read_where_y_is_given(models, x, y, labels
     found = explained(models[4], iter([(x, labels)]), y)
     for one, other in zip(found, explained(models[4], x, y), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+MULTI_HOT = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]])
+
+
+def test_labels_of_images_with_several_labels_are_refused(models, x):
+    """The message's target explains the sum of the scores of the labels."""
+    with pytest.raises(ValueError, match=r"received multi-hot rows.*targets\.Target"):
+        explained(models[4], x, MULTI_HOT)
+    target = ke.targets.Target(
+        lambda outputs, labels: ops.sum(outputs * labels, axis=-1), MULTI_HOT
+    )
+    logits, _ = explained(models[4], x, target)
+    every, _ = explained(models[4], x)
+    expected = (every * MULTI_HOT).sum(axis=-1)
+    np.testing.assert_allclose(logits[:, 0], expected, rtol=1e-5)
+
+
+def test_labels_of_a_single_unit_are_refused_with_what_to_do(x):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"below 1; received 1.* if `y` is left out"):
+        explained(model, x, [0, 1, 1])

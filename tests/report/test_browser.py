@@ -1,16 +1,12 @@
-"""The page in a real browser.
-
-Needs Chromium and Playwright; ``KE_NEEDS_BROWSER=1`` turns skipping into failing.
-"""
+"""The page in a real browser."""
 
 import dataclasses
 import io
-import os
-import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.browsers import launched, needs_browser
 
 from keras_explainable.plotting import colormaps
 from keras_explainable.plotting.seen_part import SeenPart
@@ -18,24 +14,13 @@ from keras_explainable.report import image_card, page_files
 from keras_explainable.report.explanation_records import Noise, Prediction
 from keras_explainable.report.report_writer import Report
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-NEEDED = os.environ.get("KE_NEEDS_BROWSER") == "1"
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM or NEEDED), reason="needs Chromium, a browser"
-)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    assert CHROMIUM, "KE_NEEDS_BROWSER is set, and there is no Chromium"
-    quiet = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -100,6 +100,33 @@ def attention_by_operations(x):
     return layers.Dense(WIDTH)(layers.Reshape((-1, WIDTH))(mixed))
 
 
+def _heads(x):
+    return (layers.Reshape((-1, 2, 4))(layers.Dense(WIDTH)(x)) for _ in range(3))
+
+
+def attention_by_einsum(x):
+    """Return attention whose heads stay behind the tokens."""
+    q, k, v = _heads(x)
+    scores = ops.softmax(ops.einsum("bqhd,bkhd->bhqk", q, k) / 2)
+    mixed = ops.einsum("bhqk,bkhd->bqhd", scores, v)
+    return layers.Dense(WIDTH)(layers.Reshape((-1, WIDTH))(mixed))
+
+
+def attention_by_one_projection(x):
+    """Return attention whose queries, keys and values are split, as in timm."""
+    parts = layers.Reshape((-1, 3, 2, 4))(layers.Dense(3 * WIDTH)(x))
+    q, k, v = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), 3)
+    scores = ops.softmax(ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))) / 2)
+    mixed = ops.transpose(ops.matmul(scores, v), (0, 2, 1, 3))
+    return layers.Dense(WIDTH)(layers.Reshape((-1, WIDTH))(mixed))
+
+
+def attention_by_a_function(x):
+    """Return attention by a function of Keras, without its scores."""
+    mixed = ops.dot_product_attention(*_heads(x))
+    return layers.Dense(WIDTH)(layers.Reshape((-1, WIDTH))(mixed))
+
+
 def attention_by_a_layer(x):
     """Return attention of two heads."""
     return layers.MultiHeadAttention(2, 4)(x, x)

@@ -435,3 +435,18 @@ def test_losses_of_half_precision_do_not_overflow(rng):
     expected = [model.evaluate(one[None], one[None], verbose=0) for one in x]
     values, _ = ke.gradients(model, x, ke.targets.reconstruction(), verbose=0)
     np.testing.assert_allclose(values[:, 0], expected, rtol=2e-3)
+
+
+@pytest.mark.parametrize("with_axis", [False, True])
+def test_positions_of_the_ignored_class_do_not_count_for_a_loss(with_axis, rng):
+    inputs = keras.Input((6, 6, 3))
+    model = keras.Model(inputs, layers.Conv2D(4, 3, activation="softmax")(inputs))
+    x = rng.normal(size=(2, 6, 6, 3)).astype("float32")
+    labels = rng.integers(0, 4, (2, 4, 4))
+    labels[0, 1:], labels[1, :, 2:] = 255, 255
+    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=255)
+    y = targets.loss(labels[..., None] if with_axis else labels, loss)
+    found = ke.gradients(model, x, y, verbose=0)[0][:, 0]
+    pairs = zip(x, labels, strict=True)
+    expected = [numpy(loss(label[None], model(one[None]))) for one, label in pairs]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

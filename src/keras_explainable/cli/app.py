@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from keras_explainable import __version__
-from keras_explainable.cli import console, options
+from keras_explainable.cli import console, explore_command, options
 from keras_explainable.cli.engine import Engine
 from keras_explainable.cli.evaluation_settings import EvaluationSettings
 from keras_explainable.cli.settings import Settings
@@ -109,10 +109,7 @@ def explain(
     batch_size: options.BatchSize = 32,
     preprocess: options.Preprocess = None,
     layer: options.Layer = None,
-    class_names: Annotated[
-        pathlib.Path | None,
-        typer.Option(metavar="FILE", help=r"Names of classes. \[default: none]"),
-    ] = None,
+    class_names: options.ClassNames = None,
     resize: options.Resize = "crop",
     picture_format: Annotated[
         str, typer.Option("--format", metavar="KIND", help="png, jpeg or webp.")
@@ -289,3 +286,6 @@ def evaluate(
         report = evaluation_run.evaluate(evaluation_run.prepare(*given))
     console.print_scores(report, time.monotonic() - started)
     raise typer.Exit(report.exit_code)
+
+
+app.command()(explore_command.explore)

@@ -37,3 +37,7 @@ Preprocess = Annotated[
     str | None,
     typer.Option(metavar="KIND", help=r"Scaling for a model file. \[default: none]"),
 ]
+ClassNames = Annotated[
+    pathlib.Path | None,
+    typer.Option(metavar="FILE", help=r"Names of classes. \[default: none]"),
+]

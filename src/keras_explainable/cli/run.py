@@ -68,19 +68,16 @@ def prepare(
         require("ray.data", "ray")
     classes = class_names.read(names) if names else None
     files = read_images.find(paths, skip=out)
-    _check_files(files)
+    check_files(files)
     _check_resize(settings, bool(files))
     folder = _writable_folder(out)
-    loaded = _loaded(model, preprocess)
-    if classes:
-        class_names.check_count(classes, len(loaded.classes))
-        loaded = dataclasses.replace(loaded, classes=classes, named=True)
-    settings.check_target(len(loaded.classes))
-    _check_layer(loaded, settings.layer)
-    _check_resize(settings, loaded.size is not None)
+    network = loaded(model, preprocess, classes)
+    settings.check_target(len(network.classes))
+    _check_layer(network, settings.layer)
+    _check_resize(settings, network.size is not None)
     sources = sources_of(files, settings.resize)
     found = files, preprocess, engine
-    return Job(sources, loaded, settings, folder, resume, *found)
+    return Job(sources, network, settings, folder, resume, *found)
 
 
 def prepare_check(
@@ -93,7 +90,7 @@ def prepare_check(
     """
     check_input(paths, model, preprocess)
     sources = sources_of(read_images.find(paths))
-    return sources, _loaded(model, preprocess)
+    return sources, loaded(model, preprocess)
 
 
 def check_input(
@@ -116,7 +113,7 @@ def sources_of(
     return find_images.file_sources(files, resizing, masks)
 
 
-def _check_files(files: Sequence[pathlib.Path]) -> None:
+def check_files(files: Sequence[pathlib.Path]) -> None:
     """Name the files that are no images, before the network is loaded.
 
     Raises:
@@ -157,11 +154,18 @@ def _check_layer(loaded: LoadedModel, layer: str | None) -> None:
             raise ValueError(f"--layer {layer}: {error}") from None
 
 
-def _loaded(model: str, preprocess: str | None) -> LoadedModel:
+def loaded(
+    model: str, preprocess: str | None, classes: tuple[str, ...] | None = None
+) -> LoadedModel:
+    """Return the network, with names of its classes if they are given."""
     console.print_message(f"Loading {find_images.display_name(model)}", "dim")
     _import_keras()
     with contextlib.redirect_stdout(sys.stderr):  # Keras prints what it downloads.
-        return load(model, preprocess)
+        network = load(model, preprocess)
+    if classes is None:
+        return network
+    class_names.check_count(classes, len(network.classes))
+    return dataclasses.replace(network, classes=classes, named=True)
 
 
 def explain(job: Job) -> "Report":

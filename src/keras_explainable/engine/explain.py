@@ -30,6 +30,7 @@ from keras_explainable.execution.method_checks import (
 )
 from keras_explainable.execution.model_preparation import (
     moves_positions,
+    places_maps,
     preprocessing_of,
     shows_layers,
 )
@@ -190,7 +191,7 @@ def explain(
     of_layers = was_exposed(network.model) if of_layers is None else of_layers
     shown = shown_layers(network.model) if of_layers else []
     hidden = HiddenParts(of_layers, preprocessing_of(method))
-    finish = Finish(postprocessing, resizing, hidden, plan.frames)
+    finish = Finish(postprocessing, resizing, hidden, plan.frames, places_maps(method))
     if isinstance(network.model, ExposedByDefault):
         progress.note(_shown_note(method, shown))
     memory, zero_maps, nonfinite = MapMemory(source.images), ZeroMaps(), NonFiniteMaps()

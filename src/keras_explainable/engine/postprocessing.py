@@ -54,6 +54,7 @@ class Finish:
         resizing: Any,
         hidden: HiddenParts,
         frames: int = 0,
+        placed: bool = False,
     ):
         """Check the arguments; see ``explain`` for their meaning.
 
@@ -62,12 +63,13 @@ class Finish:
             resizing: As in ``explain``.
             hidden: Finds the hidden parts of maps.
             frames: Number of axes after the first that count batches as well.
+            placed: Whether maps of layers have the positions of the input already.
         """
         check_resizing(resizing)
         if postprocessing is not None:
             checks.is_callable("postprocessing", postprocessing)
         self.resizing, self.frames, self.hidden = resizing, frames, hidden
-        self.postprocessing = postprocessing
+        self.postprocessing, self.placed = postprocessing, placed
 
     def __call__(self, maps: Nested, batch: Batch, network: Model) -> Nested:
         """Return the maps of the rows in use, as NumPy arrays.
@@ -82,8 +84,8 @@ class Finish:
         )
         hidden = self._hidden(maps, batch.inputs, network)
         maps = map_structure(own, without_hidden(maps, hidden))
-        of_layers = self.hidden.of_layers
-        maps = sized(maps, self.resizing, batch.inputs, network, of_layers=of_layers)
+        kinds = {"of_layers": self.hidden.of_layers, "placed": self.placed}
+        maps = sized(maps, self.resizing, batch.inputs, network, **kinds)
         maps = zero_where_hidden(maps, hidden)
         return map_structure(lambda x: ops.convert_to_numpy(x)[: batch.used], maps)
 
@@ -118,7 +120,13 @@ def postprocess(
 
 
 def sized(
-    maps: Nested, resizing: Any, inputs: Nested, network: Model, *, of_layers: bool
+    maps: Nested,
+    resizing: Any,
+    inputs: Nested,
+    network: Model,
+    *,
+    of_layers: bool,
+    placed: bool = False,
 ) -> Nested:
     """Return maps resized as ``resizing`` says.
 
@@ -131,13 +139,14 @@ def sized(
         inputs: Inputs (B, *spatial, C).
         network: Model that was explained.
         of_layers: Whether the maps are of layers that it exposes.
+        placed: Whether these have the positions of the input already.
     """
     if resizing is None or resizing is False:
         return maps
     likes = _inputs_of_maps(maps, inputs, network, of_layers)
     if resizing is INPUT_SIZE and not _are_known(maps, likes, inputs, of_layers):
         return maps
-    places = _places_of(maps, inputs, network, of_layers)
+    places = _places_of(maps, inputs, network, of_layers and not placed)
     each = zip(flatten(maps), flatten(likes), places, strict=True)
     found = [_sized(resizing, *triple) for triple in each]
     return keras.tree.pack_sequence_as(maps, found)

@@ -60,6 +60,11 @@ def moves_positions(method: Method | None) -> bool:
     return getattr(unwrapped(method), "moves_positions", False)
 
 
+def places_maps(method: Method | None) -> bool:
+    """Return whether the maps of layers have the positions of the input already."""
+    return getattr(unwrapped(method), "places_maps", False)
+
+
 def maker_of(method: Method | None) -> partial[Method] | None:
     """Return the call that made a meta method, as a partial of keywords, if known."""
     return getattr(unwrapped(method), "made_by", None)

@@ -16,7 +16,7 @@ from keras_explainable.network.follow_positions import (
     NORMALIZATIONS,
     positions_of,
 )
-from keras_explainable.network.graph import Graph, Step, substituted
+from keras_explainable.network.graph import Graph, Step, ids, substituted
 from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.network.positions import Positions
 
@@ -40,7 +40,10 @@ def default_tensors(graph: Graph, calls: list[Step]) -> list[Any]:
     if not any(len(x.shape) == 3 < rank for x in written):
         return tensors_of(calls, last_spatial(calls, graph.inputs, any_rank=True))
     positions = positions_of(graph)
-    images = [x for x in calls if not _is_no_image(flatten(x.outputs)[0], positions)]
+    behind = _behind_tokens(graph, positions)
+    images = [
+        x for x in calls if not _is_no_image(flatten(x.outputs)[0], positions, behind)
+    ]
     try:
         spatial = tensors_of(calls, last_spatial(images, graph.inputs))
     except ValueError:
@@ -51,10 +54,24 @@ def default_tensors(graph: Graph, calls: list[Step]) -> list[Any]:
     return spatial if tokens is None else [tokens]
 
 
-def _is_no_image(symbol: Any, positions: Mapping[int, Positions]) -> bool:
+def _behind_tokens(graph: Graph, positions: Mapping[int, Positions]) -> set[int]:
+    """Return the ids of tensors that depend on tokens, and whose places are unknown."""
+    found = set[int]()
+    for step in graph.steps:
+        for symbol in step.reads:
+            if found & {id(symbol)} or _has_grid(symbol, positions):
+                found |= ids(step.outputs)
+    return found - positions.keys()
+
+
+def _is_no_image(
+    symbol: Any, positions: Mapping[int, Positions], behind_tokens: set[int]
+) -> bool:
     """Return whether a tensor has other axes than an image, such as those of heads."""
     known = positions.get(id(symbol))
-    return known is not None and len(symbol.shape) > 3 and known.channel_axis is None
+    if len(symbol.shape) <= 3:
+        return False
+    return id(symbol) in behind_tokens if known is None else known.channel_axis is None
 
 
 def _steps_after(graph: Graph, tensor: Any) -> tuple[Step, ...]:
@@ -85,7 +102,8 @@ def _has_grid(symbol: Any, positions: Mapping[int, Positions]) -> bool:
 
 def _is_attention(step: Step) -> bool:
     """Return whether a step is attention, or the softmax in attention by operations."""
-    return isinstance(step.operation, ATTENTION) or is_softmax(step)
+    by_function = keras_name(step.operation) == "DotProductAttention"
+    return by_function or isinstance(step.operation, ATTENTION) or is_softmax(step)
 
 
 def _input_of_block(

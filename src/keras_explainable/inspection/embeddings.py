@@ -12,8 +12,10 @@ from keras import ops
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network.graph import Graph, Step, ids, symbol_like
+from keras_explainable.network.input_kinds import only_chooses
 from keras_explainable.network.input_tensors import as_inputs
-from keras_explainable.network.layers_of_model import has_layer
+from keras_explainable.network.layers_of_model import has_layer, held_layers
+from keras_explainable.network.layers_of_user import is_of_user
 from keras_explainable.network.trace_model import inlined, trace
 from keras_explainable.types import Model, Tensor
 
@@ -21,8 +23,9 @@ from keras_explainable.types import Model, Tensor
 def embedded_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]]:
     """Return a model of embedding vectors, and a function that looks the vectors up.
 
-    Each input that only an ``Embedding`` layer reads becomes an input of vectors
-    (B, T, D); other inputs stay as they are. ``ke.explain`` calls this function, so
+    Each input that only an ``Embedding`` layer reads, or a layer of the user's that
+    has one inside, becomes an input of vectors (B, T, D): what the layer returns.
+    Other inputs stay as they are. ``ke.explain`` calls this function, so
     that derivatives, noise and integration paths are those of the vectors.
 
     Args:
@@ -40,11 +43,15 @@ def embedded_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]]:
         embedded, look_up = ke.inspection.embedded_model(model)
         logits, maps = ke.methods.gradient.gradients(embedded, look_up(tokens))
     """
-    embedded = rewritten_model(model, _without_embeddings)
+    graph: Any = trace(model) if isinstance(model, keras.Model) else None
+    embeddings = [] if graph is None else _input_embeddings(inlined(graph))
+    own = [k for k, each in enumerate(embeddings) if not _is_embedding(each)]
+    values = tuple(k for k in own if not only_chooses(model, k))
+    embedded = rewritten_model(model, _without_embeddings, values)
     if embedded is model:
         return model, lambda inputs: inputs
-    graph: Any = trace(model)
-    embeddings = _input_embeddings(inlined(graph))
+    for k in values:
+        embeddings[k] = None
 
     def look_up(inputs: Nested) -> Nested:
         inputs = as_inputs(model, inputs)
@@ -64,18 +71,24 @@ def check_real_inputs(model: Model) -> None:
         raise ValueError(
             "`model` must have inputs of real numbers for this method; received "
             f"{integers[0]} for an Embedding. `ke.explain` explains the embedding "
-            "vectors instead, unless the layer masks zeros or is not the only one that "
-            "reads the tokens."
+            "vectors instead if a single layer reads all the tokens of an input and "
+            "does not mask zeros. Class activation maps, occlusion and "
+            "`ke.attention_maps` take the tokens as they are."
         )
 
 
-def _without_embeddings(graph: Graph) -> Graph:
-    """Return the graph with vectors as inputs, or ``graph`` if it embeds no input."""
+def _without_embeddings(graph: Graph, values: tuple[int, ...]) -> Graph:
+    """Return the graph with vectors as inputs, or ``graph`` if it embeds no input.
+
+    Args:
+        graph: Any graph.
+        values: Positions of inputs that stay.
+    """
     flat = inlined(graph)
     new: dict[int, Any] = {}
     inputs, embeddings = flatten(flat.inputs), _input_embeddings(flat)
-    for symbol, layer in zip(inputs, embeddings, strict=True):
-        if layer is not None:
+    for k, (symbol, layer) in enumerate(zip(inputs, embeddings, strict=True)):
+        if layer is not None and k not in values:
             vectors = [step.outputs for step in _readers(flat, symbol)]
             vector_input = symbol_like(vectors[0], symbol.name)
             new |= dict.fromkeys(map(id, [symbol, *vectors]), vector_input)
@@ -85,25 +98,40 @@ def _without_embeddings(graph: Graph) -> Graph:
     return flat.rewritten([step.reading(new) for step in kept], new)
 
 
-def _input_embeddings(graph: Graph) -> list[keras.layers.Embedding | None]:
+def _input_embeddings(graph: Graph) -> list[keras.Layer | None]:
     """Return for each input the embedding that is its only reader, or None."""
     return [_only_embedding(_readers(graph, each)) for each in flatten(graph.inputs)]
 
 
-def _only_embedding(readers: list[Step]) -> keras.layers.Embedding | None:
+def _only_embedding(readers: list[Step]) -> keras.Layer | None:
     operations = {id(step.operation): step.operation for step in readers}
-    if len(operations) != 1:
+    if len(operations) != 1 or not all(map(_gives_vectors, readers)):
         return None
     (layer,) = operations.values()
-    suits = isinstance(layer, keras.layers.Embedding) and not layer.mask_zero
-    return layer if suits else None
+    inside = held_layers(layer) if is_of_user(layer) else [layer]
+    embeddings = [*filter(_is_embedding, inside)]
+    return layer if embeddings and not any(x.mask_zero for x in embeddings) else None
+
+
+def _is_embedding(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.Embedding)
+
+
+def _gives_vectors(step: Step) -> bool:
+    """Return whether a step reads tokens (B, ...) and returns vectors (B, ..., D)."""
+    tokens, vectors = step.reads, flatten(step.outputs)
+    if len(tokens) != 1 or len(vectors) != 1:
+        return False
+    return tuple(vectors[0].shape[:-1]) == tuple(tokens[0].shape)
 
 
 def _readers(graph: Graph, symbol: Any) -> list[Step]:
     return [step for step in graph.steps if any(x is symbol for x in step.reads)]
 
 
-def _look_up(layer: keras.layers.Embedding, tokens: Tensor) -> Tensor:
+def _look_up(layer: keras.Layer, tokens: Tensor) -> Tensor:
+    if not _is_embedding(layer):  # Which of its tables are for tokens is not known.
+        return ops.stop_gradient(layer(tokens, training=False))
     tokens = ops.cast(tokens, "int32")
     low, high = int(ops.min(tokens)), int(ops.max(tokens))
     if low < 0 or high >= layer.input_dim:

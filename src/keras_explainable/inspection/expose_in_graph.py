@@ -28,8 +28,10 @@ def with_exposed(
     """Return the graph with the last of the calls that each link stands for."""
     flat, calls = _with_calls(with_resolved_activations(graph))
     found = [tensors_of(calls, each)[-1] for each in arguments]
-    found = found or default_tensors(flat, calls)[-1:]
     first = [tensors_of(calls, each)[-1] for each in outputs]
+    if not found:
+        ends = replace(flat, outputs=first or first_of(flat.outputs))
+        found = default_tensors(*_explained(ends, calls))[-1:]
     if not first:
         flat, logits = with_logits_of(flat, first_of(flat.outputs))
         first = [logits]
@@ -45,7 +47,7 @@ def with_exposed_calls(
     needed = ids([flat.outputs, *(step.reads for step in flat.pruned().steps)])
     chosen: dict[int, Any] = {}
     every = [tensors_of(calls, link) for link in wanted]
-    for found in every or _default_of_each(flat, calls):
+    for found in every or _default_of_each(*_explained(flat, calls)):
         found = [tensor for tensor in found if id(tensor) in needed] or found[-1:]
         shown = {input_of(flat, tensor): tensor for tensor in found}
         for position, last in shown.items():
@@ -87,15 +89,25 @@ def with_grids_of_exposed(graph: Graph, given: GivenGrid) -> Graph:
     return with_tokens_on_grids(replace(graph, exposed=True), given, frames)
 
 
+def _explained(graph: Graph, calls: list[Step]) -> tuple[Graph, list[Step]]:
+    """Return the part of a graph that its outputs depend on, and the calls in it."""
+    part = graph.pruned()
+    needed = ids([part.outputs, *(step.reads for step in part.steps)])
+    return part, [each for each in calls if needed & ids(each.outputs)]
+
+
 def _default_of_each(graph: Graph, calls: list[Step]) -> list[list[Any]]:
     """Return the tensors to show, and those of inputs on which they do not depend.
 
     Two towers of layers of their own, for example, have one layer each.
     """
     tensors = default_tensors(graph, calls)
-    known = {at for x in tensors for at in graph.inputs_of(x)}
+    known, needed = (
+        {at for x in each for at in graph.inputs_of(x)}
+        for each in (tensors, flatten(graph.outputs))
+    )
     every = [tensors]
-    for position in {*graph.inputs_of(graph.outputs)} - known:
+    for position in needed - known:
         own = [x for x in calls if position in graph.inputs_of(flatten(x.outputs)[0])]
         shown = [x for x in own if not known & {*graph.inputs_of(x.reads[0])}]
         with suppress(ValueError):  # An input without spatial axes, such as a table.

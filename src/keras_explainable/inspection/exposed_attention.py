@@ -65,7 +65,8 @@ def _with_attention(graph: Graph, names: tuple[str, ...] | None, every: bool) ->
         raise _missing(opened)
     found = found if names is None else _chosen(found, names)
     kept = flatten(opened.outputs) if every else first
-    opened = replace(opened, outputs=[*kept, *(each.symbol for each in found)]).pruned()
+    outputs = [*kept, *(each.symbol for each in found)]
+    opened = replace(opened, outputs=outputs, exposed=True).pruned()
     return opened if every else with_placed_keys(opened, found[0])
 
 

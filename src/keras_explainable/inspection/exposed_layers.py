@@ -19,6 +19,8 @@ from keras_explainable.inspection.find_calls import Endpoint, parse
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.inspection.token_grid import NOTHING_GIVEN, GivenGrid
 from keras_explainable.inspection.wrapped_model import class_name
+from keras_explainable.network.attention_products import is_softmax
+from keras_explainable.network.follow_positions import ATTENTION
 from keras_explainable.network.graph import Graph, GraphModel
 from keras_explainable.network.model_inputs import names_in_order, symbolic_inputs
 from keras_explainable.network.trace_model import trace
@@ -92,7 +94,7 @@ def expose_for_each_input(
         ValueError: As ``expose`` does; or if the layer has tokens whose grid is not
             known, or not that which is given.
     """
-    wanted, kind = parse(layer), ExposedModel if layer else ExposedByDefault
+    wanted, kind = parse(layer), ExposedByDefault if layer is None else ExposedModel
     return _rewritten(model, with_exposed_calls, wanted, given, kind=kind)
 
 
@@ -203,6 +205,7 @@ def _has_layers_to_show(graph: Graph) -> bool:
         id(symbol) in inner
         and {*symbol.shape[1:-1]} - {1}
         and _has_weights(graph, symbol)
+        and not _is_scores(graph, symbol)
         for symbol in others
     )
 
@@ -210,6 +213,14 @@ def _has_layers_to_show(graph: Graph) -> bool:
 def _has_weights(graph: Graph, symbol: Any) -> bool:
     steps = replace(graph, outputs=symbol).pruned().steps
     return any(getattr(step.operation, "weights", None) for step in steps)
+
+
+def _is_scores(graph: Graph, symbol: Any) -> bool:
+    """Return whether a tensor is the scores of attention, rather than features."""
+    step = graph.producer(symbol)
+    assert step is not None  # It has weights.
+    further = not any(symbol is x for x in flatten(step.outputs)[:1])
+    return is_softmax(step) or (further and isinstance(step.operation, ATTENTION))
 
 
 def exposed_outputs(model: Model) -> tuple[Graph, list[Any]]:

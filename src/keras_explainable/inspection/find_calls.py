@@ -154,7 +154,8 @@ def _name(layer: Any) -> Any:
 def last_spatial(calls: list[Step], inputs: Any, any_rank: bool = False) -> LayerLink:
     """Return the link to the input of the last global pooling, or last spatial output.
 
-    Either has as many axes as the model input with the most axes.
+    Either has as many axes as the model input with the most axes; what is pooled may
+    have more, such as the axis of frequencies.
 
     Args:
         calls: All calls in a graph, in order of execution.
@@ -172,7 +173,9 @@ def last_spatial(calls: list[Step], inputs: Any, any_rank: bool = False) -> Laye
         *((flatten(call.outputs)[0], call, "output") for call in reversed(calls)),
     ]
     for symbol, call, link in ends:
-        if len(symbol.shape) == rank > 2 and 1 not in symbol.shape[1:-1]:
+        more = link == "input" and len(symbol.shape) > rank
+        fits = (len(symbol.shape) == rank or more) and rank > 2
+        if fits and 1 not in symbol.shape[1:-1]:
             return LayerLink(call.operation, link)
     for symbol, call, link in ends if any_rank else []:
         if isinstance(call.operation, SPATIAL) and len(symbol.shape) > 2:

@@ -5,6 +5,7 @@ from typing import Any
 from keras_explainable.common.structures import flatten
 from keras_explainable.inspection.default_layer import default_tensors
 from keras_explainable.inspection.find_calls import Endpoint, parse, tensors_of
+from keras_explainable.inspection.one_output import first_output_model
 from keras_explainable.inspection.token_grid import GivenGrid, TokenGrid, grid_of
 from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network.follow_positions import positions_of
@@ -54,7 +55,7 @@ def token_grid(
         # TokenGrid(axis=1, grid=(14, 14), before=1, after=0)
     """
     check_is_keras_model(model)
-    given, graph = GivenGrid.of(grid, skip_tokens), trace(model)
+    given, graph = GivenGrid.of(grid, skip_tokens), trace(first_output_model(model))
     if graph is None:
         raise ValueError(
             "`model` must be a Functional or Sequential model to find its tokens; "

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from keras_explainable.common.structures import flatten
+from keras_explainable.common.structures import first_of, flatten
+from keras_explainable.inspection.exposed_layers import is_exposed
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network.graph import Graph
@@ -61,6 +62,17 @@ def _outputs_by_name(graph: Graph) -> dict[str | int, Any]:
 
 
 def first_output_model(model: Model) -> Model:
-    """Return a model of the first entry, if the outputs are a dictionary."""
+    """Return a model of the first of several outputs.
+
+    What only the others do is left out. They stay if they are layers to show.
+    """
     key = first_key(model)
-    return model if key is None else rewritten_model(model, _with_one_output, key)
+    if key is not None:
+        return rewritten_model(model, _with_one_output, key)
+    several = len(getattr(model, "outputs", None) or ()) > 1
+    keeps = not several or is_exposed(model)
+    return model if keeps else rewritten_model(model, _with_first_output)
+
+
+def _with_first_output(graph: Graph) -> Graph:
+    return replace(graph, outputs=first_of(graph.outputs)).pruned()

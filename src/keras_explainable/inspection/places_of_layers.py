@@ -17,7 +17,7 @@ from keras_explainable.network.moved_axes import SHUFFLED
 from keras_explainable.network.places import Place, places_in_input
 from keras_explainable.types import Model, Tensor
 
-_cache = ModelCache(capacity=1)
+_cache = ModelCache(capacity=8)
 
 
 def places_of_exposed(model: Model, inputs: Nested) -> list[Place | None]:

@@ -1,12 +1,15 @@
 """The names of the layers that class activation maps show."""
 
 from keras_explainable.common.structures import flatten
+from keras_explainable.inspection.channels import channels_last_model
+from keras_explainable.inspection.embeddings import embedded_model
 from keras_explainable.inspection.exposed_layers import (
     expose_for_each_input,
     exposed_outputs,
     is_exposed,
 )
 from keras_explainable.inspection.find_calls import Endpoint
+from keras_explainable.inspection.one_output import first_output_model
 from keras_explainable.inspection.token_grid import GivenGrid
 from keras_explainable.inspection.token_steps import TokensToGrid
 from keras_explainable.network.graph import Graph
@@ -39,6 +42,8 @@ def shown_layers(
     """
     if layer is not None or not is_exposed(model):
         given = GivenGrid.of(grid, skip_tokens)
+        moved, _ = channels_last_model(first_output_model(model))
+        model, _ = embedded_model(moved)
         model = expose_for_each_input(model, layer, given)
     graph, _ = exposed_outputs(model)
     return [_layer_of(graph, symbol) for symbol in flatten(graph.outputs)[1:]]

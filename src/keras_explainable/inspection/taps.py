@@ -14,6 +14,7 @@ from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.inspection.wrapped_model import class_name
 from keras_explainable.network import output_units
 from keras_explainable.network.graph import GraphModel
+from keras_explainable.network.layers_of_model import held_layers
 from keras_explainable.types import Model, Tensor
 
 Run = Callable[[Nested, list[Tensor]], tuple[Tensor, list[Tensor]]]
@@ -72,5 +73,7 @@ def _has_other_shapes(model: GraphModel) -> bool:
 
     Keras' RandomCrop does not crop at inference.
     """
-    steps = model.graph.steps
-    return any(isinstance(step.operation, keras.layers.RandomCrop) for step in steps)
+    operations = [step.operation for step in model.graph.steps]
+    held = [held_layers(x) for x in operations if isinstance(x, keras.Layer)]
+    every = [*operations, *(layer for each in held for layer in each)]
+    return any(isinstance(each, keras.layers.RandomCrop) for each in every)

@@ -12,6 +12,7 @@ from keras_explainable.common.structures import first_of, flatten, is_float
 from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.execution.model_preparation import unwrapped
 from keras_explainable.network.dense_arrays import dtype_name
+from keras_explainable.network.ignored_fractions import example_shape
 from keras_explainable.network.model_inputs import shape_text
 from keras_explainable.types import Tensor
 
@@ -68,6 +69,7 @@ class TargetLayer(keras.layers.Layer):
         self.error: Exception | None = None
         self.shapes = ""
         self.data = [self._variable(row) for row in data]
+        self._filled: Any = None
         self.built = True
 
     def _variable(self, row: np.ndarray) -> keras.Variable:
@@ -96,7 +98,36 @@ class TargetLayer(keras.layers.Layer):
             self.shapes = shapes_of(outputs)
             raise
 
+    def value_of(self, outputs: Any, rows: Any, **options: Any) -> Tensor:
+        """Return what the function returns for outputs of so many rows."""
+        data = [ops.repeat(x.value, rows, axis=0) for x in self.data]
+        return self.target(outputs, *data, **options)
+
+    def fill(self, outputs: Any, read: list[Any]) -> None:
+        """Fill all outputs but some with zeros, since the function ignores them.
+
+        Args:
+            outputs: Symbols of what the model returns.
+            read: Those that the layer is called with from now on.
+        """
+        kept = {id(symbol) for symbol in read}
+        zeros = [None if id(x) in kept else example_shape(x) for x in flatten(outputs)]
+        dtypes = [x.dtype for x in flatten(outputs)]
+        self._filled = outputs, [*zip(zeros, dtypes, strict=True)]
+
+    def _with_all(self, read: list[Tensor]) -> Any:
+        """Return what the model returns, with zeros for what is not read."""
+        structure, filled = self._filled
+        given, rows = iter(read), ops.shape(read[0])[0]
+        leaves = [
+            next(given) if shape is None else ops.zeros((rows, *shape[1:]), dtype)
+            for shape, dtype in filled
+        ]
+        return keras.tree.pack_sequence_as(structure, leaves)
+
     def _units(self, outputs: Any, mask: Any) -> Tensor:
+        if self._filled is not None:
+            outputs = self._with_all(outputs)
         if self.structure is not None and not keras.tree.is_nested(outputs):
             outputs = keras.tree.pack_sequence_as(self.structure, [outputs])
         if keras.tree.is_nested(outputs) and self._is_of_package():
@@ -106,9 +137,8 @@ class TargetLayer(keras.layers.Layer):
             )
         first = first_of(outputs)
         rows, count = first.shape[0], ops.shape(first)[0]
-        data = [ops.repeat(x.value, count, axis=0) for x in self.data]
         masked = mask is not None and self._takes_mask()
-        units = self.target(outputs, *data, **({"mask": mask} if masked else {}))
+        units = self.value_of(outputs, count, **({"mask": mask} if masked else {}))
         shape = _static_shape(units)
         if len(shape) not in (1, 2):
             raise ValueError(f"it returns {units!r}, not a tensor (B,) or (B, units)")

@@ -33,6 +33,8 @@ def with_activation(layer: keras.Layer, activation: Any) -> keras.Layer:
 
 def is_identity(step: Step) -> bool:
     """Return whether a step does nothing at inference."""
+    if step.implementation is not None:  # Such as a rule for derivatives.
+        return False
     kind = type(step.operation)
     linear = activation_of(step.operation) in (None, keras.activations.linear)
     does_nothing = kind in IDENTITIES or (kind is keras.layers.Activation and linear)

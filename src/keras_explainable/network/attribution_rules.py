@@ -95,7 +95,7 @@ def _with_rules(graph: Graph, rules: Rules) -> Graph:
             step = replace(step, implementation=FixedFactors(rules, rule, step))
         if reads and rule is not constant:
             reached |= _with_derivatives(step)
-            unknown += [step] if _is_unknown(step) else []
+            unknown += [step] if runs_unknown_code(step) else []
         steps.append(step)
     if unknown:
         raise _closed(unknown, rules)
@@ -112,7 +112,7 @@ def _with_derivatives(step: Step) -> set[int]:
     return {id(x) for x in keras.tree.flatten(step.outputs) if is_float(x)}
 
 
-def _is_unknown(step: Step) -> bool:
+def runs_unknown_code(step: Step) -> bool:
     """Return whether a step runs code of the user's that may need rules inside."""
     layer = step.operation
     own = is_of_user(layer) or calls_function(layer)
@@ -198,7 +198,7 @@ def _ends_in_elementwise(operation: Any) -> bool:
 def _is_elementwise(operation: Any) -> bool:
     """Return whether it is a nonlinear function of single values, but no ReLU."""
     operation = operation_on_frames(operation)
-    if isinstance(operation, layers.ReLU):
+    if keras_name(operation) == "ReLU":
         return relu_limit(operation) != math.inf
     if isinstance(operation, layers.Activation):
         return _name(operation.activation) in _ELEMENTWISE

@@ -18,6 +18,8 @@ def ignored_values(graph: Graph, leaves: list[Tensor]) -> list[np.ndarray]:
         leaves: Values of its inputs. Those that are no floats count as read.
     """
     floats = {key: x for key, x in enumerate(leaves) if is_float(x)}
+    if not floats:
+        return [np.zeros(x.shape, bool) for x in leaves]
 
     def weighted(changed: dict[int, Tensor]) -> tuple[Tensor, tuple[()]]:
         every = [changed.get(key, x) for key, x in enumerate(leaves)]

@@ -29,8 +29,8 @@ from keras_explainable.network.quantity_columns import (
     Columns,
     columns_of,
 )
-from keras_explainable.network.time_distributed import with_layers_on_frames
-from keras_explainable.network.trace_model import inlined_with_calls, trace
+from keras_explainable.network.time_distributed import flattened
+from keras_explainable.network.trace_model import trace
 from keras_explainable.types import Model, Tensor
 
 _cache = ModelCache(capacity=32)
@@ -64,7 +64,7 @@ def _columns_of_input(model: Model, number: int) -> Columns | None:
     graph = graph_of_layers(model)
     if graph is None:
         return None
-    flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
+    flat = flattened(graph)
     return columns_of(flat, flatten(flat.inputs)[number])
 
 

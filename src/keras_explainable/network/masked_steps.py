@@ -6,7 +6,9 @@ of the input with a number.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -36,11 +38,10 @@ from keras_explainable.network.input_kinds import (
 )
 from keras_explainable.network.layers_of_model import has_layer, model_state
 from keras_explainable.network.quantity_columns import Columns
-from keras_explainable.network.time_distributed import with_layers_on_frames
-from keras_explainable.network.trace_model import inlined_with_calls
+from keras_explainable.network.time_distributed import flattened
 from keras_explainable.types import Model, Tensor
 
-_cache = ModelCache(capacity=1)
+_cache = ModelCache(capacity=2)
 
 
 def unmasked_steps(
@@ -55,14 +56,22 @@ def unmasked_steps(
         inputs: Inputs, of which steps may be hidden.
         prepare: Function from them to what the model receives; None if that is them.
 
+    Steps of inputs that only choose, such as tokens, are left out: they get no noise.
+
     Raises:
         UnknownStepsError: If it is not known whose steps a layer hides.
     """
+    return _shown_by(_hiding_of(model), model, inputs, prepare)
+
+
+def _shown_by(
+    hiding: Any,
+    model: Model,
+    inputs: Nested,
+    prepare: Callable[[Nested], Nested] | None,
+) -> list[Tensor | None]:
     leaves = flatten(inputs)
     masks: list[Tensor | None] = [None] * len(leaves)
-    if not isinstance(model, keras.Model):
-        return masks
-    hiding = _hiding_of(model)
     if hiding is None:
         return masks
     seen = inputs if prepare is None else prepare(inputs)
@@ -79,11 +88,10 @@ def unmasked_steps(
 def known_unmasked_steps(
     model: Model, inputs: Nested, prepare: Callable[[Nested], Nested] | None = None
 ) -> list[Tensor | None]:
-    """Return the same as ``unmasked_steps``; None for all if that is not known."""
-    try:
-        return unmasked_steps(model, inputs, prepare)
-    except UnknownStepsError:
-        return [None] * len(flatten(inputs))
+    """Return the same as ``unmasked_steps``, also of tokens; None if not known."""
+    with suppress(UnknownStepsError):
+        return _shown_by(_known_hiding(model), model, inputs, prepare)
+    return [None] * len(flatten(inputs))
 
 
 def read_steps(
@@ -93,7 +101,7 @@ def read_steps(
     shown = known_unmasked_steps(model, inputs, prepare)
     if all(mask is None for mask in shown):
         return shown
-    graph = _hiding_of(model).compared.graph
+    graph = _known_hiding(model).compared.graph
     graph = replace(graph, outputs=flatten(graph.outputs)[0]).pruned()
     ignored = ignored_values(
         graph, flatten(inputs if prepare is None else prepare(inputs))
@@ -194,22 +202,32 @@ class _Hiding:
         return found
 
 
-def _hiding_of(model: Model) -> Any:
+def _known_hiding(model: Model) -> Any:
+    """Return how a model hides steps, if possible also those of tokens."""
+    with suppress(UnknownStepsError):
+        return _hiding_of(model, with_tokens=True)
+    return _hiding_of(model)
+
+
+def _hiding_of(model: Model, with_tokens: bool = False) -> Any:
     """Return how a model hides steps, which is found once; None if it hides none."""
-    return _cache.get(model, None, lambda: _hiding(model), model_state(model))
+    if not isinstance(model, keras.Model):
+        return None
+    make = partial(_hiding, model, with_tokens)
+    return _cache.get(model, with_tokens, make, model_state(model))
 
 
-def _hiding(model: Model) -> _Hiding | None:
+def _hiding(model: Model, with_tokens: bool) -> _Hiding | None:
     """Return how a model hides steps of its inputs; None if it hides none."""
     graph = graph_of_layers(model)
     if graph is None:
         if has_layer(model, layers.Masking):
             raise unknown_steps(model.name)
         return None
-    flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
+    flat = flattened(graph)
     numbers = range(len(flatten(flat.inputs)))
     changing = [n for n in numbers if not only_chooses(model, n)]
-    find = MaskFinder(flat, changing)
+    find = MaskFinder(flat, [*numbers] if with_tokens else changing)
     found = [each for step in flat.steps for each in find.masks_of(step)]
     compared = compared_values(flat, changing)
     if not (found or compared.comparisons):

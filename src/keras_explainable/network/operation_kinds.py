@@ -85,7 +85,7 @@ def relu_max_value(activation: Any) -> float | None:
         return math.inf
     if function is keras.activations.relu6:
         return 6.0
-    if type(activation) is not layers.ReLU:
+    if keras_name(activation) != "ReLU":  # A layer, or the function in a graph.
         return None
     if activation.negative_slope or activation.threshold:
         return None

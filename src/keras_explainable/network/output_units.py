@@ -24,6 +24,11 @@ from keras_explainable.types import Method, Model, Tensor
 
 _ARGMAX = "For one-hot labels, pass `np.argmax(y, axis=-1)`."
 
+_SEVERAL = (
+    " For images with several labels, `ke.targets.Target(lambda outputs, labels: "
+    "keras.ops.sum(outputs * labels, axis=-1), y)` explains the sum of their scores."
+)
+
 
 def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
     """Return ``indices`` as an integer tensor (B, K); None means every unit.
@@ -208,17 +213,26 @@ def _check_values(indices: Any, units: int | None) -> None:
         count = "the number of units" if units is None else units
         raise ValueError(
             f"`y` must be units of the model, at least 0 and below {count}; "
-            f"received {low if low < 0 else high}."
+            f"received {low if low < 0 else high}.{_only_unit(units, values)}"
         )
-    if _is_one_hot(values, units):
+    if _are_labels(values, units):
+        one_hot = ((values == 1).sum(axis=-1) == 1).all()
+        name = "one-hot" if one_hot else "multi-hot"
         raise ValueError(
-            "`y` must be the indices of units; received one-hot rows, which would be "
-            f"read as the units 0 and 1. {_ARGMAX}"
+            f"`y` must be the indices of units; received {name} rows, which "
+            "would be read as the units 0 and 1. "
+            f"{_ARGMAX}{'' if one_hot else _SEVERAL}"
         )
 
 
-def _is_one_hot(values: np.ndarray, units: int | None) -> bool:
-    """Whether (B, K) are one-hot rows over all units.
+def _only_unit(units: int | None, values: np.ndarray) -> str:
+    """Return what to do with labels 0 and 1 of a model that has one unit."""
+    labels = units == 1 and np.isin(values, (0, 1)).all()
+    return " The only unit is explained if `y` is left out." if labels else ""
+
+
+def _are_labels(values: np.ndarray, units: int | None) -> bool:
+    """Whether (B, K) are one-hot or multi-hot rows over all units.
 
     For two units, [0, 1] and [1, 0] are taken for both units, in this order: nobody
     asks for one unit twice, as longer rows would.
@@ -226,5 +240,4 @@ def _is_one_hot(values: np.ndarray, units: int | None) -> bool:
     width = values.shape[-1]
     if values.ndim < 2 or width < 3 or width != (units or width):
         return False
-    ones, zeros = (values == 1).sum(axis=-1), (values == 0).sum(axis=-1)
-    return bool(((ones == 1) & (zeros == width - 1)).all())
+    return bool(np.isin(values, (0, 1)).all())

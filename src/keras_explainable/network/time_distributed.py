@@ -79,6 +79,11 @@ def with_layers_on_frames(graph: Graph, calls: list[Step]) -> tuple[Graph, list[
     return replace(graph, steps=tuple(steps)), listed
 
 
+def flattened(graph: Graph) -> Graph:
+    """Return the graph without nested models or frames, and without unused steps."""
+    return with_layers_on_frames(*inlined_with_calls(graph))[0].pruned()
+
+
 def _key(step: Step) -> tuple[int, int]:
     return id(step.operation), id(flatten(step.outputs)[0])
 

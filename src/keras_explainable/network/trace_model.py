@@ -144,7 +144,17 @@ def _as_outputs(model: Model, outputs: list[keras.KerasTensor]) -> Any:
     """Return a single output itself, and several in the model's structure."""
     if len(outputs) == 1:
         return outputs[0]
-    return keras.tree.pack_sequence_as(model.compute_output_spec(model.input), outputs)
+    return keras.tree.pack_sequence_as(_output_structure(model), outputs)
+
+
+def _output_structure(model: Model) -> Any:
+    """Return symbols of the outputs in their structure, and dictionaries in order."""
+    if not isinstance(model, keras.Sequential):
+        return model.compute_output_spec(model.input)
+    last = model.layers[-1]
+    if _is_functional(last):  # A Sequential model sorts the keys of what this returns.
+        return _output_structure(last)
+    return model.compute_output_spec(model.inputs[0])
 
 
 def structure_of_only_output(model: Model) -> Any:
@@ -154,7 +164,7 @@ def structure_of_only_output(model: Model) -> Any:
     """
     if not _is_functional(model) or len(model.outputs) != 1:
         return None
-    structure = model.compute_output_spec(model.input)
+    structure = _output_structure(model)
     return structure if keras.tree.is_nested(structure) else None
 
 
@@ -163,21 +173,24 @@ def first_key(model: Model) -> str | None:
 
     Neither ``model.outputs`` nor, on PyTorch, what the model returns is in this order.
     """
-    if len(getattr(model, "outputs", None) or ()) < 2 or not _is_functional(model):
+    several = len(getattr(model, "outputs", None) or ()) > 1
+    if not several or not computes_as(model, _functional(), keras.Sequential):
         return None
-    structure = model.compute_output_spec(model.input)
+    structure = _output_structure(model)
     return next(iter(structure)) if isinstance(structure, dict) else None
 
 
 def inlined(graph: Graph, inner_graph: InnerGraph | None = None) -> Graph:
     """Return the graph with nested models, or other steps, replaced by their steps.
 
+    What only unused outputs of nested models need is left out.
+
     Args:
         graph: Any graph.
         inner_graph: Returns the graph of a step, or None if it stays; by default those
             of nested models.
     """
-    return inlined_with_calls(graph, inner_graph)[0]
+    return inlined_with_calls(graph, inner_graph)[0].pruned()
 
 
 def inlined_with_calls(

@@ -20,6 +20,7 @@ from keras_explainable.execution.compilation import call_method, display_name
 from keras_explainable.execution.method_checks import own_parameters
 from keras_explainable.execution.model_preparation import (
     moves_positions,
+    places_maps,
     preprocessing_of,
 )
 from keras_explainable.network import output_units
@@ -125,6 +126,7 @@ def looping_method(
     method.__signature__ = signature  # type: ignore[attr-defined]
     method.preprocess = preprocess if functions else None  # type: ignore[attr-defined]
     method.moves_positions = moves_positions(inner)  # type: ignore[attr-defined]
+    method.places_maps = places_maps(inner)  # type: ignore[attr-defined]
     return method
 
 

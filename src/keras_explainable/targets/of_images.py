@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_explainable.common import checks
 from keras_explainable.common.precision import widened
+from keras_explainable.common.structures import is_float
 from keras_explainable.targets.target import INPUTS, Target
 from keras_explainable.types import Tensor
 
@@ -44,14 +45,16 @@ def region(masks: Any, channel: int, *, logits: bool = True) -> Target:
 def loss(labels: Any, loss: Loss) -> Target:
     """Return the target of the loss of each image, given its label.
 
-    Steps that a mask of the outputs hides do not count, as in ``Model.fit``.
+    Steps that a mask of the outputs hides do not count, as in ``Model.fit``, nor do
+    positions of the loss's ``ignore_class``.
 
     Args:
         labels: Labels (N, ...), as for ``model.fit``.
         loss: Name of a loss of Keras, such as "sparse_categorical_crossentropy", or a
             function of the labels and the outputs, or a ``keras.losses.Loss``.
     """
-    return Target(partial(_loss, function=_loss_function(loss)), labels)
+    found, ignored = _loss_function(loss), _ignored_class(loss)
+    return Target(partial(_loss, function=found, ignored=ignored), labels)
 
 
 def reconstruction(loss: Loss = "mean_squared_error") -> Target:
@@ -113,19 +116,29 @@ def _loss_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
     return found.call if isinstance(found, keras.losses.Loss) else found
 
 
+def _ignored_class(loss: Loss) -> int | None:
+    """Return the label of positions that do not count; None if all do."""
+    if not isinstance(loss, keras.losses.Loss):
+        return None
+    return loss.get_config().get("ignore_class")
+
+
 def _loss(
     outputs: Tensor,
     labels: Tensor,
     function: Callable[[Tensor, Tensor], Tensor],
+    ignored: int | None = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    values = _values(function, *_alike(labels, widened(outputs)))
+    labels, outputs = _alike(labels, widened(outputs))
+    values = _values(function, labels, outputs)
     axes = tuple(range(1, len(values.shape)))
     if not axes:
         return values
-    if mask is None or len(mask.shape) != len(values.shape):
-        return ops.mean(values, axis=axes)
-    weights = ops.cast(mask, values.dtype)
+    weights = ops.ones_like(values)
+    for counts in (mask, None if ignored is None else labels != ignored):
+        if counts is not None and len(counts.shape) == len(values.shape):
+            weights = weights * ops.cast(counts, values.dtype)
     total = ops.sum(weights * values, axis=axes)
     return total / ops.maximum(ops.sum(weights, axis=axes), 1)
 
@@ -148,7 +161,13 @@ def _values(
 
 
 def _alike(labels: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return both with the same axes, if one has a last one of length 1 more."""
+    """Return both with the same axes, if one has a last one of length 1 more.
+
+    Numbers of classes have no such axis.
+    """
+    numbers = not is_float(labels) and labels.shape[-1:] == (1,) != outputs.shape[-1:]
+    if numbers and len(labels.shape) == len(outputs.shape):
+        return labels[..., 0], outputs
     if len(outputs.shape) == len(labels.shape) + 1 and outputs.shape[-1] == 1:
         return labels[..., None], outputs
     if len(labels.shape) == len(outputs.shape) + 1 and labels.shape[-1] == 1:

@@ -85,7 +85,14 @@ def test_maps_have_the_size_of_the_image(x):
 
 @pytest.mark.parametrize("head", [vit.class_token, vit.mean_token])
 @pytest.mark.parametrize(
-    "attention", [vit.attention_by_a_layer, vit.attention_by_operations]
+    "attention",
+    [
+        vit.attention_by_a_layer,
+        vit.attention_by_operations,
+        vit.attention_by_einsum,
+        vit.attention_by_one_projection,
+        vit.attention_by_a_function,
+    ],
 )
 def test_the_default_is_the_input_of_the_last_block(head, attention, x):
     model = transformer(attention=attention, head=head)

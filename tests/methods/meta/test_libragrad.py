@@ -157,3 +157,27 @@ def test_layers_of_class_activation_maps_are_named_as_in_the_model(layer, rng):
         for method in (ke.methods.meta.libragrad(plain), plain)
     )
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
+
+
+def with_dropout(rate):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6, 4))
+    attended = layers.MultiHeadAttention(2, 3, dropout=rate)(inputs, inputs)
+    pooled = layers.GlobalAveragePooling1D()(layers.Add()([inputs, attended]))
+    return keras.Model(inputs, layers.Dense(3)(pooled))
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_dropout_of_attention_changes_nothing(lower, rng):
+    x = rng.normal(size=(2, 6, 4)).astype("f4")
+    plain, model = with_dropout(0.0), with_dropout(0.3)
+    for one, other in zip(
+        model.trainable_variables, plain.trainable_variables, strict=True
+    ):
+        one.assign(other)
+    method, options = libragrad(SIGNED), {"verbose": 0, "lower": lower}
+    _, expected = ke.explain(method, plain, x, BOTH, **options)
+    _, found = ke.explain(method, model, x, BOTH, **options)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    _, ordinary = ke.explain(SIGNED, model, x, BOTH, **options)
+    assert np.abs(ordinary - expected).max() > 1e-3

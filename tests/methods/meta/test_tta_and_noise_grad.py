@@ -277,3 +277,32 @@ def test_noise_on_weights_needs_a_model_with_known_layers():
     bare = keras.Sequential([keras.Input((4, 4, 3)), layers.GlobalAveragePooling2D()])
     with pytest.raises(ValueError, match="received Sequential without any"):
         noise_grad(gradients, 2)(bare, X, [[0]] * len(X))
+
+
+@pytest.mark.parametrize(
+    ("front", "options"),
+    [
+        (layers.Cropping2D(((0, 0), (5, 0))), {"scales": ()}),
+        (layers.ZeroPadding2D(((0, 6), (2, 0))), {"scales": ()}),
+        (layers.Cropping2D(((2, 4), (5, 0))), {"scales": (2,), "hflip": False}),
+    ],
+    ids=["crop", "padding", "scaled"],
+)
+def test_maps_of_layers_that_see_a_part_are_moved_back_by_their_place(front, options):
+    inputs = keras.Input((12, 12, 3))
+    h = layers.Conv2D(4, 3, padding="same", activation="relu")(front(inputs))
+    model = keras.Model(inputs, layers.Dense(5)(layers.GlobalAveragePooling2D()(h)))
+
+    def own(x):
+        given = {"postprocessing": None, "verbose": 0}
+        return ke.hirescam(model, x, UNITS, **given).maps
+
+    x = np.random.default_rng(0).normal(size=(6, 12, 12, 3)).astype("float32")
+    found = ke.explain(tta(cams.hirescam, **options), model, x, UNITS, verbose=0).maps
+    if options["scales"]:  # The crop is twice as large a part of the picture now.
+        assert found.shape == own(x).shape
+        assert not found[:, :1].any()
+        assert found[:, 2:8, 5:].any(axis=(1, 2, 3)).all()
+        return
+    flipped = own(x[:, :, ::-1].copy())[:, :, ::-1]
+    np.testing.assert_allclose(found, (own(x) + flipped) / 2, rtol=1e-4, atol=1e-6)

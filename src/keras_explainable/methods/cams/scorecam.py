@@ -63,7 +63,7 @@ def scorecam(
     positions = ops.reshape(activations, (len(chosen), -1, activations.shape[-1]))
     maps = ops.matmul(positions, weights)
     maps = ops.reshape(maps, (*activations.shape[:-1], maps.shape[-1]))
-    [shown] = shown_positions(model, call.inputs)
+    shown = shown_positions(model, call.inputs)[0]
     maps = maps_at_shown(shown, maps)
     return output_units.gather_units(call.outputs, call.indices), maps
 
@@ -107,13 +107,13 @@ def _scores(call: MethodCall, model: Model, activations: Tensor) -> np.ndarray:
 
 
 def _activations(model: Model, inputs: Tensor) -> Tensor:
-    [place] = places_of_exposed(model, inputs)
+    place = places_of_exposed(model, inputs)[0]
     return as_in_input(model(inputs, training=False)[1], place)
 
 
 def _masked_outputs(model: Model, inputs: Tensor, masks: Tensor) -> Tensor:
     """Return the outputs for inputs (R, H, W, C) times enlarged masks (R, h, w, 1)."""
-    [place] = places_of_exposed(model, inputs)
+    place = places_of_exposed(model, inputs)[0]
     masks = enlarged(interpolated, masks, inputs.shape[1:-1], place)
     masks = normalize(masks, axis=range(1, len(masks.shape)))
     [shown] = known_unmasked_steps(model, inputs)

@@ -34,14 +34,13 @@ from keras_explainable.network.fixed_factors import rules_of
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
-from keras_explainable.network.operation_kinds import relu_limit
+from keras_explainable.network.operation_kinds import keras_name, relu_limit
 from keras_explainable.network.places import Place
 from keras_explainable.network.rows_of_steps import check_rows
 from keras_explainable.network.time_distributed import (
+    flattened,
     operation_on_frames,
-    with_layers_on_frames,
 )
-from keras_explainable.network.trace_model import inlined_with_calls
 from keras_explainable.types import Model, Tensor
 
 
@@ -253,8 +252,7 @@ def _expose_biased(graph: Graph) -> Graph:
     After the graph's own output come the outputs of layers with a bias, before their
     activations; then the inputs of activations with a bias; and then their outputs.
     """
-    frames, _ = with_layers_on_frames(*inlined_with_calls(graph))
-    flat = with_split_activations(frames, has_bias)
+    flat = with_split_activations(flattened(graph), has_bias)
     biased = [step.outputs for step in flat.steps if has_bias(step.operation)]
     ends = _ends(_nonlinear_steps(flat.steps))
     return replace(flat, outputs=[flat.outputs, *biased, *ends], exposed=True)
@@ -287,7 +285,7 @@ def _is_nonlinear(operation: Any) -> bool:
     operation = operation_on_frames(operation)
     if isinstance(operation, layers.Rescaling | layers.Normalization):
         return True
-    if isinstance(operation, layers.ReLU):
+    if keras_name(operation) == "ReLU":  # A layer, or the function in a graph.
         return relu_limit(operation) != math.inf
     if isinstance(operation, layers.Activation):
         return _plain_name(activation_of(operation)) not in PLAIN

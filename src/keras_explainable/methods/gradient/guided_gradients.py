@@ -1,28 +1,32 @@
 """Guided backpropagation: ReLUs pass only positive derivatives back."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_explainable import filters
 from keras_explainable.common.structures import Nested
+from keras_explainable.common.warnings import warn
 from keras_explainable.execution.model_preparation import prepares_model
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.methods.gradient.input_gradients import gradients
 from keras_explainable.network.activations import activation_of, with_activation
-from keras_explainable.network.graph import Graph, GraphModel, Step
+from keras_explainable.network.attribution_rules import runs_unknown_code
+from keras_explainable.network.graph import Graph, GraphModel, Step, symbols_in
+from keras_explainable.network.layers_of_user import is_of_user
+from keras_explainable.network.opened_attention import with_opened_attention
 from keras_explainable.network.operation_kinds import keras_name, relu_limit
 from keras_explainable.network.time_distributed import (
+    flattened,
     operation_on_frames,
-    with_layers_on_frames,
 )
-from keras_explainable.network.trace_model import inlined_with_calls
 from keras_explainable.types import Model, Tensor
 
 
@@ -89,8 +93,10 @@ def guided_gradients(
     """Return the logits and their guided gradients.
 
     They are ``gradients`` in which each ReLU passes only positive derivatives back.
-    ReLUs are found as layers, activations and operations, up to 6 or without a limit.
-    The derivatives of other activations, leaky ReLUs among them, do not change.
+    ReLUs are found as layers, activations and operations, up to 6 or without a limit,
+    also in layers of the user's whose calls are made of functions of ``keras.ops`` and
+    layers of Keras; a warning names the others. The derivatives of other activations,
+    leaky ReLUs among them, do not change.
 
     Guided gradients show what is bright in the picture more than what the network's
     decision is based on (Adebayo et al., 2018, https://arxiv.org/abs/1810.03292).
@@ -119,21 +125,36 @@ def _is_guided(step: Step) -> bool:
 
 def _replace_relus(graph: Graph) -> Graph:
     """Return the graph with guided ReLUs; the graph itself if it has no ReLUs."""
-    flat, _ = with_layers_on_frames(*inlined_with_calls(graph))
+    flat = flattened(graph)
+    if any(is_of_user(step.operation) for step in flat.steps):
+        flat = flattened(with_opened_attention(graph, every=True))
     steps = tuple(map(_replace_relu, flat.steps))
-    changed = any(a is not b for a, b in zip(steps, flat.steps, strict=True))
-    return replace(flat, steps=steps) if changed else graph
+    if all(a is b for a, b in zip(steps, flat.steps, strict=True)):
+        return graph
+    _warn_of_unknown(steps)
+    return replace(flat, steps=steps)
+
+
+def _warn_of_unknown(steps: Iterable[Step]) -> None:
+    names = [step.operation.name for step in steps if runs_unknown_code(step)]
+    if names:
+        warn(
+            "Guided gradients do not know what these layers compute: "
+            f"{', '.join(dict.fromkeys(names))}. ReLUs inside them pass all "
+            "derivatives back. Calls that are made of functions of `keras.ops` and "
+            "layers of Keras are known."
+        )
 
 
 def _replace_relu(step: Step) -> Step:
     operation = operation_on_frames(step.operation)
-    limit = _final_relu_limit(operation)
+    limit = math.inf if _is_maximum_with_0(step) else _final_relu_limit(operation)
     if limit is None:
         return step
     is_activation = isinstance(operation, keras.layers.Activation)
     if is_activation or not hasattr(operation, "activation"):
         layer = GuidedReLU(limit, name=getattr(operation, "name", None))
-        return Step(layer, step.args[:1], {}, step.outputs)
+        return Step(layer, (step.reads[0],), {}, step.outputs)
     guided = with_activation(step.operation, guided_relu(limit))
     return replace(step, operation=guided)
 
@@ -141,6 +162,11 @@ def _replace_relu(step: Step) -> Step:
 def _final_relu_limit(operation: Any) -> float | None:
     """Return the maximum of the ReLU that an operation is or ends in; None without."""
     names = {"Relu": math.inf, "Relu6": 6.0}
-    if isinstance(operation, keras.layers.Layer):
-        return relu_limit(activation_of(operation) or operation)
-    return names.get(keras_name(operation))
+    limit = relu_limit(activation_of(operation) or operation)
+    return names.get(keras_name(operation)) if limit is None else limit
+
+
+def _is_maximum_with_0(step: Step) -> bool:
+    numbers = [x for x in step.args if not symbols_in(x)]
+    zero = len(numbers) == 1 and np.ndim(numbers[0]) == 0 and float(numbers[0]) == 0
+    return keras_name(step.operation) == "Maximum" and zero

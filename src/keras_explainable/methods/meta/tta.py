@@ -21,6 +21,7 @@ from keras_explainable.execution.model_preparation import (
 )
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.logits import rewritten_model
+from keras_explainable.inspection.places_of_layers import enlarged, places_of_exposed
 from keras_explainable.network.graph import Graph, by_symbol, substituted
 from keras_explainable.network.trace_model import inlined
 from keras_explainable.sampling.averaging_loop import MethodCall, looping_method
@@ -62,8 +63,8 @@ def tta(
 
     Returns:
         A method with the same signature. Logits (B, K) are those of the input itself;
-        maps have the shape of ``method``'s, (B, h, w, K), or with scales or shifts
-        (B, H, W, K).
+        maps have the shape of ``method``'s, (B, h, w, K), or (B, H, W, K): with scales
+        or shifts, or of layers that do not see the whole input.
 
     Raises:
         ValueError: If a scale is not above 0, the model takes only one size, or the
@@ -78,6 +79,7 @@ def tta(
     for distance in _as_distances(shifts):
         checks.integer("shifts", distance, -checks.MAX_INTEGER)
     flips = (False, True) if hflip else (False,)
+    of_layers = shows_layers(method)
 
     def prepare(model: Model, params: dict[str, Any]) -> Model:
         model = rewritten_model(model, _of_any_size) if scales else model
@@ -91,14 +93,19 @@ def tta(
         sizes = dict.fromkeys(_scaled(own, scale) for scale in (1, *scales))
         offsets = dict.fromkeys(itertools.product((0, *shifts), repeat=len(own)))
         augmentations = [*itertools.product(offsets, sizes, flips)]
+        resized = partial(interpolated, interpolation=resize_method)
         total, weights, count = cast(Any, 0.0), cast(Any, 0.0), len(augmentations)
         for number, (offset, size, flip) in enumerate(augmentations, start=1):
             inputs = _shifted(call.inputs, offset)
             inputs = interpolated(inputs, size, resize_method)
-            _, maps = run(flipped(inputs) if flip else inputs, call.indices, params)
+            inputs = flipped(inputs) if flip else inputs
+            place = places_of_exposed(model, inputs)[0] if of_layers else None
+            _, maps = run(inputs, call.indices, params)
+            if place is not None and not place.is_whole():
+                maps = enlarged(resized, maps, size, place)
             maps = flipped(maps) if flip else maps
             if scales or shifts:
-                maps = interpolated(maps, own, resize_method)
+                maps = resized(maps, own)
             weight = _stayed(own, offset, maps) if shifts else 1.0
             total = total + _shifted(maps, [-distance for distance in offset]) * weight
             weights = weights + weight
@@ -109,7 +116,8 @@ def tta(
     found = looping_method(augmented, samples=False, inner=method)
     moves = hflip or bool(scales) or bool(shifts)
     found.moves_positions = moves  # type: ignore[attr-defined]
-    return along_axes(prepares_model(prepare, shows_layers=shows_layers(method))(found))
+    found.places_maps = bool(of_layers)  # type: ignore[attr-defined]
+    return along_axes(prepares_model(prepare, shows_layers=of_layers)(found))
 
 
 def _as_distances(shifts: Any) -> Sequence[Any]:

@@ -228,7 +228,7 @@ def _linear_pieces(operation: Any) -> list[tuple[float, float, float]] | None:
         return [(0, relu_max, 1)]
     if isinstance(operation, layers.LeakyReLU):
         return [(-math.inf, 0, float(operation.negative_slope)), (0, math.inf, 1)]
-    if type(operation) is layers.ReLU:
+    if keras_name(operation) == "ReLU":  # A layer, or the function in a graph.
         start = float(operation.threshold)
         end = math.inf if operation.max_value is None else operation.max_value
         return [(-math.inf, start, float(operation.negative_slope)), (start, end, 1)]

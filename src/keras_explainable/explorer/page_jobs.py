@@ -1,0 +1,160 @@
+"""What one open page asks for, computed one after another."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Executor
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from keras_explainable.explorer import answers, reproduction
+from keras_explainable.explorer.album import Album
+from keras_explainable.explorer.estimates import Estimate
+from keras_explainable.explorer.session import Session
+from keras_explainable.explorer.settings import Request
+
+#: The most characters of an error that a page shows.
+_LONGEST_ERROR = 600
+
+Message = Mapping[str, Any]
+SendFrame = Callable[[bytes], Awaitable[None]]
+
+#: Number of maps that a page shows side by side.
+PANELS = 2
+
+
+class PageJobs:
+    """Explains what a page asks for: one map at a time, the newest request first.
+
+    Requests of a panel replace those before. All work is done by an executor with one
+    thread, step by step, so that several pages take turns.
+
+    Args:
+        session: Computes the maps.
+        album: The images.
+        worker: Runs the steps.
+        send: Sends a frame to the page.
+    """
+
+    def __init__(
+        self, session: Session, album: Album, worker: Executor, send: SendFrame
+    ):
+        self._session, self._album = session, album
+        self._worker, self._send = worker, send
+        self._wanted: dict[int, Message] = {}
+        self._shown: dict[int, tuple[Request, Estimate]] = {}
+        self._new, self._stop = asyncio.Event(), Event()
+
+    async def receive(self, message: Message) -> None:
+        """Do what a message of the page asks for, or answer why not."""
+        try:
+            kind, panel = message.get("kind"), message.get("panel")
+            known = kind in ("explain", *answers.QUESTIONS)
+            if not known or panel is None or panel not in range(PANELS):
+                raise ValueError(f"The server does not know {str(kind)[:40]!r}.")
+            if kind == "explain":
+                self._ask(panel, message)
+            else:
+                await self._answer(panel, message)
+        except (ValueError, TypeError, KeyError) as error:
+            await self._send_error(message, error)
+
+    async def work(self) -> None:
+        """Compute what is wanted, for ever."""
+        while True:
+            await self._new.wait()
+            self._new.clear()
+            while self._wanted:
+                panel, message = next(iter(self._wanted.items()))
+                await self._explain(panel, message)
+
+    async def archive(self, panel: int) -> bytes | None:
+        """Return the map that a panel shows as a NumPy archive; None without a map."""
+        if panel not in self._shown:
+            return None
+        return await self._in_worker(self._archive, *self._shown[panel])
+
+    def close(self) -> None:
+        """Stop what runs."""
+        self._wanted.clear()
+        self._stop.set()
+
+    def _ask(self, panel: int, message: Message) -> None:
+        self._wanted.pop(panel, None)
+        self._wanted = {panel: message, **self._wanted}
+        self._stop.set()
+        self._new.set()
+
+    async def _explain(self, panel: int, message: Message) -> None:
+        stop = self._stop = Event()
+        try:
+            await self._stream(panel, message, stop)
+        except Exception as error:  # Backends have error types of their own.
+            self._shown.pop(panel, None)
+            await self._send_error(message, error)
+        if not stop.is_set():
+            self._wanted.pop(panel)
+
+    async def _stream(self, panel: int, message: Message, stop: Event) -> None:
+        """Send each estimate of a map as soon as it is there."""
+        request, found = await self._in_worker(self._begin, panel, message, stop)
+        await self._send(frame(found | {"request": message.get("request")}))
+        is_met = False
+        while not (is_met or stop.is_set()):
+            estimate, content = await self._in_worker(self._step, request)
+            if estimate is None:
+                break
+            self._shown[panel] = request, estimate
+            is_met = content["done"]
+            ids = {"panel": panel, "request": message.get("request")}
+            await self._send(frame(content | ids, estimate.map(request.view)))
+
+    def _archive(self, request: Request, estimate: Estimate) -> bytes:
+        image = self._album.image(request.setting.image)
+        shown = request.setting, request.view, estimate
+        return reproduction.archive(self._album.model.code, image, *shown)
+
+    def _begin(self, panel: int, message: Message, stop: Event) -> tuple[Request, Any]:
+        key = answers.image_key(message)
+        scores = self._album.scores(key)
+        request = Request.of_message(message, int(scores.best[0]))
+        answers.check_unit(request.setting.unit, self._album.model)
+        given = self._album.image(key), request.setting, request.repetitions, stop
+        self._estimates = self._session.estimates(*given)
+        facts = answers.image_facts(key, self._album) | {"panel": panel}
+        return request, facts | answers.known_errors(request, self._session.kept)
+
+    def _step(self, request: Request) -> tuple[Estimate | None, Any]:
+        estimate = next(self._estimates, None)
+        if estimate is None:
+            return None, None
+        return estimate, answers.map_content(request, estimate)
+
+    async def _answer(self, panel: int, message: Message) -> None:
+        """Answer a question on the map that a panel shows."""
+        if panel not in self._shown:
+            raise ValueError("There is no map yet.")
+        answer = answers.QUESTIONS[message["kind"]]
+        given = message, *self._shown[panel], self._album
+        content = await self._in_worker(answer, *given)
+        ids = {"kind": message["kind"], "panel": panel}
+        await self._send(frame(content | ids))
+
+    async def _send_error(self, message: Message, error: Exception) -> None:
+        text = " ".join(str(error).split())[:_LONGEST_ERROR] or type(error).__name__
+        content = {"kind": "error", "text": text}
+        await self._send(frame(content | {"request": message.get("request")}))
+
+    async def _in_worker(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, function, *arguments)
+
+
+def frame(content: Message, values: Any = None) -> bytes:
+    """Return a message: the length of its JSON, the JSON, and float32 values if any."""
+    text = json.dumps(content, allow_nan=False).encode()
+    text += b" " * (-len(text) % 4)  # So that the values are aligned.
+    array = b"" if values is None else np.nan_to_num(values).astype("<f4").tobytes()
+    return len(text).to_bytes(4, "little") + text + array

@@ -1,0 +1,115 @@
+"""What a function for ``y`` reads: which rows and which outputs. It is tried.
+
+The values that are tried are between 0 and 1, as outputs may be probabilities.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from warnings import catch_warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_explainable import backend
+from keras_explainable.common.structures import flatten, map_structure
+from keras_explainable.common.warnings import warn
+from keras_explainable.network.ignored_fractions import example_shape
+
+
+def warn_of_coupled_rows(function: Callable[[Any], Any], outputs: Any) -> None:
+    """Warn if the value of a row of outputs depends on the rows beside it.
+
+    The batch would then decide which map an image has.
+
+    Args:
+        function: Function of outputs, to values (B, units).
+        outputs: Symbols of the outputs.
+    """
+    pair = _values(outputs)
+    try:
+        both, alone = (_first_value(function, pair, outputs, n) for n in (2, 1))
+    except Exception:  # Such as of a function that takes one size only.
+        return
+    if not np.allclose(both, alone, rtol=1e-2, atol=1e-5, equal_nan=True):
+        warn(
+            "`y` gives an image another value beside other images than alone, so that "
+            "its map depends on the batch. A function for `y` must treat each row of "
+            "the outputs by itself; with `batch_size=1` images are explained one by "
+            "one."
+        )
+
+
+def read_outputs(function: Callable[[Any], Any], outputs: Any) -> list[Any]:
+    """Return the outputs that a function asks for; all if that is not known.
+
+    Args:
+        function: Function of outputs.
+        outputs: Symbols of the outputs, in a list, tuple or dictionary.
+    """
+    recorded: Any = _RecordedMapping if isinstance(outputs, dict) else _RecordedSequence
+    try:
+        given = recorded(_tensors(_values(outputs), outputs))
+        with catch_warnings(action="ignore"), backend.eagerly(), backend.state_kept():
+            function(given)
+    except Exception:  # Such as of a function that takes nothing but lists.
+        return flatten(outputs)
+    asked = {id(x) for key in given.asked for x in flatten(outputs[key])}
+    return [x for x in flatten(outputs) if id(x) in asked] or flatten(outputs)
+
+
+class _RecordedSequence(Sequence[Any]):
+    """A sequence that knows which of its values were asked for."""
+
+    def __init__(self, values: Sequence[Any]):
+        self._values, self.asked = values, set[int]()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, key: Any) -> Any:
+        places = range(len(self))[key]
+        self.asked |= {*places} if isinstance(key, slice) else {places}
+        return self._values[key]
+
+
+class _RecordedMapping(Mapping[str, Any]):
+    """A dictionary that knows which of its values were asked for."""
+
+    def __init__(self, values: Mapping[str, Any]):
+        self._values, self.asked = values, set[str]()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __getitem__(self, key: str) -> Any:
+        value = self._values[key]
+        self.asked.add(key)
+        return value
+
+
+def _values(outputs: Any) -> Any:
+    """Return random values for two rows of outputs."""
+    rng = np.random.default_rng(0)
+    return map_structure(lambda x: rng.uniform(0.1, 0.9, _two_rows(x)), outputs)
+
+
+def _two_rows(symbol: keras.KerasTensor) -> tuple[int, ...]:
+    return 2, *example_shape(symbol)[1:]
+
+
+def _first_value(
+    function: Callable[[Any], Any], values: Any, symbols: Any, rows: int
+) -> np.ndarray:
+    with catch_warnings(action="ignore"), backend.eagerly(), backend.state_kept():
+        given = _tensors(values, symbols, rows)
+        return np.asarray(ops.convert_to_numpy(function(given))[:1], "float64")
+
+
+def _tensors(values: Any, symbols: Any, rows: int = 2) -> Any:
+    return map_structure(
+        lambda x, like: ops.convert_to_tensor(x[:rows], like.dtype), values, symbols
+    )
