@@ -1,6 +1,7 @@
 """A real Ray on this machine, for `make test-ray`."""
 
 import logging
+import tempfile
 
 import keras
 import numpy as np
@@ -8,24 +9,29 @@ import pytest
 import ray
 import ray.data
 from keras import layers
+from ray.cluster_utils import Cluster
 
 WORKERS, SIDE, COUNT = 3, 8, 10
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cluster():
-    ray.init(
-        "local",  # Not one that runs already.
-        num_cpus=WORKERS + 1,
-        include_dashboard=False,
-        object_store_memory=200 * 2**20,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel("ERROR")
-    yield
-    ray.shutdown()
+    """A head node, to which tests may add others. "auto" finds it, and no other."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ke", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("RAY_TMPDIR", folder)  # Not pytest's: names of sockets are short.
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # Whatever token is in the home.
+        head = {"num_cpus": WORKERS + 1, "include_dashboard": False}
+        head["_system_config"] = {"health_check_period_ms": 1000}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel("ERROR")
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
 
 
 @pytest.fixture(scope="session")
@@ -33,11 +39,12 @@ def build():
     """A function that returns the same small network in every process."""
 
     def build():
-        keras.utils.set_random_seed(0)
+        # `keras.utils.set_random_seed` would import TensorFlow in each process.
+        drawn = {"kernel_initializer": keras.initializers.GlorotUniform(seed=0)}
         x = inputs = keras.Input((SIDE, SIDE, 3))
-        x = layers.Conv2D(4, 3, activation="relu")(x)
+        x = layers.Conv2D(4, 3, activation="relu", **drawn)(x)
         x = layers.GlobalAveragePooling2D()(x)
-        return keras.Model(inputs, layers.Dense(5)(x))
+        return keras.Model(inputs, layers.Dense(5, **drawn)(x))
 
     return build
 

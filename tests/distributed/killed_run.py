@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import threading
+import time
 
 import keras
 import numpy as np
@@ -29,10 +30,11 @@ METHOD = smooth(gradients, 8, noise=0.5, seed=1)
 
 
 def build():
-    keras.utils.set_random_seed(0)
+    # `keras.utils.set_random_seed` would import TensorFlow in each process.
+    drawn = {"kernel_initializer": keras.initializers.GlorotUniform(seed=0)}
     x = inputs = keras.Input((SIDE, SIDE, 3))
-    x = layers.Conv2D(4, 3, activation="relu")(x)
-    return keras.Model(inputs, layers.Dense(5)(layers.Flatten()(x)))
+    x = layers.Conv2D(4, 3, activation="relu", **drawn)(x)
+    return keras.Model(inputs, layers.Dense(5, **drawn)(layers.Flatten()(x)))
 
 
 def images():
@@ -58,7 +60,12 @@ def killer(marker, seed, pid=None):
     return pass_on
 
 
-def run(folder, seed=0, victim=None):
+def slowly(image):
+    time.sleep(0.05)
+    return image
+
+
+def run(folder, seed=0, victim=None, prepare=np.asarray):
     """Explain all images into a folder; one process is killed if there is a victim."""
     kill = killer(f"{folder}-killed", seed, os.getpid() if victim == "driver" else None)
     rows = [{"path": path, "image": x} for path, x in zip(IDS, images(), strict=True)]
@@ -71,7 +78,7 @@ def run(folder, seed=0, victim=None):
         build,
         "predicted",
         id_column="path",
-        prepare=kill if victim in ("driver", "actor") else np.asarray,
+        prepare=kill if victim in ("driver", "actor") else prepare,
         workers=2,
         batch_size=2,
         output=folder,

@@ -1,16 +1,22 @@
 """The command writes the same with processes of Ray as without."""
 
 import json
+import subprocess
+import sys
+from unittest.mock import Mock
 
 import keras
 import numpy as np
 import pytest
+import ray
 from keras import layers
 from PIL import Image
 
-from keras_explainable.cli import main
+from keras_explainable.cli import main, ray_images
 
 pytestmark = pytest.mark.ray
+
+GIVEN = ["explain", "photos", "--model", "net.keras", "--repetitions", "2"]
 
 
 @pytest.fixture
@@ -28,11 +34,10 @@ def command(tmp_path, monkeypatch, capsys):
     x = layers.Conv2D(4, 3, activation="tanh")(layers.Rescaling(1 / 255)(inputs))
     outputs = layers.Dense(4)(layers.GlobalAveragePooling2D()(x))
     keras.Model(inputs, outputs).save("net.keras")
-    given = ["explain", "photos", "--model", "net.keras", "--repetitions", "2"]
 
     def run(*options):
         with pytest.raises(SystemExit) as caught:
-            main([*given, *options])
+            main([*GIVEN, *options])
         return caught.value.code, capsys.readouterr().err
 
     return run
@@ -43,10 +48,23 @@ def manifest(folder):
     return {name: facts[name] for name in facts if name not in ("started", "seconds")}
 
 
+def in_a_process(*options):
+    """Run the command where no Ray is known; return code and stderr."""
+    program = "from keras_explainable.cli import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", program, *GIVEN, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result.returncode, result.stderr
+
+
 def test_the_folder_is_the_same(command, tmp_path):
     code, _ = command("--out", "here")
     assert code == 1  # Two images failed.
-    code, text = command("--out", "there", "--engine", "ray", "--workers", "2")
+    options = ["--out", "there", "--engine", "ray"]
+    code, text = in_a_process(*options, "--workers", "2", "--address", "auto")
     assert code == 1
     assert "5 of 5 images" in text
     here, there = tmp_path / "here", tmp_path / "there"
@@ -63,7 +81,7 @@ def test_the_folder_is_the_same(command, tmp_path):
             np.testing.assert_allclose(maps[name], others[name], 1e-4, 1e-5)
     names = [sorted(path.name for path in x.rglob("*")) for x in (here, there)]
     assert names[0] == names[1]
-    code, text = command("--out", "there", "--engine", "ray", "--resume")
+    code, text = command(*options, "--workers", "1", "--resume")
     assert code == 1
     assert manifest(there) == other
 
@@ -84,6 +102,15 @@ def numbers(value):
     if isinstance(value, list):
         return [number for each in value for number in numbers(each)]
     return [round(value, 3)] if isinstance(value, float) else []
+
+
+@pytest.mark.parametrize("text", ["", "It has\nno nodes."])
+def test_ray_gives_up(command, monkeypatch, text):
+    error = ray.exceptions.RayError(text)
+    monkeypatch.setattr(ray_images, "_found", Mock(side_effect=error))
+    code, told = command("--out", "there", "--engine", "ray")
+    assert code == 1
+    assert f"Ray stopped: {'no nodes.' if text else 'RayError'};" in told
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from keras import layers
 
 import keras_explainable as ke
+from keras_explainable.distributed.repetition_parts import merged_parts
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.meta import smooth
 
@@ -56,7 +57,7 @@ def test_values(method, given, message, images, dataset, build):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"dataset": ["a.png"]}, "`dataset` must be a `ray.data.Dataset`"),
+        ({"dataset": [3]}, "`dataset` must be a `ray.data.Dataset`"),
         ({"y": [3]}, "`unit_column` names units"),
         ({"model": 3}, "`model` must be a Keras model, the path"),
         ({"method": "gradients"}, "`method` must be a function"),
@@ -68,6 +69,12 @@ def test_types(given, message, images, dataset, build):
     usual = {"dataset": dataset(images), "method": ke.smoothgrad, "model": build}
     with pytest.raises(TypeError, match=message):
         ke.distributed.explain(**{**usual, "id_column": "path", **given})
+
+
+def test_parts_of_different_images_are_not_merged():
+    merge = merged_parts("path", SEEDED, {}, None)
+    with pytest.raises(ValueError, match="more than once"):
+        [*merge([{"path": "a.png", "part": 0}] * 2, 2)]
 
 
 @pytest.mark.parametrize("ids", [[-1], [2**63], [1.5], [True], [None]])

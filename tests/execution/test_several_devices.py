@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import pytest
@@ -21,8 +22,9 @@ def build():
 
 def maps(model):  # Five images: the last batch is padded.
     x = np.random.default_rng(0).normal(size=(5, 8, 8, 3)).astype("float32")
-    given = {"repetitions": 8, "batch_size": 4, "estimator": "sampled"}
-    return ke.smoothgrad(model, x, "predicted", verbose=0, **given).maps
+    given = {"repetitions": 8, "batch_size": 16, "verbose": 0}
+    estimators = "sampled", "hybrid"
+    return [ke.smoothgrad(model, x, estimator=e, **given).maps for e in estimators]
 
 alone = maps(build())
 """
@@ -39,33 +41,17 @@ of_second = over_devices(lambda pair: pair["b"].addressable_shards[0].data.shape
 assert of_second({"a": keras.ops.ones((8, 3)), "b": keras.ops.ones((4, 2))}) == (1, 2)
 """
 
-TENSORFLOW = """
-import tensorflow as tf
-
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    model = build()
-    np.testing.assert_allclose(maps(model), alone, 1e-4, 1e-6)
-np.testing.assert_allclose(maps(model), alone, 1e-4, 1e-6)
-"""
-
-TWO_CPUS = """
-import tensorflow as tf
-cpu, = tf.config.list_physical_devices("CPU")
-two = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(cpu, two)
-"""
-
-PROGRAMS = {"jax": MODEL + JAX, "tensorflow": TWO_CPUS + MODEL + TENSORFLOW}
+HERE = Path(__file__).parent
+ARGUMENTS = {"jax": ["-c", MODEL + JAX], "tensorflow": [HERE / "mirrored_maps.py"]}
 
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="no distribution")
 def test_maps_of_one_device():
-    code = PROGRAMS[keras.backend.backend()]
     flags = (
         f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, *ARGUMENTS[keras.backend.backend()]],
         env={**os.environ, "XLA_FLAGS": flags},
         capture_output=True,
         text=True,

@@ -34,6 +34,20 @@ jit = _backend.jit
 #: making constants of the model's weights or differentiating by them.
 compiled = _backend.compiled
 
+#: ``compiled_on_replicas(function, model, divide, join)`` does so for what the replicas
+#: of a model share, if it has any. ``divide(tensors, count)`` returns the arguments for
+#: each replica, or None if there are too few; ``join(tensors, *results)`` makes one
+#: result of theirs.
+compiled_on_replicas: Any = getattr(
+    _backend,
+    "compiled_on_replicas",
+    lambda function, model, *_: compiled(function, model),
+)
+
+#: ``replica_scope(model)`` is a context in which new variables have a copy for each
+#: replica of a model, as its own have.
+replica_scope: Any = getattr(_backend, "replica_scope", lambda model: nullcontext())
+
 #: ``state_kept()`` is a context in which what a network writes to its variables, such
 #: as seeds and recurrent states, is dropped. ``vjp`` and ``compiled`` are within one.
 state_kept = getattr(_backend, "state_kept", shared.state_kept)

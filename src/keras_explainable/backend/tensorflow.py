@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_explainable.backend import shared, tensorflow_convolution
+from keras_explainable.backend.tensorflow_replicas import on_replicas, strategy_of
 
 #: The smallest of the uniform numbers, which have 23 bits: noise ends at 5.6 sigma.
 SMALLEST_UNIFORM = 2.0**-23
@@ -60,10 +61,18 @@ def _stack(first: Any, others: Any) -> Any:
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    return _graph(function, jit_compile=_on_gpu())
+
+
+def _on_gpu() -> bool:
     # XLA's CPU convolutions are many times slower than TensorFlow's own.
-    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _graph(function: Callable[..., Any], jit_compile: bool) -> Callable[..., Any]:
+    options = {"autograph": False, "jit_compile": jit_compile}
     compiled_for = shared.cache_per_shape(
-        lambda: tf.function(partial(function), autograph=False, jit_compile=on_gpu)
+        lambda: tf.function(partial(function), **options)
     )
 
     def run(*tensors: Any) -> Any:
@@ -75,6 +84,30 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
+    return jit(_of_tensors(function, model))
+
+
+def compiled_on_replicas(
+    function: Callable[..., Any],
+    model: Any,
+    divide: Callable[..., Any],
+    join: Callable[..., Any],
+) -> Callable[..., Any]:
+    strategy = strategy_of(model)
+    if strategy is None:
+        return compiled(function, model)
+    run = _of_tensors(function, model)
+    # XLA compiles for one device: each replica's share, and not the whole.
+    run = fused(run) if _on_gpu() else run
+    return _graph(on_replicas(run, divide, join, strategy), jit_compile=False)
+
+
+def replica_scope(model: Any) -> AbstractContextManager[Any]:
+    strategy = strategy_of(model)
+    return nullcontext() if strategy is None else strategy.scope()
+
+
+def _of_tensors(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     # The graph captures variables by reference, and so sees changed weights.
     reference = weakref.ref(model)
 
@@ -82,7 +115,7 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
         with shared.state_kept():
             return function(reference(), *tensors)
 
-    return jit(run)
+    return run
 
 
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:

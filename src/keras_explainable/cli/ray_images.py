@@ -100,8 +100,9 @@ def explain(job: run.Job, report: Report, progress: LiveProgress) -> None:
                     report.add(keys[number], dataclasses.replace(found, name=name))
                 progress.finish(1)
     except ray.exceptions.RayError as error:
-        cause = str(error.__cause__ or error).strip().splitlines()
-        raise OSError(f"Ray stopped: {cause[-1]}") from error
+        told = error.__cause__ or "", error, type(error).__name__
+        reason = next(filter(None, (str(each).strip() for each in told)))
+        raise OSError(f"Ray stopped: {reason.splitlines()[-1]}") from error
     finally:
         for number in sorted(failures):
             report.fail(job.sources[number].name, failures[number])

@@ -17,16 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from keras_explainable.cli import fit_images, upright_rgb
+from keras_explainable.common.image_suffixes import SUFFIXES
 from keras_explainable.plotting.seen_part import WHOLE, SeenPart
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-
-#: Suffixes of the files that are collected from folders.
-SUFFIXES = (
-    *(".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm"),
-    *(".png", ".ppm", ".tif", ".tiff", ".webp"),
-)
 
 #: Longest side in pixels of the pictures that a report shows. A report has some hundred
 #: of them, and a page shows them about 300 pixels wide, which is 600 on fine screens.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from keras_explainable.cli import fit_images, read_images, upright_rgb
+from keras_explainable.common.image_suffixes import SUFFIXES
 
 _QUARTER_TURNS = range(5, 9)  # Orientations of EXIF that swap height and width.
 
@@ -56,7 +57,7 @@ def find(
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in read_images.SUFFIXES
+    return path.suffix.lower() in SUFFIXES
 
 
 def _places(image: Path, paths: Sequence[Path]) -> list[Path]:

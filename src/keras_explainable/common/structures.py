@@ -39,3 +39,11 @@ def take_rows(structure: Nested, rows: np.ndarray) -> Nested:
     """Return the given rows of each tensor (R, ...)."""
     rows = rows.astype("int32")
     return map_structure(lambda x: ops.take(x, rows, axis=0), structure)
+
+
+def with_last_again(x: Any, times: int, axis: int = 0) -> Any:
+    """Return a tensor with its last row, or other part along an axis, repeated."""
+    if not times:
+        return x
+    again = ops.take(x, [x.shape[axis] - 1] * times, axis=axis)
+    return ops.concatenate([x, again], axis=axis)

@@ -9,6 +9,7 @@ from typing import Any
 from keras_explainable.common import checks
 from keras_explainable.common.optional_packages import require
 from keras_explainable.distributed.image_batch import Prepare, decoded
+from keras_explainable.distributed.image_files import is_path, read_paths
 from keras_explainable.distributed.image_worker import (
     Columns,
     ExplainedRows,
@@ -62,8 +63,9 @@ def explain(
     number of workers, and whichever of them died on the way.
 
     Args:
-        dataset: ``ray.data.Dataset`` with a row for each image, such as those that
-            ``ray.data.read_parquet`` and ``ray.data.read_binary_files`` return.
+        dataset: ``ray.data.Dataset`` with a row for each image; or a path, or a list of
+            paths: of images or folders of them, whose paths are the ids then; of
+            .parquet files; or of .tar files of WebDataset, with the id "__key__".
         method: Explaining method, or shortcut such as ``ke.smoothgrad``. A method that
             draws noise needs a seed.
         model: Keras model; or the path of a .keras file; or a function without
@@ -112,6 +114,8 @@ def explain(
             f"{type(y).__name__}. `unit_column` names units of each image."
         )
     columns = Columns(id_column, image_column, unit_column)
+    if is_path(dataset):
+        dataset = read_paths(dataset, id_column, image_column)
     check_columns(dataset, columns)
     folder = None if output is None else OutputFolder(os.fspath(output), id_column)
     pool = WorkerPool(workers, batch_size, num_cpus, num_gpus)
@@ -119,30 +123,43 @@ def explain(
     shipped = shipped_model(model)
     if parts == 1:
         task = Task([ExplainedRows(method, given)], y, columns, prepare)
-        explained = partial(pool.map, ImageWorker, (shipped, task, folder))
+        explained = partial(_explained, pool, shipped, task)
     else:
         task = Task(repetition_parts(method, given, parts), y, columns, prepare)
-        merge = merged_parts(id_column, method, params, folder)
+        merge = partial(merged_parts, id_column, method, params)
         explained = partial(_merged, merge, pool, parts, shipped, task)
     if folder is None:
-        return explained(dataset)
+        return explained(None, dataset)
     settings = {"params": params, "y": y, "columns": columns, "prepare": prepare}
     folder.begin(identity(method, shipped.fingerprint(), **settings))
     return run_into(folder, dataset, explained)
 
 
+def _explained(
+    pool: WorkerPool,
+    shipped: ShippedModel,
+    task: Task,
+    folder: OutputFolder | None,
+    dataset: Any,
+) -> Any:
+    """Return the data set of images that each are explained by one worker."""
+    return pool.map(ImageWorker, (shipped, task, folder), dataset)
+
+
 def _merged(
-    merge: MergedParts,
+    merge: Callable[[OutputFolder | None], MergedParts],
     pool: WorkerPool,
     parts: int,
     shipped: ShippedModel,
     task: Task,
+    folder: OutputFolder | None,
     dataset: Any,
 ) -> Any:
     """Return the data set of images whose repetitions several workers share."""
     cut = with_parts(dataset, parts)
     pieces = replace(pool, batch_size=1).map(ImageWorker, (shipped, task), cut)
-    return require("ray.data", "ray").from_items([*merge(pieces.iter_rows(), parts)])
+    rows = merge(folder)(pieces.iter_rows(), parts)
+    return require("ray.data", "ray").from_items([*rows])
 
 
 def check_columns(dataset: Any, columns: Columns) -> None:
@@ -154,9 +171,8 @@ def check_columns(dataset: Any, columns: Columns) -> None:
     """
     if not isinstance(dataset, require("ray.data", "ray").Dataset):
         raise TypeError(
-            "`dataset` must be a `ray.data.Dataset`, such as that of "
-            "`ray.data.read_binary_files(folder, include_paths=True)`; received "
-            f"{type(dataset).__name__}."
+            "`dataset` must be a `ray.data.Dataset`, a path or a list of paths; "
+            f"received {type(dataset).__name__}."
         )
     found = dataset.columns() or []
     for kind in ("id", "image", "unit"):

@@ -9,7 +9,7 @@ import json
 import posixpath
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ class OutputFolder:
     def maps(self) -> str:
         """The folder of the Parquet files."""
         return posixpath.join(self.path, "maps")
+
+    def renamed(self) -> "OutputFolder":
+        """Return the same folder with another name for the run."""
+        return replace(self, run=secrets.token_hex(4))
 
     def begin(self, identity: Mapping[str, Any]) -> None:
         """Claim the folder for runs of one identity, on which its results depend.
@@ -124,6 +128,23 @@ class OutputFolder:
         facts = {"complete": True, "images": len(ids), "failures": failures}
         self._write_manifest({**(self._read_manifest() or {}), **facts})
         return len(ids)
+
+    def dataset(self) -> Any:
+        """Return the data set of all files.
+
+        Tasks read them, which Ray repeats elsewhere if a machine dies. Its own reader
+        of Parquet starts an actor, which is lost then.
+        """
+        files, root = self._opened
+        folder = posixpath.join(root, "maps")
+
+        def read(batch: dict[str, np.ndarray]) -> Any:
+            (name,) = batch["item"]
+            return parquet.read_table(posixpath.join(folder, name), filesystem=files)
+
+        parquet = require("pyarrow.parquet", "ray")
+        names = require("ray.data", "ray").from_items(_names(files, folder))
+        return names.map_batches(read, batch_size=1, batch_format="numpy")
 
     @property
     def _opened(self) -> tuple[Any, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_explainable.distributed.output_folder import OutputFolder
+from keras_explainable.distributed.output_folder import OutputFolder, check_different
 from keras_explainable.distributed.result_columns import (
     FAILURE,
     Row,
@@ -122,10 +122,14 @@ class MergedParts:
 
     def __call__(self, pieces: Iterable[Row], parts: int) -> Iterator[Row]:
         """Yield the row of each image, or what was stored, once all parts are there."""
-        waiting = defaultdict[Any, list[Row]](list)
+        waiting, seen = defaultdict[Any, list[Row]](list), set[Any]()
         for piece in pieces:
             own = waiting[piece[self.id_column]]
             own.append(piece)
+            key = piece[self.id_column], piece[PART]
+            if key in seen:  # Parts of different images must not be merged.
+                check_different([key[0]] * 2)
+            seen.add(key)
             if len(own) == parts:
                 yield self._row(waiting.pop(piece[self.id_column]))
 

@@ -35,27 +35,31 @@ def identity(method: Any, fingerprint: str, **settings: Any) -> dict[str, Any]:
 
 
 def run_into(
-    folder: OutputFolder, dataset: Any, explained: Callable[[Any], Any]
+    folder: OutputFolder, dataset: Any, explained: Callable[[OutputFolder, Any], Any]
 ) -> Any:
     """Return the data set of the folder once it holds the results of all images.
 
+    A machine that dies may take what Ray cannot compute again. The run then continues
+    with the images that are not in the folder, as long as each attempt adds some.
+
     Args:
-        folder: Where ``explained`` stores its results.
+        folder: Where the results are stored.
         dataset: All images.
-        explained: Function of the images still to be explained, to a data set of
-            their ids and failures.
+        explained: Function of a folder and of the images still to be explained, which
+            stores their results there, to a data set of their ids and failures.
 
     Raises:
         ValueError: If ids repeat, or no image could be explained.
     """
-    data = require("ray.data", "ray")
     before = folder.done()
     ids = [value for values in before.values() for value in values]
     left = without(dataset, folder.id_column, ids) if ids else dataset
-    failures = []
-    for batch in explained(left).iter_batches(batch_size=None, batch_format="numpy"):
-        pairs = zip(batch[folder.id_column].tolist(), batch[FAILURE], strict=True)
-        failures += [{"id": own, "reason": str(why)} for own, why in pairs if why]
+    try:
+        failures = _failures(folder, explained(folder, left))
+    except _losses():
+        if folder.done().keys() <= before.keys():
+            raise
+        return run_into(folder.renamed(), dataset, explained)
     if not folder.finish(before, failures):
         first = failures[0]["reason"] if failures else "it is empty"
         raise ValueError(f"`dataset` must hold images that can be explained; {first}")
@@ -65,7 +69,22 @@ def run_into(
             f"{folder.path} lists them. The first, {failures[0]['id']!r}: "
             f"{failures[0]['reason']}"
         )
-    return data.read_parquet(folder.maps)
+    return folder.dataset()
+
+
+def _failures(folder: OutputFolder, results: Any) -> list[dict[str, Any]]:
+    """Return the ids that have failed, and why, once all results are stored."""
+    failures = []
+    for batch in results.iter_batches(batch_size=None, batch_format="numpy"):
+        pairs = zip(batch[folder.id_column].tolist(), batch[FAILURE], strict=True)
+        failures += [{"id": own, "reason": str(why)} for own, why in pairs if why]
+    return failures
+
+
+def _losses() -> tuple[type[Exception], ...]:
+    """Return the errors that tell of a process or a machine that is gone."""
+    errors = require("ray.exceptions", "ray")
+    return errors.ObjectLostError, errors.NodeDiedError, errors.RayActorError
 
 
 def without(dataset: Any, id_column: str, ids: list[Any]) -> Any:

@@ -14,7 +14,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, map_structure
 from keras_explainable.common.warnings import warn
-from keras_explainable.execution.device_rows import over_devices
+from keras_explainable.execution.device_rows import compiled_over_devices
 from keras_explainable.execution.function_key import instructions_and_variables
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.execution.out_of_memory import retry_with_fewer_rows
@@ -39,9 +39,16 @@ def compiled(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
     return _cache.get(model, key, lambda: _row_step(function, model))
 
 
-def compiled_unsplit(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
-    """Return the same as `compiled` for tensors that cannot be split into rows."""
-    return _cache.get(model, _cache_key(function), lambda: _step(function, model))
+def compiled_unsplit(
+    function: Callable[..., Any], model: Model, *sharing: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return the same as `compiled` for tensors that cannot be split into rows.
+
+    Devices share them in the way that two functions say, as in `compiled_over_devices`.
+    """
+    shared = functools.partial(compiled_over_devices, sharing=sharing)
+    make = functools.partial(_step, function, model, *[shared] * bool(sharing))
+    return _cache.get(model, _cache_key(function), make)
 
 
 def run_once(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
@@ -110,12 +117,16 @@ def display_name(function: Any) -> str:
 
 
 def _row_step(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
-    return retry_with_fewer_rows(over_devices(_step(function, model)))
+    return retry_with_fewer_rows(_step(function, model, compiled_over_devices))
 
 
-def _step(function: Callable[..., Any], model: Model) -> Callable[..., Any]:
+def _step(
+    function: Callable[..., Any],
+    model: Model,
+    compile_function: Callable[..., Any] = backend.compiled,
+) -> Callable[..., Any]:
     reference = weakref.ref(model)
-    run = backend.compiled(function, model)
+    run = compile_function(function, model)
 
     def run_eagerly(*tensors: Tensor) -> Any:
         with backend.state_kept():

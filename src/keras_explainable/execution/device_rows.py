@@ -1,13 +1,65 @@
 """Rows of a step, split over the devices of one machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import keras
+from keras import ops
 
-from keras_explainable.common.structures import map_structure
-from keras_explainable.types import Tensor
+from keras_explainable import backend
+from keras_explainable.common.structures import (
+    map_structure,
+    row_count,
+    with_last_again,
+)
+from keras_explainable.types import Model, Tensor
+
+
+def divided_rows(tensors: Any, count: int) -> list[Any] | None:
+    """Return the rows of each of ``count`` devices, padded with the last one.
+
+    None if there are fewer rows than devices.
+    """
+    rows = row_count(tensors)
+    if rows < count:
+        return None
+    each = -(-rows // count)
+
+    def share(x: Tensor | None, number: int) -> Tensor | None:
+        return None if x is None else x[number * each : (number + 1) * each]
+
+    def padded(x: Tensor | None) -> Tensor | None:
+        return None if x is None else with_last_again(x, each * count - rows)
+
+    whole = map_structure(padded, tensors)
+    return [map_structure(partial(share, number=n), whole) for n in range(count)]
+
+
+def joined_rows(tensors: Any, *parts: Any) -> Any:
+    """Return all rows of several structures of tensors, without the padding."""
+    rows = row_count(tensors)
+    return map_structure(lambda *own: ops.concatenate(own)[:rows], *parts)
+
+
+def compiled_over_devices(
+    function: Callable[..., Any],
+    model: Model,
+    sharing: Sequence[Callable[..., Any]] = (divided_rows, joined_rows),
+) -> Callable[..., Any]:
+    """Return ``backend.compiled`` of tensors that all devices share.
+
+    These are the replicas of a model that was built in the scope of a
+    ``tf.distribute.MirroredStrategy``, or the devices of `over_devices`.
+
+    Args:
+        function: Function of a model and tensors.
+        model: The model.
+        sharing: Function of the tensors and the number of replicas, to the arguments
+            for each, or None; and function of the tensors and of what each replica
+            returns, to what ``function`` returns.
+    """
+    return over_devices(backend.compiled_on_replicas(function, model, *sharing))
 
 
 def over_devices(step: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ from functools import partial
 
 import keras
 
+from keras_explainable import backend
 from keras_explainable.common import checks
 from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.lowering.lowered_layers import LoweredLayer
@@ -90,4 +91,7 @@ def lower(model: Model, precision: str = "float32") -> Model:
 
 def _make_copy(model: Model, precision: str) -> LoweredModel | None:
     graph = trace(model)
-    return None if graph is None else LoweredModel(graph, model.name, precision)
+    if graph is None:
+        return None
+    with backend.replica_scope(model):
+        return LoweredModel(graph, model.name, precision)

@@ -17,8 +17,11 @@ from keras_explainable.execution.compilation import compiled_unsplit
 from keras_explainable.methods.slopes import linearized_network
 from keras_explainable.methods.slopes.combine_by_error import combine_by_error, dot
 from keras_explainable.methods.slopes.linearized_network import StepStatistics
-from keras_explainable.methods.slopes.record_statistics import run_and_record
-from keras_explainable.network import output_units
+from keras_explainable.methods.slopes.pairs_of_copies import (
+    divided_pairs,
+    joined_pairs,
+    run_pairs,
+)
 from keras_explainable.sampling import noise, welford
 from keras_explainable.sampling.accumulator import Accumulator, Accumulators
 from keras_explainable.sampling.averaging_loop import MethodCall
@@ -177,9 +180,10 @@ class ImageEstimator:
 
     def add(self, backward: bool, copies: Copies) -> None:
         """Run a chunk and add what it yields to the sums."""
-        run = partial(_run_pairs, backward=backward)
+        run = partial(run_pairs, backward=backward)
         weights = copies.used.astype("float32").reshape(-1, self.counts.shape[1])
-        outputs, statistics, gradients = self._compiled(run)(
+        step = compiled_unsplit(run, self.call.model, divided_pairs, joined_pairs)
+        outputs, statistics, gradients = step(
             self.perturb(copies)[0], self.indices, weights
         )
         self.statistics = _plus(self.statistics, statistics)
@@ -208,36 +212,6 @@ class ImageEstimator:
 
 def _plus(old: Any, new: Any) -> Any:
     return new if old is None else _add_in_place()(old, new)
-
-
-def _run_pairs(
-    model: Any, copies: Tensor, indices: Tensor, weights: Tensor, *, backward: bool
-) -> tuple[Tensor, StepStatistics, Sequence[Tensor]]:
-    """Return outputs (2 R, units), sums of statistics, and sums of gradients.
-
-    The sums over pairs are of the statistics, each (groups, ...); of the pairs' mean
-    gradients (groups, ..., K); and of the squared norms of these (groups, K).
-
-    Args:
-        model: An exposed model.
-        copies: The noisy copies (2 R, ...), x + e before x - e.
-        indices: Units to explain (1, K).
-        weights: Weights of the pairs, which belong to the groups in turn
-            (R / groups, groups).
-        backward: Whether to return the sums of gradients, or none.
-    """
-    both = ops.concatenate([weights, weights])
-    run = partial(run_and_record, model, weights=both / 2)
-    if not backward:
-        return *run(copies), ()
-    outputs, pullback, statistics = backend.vjp(run, copies)
-    indices = ops.repeat(indices, copies.shape[0], axis=0)
-    _, maps = output_units.maps_of_units(outputs, indices, pullback)
-    maps = ops.cast(maps, "float32")
-    half = copies.shape[0] // 2
-    mean = (maps[:half] + maps[half:]) / 2
-    sums = backend.weighted_sums(lambda x: (x, dot(x, x)), weights, [mean])
-    return outputs, statistics, sums
 
 
 @cache
