@@ -42,6 +42,7 @@ SEEDED = smooth(gradients, 4, seed=0)
         (gradients, {"parts": 2}, "`method` must be `ke.methods.meta.smooth"),
         (smooth(gradients), {}, "`seed` must be an integer"),
         (ke.smoothgrad, {"seed": None}, "`seed` must be an integer"),
+        (ke.rise, {}, "`seed` must be an integer"),
         (ke.smoothgrad, {"parts": 2, "tolerance": 0.1}, "`tolerance` must be None"),
         (ke.smoothgrad, {"parts": 2, "estimator": "hybrid"}, "must be 'sampled'"),
     ],

@@ -1,5 +1,6 @@
 """``explain`` for a Ray data set, on any number of processes and machines."""
 
+import inspect
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +32,8 @@ from keras_explainable.engine.explainer import (
     check_passed_on,
     explainer,
 )
-from keras_explainable.execution.model_preparation import maker_of
+from keras_explainable.engine.shortcuts import smoothgrad
+from keras_explainable.execution.model_preparation import maker_of, unwrapped
 from keras_explainable.types import Model
 
 #: Parameters of ``ke.explain`` that have no meaning for a data set of Ray.
@@ -130,7 +132,8 @@ def explain(
         explained = partial(_merged, merge, pool, parts, shipped, task)
     if folder is None:
         return explained(None, dataset)
-    settings = {"params": params, "y": y, "columns": columns, "prepare": prepare}
+    recorded = _with_estimator(method, params, parts)
+    settings = {"params": recorded, "y": y, "columns": columns, "prepare": prepare}
     folder.begin(identity(method, shipped.fingerprint(), **settings))
     return run_into(folder, dataset, explained)
 
@@ -195,8 +198,15 @@ def _check_params(method: Any, params: dict[str, Any]) -> None:
     check_passed_on(explain, method, params)
     made = maker_of(method)
     settings = {**(made.keywords if made else {}), **bound_keywords(method), **params}
-    if "seed" in settings and settings["seed"] is None:
+    known = inspect.signature(method).parameters
+    if settings.get("seed", known["seed"].default if "seed" in known else 0) is None:
         raise ValueError(
             "`seed` must be an integer, so that an image has the same noise whichever "
             "process draws it; received None."
         )
+
+
+def _with_estimator(method: Any, params: dict[str, Any], parts: int) -> dict[str, Any]:
+    """Return parameters with the estimator that parts imply: it changes the maps."""
+    implied = parts > 1 and unwrapped(method) is smoothgrad
+    return {**params, "estimator": "sampled"} if implied else params
