@@ -188,3 +188,25 @@ def test_layers_that_read_numbers_as_well_are_explained_by_their_inputs(rng):
     x = np.float32([[1, 0.5, 2.5], [4, -1.5, 0.3]])
     _, maps = ke.gradients(model, x, [0, 1], postprocessing=None, verbose=0)
     assert maps.shape == (2, 3, 1)
+
+
+class WithMask(TokenAndPositionEmbedding):
+    def compute_mask(self, inputs, mask=None):
+        return ops.not_equal(inputs, 0)
+
+
+class OwnTable(layers.Embedding):
+    def compute_mask(self, inputs, mask=None):
+        return ops.not_equal(inputs, 0)
+
+
+@pytest.mark.parametrize("layer", [WithMask, lambda: OwnTable(WORDS, WIDTH)])
+def test_layers_that_make_masks_stay(layer, rng):
+    """Vectors carry no mask: the value explained would be another one."""
+    inputs = keras.Input((LENGTH,), dtype="int32")
+    x = layers.GlobalAveragePooling1D()(layer()(inputs))
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    assert embedded_model(model)[0] is model
+    tokens = np.int32([[1, 2, 3, 4, 0, 0, 0]])
+    logits, _ = ke.occlusion(model, tokens, [1], verbose=0)
+    np.testing.assert_allclose(logits[0, 0], numpy(model(tokens))[0, 1], rtol=1e-5)

@@ -9,9 +9,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.inspection.logits import rewritten_model
 from keras_explainable.network.graph import Graph, Step, ids, symbol_like
+from keras_explainable.network.ignored_fractions import example_shape
 from keras_explainable.network.input_kinds import only_chooses
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.layers_of_model import has_layer, held_layers
@@ -108,9 +110,21 @@ def _only_embedding(readers: list[Step]) -> keras.Layer | None:
     if len(operations) != 1 or not all(map(_gives_vectors, readers)):
         return None
     (layer,) = operations.values()
-    inside = held_layers(layer) if is_of_user(layer) else [layer]
-    embeddings = [*filter(_is_embedding, inside)]
-    return layer if embeddings and not any(x.mask_zero for x in embeddings) else None
+    inside = [layer, *(held_layers(layer) if is_of_user(layer) else ())]
+    embeds = any(map(_is_embedding, inside))
+    return layer if embeds and not any(_masks(x, readers[0]) for x in inside) else None
+
+
+def _masks(layer: keras.Layer, reader: Step) -> bool:
+    """Return whether a layer makes a mask of tokens, or whether that is not known."""
+    if type(layer).compute_mask is keras.Layer.compute_mask:
+        return False
+    tokens = ops.zeros(example_shape(reader.reads[0]), "int32")
+    try:
+        with backend.eagerly(), backend.state_kept():
+            return layer.compute_mask(tokens) is not None
+    except Exception:  # A layer of the user's may raise anything.
+        return True
 
 
 def _is_embedding(layer: Any) -> bool:

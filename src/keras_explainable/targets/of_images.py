@@ -10,7 +10,6 @@ from keras import ops
 
 from keras_explainable.common import checks
 from keras_explainable.common.precision import widened
-from keras_explainable.common.structures import is_float
 from keras_explainable.targets.target import INPUTS, Target
 from keras_explainable.types import Tensor
 
@@ -53,8 +52,8 @@ def loss(labels: Any, loss: Loss) -> Target:
         loss: Name of a loss of Keras, such as "sparse_categorical_crossentropy", or a
             function of the labels and the outputs, or a ``keras.losses.Loss``.
     """
-    found, ignored = _loss_function(loss), _ignored_class(loss)
-    return Target(partial(_loss, function=found, ignored=ignored), labels)
+    function = partial(_loss, function=_loss_function(loss), arrange=_arrangement(loss))
+    return Target(partial(function, ignored=_ignored_class(loss)), labels)
 
 
 def reconstruction(loss: Loss = "mean_squared_error") -> Target:
@@ -116,6 +115,19 @@ def _loss_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
     return found.call if isinstance(found, keras.losses.Loss) else found
 
 
+def _arrangement(loss: Loss) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return the function that gives labels and outputs the axes for a loss."""
+    found, kind = keras.losses.get(loss), keras.losses.SparseCategoricalCrossentropy
+    is_function = found is keras.losses.sparse_categorical_crossentropy
+    return _of_classes if is_function or isinstance(found, kind) else _alike
+
+
+def _of_classes(labels: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return numbers of classes without a last axis of length 1, and outputs."""
+    more = len(labels.shape) == len(outputs.shape) and labels.shape[-1] == 1
+    return (labels[..., 0] if more else labels), outputs
+
+
 def _ignored_class(loss: Loss) -> int | None:
     """Return the label of positions that do not count; None if all do."""
     if not isinstance(loss, keras.losses.Loss):
@@ -128,9 +140,10 @@ def _loss(
     labels: Tensor,
     function: Callable[[Tensor, Tensor], Tensor],
     ignored: int | None = None,
+    arrange: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    labels, outputs = _alike(labels, widened(outputs))
+    labels, outputs = (arrange or _alike)(labels, widened(outputs))
     values = _values(function, labels, outputs)
     axes = tuple(range(1, len(values.shape)))
     if not axes:
@@ -161,13 +174,7 @@ def _values(
 
 
 def _alike(labels: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return both with the same axes, if one has a last one of length 1 more.
-
-    Numbers of classes have no such axis.
-    """
-    numbers = not is_float(labels) and labels.shape[-1:] == (1,) != outputs.shape[-1:]
-    if numbers and len(labels.shape) == len(outputs.shape):
-        return labels[..., 0], outputs
+    """Return both with the same axes, if one has a last one of length 1 more."""
     if len(outputs.shape) == len(labels.shape) + 1 and outputs.shape[-1] == 1:
         return labels[..., None], outputs
     if len(labels.shape) == len(outputs.shape) + 1 and labels.shape[-1] == 1:
