@@ -210,3 +210,23 @@ def test_layers_that_make_masks_stay(layer, rng):
     tokens = np.int32([[1, 2, 3, 4, 0, 0, 0]])
     logits, _ = ke.occlusion(model, tokens, [1], verbose=0)
     np.testing.assert_allclose(logits[0, 0], numpy(model(tokens))[0, 1], rtol=1e-5)
+
+
+class Encoder(TokenAndPositionEmbedding):
+    """Vectors that depend on all tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = layers.MultiHeadAttention(1, WIDTH)
+
+    def call(self, x):
+        x = super().call(x)
+        return x + self.attention(x, x)
+
+
+def test_encoders_are_no_embeddings():
+    inputs = keras.Input((LENGTH,), dtype="int32")
+    model = keras.Model(inputs, layers.Dense(3)(Encoder()(inputs)[:, 0]))
+    assert embedded_model(model)[0] is model
+    with pytest.raises(ValueError, match="must have inputs of real numbers"):
+        ke.gradients(model, np.ones((1, LENGTH), "int32"), [1], verbose=0)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_explainable import backend
@@ -111,20 +112,33 @@ def _only_embedding(readers: list[Step]) -> keras.Layer | None:
         return None
     (layer,) = operations.values()
     inside = [layer, *(held_layers(layer) if is_of_user(layer) else ())]
-    embeds = any(map(_is_embedding, inside))
-    return layer if embeds and not any(_masks(x, readers[0]) for x in inside) else None
-
-
-def _masks(layer: keras.Layer, reader: Step) -> bool:
-    """Return whether a layer makes a mask of tokens, or whether that is not known."""
-    if type(layer).compute_mask is keras.Layer.compute_mask:
-        return False
-    tokens = ops.zeros(example_shape(reader.reads[0]), "int32")
+    if not any(map(_is_embedding, inside)):
+        return None
+    tokens = np.zeros(example_shape(readers[0].reads[0]), "int32")
     try:
         with backend.eagerly(), backend.state_kept():
-            return layer.compute_mask(tokens) is not None
+            masks = any(_masks(each, tokens) for each in inside)
+            return None if masks or _mixes_tokens(layer, tokens) else layer
     except Exception:  # A layer of the user's may raise anything.
-        return True
+        return None
+
+
+def _masks(layer: keras.Layer, tokens: np.ndarray) -> bool:
+    own = type(layer).compute_mask is not keras.Layer.compute_mask
+    return own and layer.compute_mask(ops.convert_to_tensor(tokens)) is not None
+
+
+def _mixes_tokens(layer: keras.Layer, tokens: np.ndarray) -> bool:
+    """Return whether a vector depends on other tokens, as those of an encoder do."""
+    if _is_embedding(layer) and not is_of_user(layer):
+        return False
+    middle = tokens.shape[1] // 2
+    other = tokens.copy()
+    other[:, middle] = 1
+    both = (layer(ops.convert_to_tensor(x), training=False) for x in (tokens, other))
+    one, changed = map(ops.convert_to_numpy, both)
+    beside = np.arange(tokens.shape[1]) != middle
+    return bool((one[:, beside] != changed[:, beside]).any())
 
 
 def _is_embedding(layer: Any) -> bool:
