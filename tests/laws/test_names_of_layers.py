@@ -73,6 +73,7 @@ def test_maps_do_not_depend_on_the_name_of_a_class(name, images, expected):
 
 
 @pytest.mark.backend_independent
+@pytest.mark.filterwarnings("ignore:Guided gradients do not know")
 @pytest.mark.parametrize("value", [7, "tanh", True, (2, "x"), abs], ids=str)
 def test_maps_do_not_depend_on_attributes_named_like_settings(value, images, expected):
     found = maps_with("Own", images, **dict.fromkeys(SETTINGS, value))

@@ -93,7 +93,8 @@ def test_labels_of_images_with_several_labels_are_refused(models, x):
     with pytest.raises(ValueError, match=r"received multi-hot rows.*targets\.Target"):
         explained(models[4], x, MULTI_HOT)
     target = ke.targets.Target(
-        lambda outputs, labels: ops.sum(outputs * labels, axis=-1), MULTI_HOT
+        lambda outputs, labels: ops.sum(outputs * labels, axis=-1),
+        MULTI_HOT.astype("float32"),
     )
     logits, _ = explained(models[4], x, target)
     every, _ = explained(models[4], x)

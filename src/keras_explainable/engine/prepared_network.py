@@ -68,8 +68,12 @@ class PreparedNetwork:
         derivatives: str,
     ):
         self.target = target
+        # Layers of other outputs may be asked for by their names.
+        base = (
+            model if target or "logits_layer" in params else first_output_model(model)
+        )
         self.target_model = _explained_model(
-            model, target, logits is not False, derivatives
+            base, target, logits is not False, derivatives
         )
         self.top = top_count(y)
         moved, self._move = channels_last_model(self.target_model)
@@ -135,10 +139,9 @@ def _user_form(model: Model, moved: Model, embedded: Model) -> UserForm | None:
 def _explained_model(
     model: Model, target: Target | None, logits: bool, derivatives: str
 ) -> Model:
-    """Return the model of what is explained."""
+    """Return the model of what is explained: a target, or else the first output."""
     if target is None:
-        first = first_output_model(model)
-        base = logits_model(first) if logits else runnable_model(first)
+        base = logits_model(model) if logits else runnable_model(model)
         return _with_derivatives(base, derivatives)
     viewed = target.view(model)
     base = (logits_of_all_outputs if target.logits else runnable_model)(viewed)

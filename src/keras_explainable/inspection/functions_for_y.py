@@ -3,7 +3,7 @@
 The values that are tried are between 0 and 1, as outputs may be probabilities.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 from warnings import catch_warnings
 
@@ -12,8 +12,9 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
-from keras_explainable.common.structures import flatten, map_structure
+from keras_explainable.common.structures import map_structure
 from keras_explainable.common.warnings import warn
+from keras_explainable.inspection.asked_outputs import asked_outputs, keys_of
 from keras_explainable.network.ignored_fractions import example_shape
 
 
@@ -40,55 +41,23 @@ def warn_of_coupled_rows(function: Callable[[Any], Any], outputs: Any) -> None:
         )
 
 
-def read_outputs(function: Callable[[Any], Any], outputs: Any) -> list[Any]:
-    """Return the outputs that a function asks for; all if that is not known.
+def asked_keys(function: Callable[[Any], Any], outputs: Any) -> list[Any]:
+    """Return the keys, or positions, of outputs that a function asks for.
+
+    They are all keys if that is not known.
 
     Args:
         function: Function of outputs.
         outputs: Symbols of the outputs, in a list, tuple or dictionary.
     """
-    recorded: Any = _RecordedMapping if isinstance(outputs, dict) else _RecordedSequence
+    keys, values = keys_of(outputs), _tensors(_values(outputs), outputs)
+    given = asked_outputs(outputs, {key: values[key] for key in keys})
     try:
-        given = recorded(_tensors(_values(outputs), outputs))
         with catch_warnings(action="ignore"), backend.eagerly(), backend.state_kept():
             function(given)
     except Exception:  # Such as of a function that takes nothing but lists.
-        return flatten(outputs)
-    asked = {id(x) for key in given.asked for x in flatten(outputs[key])}
-    return [x for x in flatten(outputs) if id(x) in asked] or flatten(outputs)
-
-
-class _RecordedSequence(Sequence[Any]):
-    """A sequence that knows which of its values were asked for."""
-
-    def __init__(self, values: Sequence[Any]):
-        self._values, self.asked = values, set[int]()
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __getitem__(self, key: Any) -> Any:
-        places = range(len(self))[key]
-        self.asked |= {*places} if isinstance(key, slice) else {places}
-        return self._values[key]
-
-
-class _RecordedMapping(Mapping[str, Any]):
-    """A dictionary that knows which of its values were asked for."""
-
-    def __init__(self, values: Mapping[str, Any]):
-        self._values, self.asked = values, set[str]()
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __getitem__(self, key: str) -> Any:
-        value = self._values[key]
-        self.asked.add(key)
-        return value
+        return [*keys]
+    return [key for key in keys if key in given.asked] or [*keys]
 
 
 def _values(outputs: Any) -> Any:

@@ -11,8 +11,8 @@ from keras import ops
 from keras_explainable.common.structures import first_of, flatten, is_float
 from keras_explainable.execution.compilation import accepts_parameter
 from keras_explainable.execution.model_preparation import unwrapped
+from keras_explainable.inspection.asked_outputs import asked_outputs
 from keras_explainable.network.dense_arrays import dtype_name
-from keras_explainable.network.ignored_fractions import example_shape
 from keras_explainable.network.model_inputs import shape_text
 from keras_explainable.types import Tensor
 
@@ -69,7 +69,7 @@ class TargetLayer(keras.layers.Layer):
         self.error: Exception | None = None
         self.shapes = ""
         self.data = [self._variable(row) for row in data]
-        self._filled: Any = None
+        self._kept: Any = None
         self.built = True
 
     def _variable(self, row: np.ndarray) -> keras.Variable:
@@ -103,31 +103,27 @@ class TargetLayer(keras.layers.Layer):
         data = [ops.repeat(x.value, rows, axis=0) for x in self.data]
         return self.target(outputs, *data, **options)
 
-    def fill(self, outputs: Any, read: list[Any]) -> None:
-        """Fill all outputs but some with zeros, since the function ignores them.
+    def keep(self, outputs: Any, keys: Sequence[Any]) -> list[Any]:
+        """Return those of a model's outputs that the layer is called with from now on.
 
         Args:
             outputs: Symbols of what the model returns.
-            read: Those that the layer is called with from now on.
+            keys: Keys or positions of the outputs that the function asks for.
         """
-        kept = {id(symbol) for symbol in read}
-        zeros = [None if id(x) in kept else example_shape(x) for x in flatten(outputs)]
-        dtypes = [x.dtype for x in flatten(outputs)]
-        self._filled = outputs, [*zip(zeros, dtypes, strict=True)]
+        self._kept = outputs, keys
+        return flatten([flatten(outputs[key]) for key in keys])
 
-    def _with_all(self, read: list[Tensor]) -> Any:
-        """Return what the model returns, with zeros for what is not read."""
-        structure, filled = self._filled
-        given, rows = iter(read), ops.shape(read[0])[0]
-        leaves = [
-            next(given) if shape is None else ops.zeros((rows, *shape[1:]), dtype)
-            for shape, dtype in filled
-        ]
-        return keras.tree.pack_sequence_as(structure, leaves)
+    def _as_given(self, read: list[Tensor]) -> Any:
+        structure, keys = self._kept
+        each, values = iter(read), {}
+        for key in keys:
+            leaves = [next(each) for _ in flatten(structure[key])]
+            values[key] = keras.tree.pack_sequence_as(structure[key], leaves)
+        return asked_outputs(structure, values)
 
     def _units(self, outputs: Any, mask: Any) -> Tensor:
-        if self._filled is not None:
-            outputs = self._with_all(outputs)
+        first = first_of(outputs)
+        outputs = self._as_given(outputs) if self._kept else outputs
         if self.structure is not None and not keras.tree.is_nested(outputs):
             outputs = keras.tree.pack_sequence_as(self.structure, [outputs])
         if keras.tree.is_nested(outputs) and self._is_of_package():
@@ -135,7 +131,6 @@ class TargetLayer(keras.layers.Layer):
                 "it is of one output, and the model has several; "
                 "`ke.targets.output(name, then=...)` chooses one"
             )
-        first = first_of(outputs)
         rows, count = first.shape[0], ops.shape(first)[0]
         masked = mask is not None and self._takes_mask()
         units = self.value_of(outputs, count, **({"mask": mask} if masked else {}))

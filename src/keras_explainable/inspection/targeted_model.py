@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_explainable.common.structures import flatten, map_structure
+from keras_explainable.common.structures import map_structure
 from keras_explainable.execution.function_key import function_key
 from keras_explainable.inspection.functions_for_y import (
-    read_outputs,
+    asked_keys,
     warn_of_coupled_rows,
 )
 from keras_explainable.inspection.logits import rewritten_model, targeted_models
@@ -119,16 +119,14 @@ def _key(layer: "TargetLayer") -> Hashable:
 def _with_target(graph: Graph, keyed: _Keyed) -> Graph:
     """Return the graph with the layer at its end.
 
-    It is only given the outputs on which the function depends, so that nothing else is
-    a part of the graph.
+    It is only given the outputs that the function asks for, so that nothing else is a
+    part of the graph.
     """
     layer, outputs = keyed.layer, graph.outputs
     symbol = _output_symbol(layer, outputs)
-    several = keras.tree.is_nested(outputs)
-    read = read_outputs(partial(layer.value_of, rows=2), outputs) if several else []
-    if 0 < len(read) < len(flatten(outputs)):
-        layer.fill(outputs, read)
-        outputs = read
+    if keras.tree.is_nested(outputs):
+        keys = asked_keys(partial(layer.value_of, rows=2), outputs)
+        outputs = layer.keep(outputs, keys) if len(keys) < len(outputs) else outputs
     step = Step(layer, (outputs,), {}, symbol)
     steps = (*graph.steps, step)
     return replace(graph, steps=steps, outputs=symbol).pruned()

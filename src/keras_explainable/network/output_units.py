@@ -26,7 +26,8 @@ _ARGMAX = "For one-hot labels, pass `np.argmax(y, axis=-1)`."
 
 _SEVERAL = (
     " For images with several labels, `ke.targets.Target(lambda outputs, labels: "
-    "keras.ops.sum(outputs * labels, axis=-1), y)` explains the sum of their scores."
+    "keras.ops.sum(outputs * labels, axis=-1), y.astype('float32'))` explains the sum "
+    "of their scores."
 )
 
 
