@@ -230,3 +230,24 @@ def test_encoders_are_no_embeddings():
     assert embedded_model(model)[0] is model
     with pytest.raises(ValueError, match="must have inputs of real numbers"):
         ke.gradients(model, np.ones((1, LENGTH), "int32"), [1], verbose=0)
+
+
+def test_methods_without_derivatives_by_the_inputs_take_the_tokens(tokens):
+    model = with_own_embedding("int32")
+    embedding = model.layers[1].name
+    options = {"postprocessing": None, "verbose": 0}
+    _, maps = ke.hirescam(model, tokens, Y, layer=embedding, **options)
+    exposed = ke.inspection.expose(model, embedding)
+    _, expected = ke.hirescam(exposed, tokens, Y, **options)
+    np.testing.assert_allclose(maps, expected, rtol=1e-5)
+    assert maps.any()
+    assert ke.inspection.shown_layers(model, embedding) == [embedding]
+
+    given = {"size": 1, "fill": 3} | options
+    _, maps = ke.occlusion(model, tokens, Y, **given)
+    for place in range(LENGTH):
+        other = tokens.copy()
+        other[:, place] = 3
+        change = numpy(model(tokens)) - numpy(model(other))
+        expected = change[np.arange(3), Y]
+        np.testing.assert_allclose(maps[:, place, 0], expected, rtol=1e-4, atol=1e-6)

@@ -8,8 +8,11 @@ from keras_explainable import lowering
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.execution.model_preparation import (
+    maker_of,
     prepared_model,
     preprocessing_of,
+    shows_layers,
+    unwrapped,
 )
 from keras_explainable.inspection import (
     channels_last_model,
@@ -30,6 +33,7 @@ from keras_explainable.inspection.targeted_model import (
 )
 from keras_explainable.inspection.top_units import top_count, top_units
 from keras_explainable.inspection.wrapped_model import required_rows_of
+from keras_explainable.methods.perturbation import occlusion
 from keras_explainable.network import output_units
 from keras_explainable.network.corrected_derivatives import (
     with_corrected_derivatives,
@@ -77,7 +81,8 @@ class PreparedNetwork:
         )
         self.top = top_count(y)
         moved, self._move = channels_last_model(self.target_model)
-        embedded, self._look_up = embedded_model(moved)
+        own = not _takes_tokens(method)
+        embedded, self._look_up = embedded_model(moved, own_layers=own)
         self._form = _user_form(self.target_model, moved, embedded)
         self._preprocess = preprocessing_of(method)
         self.model = prepared_model(method, embedded, dict(params))
@@ -126,6 +131,12 @@ class PreparedNetwork:
             return inputs
         with self.in_user_form():
             return self._preprocess(inputs)
+
+
+def _takes_tokens(method: Method) -> bool:
+    """Return whether a method needs no noise on its inputs, nor derivatives by them."""
+    of_layers = bool(shows_layers(method)) and maker_of(method) is None
+    return of_layers or unwrapped(method) is occlusion
 
 
 def _user_form(model: Model, moved: Model, embedded: Model) -> UserForm | None:

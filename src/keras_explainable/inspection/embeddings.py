@@ -23,7 +23,9 @@ from keras_explainable.network.trace_model import inlined, trace
 from keras_explainable.types import Model, Tensor
 
 
-def embedded_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]]:
+def embedded_model(
+    model: Model, own_layers: bool = True
+) -> tuple[Model, Callable[[Nested], Nested]]:
     """Return a model of embedding vectors, and a function that looks the vectors up.
 
     Each input that only an ``Embedding`` layer reads, or a layer of the user's that
@@ -35,6 +37,7 @@ def embedded_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]]:
         model: Keras model, which is only read. A model is returned as it is if it has
             no such inputs, if its layers are not known, or if its embedding masks
             zeros, because vectors carry no mask.
+        own_layers: Whether layers of the user's count.
 
     Returns:
         The new model, which shares ``model``'s layers, and the function from inputs of
@@ -48,8 +51,8 @@ def embedded_model(model: Model) -> tuple[Model, Callable[[Nested], Nested]]:
     """
     graph: Any = trace(model) if isinstance(model, keras.Model) else None
     embeddings = [] if graph is None else _input_embeddings(inlined(graph))
-    own = [k for k, each in enumerate(embeddings) if not _is_embedding(each)]
-    values = tuple(k for k in own if not only_chooses(model, k))
+    own = [k for k, x in enumerate(embeddings) if x and not _is_embedding(x)]
+    values = tuple(k for k in own if not (own_layers and only_chooses(model, k)))
     embedded = rewritten_model(model, _without_embeddings, values)
     if embedded is model:
         return model, lambda inputs: inputs
@@ -75,8 +78,7 @@ def check_real_inputs(model: Model) -> None:
             "`model` must have inputs of real numbers for this method; received "
             f"{integers[0]} for an Embedding. `ke.explain` explains the embedding "
             "vectors instead if a single layer reads all the tokens of an input and "
-            "does not mask zeros. Class activation maps, occlusion and "
-            "`ke.attention_maps` take the tokens as they are."
+            "does not mask zeros."
         )
 
 

@@ -43,7 +43,7 @@ def shown_layers(
     if layer is not None or not is_exposed(model):
         given = GivenGrid.of(grid, skip_tokens)
         moved, _ = channels_last_model(first_output_model(model))
-        model, _ = embedded_model(moved)
+        model, _ = embedded_model(moved, own_layers=False)
         model = expose_for_each_input(model, layer, given)
     graph, _ = exposed_outputs(model)
     return [_layer_of(graph, symbol) for symbol in flatten(graph.outputs)[1:]]

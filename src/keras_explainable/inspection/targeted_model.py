@@ -28,7 +28,7 @@ from keras_explainable.inspection.wrapped_model import (
     WrappedModel,
     calls_of,
 )
-from keras_explainable.network.graph import Graph, GraphModel, Step
+from keras_explainable.network.graph import Graph, GraphModel, Step, symbol_like
 from keras_explainable.network.layers_of_model import model_state
 from keras_explainable.network.trace_model import (
     structure_of_only_output,
@@ -133,7 +133,7 @@ def _with_target(graph: Graph, keyed: _Keyed) -> Graph:
 
 
 def _output_symbol(layer: "TargetLayer", outputs: Any) -> Any:
-    sized = outputs
+    sized = map_structure(symbol_like, outputs)  # Keras takes products for sparse.
     for row in layer.data:
         sized = map_structure(partial(_sized_like, tuple(row.shape)), sized)
     with own_errors(layer, shapes_of(outputs)):  # While tracing, sizes may be made up.
