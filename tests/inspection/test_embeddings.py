@@ -251,3 +251,16 @@ def test_methods_without_derivatives_by_the_inputs_take_the_tokens(tokens):
         change = numpy(model(tokens)) - numpy(model(other))
         expected = change[np.arange(3), Y]
         np.testing.assert_allclose(maps[:, place, 0], expected, rtol=1e-4, atol=1e-6)
+
+
+class Tied(layers.Embedding):
+    pass
+
+
+def test_subclasses_of_embedding_are_embeddings(tokens):
+    inputs = keras.Input((LENGTH,), dtype="int32")
+    x = layers.GlobalAveragePooling1D()(Tied(WORDS, WIDTH)(inputs))
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    _, maps = ke.gradients(model, tokens, Y, postprocessing=None, verbose=0)
+    assert maps.shape == (3, LENGTH, 1)
+    assert maps.any()

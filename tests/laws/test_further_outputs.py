@@ -352,3 +352,13 @@ def test_functions_get_every_output_that_they_ask_for(function, rng):
     logits, maps = ke.gradients(model, x, function, **OPTIONS)
     np.testing.assert_allclose(logits[:, 0], numpy(function(model(x))), rtol=1e-4)
     assert maps.any()
+
+
+def test_layers_of_other_heads_are_found_by_name(rng):
+    x = rng.normal(size=(2, 10, 3)).astype("float32")
+    _, model = of_two_heads("convolutions", x)
+    other = model.outputs[1]._keras_history.operation.name
+    assert ke.inspection.shown_layers(model, other) == [other]
+    y = ke.targets.output(1, then=lambda outputs: ops.sum(outputs[..., 0], axis=1))
+    _, maps = ke.hirescam(model, x, y, layer=other, **OPTIONS)
+    assert maps.any()

@@ -454,11 +454,11 @@ def test_positions_of_the_ignored_class_do_not_count_for_a_loss(with_axis, rng):
 
 def test_losses_of_the_user_get_labels_as_they_are(rng):
     def ordinal(labels, outputs):  # Labels (B, 1), as `Model.fit` gives them.
-        above = ops.cast(labels > ops.arange(4), outputs.dtype)
+        above = ops.cast(labels > ops.arange(4, dtype=labels.dtype), outputs.dtype)
         return ops.mean((outputs - above) ** 2, axis=-1)
 
     model = keras.Sequential([keras.Input((3,)), layers.Dense(4)])
     x, labels = rng.normal(size=(2, 3)).astype("float32"), np.array([[1], [3]])
     found = ke.gradients(model, x, targets.loss(labels, ordinal), verbose=0)[0][:, 0]
-    expected = numpy(ordinal(ops.convert_to_tensor(labels), model(x)))
+    expected = numpy(ordinal(ops.convert_to_tensor(labels, "int64"), model(x)))
     np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -55,7 +55,8 @@ def token_grid(
         # TokenGrid(axis=1, grid=(14, 14), before=1, after=0)
     """
     check_is_keras_model(model)
-    given, graph = GivenGrid.of(grid, skip_tokens), trace(first_output_model(model))
+    first = first_output_model(model) if layer is None else model
+    given, graph = GivenGrid.of(grid, skip_tokens), trace(first)
     if graph is None:
         raise ValueError(
             "`model` must be a Functional or Sequential model to find its tokens; "

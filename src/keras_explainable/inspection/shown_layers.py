@@ -42,7 +42,8 @@ def shown_layers(
     """
     if layer is not None or not is_exposed(model):
         given = GivenGrid.of(grid, skip_tokens)
-        moved, _ = channels_last_model(first_output_model(model))
+        first = first_output_model(model) if layer is None else model
+        moved, _ = channels_last_model(first)
         model, _ = embedded_model(moved, own_layers=False)
         model = expose_for_each_input(model, layer, given)
     graph, _ = exposed_outputs(model)

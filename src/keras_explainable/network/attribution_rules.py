@@ -198,7 +198,7 @@ def _ends_in_elementwise(operation: Any) -> bool:
 def _is_elementwise(operation: Any) -> bool:
     """Return whether it is a nonlinear function of single values, but no ReLU."""
     operation = operation_on_frames(operation)
-    if keras_name(operation) == "ReLU":
+    if isinstance(operation, layers.ReLU) or keras_name(operation) == "ReLU":
         return relu_limit(operation) != math.inf
     if isinstance(operation, layers.Activation):
         return _name(operation.activation) in _ELEMENTWISE

@@ -90,10 +90,19 @@ def test_layers_that_cannot_be_looked_into_are_named(rng):
         ke.guided_gradients(model, x, [0, 1], verbose=0)
 
 
-def test_a_limit_of_a_function_counts_as_that_of_a_layer(rng):
+class Clipped(layers.ReLU):
+    def __init__(self):
+        super().__init__(max_value=2.0)
+
+
+@pytest.mark.parametrize(
+    "relu",
+    [lambda x: keras.activations.relu(x, max_value=2.0), lambda x: Clipped()(x)],
+)
+def test_a_limit_of_a_relu_counts_in_every_form(relu, rng):
     """Full gradients add up: what is above the limit is a bias."""
     inputs = keras.Input((8, 3))
-    h = keras.activations.relu(5 * layers.Conv1D(4, 3)(inputs), max_value=2.0)
+    h = relu(5 * layers.Conv1D(4, 3)(inputs))
     pooled = layers.GlobalAveragePooling1D()(h)
     model = keras.Model(inputs, layers.Dense(2, use_bias=False)(pooled))
     x = rng.normal(size=(2, 8, 3)).astype("float32")

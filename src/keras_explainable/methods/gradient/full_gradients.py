@@ -285,7 +285,7 @@ def _is_nonlinear(operation: Any) -> bool:
     operation = operation_on_frames(operation)
     if isinstance(operation, layers.Rescaling | layers.Normalization):
         return True
-    if keras_name(operation) == "ReLU":  # A layer, or the function in a graph.
+    if isinstance(operation, layers.ReLU) or keras_name(operation) == "ReLU":
         return relu_limit(operation) != math.inf
     if isinstance(operation, layers.Activation):
         return _plain_name(activation_of(operation)) not in PLAIN
