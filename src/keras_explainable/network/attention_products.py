@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers, ops
 
+from keras_explainable.network.activations import is_identity
 from keras_explainable.network.attention_weights import AttentionWeights
 from keras_explainable.network.graph import Graph, Step, ids
 from keras_explainable.network.operation_kinds import keras_name
@@ -97,7 +98,7 @@ def _keeps_values(step: Step, symbol: Any) -> bool:
         one
         and len(step.outputs.shape) == len(symbol.shape)
         and not getattr(step.operation, "weights", None)
-        and keras_name(step.operation) in _ELEMENTWISE
+        and (keras_name(step.operation) in _ELEMENTWISE or is_identity(step))
     )
 
 

@@ -83,10 +83,25 @@ def test_relus_are_found_in_every_form(form, rng):
     assert np.abs(plain - expected).max() > 1e-4
 
 
-def test_layers_that_cannot_be_looked_into_are_named(rng):
+class OwnRelu(layers.Layer):
+    def call(self, x):
+        return ops.relu(x)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Lambda(lambda x: ops.relu(x), name="own"),
+        layers.TimeDistributed(OwnRelu(name="own")),
+    ],
+)
+def test_layers_that_cannot_be_looked_into_are_named(layer, rng):
     x = rng.normal(size=(2, 8, 3)).astype("float32")
-    model = network(layers.Lambda(lambda x: ops.relu(x), name="own"))
-    with pytest.warns(UserWarning, match="do not know what these layers compute: own"):
+    model = network(layer)
+    with pytest.warns(UserWarning, match="do not know what these layers compute: .*"):
         ke.guided_gradients(model, x, [0, 1], verbose=0)
 
 

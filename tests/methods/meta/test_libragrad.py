@@ -159,6 +159,35 @@ def test_layers_of_class_activation_maps_are_named_as_in_the_model(layer, rng):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        layers.GaussianDropout(0.3),
+        layers.AlphaDropout(0.3),
+        layers.Activation("linear"),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_layers_between_softmax_and_product_change_nothing(between, rng):
+    def build(between):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((6, 4))
+        q, k, v = (layers.Dense(4)(inputs) for _ in range(3))
+        scores = ops.softmax(ops.matmul(q, ops.transpose(k, (0, 2, 1))))
+        mixed = ops.matmul(between(scores), v)
+        return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(mixed)))
+
+    x = rng.normal(size=(2, 6, 4)).astype("f4")
+    model, plain = build(between), build(lambda scores: scores)
+    for one, other in zip(
+        model.trainable_variables, plain.trainable_variables, strict=True
+    ):
+        one.assign(other)
+    _, expected = ke.explain(libragrad(SIGNED), plain, x, BOTH, verbose=0)
+    _, found = ke.explain(libragrad(SIGNED), model, x, BOTH, verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
 def with_dropout(rate):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((6, 4))

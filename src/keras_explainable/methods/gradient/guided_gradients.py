@@ -136,7 +136,7 @@ def _replace_relus(graph: Graph) -> Graph:
 
 
 def _warn_of_unknown(steps: Iterable[Step]) -> None:
-    names = [step.operation.name for step in steps if runs_unknown_code(step)]
+    names = [step.operation.name for step in steps if _is_unknown(step)]
     if names:
         warn(
             "Guided gradients do not know what these layers compute: "
@@ -144,6 +144,12 @@ def _warn_of_unknown(steps: Iterable[Step]) -> None:
             "derivatives back. Calls that are made of functions of `keras.ops` and "
             "layers of Keras are known."
         )
+
+
+def _is_unknown(step: Step) -> bool:
+    inner = operation_on_frames(step.operation)
+    on_frames = inner is not step.operation and is_of_user(inner)
+    return on_frames or runs_unknown_code(step)
 
 
 def _replace_relu(step: Step) -> Step:
