@@ -460,5 +460,5 @@ def test_losses_of_the_user_get_labels_as_they_are(rng):
     model = keras.Sequential([keras.Input((3,)), layers.Dense(4)])
     x, labels = rng.normal(size=(2, 3)).astype("float32"), np.array([[1], [3]])
     found = ke.gradients(model, x, targets.loss(labels, ordinal), verbose=0)[0][:, 0]
-    expected = numpy(ordinal(ops.convert_to_tensor(labels, "int64"), model(x)))
+    expected = numpy(ordinal(ops.convert_to_tensor(labels, "int32"), model(x)))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
