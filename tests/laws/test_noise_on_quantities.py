@@ -206,9 +206,13 @@ def test_tokens_as_floats_get_no_noise(kind, rng):
     tokens = rng.integers(0, 9, (2, 5, 2) if kind == "frames" else (2, 5))
     x = [rng.normal(size=(2, 4)).astype("float32"), tokens.astype("float32")]
     assert choosing_inputs(model) == [False, True]
-    *_, stats = ke.smoothgrad(model, x, [0, 1], return_stats=True, **FEW)
+    logits, _, stats = ke.smoothgrad(model, x, [0, 1], return_stats=True, **FEW)
     assert (stats[0].sigma > 0).all()
-    assert not stats[1].sigma.any()
+    # A layer that returns a vector for each token counts as an embedding: as those of
+    # Keras, it is explained by its vectors, which are quantities.
+    assert stats[1].sigma.any() == (kind == "own")
+    expected = numpy(model(x))[[0, 1], [0, 1]]
+    np.testing.assert_allclose(logits[:, 0], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_layer_that_embeds_positions_reads_quantities(rng):
