@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from support.browsers import launched, needs_browser
+from support.browsers import launched, needs_browser, new_page
 
 pytestmark = needs_browser
 
@@ -67,12 +67,8 @@ def opened(browser):
     contexts, messages, hosts = [], [], set()
 
     def open_(address, **settings):
-        context = browser.new_context(**settings)
-        contexts.append(context)
-        page = context.new_page()
+        page = new_page(browser, contexts, messages, **settings)
         page.set_default_timeout(15_000)
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
         page.goto(address)
         finished(page)

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from support.browsers import launched, needs_browser
+from support.browsers import launched, needs_browser, new_page
 
 from keras_explainable.plotting import colormaps
 from keras_explainable.plotting.seen_part import SeenPart
@@ -29,11 +29,7 @@ def opened(browser):
     contexts, messages, requests = [], [], []
 
     def open_(path, **settings):
-        context = browser.new_context(**settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
+        page = new_page(browser, contexts, messages, **settings)
         page.on("request", lambda request: requests.append(request.url))
         page.goto(path.as_uri())
         return page

@@ -28,3 +28,12 @@ def launched():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
         yield browser
         browser.close()
+
+
+def new_page(browser, contexts, messages, **settings):
+    """Return a page; note its context, and whatever appears in its console."""
+    contexts.append(browser.new_context(**settings))
+    page = contexts[-1].new_page()
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    return page

@@ -36,7 +36,12 @@ from keras_explainable.network.layers_of_user import (
     is_of_user,
 )
 from keras_explainable.network.opened_attention import with_opened_attention
-from keras_explainable.network.operation_kinds import LINEAR, keras_name, relu_limit
+from keras_explainable.network.operation_kinds import (
+    LINEAR,
+    is_relu,
+    keras_name,
+    relu_limit,
+)
 from keras_explainable.network.quantity_columns import CHOOSING_OPERATIONS
 from keras_explainable.network.time_distributed import (
     PerFrame,
@@ -198,7 +203,7 @@ def _ends_in_elementwise(operation: Any) -> bool:
 def _is_elementwise(operation: Any) -> bool:
     """Return whether it is a nonlinear function of single values, but no ReLU."""
     operation = operation_on_frames(operation)
-    if isinstance(operation, layers.ReLU) or keras_name(operation) == "ReLU":
+    if is_relu(operation):
         return relu_limit(operation) != math.inf
     if isinstance(operation, layers.Activation):
         return _name(operation.activation) in _ELEMENTWISE

@@ -77,6 +77,11 @@ def runs_code_of_keras(operation: Any) -> bool:
     return getattr(code, "__module__", "").startswith(_KNOWN)
 
 
+def is_relu(operation: Any) -> bool:
+    """Return whether it is a ReLU of any kind: a layer, or a function in a graph."""
+    return isinstance(operation, layers.ReLU) or keras_name(operation) == "ReLU"
+
+
 def relu_max_value(activation: Any) -> float | None:
     """Return the upper limit, maybe infinity, of a plain ReLU; None for others."""
     layer = type(activation) is layers.Activation

@@ -34,7 +34,7 @@ from keras_explainable.network.fixed_factors import rules_of
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
-from keras_explainable.network.operation_kinds import keras_name, relu_limit
+from keras_explainable.network.operation_kinds import is_relu, relu_limit
 from keras_explainable.network.places import Place
 from keras_explainable.network.rows_of_steps import check_rows
 from keras_explainable.network.time_distributed import (
@@ -285,7 +285,7 @@ def _is_nonlinear(operation: Any) -> bool:
     operation = operation_on_frames(operation)
     if isinstance(operation, layers.Rescaling | layers.Normalization):
         return True
-    if isinstance(operation, layers.ReLU) or keras_name(operation) == "ReLU":
+    if is_relu(operation):
         return relu_limit(operation) != math.inf
     if isinstance(operation, layers.Activation):
         return _plain_name(activation_of(operation)) not in PLAIN
