@@ -320,3 +320,17 @@ def test_score_cam_needs_a_layer_with_the_axes_of_the_input():
     model = keras.Model(inputs, layers.Dense(4)(x))
     with pytest.raises(ValueError, match=r"`layer` must have an output with the axes"):
         ke.scorecam(model, np.ones((2, 3, 6, 6, 2)), UNITS, layer="frames", verbose=0)
+
+
+@pytest.mark.parametrize("layer", [None, {"name": "last", "link": "input"}])
+def test_a_layer_to_show_may_be_the_input(layer):
+    inputs = keras.Input((9, 9, 3))
+    x = layers.Conv2D(6, 3, activation="tanh", name="last")(inputs) if layer else inputs
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(4)(x))
+    given, options = (model, batch(), [0, 2]), {"postprocessing": None} | OWN
+    _, maps = ke.hirescam(*given, layer=layer, **options)
+    whole = {"gradient_filter": None, "channel_reduction": None} | options
+    slopes = ke.gradients(*given, **whole).maps
+    expected = (slopes * batch()[..., None]).sum(-2)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)

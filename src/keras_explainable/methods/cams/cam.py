@@ -7,7 +7,7 @@ from keras import layers, ops
 from keras.activations import linear
 
 from keras_explainable.common.structures import Nested
-from keras_explainable.execution.model_preparation import prepares_model
+from keras_explainable.execution.model_preparation import prepares_model, takes_tokens
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.exposed_layers import exposed_outputs, units_of_layer
 from keras_explainable.inspection.find_calls import Endpoint
@@ -87,6 +87,7 @@ def weigh_by_head(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 @along_axes
+@takes_tokens
 @prepares_model(with_linear_head, shows_layers=True)
 def cam(
     model: Model,
