@@ -207,8 +207,10 @@ COUPLED = {
 @pytest.mark.parametrize("name", COUPLED)
 def test_functions_that_mix_the_images_of_a_batch_are_told(name, rng):
     x = rng.normal(size=(2, 6, 6, 3)).astype("float32")
-    with pytest.warns(UserWarning, match="must treat each row of the outputs by itse"):
-        ke.gradients(one(), x, COUPLED[name], verbose=0, postprocessing=None)
+    of_data = ke.targets.Target(lambda out, _: COUPLED[name](out), x)
+    for y in (COUPLED[name], of_data):
+        with pytest.warns(UserWarning, match="must treat each row of the outputs by i"):
+            ke.explain(gradients, one(), x, y, verbose=0)
 
 
 def test_a_function_may_ask_for_an_output_for_some_values_only(x):

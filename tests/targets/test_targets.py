@@ -147,7 +147,32 @@ def test_the_loss_of_each_label_map(segmentation, x, rng):
     check(segmentation, x, targets.loss(labels, name), score)
 
 
-@pytest.mark.parametrize("loss", ["dice", keras.losses.Tversky(alpha=0.3)])
+def crossentropy_and_dice(labels, outputs):
+    """A loss of each pixel, and one of the batch that it is added to."""
+    both = 2 * ops.sum(labels * outputs) / (ops.sum(labels) + ops.sum(outputs))
+    return keras.losses.categorical_crossentropy(labels, outputs) - both
+
+
+def test_copies_of_an_image_do_not_mix_in_a_loss_of_the_user(segmentation, x, rng):
+    labels = np.eye(3, dtype="float32")[rng.integers(0, 3, (COUNT, 6, 6))]
+
+    def score(moved):
+        return np.array(evaluated(segmentation, moved, labels, crossentropy_and_dice))
+
+    target = targets.loss(labels, crossentropy_and_dice)
+    options = {"size": 3, "fill": 0.5, "verbose": 0, "postprocessing": None}
+    _, maps = ke.occlusion(segmentation, x, target, **options)
+    _, alone = ke.occlusion(segmentation, x, target, batch_size=1, **options)
+    np.testing.assert_allclose(maps, alone, rtol=1e-3, atol=1e-5)
+    changed = x.copy()
+    changed[:, :3, :3] = 0.5
+    expected = score(x) - score(changed)  # The only window on the first pixel.
+    np.testing.assert_allclose(maps[:, 0, 0, 0], expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss", ["dice", keras.losses.Tversky(alpha=0.3), crossentropy_and_dice]
+)
 def test_losses_of_a_whole_batch_are_of_each_image(loss, segmentation, x, rng):
     labels = np.eye(3, dtype="float32")[rng.integers(0, 3, (COUNT, 6, 6))]
     values, _ = explained(segmentation, x, targets.loss(labels, loss))

@@ -63,6 +63,7 @@ class ExplanationRecord:
         model = LazyFingerprint.of(self.model)
         if stats:
             facts = {"model": model.value} | ({"layers": layers} if layers else {})
+            facts |= {} if network.target is None else {"classes": False}
             stats = [map_structure(lambda x: x.with_facts(facts), s) for s in stats]
         preprocess = preprocessing_of(self.method)
         known = Facts(
