@@ -10,9 +10,8 @@ from support.small_models import images, some_units
 
 import keras_explainable as ke
 from keras_explainable import metrics
-from keras_explainable.evaluation import controls
+from keras_explainable.evaluation import controls, scored_images
 from keras_explainable.evaluation import evaluation as evaluation_module
-from keras_explainable.evaluation import scored_images
 from keras_explainable.evaluation.paired_differences import fewest_images, interval
 from keras_explainable.metrics.orientation import higher_is_better
 

@@ -73,7 +73,8 @@ def as_array(name: str, x: Any) -> Any:
     dtype = dtype_name(x)
     if dtype.startswith(("str", "bytes")) or _holds_text(x):
         raise TypeError(
-            f"`{name}` must be an array of real numbers; received text. {_of_text(name)}"
+            f"`{name}` must be an array of real numbers; received text. "
+            + _of_text(name)
         )
     if not dtype.startswith(("float", "bfloat", "int", "uint", "bool")):
         raise TypeError(f"`{name}` must be an array of real numbers; received {dtype}.")
