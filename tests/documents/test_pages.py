@@ -166,6 +166,7 @@ def test_code_of_explaining_a_model_of_ones_own_runs(tmp_path, monkeypatch):
     x = images.astype("float32")
     run(training, model=model, x=x, y=labels, x_test=x, y_test=labels)
     assert (tmp_path / "explanations/smoothgrad/epoch_0005.png").exists()
+    assert (tmp_path / "explanations/index.html").exists()
 
 
 def test_values_of_stats_that_are_listed_exist():
