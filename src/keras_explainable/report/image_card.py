@@ -1,18 +1,10 @@
 """The card of one image on the page: its maps and predictions."""
 
-import base64
-import io
 from html import escape
 
-import numpy as np
-from PIL import Image
-
-from keras_explainable.plotting import clipping
 from keras_explainable.plotting.seen_part import WHOLE, SeenPart
 from keras_explainable.report import explanation_records as records
-from keras_explainable.report import page_colormaps
-
-_LOSSLESS_SIDE = 160  # pixels: images up to this size are PNG, larger ones JPEG
+from keras_explainable.report import figures
 
 
 def card(explanation: records.Explanation, key: str) -> str:
@@ -22,7 +14,7 @@ def card(explanation: records.Explanation, key: str) -> str:
     """
     rows = "".join(_row(explanation, n) for n in range(len(explanation.explained)))
     height, width = explanation.shown.shape[:2]
-    image = f"--image:{_data_url(explanation.shown)}"
+    image = f"--image:{figures.data_url(explanation.shown)}"
     style = f"--ratio:{width}/{height};{_place(explanation.seen)}{image}"
     return f"""<article id="{escape(key)}" tabindex="-1"{_classes(explanation)}
 {_sort_keys(explanation)} style="{style}">
@@ -36,8 +28,7 @@ def card(explanation: records.Explanation, key: str) -> str:
 
 
 def _classes(explanation: records.Explanation) -> str:
-    side = max(explanation.shown.shape)
-    names = ["crisp"] if side <= _LOSSLESS_SIDE else []
+    names = ["crisp"] if figures.is_small(explanation.shown) else []
     if not explanation.seen.is_whole:
         names.append("part")
     return f' class="{" ".join(names)}"' if names else ""
@@ -74,14 +65,14 @@ def _sort_keys(explanation: records.Explanation) -> str:
 def _row(explanation: records.Explanation, number: int) -> str:
     class_ = explanation.explained[number]
     name, count = explanation.name, len(explanation.maps)
-    figures = "".join(
+    maps = "".join(
         _figures(maps, number, class_.label, name, count) for maps in explanation.maps
     )
-    image = _figure("image", _image_text(explanation), "image")
+    image = figures.figure("image", _image_text(explanation), "image")
     several = f' style="--methods:{count}"' if count > 1 else ""
     return f"""<section><h3>{escape(class_.label)} <span>{class_.score_text}</span></h3>
 <div class="figures{" several" if several else ""}"{several}>{image}
-{figures}</div></section>
+{maps}</div></section>
 """
 
 
@@ -93,22 +84,12 @@ def _image_text(explanation: records.Explanation) -> str:
 def _figures(maps: records.Maps, number: int, label: str, name: str, count: int) -> str:
     """Return the figures of a map and of its overlay on the image."""
     method = records.METHODS[maps.method]
-    clipped = clipping.clip_highest(maps.values[..., number])
-    url = _data_url(page_colormaps.grey(clipped, maps.signed))
-    kind = "maps signed" if maps.signed else "maps"
+    pixels = figures.grey_map(maps.values[..., number], maps.signed)
     prefix = f"{method} " if count > 1 else ""
-    map_ = _figure("map", f"{method} map of {name} for {label}", f"{prefix}map")
+    shown = figures.Shown(f"{method} map of {name} for {label}", f"{prefix}map")
     text = f"{method} map for {label} overlaid on {name}"
-    overlay = _figure("overlay", text, f"{prefix}overlay")
-    return f'<div class="{kind}" style="--map:{url}">{map_}{overlay}</div>'
-
-
-def _figure(kind: str, text: str, caption: str) -> str:
-    layers = "<i></i><i></i>" if kind == "overlay" else "<i></i>"
-    return (
-        f'<figure class="{kind}"><div role="img" aria-label="{escape(text)}">{layers}'
-        f"</div><figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    overlay = figures.Shown(text, f"{prefix}overlay")
+    return figures.map_figures(figures.data_url(pixels), maps.signed, shown, overlay)
 
 
 def _listed(predictions: tuple[records.Prediction, ...]) -> list[records.Prediction]:
@@ -137,13 +118,3 @@ def _noise(maps: records.Maps, count: int) -> str:
 <div><dt>Estimator</dt><dd>{escape(noise.estimator)}</dd></div>
 <div><dt>Relative error</dt><dd>{errors}</dd></div>
 <div><dt>Copies with another prediction</dt><dd>{noise.flip_rate:.0%}</dd></div></dl>"""
-
-
-def _data_url(pixels: np.ndarray) -> str:
-    """Return an image as a CSS data URL: PNG if it is small, else JPEG."""
-    image = Image.fromarray(pixels)
-    kind = "png" if max(image.size) <= _LOSSLESS_SIDE else "jpeg"
-    buffer = io.BytesIO()
-    image.save(buffer, kind, quality=90, optimize=True)
-    text = base64.b64encode(buffer.getvalue()).decode()
-    return f"url(data:image/{kind};base64,{text})"
