@@ -8,6 +8,7 @@ stated with each.
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks import torchvision_stand_in
 from benchmarks.speed.workload import Build, Workload, load_model, random_data
 
 #: Steps of deletion and insertion. They divide the 224 x 224 pixels, and the values of
@@ -68,9 +69,13 @@ def quantus(name: str, **options: Any) -> Build:
     """Return a metric of Quantus, which is given the model as a PyTorch module."""
 
     def build(work: Workload) -> Callable[[], Any]:
+        import sys
+
         import numpy as np
-        import quantus
         import torch
+
+        sys.modules.update(torchvision_stand_in.modules())
+        import quantus
 
         keras_model, (images, units) = load_model(work), random_data(work)
 
