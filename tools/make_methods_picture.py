@@ -113,7 +113,7 @@ def section(question, blocks):
 
 def write(picture, place, text, font, size):
     """Write a line of text above a place."""
-    font = ImageFont.truetype(FONTS / font, size)
+    font = ImageFont.truetype(str(FONTS / font), size)
     ImageDraw.Draw(picture).text(place, text, fill="black", font=font, anchor="ls")
 
 

@@ -10,21 +10,23 @@ notebook is read: only what is said around the code has changed.
 
 import argparse
 import base64
+import functools
 import io
-import json
 import os
 import re
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import page_markdown
 from PIL import Image
 
 DOCS = Path(__file__).parents[1] / "docs"
-EXECUTED = DOCS / "_build" / "jupyter_execute"
+NOTEBOOKS = DOCS / "_build" / "jupyter_execute"
 FOLDER = DOCS / page_markdown.FOLDER
 PICTURES = FOLDER / "pictures"
 
@@ -128,11 +130,19 @@ def text_block(text: str) -> str:
     return f"```text\n{text}\n```"
 
 
+@functools.cache
+def cache() -> Any:
+    """Return the cache of `make docs`, which holds the outputs of all notebooks."""
+    from jupyter_cache import get_cache  # Only what builds the documentation has it.
+
+    return get_cache(runpy.run_path(str(DOCS / "conf.py"))["nb_execution_cache_path"])
+
+
 def executed(name: str) -> list[Output]:
-    """Return the cells of code of a page in the notebook that `make docs` left."""
-    path = (EXECUTED / name).with_suffix(".ipynb")
-    cells = json.loads(path.read_text("utf-8"))["cells"]
-    return [each for each in cells if each["cell_type"] == "code"]
+    """Return the cells of code of a page, as `make docs` has run them."""
+    notebook = nbformat.read((NOTEBOOKS / name).with_suffix(".ipynb"), as_version=4)
+    _, notebook = cache().merge_match_into_notebook(notebook)
+    return [each for each in notebook["cells"] if each["cell_type"] == "code"]
 
 
 def found_outputs(name: str, page: str, pictures: Pictures) -> dict[str, str]:
