@@ -320,11 +320,11 @@ def test_a_page_connects_again_when_the_server_is_back(opened, server, address):
     page = opened(address)
     server["process"].send_signal(signal.SIGKILL)
     server["process"].communicate()
-    page.wait_for_selector("body.lost")
+    page.wait_for_selector("#status.lost")
     assert "cannot be reached" in page.inner_text("#status")
     server["process"], again = start(address.split(":")[2].split("/")[0])
     assert again == address
-    page.wait_for_selector("body:not(.lost)")
+    page.wait_for_selector("#status:not(.lost)")
     page.locator("#noise_level").fill("0.3")
     finished(page, 64)
     opened.messages.clear()  # The browser notes each attempt in vain.

@@ -14,6 +14,7 @@ from keras_explainable.callbacks.image_events import ImageEvents, is_installed
 from keras_explainable.common import checks
 from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.evaluation.named_methods import Method, named_methods
+from keras_explainable.plotting.image_range import as_pictures
 from keras_explainable.plotting.visualize import visualize
 
 #: Parameters of ``ke.explain`` that the callback sets.
@@ -142,18 +143,8 @@ def _check_images(name: str, images: NDArray[Any], count: int | None = None) -> 
 
 
 def _pictures(images: NDArray[Any]) -> list[NDArray[np.uint8]]:
-    """Return images as bytes, scaled by their range unless it is 0..1 or 0..255.
-
-    There are none if they have another number of channels than 1 or 3.
-    """
-    if images.shape[-1] not in (1, 3):
-        return []
-    values = images.astype("float32")
-    low, high = float(values.min()), float(values.max())
-    if low >= 0 and high <= 255:
-        low, high = 0, 1 if high <= 1 else 255
-    values = (values - low) * (255 / max(high - low, 1e-12))
-    return [*np.rint(values).astype("uint8")]
+    """Return images as bytes; none of another number of channels than 1 or 3."""
+    return [*as_pictures(images)] if images.shape[-1] in (1, 3) else []
 
 
 def _drawn(images: list[NDArray[np.uint8]], maps: NDArray[Any]) -> bytes:
