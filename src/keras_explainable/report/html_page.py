@@ -18,6 +18,7 @@ _SETTINGS = {
     "noise_level": "Noise level",
     "estimator": "SmoothGrad estimator",
     "tolerance": "Tolerance (relative error)",
+    "sweep": "Sweep",
     "seed": "Seed",
     "preprocessing": "Preprocessing",
     "resize": "Fitting of images",
@@ -48,7 +49,7 @@ def head(summary: dict[str, Any], links: str = "", files: bool = False) -> str:
 </header>
 {_controls(summary)}
 {links}
-<main>
+<main{_cell(summary)}>
 """
 
 
@@ -99,6 +100,7 @@ def _controls(summary: dict[str, Any]) -> str:
         ("Colours", "colors", _select("colors", colors)),
         *([("Signs", "signs", _select("signs", signs))] if _is_signed(summary) else []),
         ("Overlay", "cover", '<input id="cover" type="range" value="95">'),
+        *_sliders(summary),
     ]
     fields = "\n".join(
         f'<span><label for="{name}">{label}</label> {control}</span>'
@@ -111,6 +113,43 @@ previous</p>
 </form>"""
 
 
+def _sliders(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the controls of a sweep: sliders over rows and columns of its grid."""
+    if not (sweep := summary.get("sweep")):
+        return []
+    row, column = _place(summary)
+    levels = [f"{100 * level:.3g} %" for level in sweep["noise_levels"]]
+    counts = [f"{count}" for count in sweep["repetitions"]]
+    return [
+        ("Noise level", "row", _slider("row", levels, row)),
+        ("Noisy copies", "column", _slider("column", counts, column)),
+    ]
+
+
+def _slider(name: str, values: list[str], place: int) -> str:
+    return (
+        f'<input id="{name}" type="range" max="{len(values) - 1}" value="{place}" '
+        f'aria-valuetext="{values[place]}" data-values="{"|".join(values)}">'
+        f'<output for="{name}">{values[place]}</output>'
+    )
+
+
+def _place(summary: dict[str, Any]) -> tuple[int, int]:
+    """Return the row and the column of the settings of the run in its sweep."""
+    levels, counts = (summary["sweep"][x] for x in ("noise_levels", "repetitions"))
+    return levels.index(summary["noise_level"]), counts.index(summary["repetitions"])
+
+
+def _cell(summary: dict[str, Any]) -> str:
+    """Return the style by which the maps of a sweep show one of them."""
+    if not (sweep := summary.get("sweep")):
+        return ""
+    row, column = _place(summary)
+    rows, columns = len(sweep["noise_levels"]), len(sweep["repetitions"])
+    places = f"--row:{row};--column:{column};--rows:{rows};--columns:{columns}"
+    return f' style="{places}"'
+
+
 def _select(name: str, options: list[tuple[str, str]]) -> str:
     items = "".join(f'<option value="{key}">{text}</option>' for key, text in options)
     return f'<select id="{name}">{items}</select>'
@@ -120,4 +159,7 @@ def _settings(summary: dict[str, Any], method: str) -> str:
     shown = {**summary, "methods": method}
     if summary["noise_level"] is not None:
         shown["noise_level"] = f"{summary['noise_level']:.3g} of each image’s range"
+    if sweep := summary.get("sweep"):
+        levels, counts = len(sweep["noise_levels"]), len(sweep["repetitions"])
+        shown["sweep"] = f"{levels} noise levels x {counts} numbers of copies"
     return page_document.settings(_SETTINGS, shown)

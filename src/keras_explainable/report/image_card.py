@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from html import escape
 
 import numpy as np
@@ -13,6 +14,15 @@ from keras_explainable.report import explanation_records as records
 from keras_explainable.report import page_colormaps
 
 _LOSSLESS_SIDE = 160  # pixels: images up to this size are PNG, larger ones JPEG
+
+_NOISE = (
+    "Noise level",
+    "σ, in units of the model’s input",
+    "Noisy copies",
+    "Estimator",
+    "Relative error",
+    "Copies with another prediction",
+)
 
 
 def card(explanation: records.Explanation, key: str) -> str:
@@ -93,14 +103,22 @@ def _image_text(explanation: records.Explanation) -> str:
 def _figures(maps: records.Maps, number: int, label: str, name: str, count: int) -> str:
     """Return the figures of a map and of its overlay on the image."""
     method = records.METHODS[maps.method]
-    clipped = clipping.clip_highest(maps.values[..., number])
-    url = _data_url(page_colormaps.grey(clipped, maps.signed))
-    kind = "maps signed" if maps.signed else "maps"
+    url = _data_url(_greys(maps, number), max(maps.values.shape[:2]))
+    kinds = ["maps", *["signed"] * maps.signed, *["sweep"] * bool(maps.sweep)]
     prefix = f"{method} " if count > 1 else ""
     map_ = _figure("map", f"{method} map of {name} for {label}", f"{prefix}map")
     text = f"{method} map for {label} overlaid on {name}"
     overlay = _figure("overlay", text, f"{prefix}overlay")
-    return f'<div class="{kind}" style="--map:{url}">{map_}{overlay}</div>'
+    return f'<div class="{" ".join(kinds)}" style="--map:{url}">{map_}{overlay}</div>'
+
+
+def _greys(maps: records.Maps, number: int) -> np.ndarray:
+    """Return a map in grey, or those of a sweep in rows and columns."""
+    if maps.sweep:
+        rows = [[_greys(one, number) for one in row] for row in maps.sweep]
+        return np.block(rows)
+    clipped = clipping.clip_highest(maps.values[..., number])
+    return page_colormaps.grey(clipped, maps.signed)
 
 
 def _figure(kind: str, text: str, caption: str) -> str:
@@ -126,23 +144,49 @@ def _score(class_: records.Prediction) -> str:
 def _noise(maps: records.Maps, count: int) -> str:
     if (noise := maps.noise) is None:
         return ""
+    of = f" of {records.METHODS[maps.method]}" if count > 1 else ""
+    items = zip(_NOISE, _noise_texts(noise), strict=True)
+    rows = "".join(
+        f"<div><dt>{label}</dt><dd>{escape(text)}</dd></div>\n" for label, text in items
+    )
+    return f"""<h3>Noise{escape(of)}</h3>
+<dl class="noise"{_swept(maps)}>{rows.rstrip()}</dl>"""
+
+
+def _noise_texts(noise: records.Noise) -> tuple[str, ...]:
+    """Return what the card says of a noise, in the order of ``_NOISE``."""
     errors = ", ".join(
         "unknown" if error is None else f"{error:.2g}" for error in noise.relative_error
     )
-    of = f" of {records.METHODS[maps.method]}" if count > 1 else ""
-    return f"""<h3>Noise{escape(of)}</h3>
-<dl class="noise"><div><dt>Noise level</dt><dd>{noise.noise_level:.3g}</dd></div>
-<div><dt>σ, in units of the model’s input</dt><dd>{noise.sigma:.3g}</dd></div>
-<div><dt>Noisy copies</dt><dd>{noise.repetitions}</dd></div>
-<div><dt>Estimator</dt><dd>{escape(noise.estimator)}</dd></div>
-<div><dt>Relative error</dt><dd>{errors}</dd></div>
-<div><dt>Copies with another prediction</dt><dd>{noise.flip_rate:.0%}</dd></div></dl>"""
+    return (
+        f"{noise.noise_level:.3g}",
+        f"{noise.sigma:.3g}",
+        f"{noise.repetitions}",
+        noise.estimator,
+        errors,
+        f"{noise.flip_rate:.0%}",
+    )
 
 
-def _data_url(pixels: np.ndarray) -> str:
-    """Return an image as a CSS data URL: PNG if it is small, else JPEG."""
+def _swept(maps: records.Maps) -> str:
+    """Return the attribute by which the script changes what is said of the noise."""
+    if not maps.sweep:
+        return ""
+    texts = [
+        [_noise_texts(one.noise) for one in row if one.noise] for row in maps.sweep
+    ]
+    return f' data-sweep="{escape(json.dumps(texts, separators=(",", ":")))}"'
+
+
+def _data_url(pixels: np.ndarray, side: int | None = None) -> str:
+    """Return an image as a CSS data URL: PNG if it is small, else JPEG.
+
+    Args:
+        pixels: The image.
+        side: The longest side of what is seen of it at once, if that is not all.
+    """
     image = Image.fromarray(pixels)
-    kind = "png" if max(image.size) <= _LOSSLESS_SIDE else "jpeg"
+    kind = "png" if (side or max(image.size)) <= _LOSSLESS_SIDE else "jpeg"
     buffer = io.BytesIO()
     image.save(buffer, kind, quality=90, optimize=True)
     text = base64.b64encode(buffer.getvalue()).decode()
