@@ -23,11 +23,18 @@ export class KernelConnection extends Connection {
   }
 
   send(message) {
-    this.model.send({ ...message, view: this.view });
-    this.waiting ??= setTimeout(() => {
-      this.waiting = null;
-      this.lost("The kernel does not answer: it is busy, or has ended.");
-    }, PATIENCE);
+    this.waiting ??= setTimeout(() => this.giveUp(), PATIENCE);
+    try {
+      this.model.send({ ...message, view: this.view });
+    } catch {
+      this.giveUp(); // JupyterLab refuses messages to a kernel that has ended.
+    }
+  }
+
+  giveUp() {
+    clearTimeout(this.waiting);
+    this.waiting = null;
+    this.lost("The kernel does not answer: it is busy, or has ended.");
   }
 
   close() {

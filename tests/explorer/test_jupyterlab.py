@@ -138,3 +138,19 @@ def test_the_widget_does_what_the_page_of_the_server_does(page):
         page.click("#npz")
     with np.load(download.value.path()) as arrays:
         assert arrays["map"].shape == (96, 96)
+
+    end_kernel(page)
+    page.locator("#seed").fill("1")
+    page.wait_for_selector("#status.lost")
+    assert "The kernel does not answer" in page.inner_text("#status")
+
+
+def end_kernel(page):
+    """End the kernel, of which the page hears at once."""
+    page.evaluate("""async () => {
+        const config = document.querySelector("#jupyter-config-data").text;
+        const { token } = JSON.parse(config);
+        const headers = { Authorization: `token ${token}` };
+        const [{ id }] = await (await fetch("/api/kernels", { headers })).json();
+        await fetch(`/api/kernels/${id}`, { method: "DELETE", headers });
+    }""")
