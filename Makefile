@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-peers test-ray test-install test-versions lint docs benchmark \
+.PHONY: demo test test-peers test-ray test-install test-versions lint docs rendered benchmark \
   derivatives clean
 
 demo: $(VENV)/installed-demo
@@ -41,8 +41,17 @@ lint: $(VENV)/installed-lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+SPHINX := $(BIN)/sphinx-build -W --keep-going -q -j 2 docs docs/_build/html
+
 docs: $(VENV)/installed-docs
-	$(BIN)/sphinx-build -W --keep-going -q -j 2 docs docs/_build/html
+	$(SPHINX)
+	$(BIN)/python tools/render_pages.py --check
+	@echo "The pages are built: open docs/_build/html/index.html"
+
+# The pages with their outputs, for those who read them on a web page of the repository.
+rendered: $(VENV)/installed-docs
+	$(SPHINX)
+	$(BIN)/python tools/render_pages.py
 
 benchmark: $(VENV)/installed-backends $(PEERS)/installed
 	$(BIN)/python -m benchmarks.speed.startup_latency

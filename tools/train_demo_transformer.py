@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import pathlib
 import time
+import zipfile
 
 import keras
 import numpy as np
@@ -128,6 +129,18 @@ def write_network(network: keras.Model, path: pathlib.Path) -> None:
     bundled = build_network(initializer="zeros")
     bundled.set_weights(network.get_weights())
     bundled.save(path)
+    leave_out(path, "sliding_window")
+
+
+def leave_out(path: pathlib.Path, option: str) -> None:
+    """Take an option without a value out of a file: older Keras does not know it."""
+    with zipfile.ZipFile(path) as file:
+        contents = {each: file.read(each) for each in file.infolist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for each, content in contents.items():
+            if each.filename == "config.json":
+                content = content.replace(f', "{option}": null'.encode(), b"")
+            file.writestr(each, content)
 
 
 def write_samples(network: keras.Model, path: pathlib.Path) -> None:

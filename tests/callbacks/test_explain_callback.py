@@ -1,6 +1,7 @@
 """Maps of the same images while a model is trained."""
 
 import importlib
+import json
 import warnings
 
 import keras
@@ -33,7 +34,12 @@ def fit(model, watched, epochs=4, **params):
 
 
 def names(folder):
-    return sorted(str(x.relative_to(folder)) for x in folder.rglob("*.png"))
+    """Return the pictures of single epochs."""
+    return sorted(str(x.relative_to(folder)) for x in folder.rglob("epoch_????.png"))
+
+
+def summary(folder):
+    return json.loads((folder / "manifest.json").read_text("utf-8"))
 
 
 def test_pictures_show_the_model_as_it_is_then(model, tmp_path):
@@ -53,6 +59,7 @@ def test_pictures_show_the_model_as_it_is_then(model, tmp_path):
     pictures = [(tmp_path / "gradcam" / epoch).read_bytes() for epoch in epochs]
     assert pictures[0] == _drawn(_pictures(FEW), first)
     assert pictures[2] == _drawn(_pictures(FEW), last)
+    assert summary(tmp_path)["model"] == model.name
 
 
 def test_training_is_the_same_with_it(model, tmp_path):
@@ -81,6 +88,46 @@ def test_a_continued_training_continues_the_pictures(model, tmp_path):
     fit(model, watched, epochs=2, initial_epoch=1)
     assert names(tmp_path) == [*times, "gradients/epoch_0002.png"]
     assert all((tmp_path / x).stat().st_mtime_ns == time for x, time in times.items())
+    assert [each["epoch"] for each in summary(tmp_path)["epochs"]] == [0, 1, 2]
+
+
+def test_the_report_has_the_scores_of_each_epoch(model, tmp_path):
+    watched = ke.callbacks.Explain(FEW, UNITS, "gradcam", folder=tmp_path)
+    before = ke.inspection.logits_model(model).predict(FEW, verbose=0)
+    history = fit(model, watched, epochs=2).history
+    after = ke.inspection.logits_model(model).predict(FEW, verbose=0)
+    first, _, last = summary(tmp_path)["epochs"]
+    assert [[f"unit {unit}"] for unit in UNITS] == last["maps"]["gradcam"]["units"]
+    for epoch, logits in ((first, before), (last, after)):
+        scores = np.ravel(epoch["maps"]["gradcam"]["scores"])
+        np.testing.assert_allclose(scores, logits[range(3), UNITS], rtol=1e-3)
+    assert first["logs"] == {}
+    assert last["logs"]["loss"] == pytest.approx(history["loss"][-1])
+
+
+def test_a_second_training_begins_another_report(model, tmp_path):
+    watched = ke.callbacks.Explain(FEW, UNITS, "gradients", folder=tmp_path)
+    initial = model.get_weights()
+    fit(model, watched, epochs=2)
+    old = (tmp_path / "gradients/epoch_0000.png").read_bytes()
+    trained = model.get_weights()
+    for again in (
+        watched,
+        ke.callbacks.Explain(FEW, UNITS, "gradients", folder=tmp_path),
+    ):
+        fit(model, again, epochs=1)
+        assert [x["epoch"] for x in summary(tmp_path)["epochs"]] == [0, 1]
+        assert (tmp_path / "gradients/epoch_0000.png").read_bytes() != old
+    assert any((a != b).any() for a, b in zip(initial, trained, strict=True))
+
+
+def test_values_of_a_function_have_no_units(model, tmp_path):
+    watched = ke.callbacks.Explain(
+        FEW, lambda outputs: outputs[:, 1], "gradients", folder=tmp_path
+    )
+    fit(model, watched, epochs=1)
+    units = summary(tmp_path)["epochs"][0]["maps"]["gradients"]["units"]
+    assert units == [["value 0"]] * 3
 
 
 @pytest.mark.skipif(not HAS_TENSORBOARD, reason="TensorBoard is not installed")
@@ -115,7 +162,14 @@ def test_images_of_any_range_are_shown(low, high):
     shown = np.stack(_pictures(ramp))
     assert (shown.min(), shown.max()) == (0, 255)
     assert (np.diff(shown.ravel().astype(int)) >= 0).all()
-    assert _pictures(np.zeros((2, 4, 4, 7))) == []
+
+
+def test_the_mean_of_many_channels_is_shown():
+    images = np.zeros((2, 4, 4, 7))
+    images[1, 2, 3, :] = range(7)
+    shown = _pictures(images)
+    assert shown[1].shape == (4, 4, 1)
+    assert (shown[1][2, 3, 0], shown[0].max()) == (3, 0)
 
 
 @pytest.mark.parametrize(

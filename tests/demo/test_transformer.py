@@ -1,5 +1,7 @@
 """The bundled transformer: small, accurate, and the same on every backend."""
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -33,6 +35,11 @@ def test_plain_keras_loads_it_and_logits_are_those_of_training_time(bundled):
     logits = ke.inspection.logits_model(plain).predict(bundled.images, verbose=0)
     assert np.abs(reference).max() > 3  # so that 1e-4 is a strict bound
     assert np.abs(logits - reference).max() < 1e-4
+
+
+def test_keras_3_14_knows_all_options_in_the_file():
+    with zipfile.ZipFile(demo.transformer_path()) as file:
+        assert b"sliding_window" not in file.read("config.json")
 
 
 def test_bundled_samples_are_recognised_and_have_all_digits(vit, bundled):

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import keras
 import numpy as np
 import pytest
+from support.scripts import loaded
 
 import keras_explainable as ke
 
@@ -72,7 +73,7 @@ def test_wrong_links_are_found():
     assert [link for link in right + wrong if is_wrong(page, link)] == wrong
 
 
-def test_each_method_has_a_page_with_all_that_belongs_to_it():
+def test_each_method_is_in_the_figure_and_has_a_page_with_all_that_belongs_to_it():
     table = (DOCS / "methods.md").read_text("utf-8")
     of_the_table = dict(re.findall(r"\[`([\w.]+)`\]\(([\w/]+\.md)\)", table))
     families = ("gradient", "cams", "attention", "perturbation", "meta")
@@ -83,6 +84,8 @@ def test_each_method_has_a_page_with_all_that_belongs_to_it():
         if name != "completeness_gap"
     }
     assert set(of_the_table) == methods
+    questions = loaded("make_methods_picture").QUESTIONS.values()
+    assert {name for found in questions for name in found.values()} == methods
     for method, page in of_the_table.items():
         text = (DOCS / page).read_text("utf-8")
         assert re.search(r"^    maps = |^    as gradients", text, re.MULTILINE), page
@@ -92,6 +95,10 @@ def test_each_method_has_a_page_with_all_that_belongs_to_it():
             assert re.search(r"\*\*Reference\.\*\* .*\]\(https://", text), page
             assert "**Parameters.**" in text, page
             assert "**When it misleads.**" in text, page
+
+
+def test_the_figure_of_all_methods_is_small():
+    assert (DOCS / "_static/methods.webp").stat().st_size < 300_000
 
 
 def of_image_and_age():
@@ -159,6 +166,7 @@ def test_code_of_explaining_a_model_of_ones_own_runs(tmp_path, monkeypatch):
     x = images.astype("float32")
     run(training, model=model, x=x, y=labels, x_test=x, y_test=labels)
     assert (tmp_path / "explanations/smoothgrad/epoch_0005.png").exists()
+    assert (tmp_path / "explanations/index.html").exists()
 
 
 def test_values_of_stats_that_are_listed_exist():

@@ -13,22 +13,30 @@ from PIL import Image
 from keras_explainable.callbacks.image_events import ImageEvents, is_installed
 from keras_explainable.common import checks
 from keras_explainable.engine.data_iterators import as_numpy
+from keras_explainable.engine.explanation.explanation import AnyExplanation
 from keras_explainable.evaluation.named_methods import Method, named_methods
 from keras_explainable.plotting.image_range import as_pictures
 from keras_explainable.plotting.visualize import visualize
+from keras_explainable.report.training_report import (
+    EpochMaps,
+    TrainingReport,
+    TrainingRun,
+)
 
 #: Parameters of ``ke.explain`` that the callback sets.
 _OWN = {"verbose", "return_stats", "ids", "steps"}
 
 
 class Explain(keras.callbacks.Callback):
-    """Writes a picture of the maps of some images as a model is trained.
+    """Writes the maps of some images as a model is trained, into a report.
 
-    There is a picture for each method, with the images in its first row and their maps
-    below: ``folder/smoothgrad/epoch_0003.png`` is that after three epochs, and
-    ``epoch_0000.png`` that before the first. If TensorBoard is installed, it shows
-    them, too: ``tensorboard --logdir folder``. Noise is the same in all epochs, and
-    the model is not changed.
+    ``folder/index.html`` shows, for each image, its maps from one epoch to the next
+    with the scores that they explain. It can be opened while the model is trained.
+    There is also a picture for each method and epoch, with the images in its first row
+    and their maps below: ``folder/smoothgrad/epoch_0003.png`` is that after three
+    epochs, and ``epoch_0000.png`` that before the first. If TensorBoard is installed,
+    it shows these, too: ``tensorboard --logdir folder``. Noise is the same in all
+    epochs, and the model is not changed.
 
     Args:
         x: Images (N, H, W, C), as the model takes them. A few are enough.
@@ -36,7 +44,9 @@ class Explain(keras.callbacks.Callback):
         methods: Name of a shortcut, such as "gradcam", or several: names, shortcuts or
             methods in a list, or in a dictionary by name.
         every: Number of epochs from one picture to the next.
-        folder: Where pictures are written; it is created if necessary.
+        folder: Where the report is written; it is created if necessary. If it has one
+            of the same methods and images, a training that starts with a later epoch
+            continues it.
         images: Pictures (N, H, W, 3) or (N, H, W, 1) to show in place of ``x``, if it
             is preprocessed.
         seed: Integer >= 0, of methods that draw at random: the same noise in each
@@ -84,35 +94,48 @@ class Explain(keras.callbacks.Callback):
         _check_images("images", shown, len(self.x))
         self.images = _pictures(shown)
         self.folder = Path(folder)
+        self._report: TrainingReport | None = None
         self.events = _events(self.folder, tensorboard)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Write the first pictures, before the model is trained.
+        """Write the first maps, before the model is trained.
 
         There are none of a model that its first batch builds.
         """
-        if self.model.built and not self._path(self.methods[0], epoch).exists():
-            self._write_if_due(epoch)
+        is_first = epoch == 0 or not self._path(self.methods[0], epoch).exists()
+        if self.model.built and is_first:
+            self._write_if_due(epoch, {})
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Write pictures after each ``every`` epochs."""
-        self._write_if_due(epoch + 1)
+        """Write maps after each ``every`` epochs."""
+        self._write_if_due(epoch + 1, logs or {})
 
     def on_train_end(self, logs: Any = None) -> None:
         """Close the events."""
         if self.events:
             self.events.close()
 
-    def _write_if_due(self, epochs: int) -> None:
-        if epochs % self.every == 0:
-            for method in self.methods:
-                self._write(method, epochs)
+    def _write_if_due(self, epochs: int, logs: dict[str, Any]) -> None:
+        if epochs % self.every:
+            return
+        found = {}
+        for method in self.methods:
+            explained = method.explained(
+                self.model, self.x, self.y, self.seed, **self.given
+            )
+            self._write_picture(method, np.asarray(explained[1]), epochs)
+            found[method.name] = _epoch_maps(explained)
+        numbers = {name: float(value) for name, value in logs.items()}
+        self._opened().add(epochs, numbers, found)
 
-    def _write(self, method: Method, epochs: int) -> None:
-        everything = slice(None)
-        maps = method.maps_of(
-            self.model, self.x, self.y, everything, self.seed, **self.given
-        )
+    def _opened(self) -> TrainingReport:
+        if self._report is None:
+            names = tuple(method.name for method in self.methods)
+            run = TrainingRun(self.model.name, names, self.every)
+            self._report = TrainingReport(self.folder, run, self.images)
+        return self._report
+
+    def _write_picture(self, method: Method, maps: NDArray[Any], epochs: int) -> None:
         png = _drawn(self.images, maps)
         path = self._path(method, epochs)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,9 +165,21 @@ def _check_images(name: str, images: NDArray[Any], count: int | None = None) -> 
         )
 
 
+def _epoch_maps(explained: AnyExplanation) -> EpochMaps:
+    """Return what the report needs of an explanation."""
+    scores, maps = np.asarray(explained[0]), np.asarray(explained[1])
+    if explained.units is None:  # A function for `y`, whose values have no units.
+        units = [[f"value {unit}" for unit in range(scores.shape[1])]] * len(scores)
+    else:
+        units = [[f"unit {unit}" for unit in each] for each in explained.units]
+    return EpochMaps(maps, scores, units)
+
+
 def _pictures(images: NDArray[Any]) -> list[NDArray[np.uint8]]:
-    """Return images as bytes; none of another number of channels than 1 or 3."""
-    return [*as_pictures(images)] if images.shape[-1] in (1, 3) else []
+    """Return images as bytes; of other numbers of channels than 1 or 3, the mean."""
+    if images.shape[-1] not in (1, 3):
+        images = images.mean(-1, keepdims=True, dtype="float32")
+    return [*as_pictures(images)]
 
 
 def _drawn(images: list[NDArray[np.uint8]], maps: NDArray[Any]) -> bytes:

@@ -11,6 +11,7 @@ from keras_explainable.common import near_names
 from keras_explainable.engine import shortcuts
 from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.engine.explainer import explainer, takes_seed
+from keras_explainable.engine.explanation.explanation import AnyExplanation
 from keras_explainable.evaluation.controls import CONTROLS
 from keras_explainable.execution.compilation import describe, display_name
 from keras_explainable.execution.method_checks import is_shortcut
@@ -52,10 +53,15 @@ class Method:
         """Return the maps of the images ``where``, with the method's own draws."""
         if self.maps is not None:
             return self.maps[where]
+        return np.asarray(self.explained(model, x, y, seed, **options)[1])
+
+    def explained(
+        self, model: Any, x: Any, y: Any, seed: int, **options: Any
+    ) -> AnyExplanation:
+        """Return what the method returns, with draws of a seed if there are any."""
         if self.draws:
             options["seed"] = seed
-        explained = explainer(self.function)(model, x, y, verbose=0, **options)
-        return np.asarray(explained[1])
+        return explainer(self.function)(model, x, y, verbose=0, **options)
 
 
 def named_methods(

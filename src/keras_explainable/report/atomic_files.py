@@ -1,4 +1,4 @@
-"""Atomic writes, and folders that are locked and are not links."""
+"""Atomic writes, and folders that are not links."""
 
 import contextlib
 import os
@@ -6,8 +6,6 @@ import pathlib
 import secrets
 from collections.abc import Iterator
 from typing import BinaryIO
-
-import filelock
 
 
 @contextlib.contextmanager
@@ -29,22 +27,6 @@ def atomic_write(path: pathlib.Path, folder: pathlib.Path) -> Iterator[BinaryIO]
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def acquire_lock(path: pathlib.Path) -> filelock.BaseFileLock:
-    """Return an acquired lock on a folder; the system releases it if a run is killed.
-
-    Raises:
-        ValueError: If another run holds the lock.
-    """
-    lock = filelock.FileLock(path / "lock", blocking=False)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise ValueError(
-            f"{path.parent} must not be in use; another run is writing there."
-        ) from None
-    return lock
 
 
 def make_folder(path: pathlib.Path) -> pathlib.Path:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_explainable.report import evaluation_page
+from keras_explainable.report import evaluation_page, manifest
 from keras_explainable.report.resume import array_of
-from keras_explainable.report.run_report import RunReport, json_text
+from keras_explainable.report.run_report import RunReport
 
 #: Function of the archives of all images to one archive, and to what the page shows.
 Combine = Callable[[Sequence[bytes]], tuple[bytes, evaluation_page.EvaluationContents]]
@@ -111,7 +111,7 @@ class EvaluationReport(RunReport):
         ]
         archive, contents = self._combine(found) if found else (b"", None)
         files = {
-            "manifest.json": json_text(summary),
+            "manifest.json": manifest.json_text(summary),
             "index.html": evaluation_page.page(summary, contents).encode(),
             self.archive.name: archive,
         }

@@ -1,5 +1,6 @@
 """The start and end of the page: one file that fetches nothing."""
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -39,15 +40,16 @@ def head(summary: dict[str, Any], links: str = "", files: bool = False) -> str:
     title = f"{method} of {summary['model']}"
     start = page_document.start(title, sources, ["page.css"], "page.js")
     images = page_document.images_text(summary["images"])
+    has_errors = bool(summary["repetitions"])
     return f"""{start}{page_colormaps.filters()}
 <header>
 <h1>What did the network look at?</h1>
 <p class="lead">{images} explained with {escape(method)}.</p>
-{_legend(summary)}
+{legend(summary["methods"], _is_signed(summary))}
 {page_document.notices(summary, "explained")}
 {_settings(summary, method)}
 </header>
-{_controls(summary)}
+{controls(_is_signed(summary), True, has_errors, _sliders(summary))}
 {links}
 <main{_cell(summary)}>
 """
@@ -66,12 +68,18 @@ a picture of each image with its maps in <code>panels/</code>.</p></footer>
 """
 
 
-def _legend(summary: dict[str, Any]) -> str:
+def legend(methods: Iterable[str], is_signed: bool) -> str:
+    """Return what the colours mean.
+
+    Args:
+        methods: Names of the methods.
+        is_signed: Whether any map is signed.
+    """
     meaning = "Colours show how much the score of the class depends on each pixel"
-    if {*summary["methods"]} <= {*_DERIVATIVES}:
+    if {*methods} <= {*_DERIVATIVES}:
         meaning = "Colours show how much a small change of a pixel changes the score"
     signed = ""
-    if _is_signed(summary):
+    if is_signed:
         signed = """<br>Signed maps show evidence <em>against</em> the class
 <span class="scale signed"></span> and <em>for</em> it."""
     return f"""<p class="legend">{meaning}: <em>little</em>
@@ -83,31 +91,42 @@ def _is_signed(summary: dict[str, Any]) -> bool:
     return any(maps["signed"] for image in summary["images"] for maps in image["maps"])
 
 
-def _controls(summary: dict[str, Any]) -> str:
-    """Return the form that the script operates; without the script it is hidden."""
+def controls(
+    is_signed: bool,
+    has_scores: bool,
+    has_errors: bool,
+    sliders: Iterable[tuple[str, str, str]] = (),
+) -> str:
+    """Return the form that the script operates; without the script it is hidden.
+
+    Args:
+        is_signed: Whether any map is signed.
+        has_scores: Whether images can be sorted by a score.
+        has_errors: Whether images can be sorted by an error.
+        sliders: Label, name and HTML of further controls.
+    """
     orders = [
         ("given", "input order"),
         ("name", "name"),
-        ("highest", "highest score"),
-        ("lowest", "lowest score"),
-        *([("error", "largest error")] if summary["repetitions"] else []),
+        *([("highest", "highest score"), ("lowest", "lowest score")] * has_scores),
+        *([("error", "largest error")] * has_errors),
     ]
     colors = [(name, name) for name in page_colormaps.COLORMAPS]
     signs = [("signed", "for and against"), ("absolute", "absolute")]
-    controls = [
+    fields = [
         ("Find", "find", '<input id="find" type="search" placeholder="name or class">'),
         ("Sort", "sort", _select("sort", orders)),
         ("Colours", "colors", _select("colors", colors)),
-        *([("Signs", "signs", _select("signs", signs))] if _is_signed(summary) else []),
+        *([("Signs", "signs", _select("signs", signs))] * is_signed),
         ("Overlay", "cover", '<input id="cover" type="range" value="95">'),
-        *_sliders(summary),
+        *sliders,
     ]
-    fields = "\n".join(
+    shown = "\n".join(
         f'<span><label for="{name}">{label}</label> {control}</span>'
-        for label, name, control in controls
+        for label, name, control in fields
     )
     return f"""<form id="tools" aria-label="Display options" hidden>
-{fields}
+{shown}
 <p><output id="count"></output> <kbd>/</kbd> find <kbd>j</kbd> next <kbd>k</kbd>
 previous</p>
 </form>"""

@@ -1,19 +1,14 @@
 """The card of one image on the page: its maps and predictions."""
 
-import base64
-import io
 import json
 from html import escape
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
 
-from keras_explainable.plotting import clipping
 from keras_explainable.plotting.seen_part import WHOLE, SeenPart
 from keras_explainable.report import explanation_records as records
-from keras_explainable.report import page_colormaps
-
-_LOSSLESS_SIDE = 160  # pixels: images up to this size are PNG, larger ones JPEG
+from keras_explainable.report import figures
 
 _NOISE = (
     "Noise level",
@@ -32,7 +27,7 @@ def card(explanation: records.Explanation, key: str) -> str:
     """
     rows = "".join(_row(explanation, n) for n in range(len(explanation.explained)))
     height, width = explanation.shown.shape[:2]
-    image = f"--image:{_data_url(explanation.shown)}"
+    image = f"--image:{figures.data_url(explanation.shown)}"
     style = f"--ratio:{width}/{height};{_place(explanation.seen)}{image}"
     return f"""<article id="{escape(key)}" tabindex="-1"{_classes(explanation)}
 {_sort_keys(explanation)} style="{style}">
@@ -46,8 +41,7 @@ def card(explanation: records.Explanation, key: str) -> str:
 
 
 def _classes(explanation: records.Explanation) -> str:
-    side = max(explanation.shown.shape)
-    names = ["crisp"] if side <= _LOSSLESS_SIDE else []
+    names = ["crisp"] if figures.is_small(explanation.shown) else []
     if not explanation.seen.is_whole:
         names.append("part")
     return f' class="{" ".join(names)}"' if names else ""
@@ -84,14 +78,14 @@ def _sort_keys(explanation: records.Explanation) -> str:
 def _row(explanation: records.Explanation, number: int) -> str:
     class_ = explanation.explained[number]
     name, count = explanation.name, len(explanation.maps)
-    figures = "".join(
+    maps = "".join(
         _figures(maps, number, class_.label, name, count) for maps in explanation.maps
     )
-    image = _figure("image", _image_text(explanation), "image")
+    image = figures.figure("image", _image_text(explanation), "image")
     several = f' style="--methods:{count}"' if count > 1 else ""
     return f"""<section><h3>{escape(class_.label)} <span>{class_.score_text}</span></h3>
 <div class="figures{" several" if several else ""}"{several}>{image}
-{figures}</div></section>
+{maps}</div></section>
 """
 
 
@@ -103,30 +97,22 @@ def _image_text(explanation: records.Explanation) -> str:
 def _figures(maps: records.Maps, number: int, label: str, name: str, count: int) -> str:
     """Return the figures of a map and of its overlay on the image."""
     method = records.METHODS[maps.method]
-    url = _data_url(_greys(maps, number), max(maps.values.shape[:2]))
-    kinds = ["maps", *["signed"] * maps.signed, *["sweep"] * bool(maps.sweep)]
+    pixels = _greys(maps, number)
     prefix = f"{method} " if count > 1 else ""
-    map_ = _figure("map", f"{method} map of {name} for {label}", f"{prefix}map")
+    shown = figures.Shown(f"{method} map of {name} for {label}", f"{prefix}map")
     text = f"{method} map for {label} overlaid on {name}"
-    overlay = _figure("overlay", text, f"{prefix}overlay")
-    return f'<div class="{" ".join(kinds)}" style="--map:{url}">{map_}{overlay}</div>'
+    overlay = figures.Shown(text, f"{prefix}overlay")
+    url = figures.data_url(pixels, max(maps.values.shape[:2]))
+    kinds = [*["signed"] * maps.signed, *["sweep"] * bool(maps.sweep)]
+    return figures.map_figures(url, kinds, shown, overlay)
 
 
-def _greys(maps: records.Maps, number: int) -> np.ndarray:
+def _greys(maps: records.Maps, number: int) -> NDArray[np.uint8]:
     """Return a map in grey, or those of a sweep in rows and columns."""
     if maps.sweep:
         rows = [[_greys(one, number) for one in row] for row in maps.sweep]
         return np.block(rows)
-    clipped = clipping.clip_highest(maps.values[..., number])
-    return page_colormaps.grey(clipped, maps.signed)
-
-
-def _figure(kind: str, text: str, caption: str) -> str:
-    layers = "<i></i><i></i>" if kind == "overlay" else "<i></i>"
-    return (
-        f'<figure class="{kind}"><div role="img" aria-label="{escape(text)}">{layers}'
-        f"</div><figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    return figures.grey_map(maps.values[..., number], maps.signed)
 
 
 def _listed(predictions: tuple[records.Prediction, ...]) -> list[records.Prediction]:
@@ -176,18 +162,3 @@ def _swept(maps: records.Maps) -> str:
         [_noise_texts(one.noise) for one in row if one.noise] for row in maps.sweep
     ]
     return f' data-sweep="{escape(json.dumps(texts, separators=(",", ":")))}"'
-
-
-def _data_url(pixels: np.ndarray, side: int | None = None) -> str:
-    """Return an image as a CSS data URL: PNG if it is small, else JPEG.
-
-    Args:
-        pixels: The image.
-        side: The longest side of what is seen of it at once, if that is not all.
-    """
-    image = Image.fromarray(pixels)
-    kind = "png" if (side or max(image.size)) <= _LOSSLESS_SIDE else "jpeg"
-    buffer = io.BytesIO()
-    image.save(buffer, kind, quality=90, optimize=True)
-    text = base64.b64encode(buffer.getvalue()).decode()
-    return f"url(data:image/{kind};base64,{text})"

@@ -1,6 +1,7 @@
 """The contents of ``manifest.json`` and ``maps.npz``, the files for programs."""
 
 import dataclasses
+import json
 import platform
 import sys
 import zipfile
@@ -69,3 +70,8 @@ def versions() -> dict[str, str]:
         backend: str(getattr(sys.modules.get(backend), "__version__", "unknown")),
         "numpy": np.__version__,
     }
+
+
+def json_text(summary: dict[str, Any]) -> bytes:
+    """Return the text of a manifest."""
+    return f"{json.dumps(summary, indent=2, ensure_ascii=False)}\n".encode()

@@ -156,4 +156,4 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
     # Comes with matplotlib, and covers more alphabets than Pillow's own font.
     folder = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf")
-    return ImageFont.truetype(folder / "DejaVuSans.ttf", size)
+    return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), size)  # Pillow 10.1

@@ -20,7 +20,7 @@ from keras_explainable.report.explanation_records import (
 from keras_explainable.report.page_files import PageFiles
 from keras_explainable.report.panel_image import panel
 from keras_explainable.report.resume import ImageResults
-from keras_explainable.report.run_report import RunReport, json_text
+from keras_explainable.report.run_report import RunReport
 
 
 class Report(RunReport):
@@ -78,7 +78,7 @@ class Report(RunReport):
                 opened.enter_context(self._atomic_write(name))
                 for name in ("manifest.json", "index.html", "maps.npz")
             )
-            manifest_.write(json_text(summary))
+            manifest_.write(manifest.json_text(summary))
             pages = PageFiles(summary, page, self._atomic_write)
             maps = opened.enter_context(manifest.MapsFile(maps_))
             self._write_results(maps, pages)

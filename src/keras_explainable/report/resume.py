@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_explainable.report import atomic_files
+from keras_explainable.report import atomic_files, folder_lock
 
 _IDENTITY = "run.json"
 _MAPS = "maps_"
@@ -99,7 +99,7 @@ class UnfinishedRun:
     ) -> None:
         self._unpack = unpack
         self.path = atomic_files.make_folder(path)
-        self._lock = atomic_files.acquire_lock(path)
+        self._lock = folder_lock.acquire_lock(path)
         try:
             self._begin(identity, resume)
         except BaseException:

@@ -3,7 +3,6 @@
 import abc
 import contextlib
 import datetime
-import json
 import pathlib
 import time
 from typing import Any, BinaryIO, Self
@@ -131,8 +130,3 @@ class RunReport(abc.ABC):
 
     def _atomic_write(self, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
         return atomic_files.atomic_write(self.folder / name, self._unfinished.path)
-
-
-def json_text(summary: dict[str, Any]) -> bytes:
-    """Return the text of a manifest."""
-    return f"{json.dumps(summary, indent=2, ensure_ascii=False)}\n".encode()
