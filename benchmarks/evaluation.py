@@ -2,7 +2,8 @@
 
     python -m benchmarks.evaluation --data PATH_TO_FOLDER [--photos 20] [--mosaics 20]
         [--networks mobilenet_025] [--methods gradients,gradcam]
-        [--metrics deletion,auc] [--steps 50] [--draws 50] [--save FOLDER]
+        [--metrics deletion,auc] [--steps 50] [--draws 50] [--masks 400]
+        [--save FOLDER]
 
 `accuracy/trained_networks.py` describes the folder, whose `build_model.py` also has
 `map_boxes`. All methods but those for transformers explain the labels of photos that
@@ -76,12 +77,13 @@ def metrics_of(steps, draws):
     }
 
 
-def methods_of(names, repetitions):
-    """Return shortcuts by name, with the repetitions of those that add noise."""
-    noisy = ("smoothgrad", "smoothgrad_squared", "vargrad")
+def methods_of(names, repetitions, masks=400):
+    """Return shortcuts by name, with the repetitions of those that draw at random."""
+    counts = dict.fromkeys(("smoothgrad", "smoothgrad_squared", "vargrad"), repetitions)
+    counts["rise"] = masks
     return {
-        name: partial(getattr(ke, name), repetitions=repetitions)
-        if name in noisy
+        name: partial(getattr(ke, name), repetitions=counts[name])
+        if name in counts
         else name
         for name in names
     }
@@ -154,7 +156,7 @@ def run(arguments):
     """Evaluate all networks."""
     chosen = metrics_of(arguments.steps, arguments.draws)
     chosen = {name: chosen[name] for name in arguments.metrics or chosen}
-    methods = methods_of(arguments.methods, arguments.repetitions)
+    methods = methods_of(arguments.methods, arguments.repetitions, arguments.masks)
     for name, model, x, y in networks(arguments.data, arguments.photos):
         if name not in arguments.networks:
             continue
@@ -184,6 +186,7 @@ def parse(words=None):
     add("--steps", type=int, default=50, help="steps of the removal of pixels")
     add("--draws", type=int, default=50, help="random draws of metrics")
     add("--repetitions", type=int, default=50, help="noisy copies of SmoothGrad")
+    add("--masks", type=int, default=400, help="random masks of RISE")
     add("--save", type=Path, help="folder of the scores and figures")
     return parser.parse_args(words)
 

@@ -12,9 +12,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed import other_method_implementations, smoothgrad_implementations
+from benchmarks.speed import (
+    metric_implementations,
+    other_method_implementations,
+    smoothgrad_implementations,
+)
 
-PEERS = (*smoothgrad_implementations.PEERS, *other_method_implementations.PEERS)
+PEERS = (
+    *smoothgrad_implementations.PEERS,
+    *other_method_implementations.PEERS,
+    *metric_implementations.PEERS,
+)
 
 #: Implementations so slow that they run in the first round only.
 SLOW = ("PAIR saliency", "tf-keras-vis", "seed page, XLA", "ours, JAX unlowered")

@@ -14,12 +14,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.speed import other_method_implementations, smoothgrad_implementations
+from benchmarks.speed import (
+    metric_implementations,
+    other_method_implementations,
+    smoothgrad_implementations,
+)
 from benchmarks.speed.workload import Workload
 
 IMPLEMENTATIONS = (
     smoothgrad_implementations.IMPLEMENTATIONS
     | other_method_implementations.IMPLEMENTATIONS
+    | metric_implementations.IMPLEMENTATIONS
 )
 
 

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     )
     from keras_explainable.evaluation.evaluate import evaluate
     from keras_explainable.evaluation.evaluation import Evaluation
+    from keras_explainable.explorer.explore import explore
     from keras_explainable.plotting.noise_sweep import sweep
     from keras_explainable.sampling.stats import Stats
 
@@ -84,6 +85,7 @@ __all__ = [
     "evaluate",
     "expected_gradients",
     "explain",
+    "explore",
     "filters",
     "full_gradients",
     "gradcam",
@@ -137,6 +139,7 @@ _DEFINED_IN = {
     "evaluate": "evaluation.evaluate",
     "sweep": "plotting.noise_sweep",
     "explain": "engine.explain",
+    "explore": "explorer.explore",
     "partial_explain": "engine.partial_explain",
 }
 

@@ -31,6 +31,15 @@ def test_target_units(target, units):
     ("wrong", "message"),
     [
         (
+            {"sweep": True, "method": "gradcam,rise"},
+            "--sweep must be used with one of .*; --method gradcam,rise adds no noise",
+        ),
+        (
+            {"sweep": True, "estimator": "hybrid"},
+            "--sweep must be used with --estimator sampled, .* received",
+        ),
+        ({"sweep": True, "tolerance": 0.1}, "--tolerance must be omitted with --sweep"),
+        (
             {"method": "lime"},
             r"--method must be one of the methods in --help, .*; received lime\.$",
         ),
@@ -133,3 +142,21 @@ def test_every_method_is_a_shortcut_with_a_name_to_show():
     assert {*METHODS} == {*explanation_records.METHODS}
     for name in METHODS:
         assert callable(getattr(ke, name))
+
+
+@pytest.mark.parametrize(
+    ("repetitions", "counts"),
+    [
+        (1, (1,)),
+        (2, (2,)),
+        (3, (2, 3)),
+        (20, (2, 4, 8, 16, 20)),
+        (64, (4, 8, 16, 32, 64)),
+    ],
+)
+def test_the_grid_of_a_sweep_has_the_settings_of_the_run(repetitions, counts):
+    settings = Settings(sweep=True, repetitions=repetitions, noise_level=0.12)
+    assert settings.grid.repetitions == counts
+    assert settings.grid.noise_levels == (0.05, 0.1, 0.12, 0.15, 0.2, 0.3)
+    assert Settings(sweep=True).grid.noise_levels == (0.05, 0.1, 0.15, 0.2, 0.3)
+    assert Settings().grid is None

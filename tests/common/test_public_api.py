@@ -43,6 +43,7 @@ def test_public_names():
         "evaluate",
         "expected_gradients",
         "explain",
+        "explore",
         "filters",
         "full_gradients",
         "gradcam",

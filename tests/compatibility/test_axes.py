@@ -174,6 +174,40 @@ def test_units_along_another_axis():
     np.testing.assert_allclose(maps[1], kernel[..., ::-1], rtol=1e-5)
 
 
+@pytest.mark.parametrize("spatial", [None, ()])
+def test_units_along_another_axis_of_tables(spatial):
+    inputs = keras.Input((4,))
+    dense = layers.Dense(6)
+    model = keras.Model(inputs, layers.Reshape((3, 2))(dense(inputs)))
+    x, y = RNG.normal(size=(2, 4)).astype("float32"), np.array([[2], [0]])
+    params = {"indices_axis": 1, "spatial_axis": spatial, "postprocessing": None}
+    given = {"gradient_filter": None, "verbose": 0} | params
+    _, maps = ke.gradients(model, x, y, **given)
+    kernel = numpy(dense.kernel).reshape(4, 3, 2)
+    np.testing.assert_allclose(maps, kernel[:, y].transpose(1, 0, 2, 3), rtol=1e-5)
+
+
+def test_a_label_of_each_token():
+    inputs = keras.Input((5,), dtype="int32")
+    embedding = layers.Embedding(9, 3)
+    x = layers.Conv1D(4, 3, padding="same", activation="tanh")(embedding(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    tokens, tags = RNG.integers(0, 9, (2, 5)), RNG.integers(0, 2, (2, 5))
+    given = {"postprocessing": None, "verbose": 0}
+    _, maps = ke.gradients(
+        model, tokens, tags[..., None], indices_batch_dims=2, **given
+    )
+    assert maps.shape == (2, 5, 5, 1)
+    for step in range(5):
+
+        def at(outputs, step=step):
+            return outputs[:, step]
+
+        every = ke.gradients(model, tokens, at, **given).maps
+        expected = np.take_along_axis(every, tags[:, None, step, None], axis=-1)
+        np.testing.assert_allclose(maps[:, :, step], expected, rtol=1e-4, atol=1e-6)
+
+
 def test_axes_by_position(images):
     expected = numpy(cams.cam(images, X, Y)[1])
     _, maps = cams.cam(images, X, Y, -1, -1, (-3, -2))

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import ray
-from keras import layers
+from keras import layers, ops
 from PIL import Image
 
 import keras_explainable as ke
@@ -51,6 +51,9 @@ def test_maps_of_one_process(build, images, dataset, in_one_process, workers, pa
     )
     rows = by_id(result)
     assert_equal(rows, in_one_process, images)
+    found = np.stack([rows[path]["predictions"] for path in images])
+    outputs = build()(np.stack([*images.values()]))
+    np.testing.assert_allclose(found, ops.convert_to_numpy(outputs), 1e-4, 1e-6)
     for name in ("relative_error", "flip_rate", "repetitions", "sigma"):
         found = np.stack([rows[path][name] for path in images])
         expected = getattr(in_one_process.stats, name)

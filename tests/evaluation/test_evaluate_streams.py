@@ -67,6 +67,18 @@ def test_targets_replace_the_labels_of_data_sets():
     assert found.ids.tolist() == [*range(3, 9)]
 
 
+def test_units_of_all_images_replace_the_labels_of_data_sets():
+    model, units = linear(), (UNITS + 1) % 3
+    expected = evaluate(model, X, units, METRICS, MASKS)
+    for given in (units, units.tolist()):
+        stream = ((X[i : i + 4], UNITS[i : i + 4]) for i in (0, 4))
+        found = evaluate(model, stream, given, METRICS, MASKS)
+        np.testing.assert_allclose(found.samples, expected.samples, 1e-4, 1e-6)
+    stream = ((X[i : i + 4], UNITS[i : i + 4]) for i in (0, 4))
+    with pytest.raises(ValueError, match=r"`y` must be as many .* received 5"):
+        evaluate(model, stream, units[:5], METRICS, MASKS)
+
+
 def test_ctrl_c_keeps_the_batches_before():
     done = []
 

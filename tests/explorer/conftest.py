@@ -6,11 +6,7 @@ import pytest
 from keras import layers
 
 from keras_explainable.explorer.album import Album, Source
-from keras_explainable.explorer.explored_model import (
-    ExploredImage,
-    ExploredModel,
-    Scores,
-)
+from keras_explainable.explorer.explored_model import ExploredImage, ExploredModel
 from keras_explainable.explorer.session import Session
 from keras_explainable.plotting.seen_part import WHOLE
 
@@ -29,15 +25,8 @@ def network():
 
 @pytest.fixture(scope="session")
 def model(network):
-    def predict(inputs):
-        values = keras.ops.convert_to_numpy(network(inputs))[0]
-        return Scores(values, False, np.argsort(-values))
-
-    def prepare(pixels):
-        return pixels.astype("float32")
-
     classes = ("cat", "dog", "<b>mouse</b>", "house")
-    return ExploredModel("small", "model", network, prepare, predict, classes)
+    return ExploredModel("small", "model", network, classes)
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +35,13 @@ def pixels():
     return [rng.integers(0, 256, (SIDE, SIDE, 3), "uint8") for _ in range(3)]
 
 
+def prepare(pixels):
+    return pixels.astype("float32")
+
+
 @pytest.fixture
-def image(model, pixels):
-    return ExploredImage("noise", pixels[0], model.prepare(pixels[0][None]), pixels[0])
+def image(pixels):
+    return ExploredImage("noise", pixels[0], prepare(pixels[0][None]), pixels[0])
 
 
 @pytest.fixture
@@ -96,4 +89,4 @@ def album(model, pixels):
             raise ValueError("is not an image or has an unknown format") from None
         return np.asarray(shown), np.asarray(shown), WHOLE
 
-    return Album(model, [source(number) for number in range(3)], read_file)
+    return Album(model, prepare, [source(number) for number in range(3)], read_file)

@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -316,15 +318,40 @@ def test_what_cannot_be_explained_is_said_and_leaves_no_map(page):
     assert canvas(page).shape == (96, 96, 4)
 
 
+def cpu_seconds(process):
+    """Return the time that a process has computed."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_twenty_pages_at_once_get_their_own_maps(opened, server, address):
+    greedy = opened(address)
+    greedy.locator("#repetitions").fill("12")
+    pages = [greedy.context.new_page() for _ in range(19)]
+    for number, page in enumerate(pages):
+        page.goto(address)
+        page.locator("#repetitions").fill("4")
+        page.locator("#noise_level").fill(f"{0.02 * number:.2f}")
+    for page in pages:
+        finished(page, 16)
+    assert greedy.locator('#stage[data-done="false"]').count() == 1
+    shown = {canvas(page).tobytes() for page in pages}
+    assert len(shown) == len(pages)
+    greedy.context.close()  # Nobody wants its map any more.
+    greedy_time = cpu_seconds(server["process"])
+    time.sleep(1)
+    assert cpu_seconds(server["process"]) - greedy_time < 0.6
+
+
 def test_a_page_connects_again_when_the_server_is_back(opened, server, address):
     page = opened(address)
     server["process"].send_signal(signal.SIGKILL)
     server["process"].communicate()
-    page.wait_for_selector("body.lost")
+    page.wait_for_selector("#status.lost")
     assert "cannot be reached" in page.inner_text("#status")
     server["process"], again = start(address.split(":")[2].split("/")[0])
     assert again == address
-    page.wait_for_selector("body:not(.lost)")
+    page.wait_for_selector("#status:not(.lost)")
     page.locator("#noise_level").fill("0.3")
     finished(page, 64)
     opened.messages.clear()  # The browser notes each attempt in vain.

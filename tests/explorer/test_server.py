@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from support.explorer_frames import decoded
 
 from keras_explainable.explorer import album as albums
 from keras_explainable.explorer import server as servers
@@ -33,12 +34,7 @@ class Page:
         self.hello = self.next()
 
     def next(self):
-        frame = self.socket.receive_bytes()
-        end = 4 + int.from_bytes(frame[:4], "little")
-        message = json.loads(frame[4:end])
-        if frame[end:]:
-            message["map"] = np.frombuffer(frame[end:], "<f4").reshape(message["shape"])
-        return message
+        return decoded(self.socket.receive_bytes())
 
     def ask(self, **message):
         self.socket.send_text(json.dumps(message))
@@ -86,7 +82,7 @@ def test_the_page_and_its_parts_are_served_with_a_strict_policy(client):
     ("path", "headers"),
     [
         ("/", {}),
-        ("/explorer.js", {}),
+        ("/main.js", {}),
         (f"/{TOKEN}x/", {}),
         (f"/{TOKEN[:-1]}/", {}),
         (f"//{TOKEN}/", {}),
@@ -210,12 +206,13 @@ def test_questions_on_a_map(page, run):
     assert "repetitions=64" in page.next()["text"]
 
 
-def test_the_archive_is_that_of_the_map_on_the_page(client, page):
-    address = f"/{TOKEN}/maps/{page.hello['page']}/0"
-    assert client.get(address).status_code == 404
+def test_the_archive_is_that_of_the_map_on_the_page(page):
+    page.ask(kind="archive", panel=0)
+    assert page.next()["text"] == "There is no map yet."
     page.ask(kind="explain", panel=0, request=1, image=0, unit=2, method="gradcam")
     shown = page.until("map", done=True)[-1]["map"]
-    with np.load(io.BytesIO(client.get(address).content)) as saved:
+    page.ask(kind="archive", panel=0)
+    with np.load(io.BytesIO(page.next()["content"])) as saved:
         np.testing.assert_array_equal(saved["map"], shown)
 
 
@@ -248,6 +245,7 @@ def test_the_archive_is_that_of_the_map_on_the_page(client, page):
         {"panel": 2},
         {"panel": [0]},
         {"kind": "close"},
+        {"kind": "picture", "image": "0"},
         {"kind": None},
     ],
 )
@@ -281,8 +279,8 @@ def test_pictures_are_dropped(client, page):
     name = "..%2f%2e%2e\\photos/a<b>%0a.png"
     answer = client.post(f"/{TOKEN}/images?name={name}", content=png(), **post)
     assert answer.json() == {"key": 3, "name": "a<b>\N{REPLACEMENT CHARACTER}.png"}
-    picture = client.get(f"/{TOKEN}/pictures/3")
-    assert Image.open(io.BytesIO(picture.content)).size == (12, 12)
+    page.ask(kind="picture", image=3)
+    assert Image.open(io.BytesIO(page.next()["content"])).size == (12, 12)
     page.ask(kind="explain", panel=0, request=1, image=3, repetitions=8)
     assert page.until("map", request=1)[-1]["image"] == 3
 
@@ -300,7 +298,6 @@ def test_what_cannot_be_dropped_is_said(client, monkeypatch):
     monkeypatch.setattr(albums, "MOST_DROPPED", 1)
     assert post(png()).status_code == 200
     assert "At most 1" in post(png()).json()["error"]
-    assert client.get(f"/{TOKEN}/pictures/9").status_code == 404
 
 
 def test_many_pages_take_turns(client):

@@ -140,6 +140,20 @@ def test_the_standard_error_of_a_number_is_that_of_other_noise(network, image):
     assert 0.7 * true < np.sqrt(np.mean(np.square(errors))) < 1.4 * true
 
 
+def test_slow_networks_take_fewer_rows_at_once(session, run, passes):
+    pace = session._pace
+    for seconds in (9, 0.02, 0.02, 9):  # What is compiled takes long once.
+        pace.took(8, seconds)
+    assert (pace.rows, pace.repetitions) == (8, 8)
+    pace.took(8, 0.4)
+    assert (pace.rows, pace.repetitions) == (4, 4)
+    run(SETTING, 16)
+    assert passes[0][2] == 8  # The first map has eight samples all the same.
+    assert {count % 4 for _, _, count in passes} == {0}
+    pace.took(4, 0.01)
+    assert pace.repetitions == 8
+
+
 def test_errors_of_numbers_need_several_groups(run):
     first, *_ = run(SETTING, 64)
     assert first.standard_error(MEAN, np.sum) is None

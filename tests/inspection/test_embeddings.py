@@ -264,3 +264,27 @@ def test_subclasses_of_embedding_are_embeddings(tokens):
     _, maps = ke.gradients(model, tokens, Y, postprocessing=None, verbose=0)
     assert maps.shape == (3, LENGTH, 1)
     assert maps.any()
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("name", ["hirescam", "scorecam"])
+def test_cams_show_the_vectors_by_the_name_of_their_layer(name, own, tokens):
+    layer = TokenAndPositionEmbedding() if own else layers.Embedding(WORDS, WIDTH)
+    inputs = keras.Input((LENGTH,), dtype="int32")
+    x = layers.GlobalAveragePooling1D()(layer(inputs))
+    head = layers.Dense(3)
+    model = keras.Model(inputs, head(x))
+    method = partial(getattr(ke, name), postprocessing=None, verbose=0)
+    _, maps = method(model, tokens, Y, layer=layer.name)
+    _, by_default = method(model, tokens, Y)
+    np.testing.assert_allclose(maps, by_default, rtol=1e-5, atol=1e-7)
+    vectors, kernel = numpy(layer(tokens)), numpy(head.kernel)[:, Y].T
+    if name == "hirescam":
+        expected = (vectors * kernel[:, None]).sum(-1) / LENGTH
+    else:  # The score of a channel is that of vectors that it masks.
+        low, high = (f(vectors, axis=1, keepdims=True) for f in (np.min, np.max))
+        masks = (vectors - low) / (high - low)
+        masked = vectors[..., None, :] * masks[..., None]
+        scores = np.einsum("btcd,bd->bc", masked, kernel) / LENGTH
+        expected = (vectors * scores[:, None]).sum(-1)
+    np.testing.assert_allclose(maps[..., 0], expected, rtol=1e-3, atol=1e-6)

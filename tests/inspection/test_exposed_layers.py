@@ -156,3 +156,22 @@ def test_which_layers_have_biases():
     assert [layer.name for layer in without] == ["depthwise", "norm"]
     np.testing.assert_array_equal(depthwise, numpy(model.get_layer("depthwise").bias))
     np.testing.assert_array_equal(norm, numpy(model.get_layer("norm").beta))
+
+
+def test_tensors_of_a_model_are_told_from_those_of_another():
+    """A layer that two models share, and that one of them calls twice."""
+    shared, other = layers.Dense(4, name="shared"), layers.Dense(3)
+    first, second = keras.Input((5, 4)), keras.Input((5, 4))
+    elsewhere = shared(second)
+    once, twice = shared(first), shared(shared(first))
+    inner = keras.Model(first, [once, twice])
+    outer_input = keras.Input((5, 4))
+    outer = keras.Model(outer_input, other(inner(outer_input)[1]))
+    x = np.ones((1, 5, 4), "float32")
+    expected = [numpy(each) for each in inner(x)]
+    for tensor, values in zip((once, twice), expected, strict=True):
+        for model in (inner, outer):
+            found = numpy(inspection.expose(model, tensor)(x)[-1])
+            np.testing.assert_allclose(found, values, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"must be a tensor of `model`; .* 'shared'"):
+        inspection.expose(outer, elsewhere)

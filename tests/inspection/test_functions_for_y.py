@@ -207,5 +207,24 @@ COUPLED = {
 @pytest.mark.parametrize("name", COUPLED)
 def test_functions_that_mix_the_images_of_a_batch_are_told(name, rng):
     x = rng.normal(size=(2, 6, 6, 3)).astype("float32")
-    with pytest.warns(UserWarning, match="must treat each row of the outputs by itse"):
-        ke.gradients(one(), x, COUPLED[name], verbose=0, postprocessing=None)
+    of_data = ke.targets.Target(lambda out, _: COUPLED[name](out), x)
+    for y in (COUPLED[name], of_data):
+        with pytest.warns(UserWarning, match="must treat each row of the outputs by i"):
+            ke.explain(gradients, one(), x, y, verbose=0)
+
+
+def test_a_function_may_ask_for_an_output_for_some_values_only(x):
+    """Values run one branch of ``cond``; the other may be that of another batch."""
+    model = several()
+
+    def larger(outputs):
+        def either(k):
+            return lambda: outputs[k][:, 1] * (k + 1)
+
+        return ops.cond(ops.max(outputs[0][0]) > limit, either(0), either(1))
+
+    for limit in (-1.0, 2.0):
+        logits, maps = ke.gradients(model, x, larger, verbose=0)
+        expected = numpy(model(x)[int(limit > 0)])[:, 1] * (1 + (limit > 0))
+        np.testing.assert_allclose(logits[:, 0], expected, rtol=1e-5)
+        assert maps.any()

@@ -88,7 +88,15 @@ def nested():
     return model
 
 
-@pytest.mark.parametrize("make", [network, nested])
+def reused():
+    """A part that is also the end of another model, of inputs of another name."""
+    model = keras.Sequential([keras.Input((12, 12, 3)), network("softmax")])
+    inputs = keras.Input((12, 12, 3), name="other")
+    keras.Model(inputs, model(layers.ReLU()(inputs)))
+    return model
+
+
+@pytest.mark.parametrize("make", [network, nested, reused])
 def test_the_copy_has_the_maps_of_the_model(monkeypatch, make):
     """Until its weights are shuffled."""
     unchanged = SimpleNamespace(permutation=lambda values: values)

@@ -126,3 +126,11 @@ def test_text_is_to_be_looked_up_first(text):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     with pytest.raises(TypeError, match=r"received text\. Look it up first"):
         ke.gradients(model, text)
+
+
+@pytest.mark.backend_independent
+@pytest.mark.parametrize("names", [["cat", "dog"], np.array(["cat", "dog"])])
+def test_names_of_classes_are_no_units(names):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+    with pytest.raises(TypeError, match=r"`y` .* pass their units"):
+        ke.gradients(model, np.ones((2, 1)), names)

@@ -1,7 +1,6 @@
 """A network, images and noise for the other packages and ours alike."""
 
 import sys
-from types import ModuleType
 
 import keras
 import numpy as np
@@ -10,6 +9,7 @@ from keras import layers, ops
 from support import real_networks
 from support.peer_noise import REPETITIONS, SEED
 
+from benchmarks import torchvision_stand_in
 from keras_explainable.sampling import noise
 
 
@@ -85,23 +85,10 @@ def drawn(monkeypatch):
     return replace
 
 
-#: What packages import of torchvision, by module, and do not use here.
-NAMES = {
-    "torchvision": [],
-    "torchvision.models": [],
-    "torchvision.models.resnet": ["Bottleneck", "BasicBlock"],
-    "torchvision.transforms": ["Compose", "Normalize", "ToTensor"],
-    "torchvision.transforms.functional": ["resize"],
-}
-
-
 @pytest.fixture
 def torchvision(monkeypatch):
-    """A stand-in: there is no build of it for a CPU's PyTorch on PyPI."""
-    for module, names in NAMES.items():
-        monkeypatch.setitem(sys.modules, module, ModuleType(module))
-        for name in names:
-            setattr(sys.modules[module], name, type(name, (), {}))
+    for name, module in torchvision_stand_in.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
 
 
 collect_ignore = [

@@ -9,6 +9,7 @@ import torch
 from keras import layers, ops
 
 from keras_explainable import metrics
+from keras_explainable.methods.gradient import gradients
 from keras_explainable.metrics import replacement
 from keras_explainable.metrics.random_draws import SUBSETS, generator
 
@@ -140,3 +141,21 @@ def test_road(torchvision, model, images, units, monkeypatch):
     options = {"percentiles": percentiles, "logits": True, "verbose": 0}
     found = metrics.road(model, images, maps[..., None], units, **options)
     assert_same(found[:, 0], expected)
+
+
+def test_efficient_mprt(quantus, model, images, units):
+    """The same formula of the same maps: random weights are drawn in another way."""
+    entropy = importlib.import_module("quantus.functions.complexity_func")
+    seen = []
+
+    def method(network, inputs, indices):
+        logits, maps = gradients(network, inputs, indices)
+        seen.append(ops.convert_to_numpy(maps))
+        return logits, maps
+
+    found = metrics.efficient_mprt(method, model, images, units, bins=20, verbose=0)
+    before, after = (
+        np.array([entropy.discrete_entropy(each, each, n_bins=20) for each in maps])
+        for maps in (seen[0][..., 0], seen[-1][..., 0])
+    )
+    assert_same(found[:, 0], (after - before) / before)

@@ -83,6 +83,12 @@ def test_each_panel_continues_from_the_one_before(model, image, drawn):
     ]
 
 
+def test_a_batch_of_one_image_is_that_image(model, image, drawn):
+    given = {"noise_levels": (0.1,), "repetitions": (2,), "verbose": 0}
+    [[one]], [[other]] = (ke.sweep(model, x, 2, **given) for x in (image, image[None]))
+    np.testing.assert_array_equal(other.maps, one.maps)
+
+
 def test_the_largest_logit_is_explained(model, image, drawn):
     ((stats,),) = ke.sweep(model, image, noise_levels=[0.1], repetitions=[2], verbose=0)
     assert stats.units.item() == numpy(model(image[None])).argmax()

@@ -11,7 +11,7 @@ from support.browsers import launched, needs_browser, new_page
 from keras_explainable.plotting import colormaps
 from keras_explainable.plotting.seen_part import SeenPart
 from keras_explainable.report import image_card, page_files
-from keras_explainable.report.explanation_records import Noise, Prediction
+from keras_explainable.report.explanation_records import Noise, Prediction, SweepGrid
 from keras_explainable.report.report_writer import Report
 
 pytestmark = needs_browser
@@ -238,6 +238,51 @@ def test_pictures_beside_the_page_are_shown(written, explanation, opened, monkey
         image = pixels(page.locator(".image [role=img]").nth(number))
         np.testing.assert_allclose(image[20:-20, 20:-20].mean((0, 1)), [200, 0, 0])
         assert pixels(page.locator(".map [role=img]").nth(number)).max() > 200
+
+
+def swept_maps(kept):
+    """Maps of a grid of two noise levels and three numbers of copies, each with a dot.
+
+    The dot of the map in row r and column c is in row r and column 2 c.
+    """
+
+    def one(row, column):
+        values = np.zeros((4, 6, 1), "float32")
+        values[row, 2 * column] = 1
+        level, count = (0.05, 0.15)[row], (2, 10, 50)[column]
+        noise = Noise(9.0, 7, count, (0.1 * (row + column + 1),), 0, level)
+        return dataclasses.replace(kept, values=values, noise=noise)
+
+    grid = tuple(tuple(one(row, column) for column in range(3)) for row in range(2))
+    return dataclasses.replace(grid[1][2], sweep=grid)
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_two_sliders_choose_among_the_maps_of_a_sweep(
+    tmp_path, run, explanation, opened, monkeypatch, within
+):
+    monkeypatch.setattr(page_files, "MOST_SWEPT", 12 if within else 0)
+    made = explanation()
+    made = dataclasses.replace(made, maps=tuple(map(swept_maps, made.maps)))
+    settings = dataclasses.replace(run, sweep=SweepGrid((0.05, 0.15), (2, 10, 50)))
+    with Report(tmp_path, settings) as report:
+        report.add(report.key(made.name), made)
+    page = opened(report.page)
+
+    def dot(figure):
+        shown = pixels(page.locator(f".{figure} [role=img]")).sum(axis=-1)
+        high, wide = shown.shape
+        places = shown[high // 8 :: high // 4, wide // 12 :: wide // 6][:4, :6]
+        return [int(n) for n in np.unravel_index(places.argmax(), places.shape)]
+
+    assert dot("map") == dot("overlay") == [1, 4]  # The settings of the run.
+    page.get_by_role("slider", name="Noise level").fill("0")
+    page.get_by_role("slider", name="Noisy copies").fill("1")
+    assert dot("map") == dot("overlay") == [0, 2]
+    texts = page.locator(".noise dd").all_inner_texts()
+    assert (texts[0], texts[2], texts[4]) == ("0.05", "10", "0.2")
+    assert page.inner_text("output[for=row]") == "5 %"
+    assert page.inner_text("output[for=column]") == "10"
 
 
 @pytest.fixture

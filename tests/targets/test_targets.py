@@ -147,7 +147,32 @@ def test_the_loss_of_each_label_map(segmentation, x, rng):
     check(segmentation, x, targets.loss(labels, name), score)
 
 
-@pytest.mark.parametrize("loss", ["dice", keras.losses.Tversky(alpha=0.3)])
+def crossentropy_and_dice(labels, outputs):
+    """A loss of each pixel, and one of the batch that it is added to."""
+    both = 2 * ops.sum(labels * outputs) / (ops.sum(labels) + ops.sum(outputs))
+    return keras.losses.categorical_crossentropy(labels, outputs) - both
+
+
+def test_copies_of_an_image_do_not_mix_in_a_loss_of_the_user(segmentation, x, rng):
+    labels = np.eye(3, dtype="float32")[rng.integers(0, 3, (COUNT, 6, 6))]
+
+    def score(moved):
+        return np.array(evaluated(segmentation, moved, labels, crossentropy_and_dice))
+
+    target = targets.loss(labels, crossentropy_and_dice)
+    options = {"size": 3, "fill": 0.5, "verbose": 0, "postprocessing": None}
+    _, maps = ke.occlusion(segmentation, x, target, **options)
+    _, alone = ke.occlusion(segmentation, x, target, batch_size=1, **options)
+    np.testing.assert_allclose(maps, alone, rtol=1e-3, atol=1e-5)
+    changed = x.copy()
+    changed[:, :3, :3] = 0.5
+    expected = score(x) - score(changed)  # The only window on the first pixel.
+    np.testing.assert_allclose(maps[:, 0, 0, 0], expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss", ["dice", keras.losses.Tversky(alpha=0.3), crossentropy_and_dice]
+)
 def test_losses_of_a_whole_batch_are_of_each_image(loss, segmentation, x, rng):
     labels = np.eye(3, dtype="float32")[rng.integers(0, 3, (COUNT, 6, 6))]
     values, _ = explained(segmentation, x, targets.loss(labels, loss))
@@ -281,6 +306,13 @@ def test_a_part_of_the_images_with_data_of_all(listed, classifier, x):
     np.testing.assert_allclose(found[0], expected[0][:2], rtol=1e-5)
 
 
+def test_steps_are_batches_of_the_same_size_as_without_data(classifier, x):
+    expected = explained(classifier, x, OWN)
+    found = explained(classifier, x, OWN, steps=2, batch_size=2)
+    assert len(found[0]) == 4
+    np.testing.assert_allclose(found[1], expected[1][:4], rtol=1e-3, atol=1e-6)
+
+
 def test_a_target_of_a_subclassed_model(classifier, x):
     class Subclassed(keras.Model):
         def __init__(self):
@@ -336,6 +368,19 @@ def test_the_inputs_themselves_must_be_an_array(autoencoder, x):
 def test_positions_of_data_are_not_flipped(meta, make, autoencoder, x):
     with pytest.raises(ValueError, match="flips or scales the images"):
         ke.explain(meta, autoencoder, x, make(x), verbose=0)
+
+
+@pytest.mark.parametrize("length", [7, None])
+def test_labels_of_steps_are_not_flipped(length, rng):
+    inputs = keras.Input((length, 4))
+    model = keras.Model(inputs, layers.Dense(3, activation="softmax")(inputs))
+    x, labels = rng.normal(size=(2, 7, 4)), rng.integers(0, 3, (2, 7))
+    for y in (
+        targets.loss(labels, "sparse_categorical_crossentropy"),
+        targets.Target(lambda out, w: ops.sum(out[..., 0] * w, axis=-1), labels),
+    ):
+        with pytest.raises(ValueError, match="flips or scales the images"):
+            ke.explain(tta(gradients, ()), model, x, y, verbose=0)
 
 
 def test_data_without_positions_may_be_augmented(classifier, x):

@@ -15,6 +15,7 @@ from keras_explainable.common import checks
 from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.engine.explanation.explanation import AnyExplanation
 from keras_explainable.evaluation.named_methods import Method, named_methods
+from keras_explainable.plotting.image_range import as_pictures
 from keras_explainable.plotting.visualize import visualize
 from keras_explainable.report.training_report import (
     EpochMaps,
@@ -175,18 +176,10 @@ def _epoch_maps(explained: AnyExplanation) -> EpochMaps:
 
 
 def _pictures(images: NDArray[Any]) -> list[NDArray[np.uint8]]:
-    """Return images as bytes, scaled by their range unless it is 0..1 or 0..255.
-
-    Of other numbers of channels than 1 or 3, the mean is shown.
-    """
-    values = images.astype("float32")
+    """Return images as bytes; of other numbers of channels than 1 or 3, the mean."""
     if images.shape[-1] not in (1, 3):
-        values = values.mean(-1, keepdims=True)
-    low, high = float(values.min()), float(values.max())
-    if low >= 0 and high <= 255:
-        low, high = 0, 1 if high <= 1 else 255
-    values = (values - low) * (255 / max(high - low, 1e-12))
-    return [*np.rint(values).astype("uint8")]
+        images = images.mean(-1, keepdims=True, dtype="float32")
+    return [*as_pictures(images)]
 
 
 def _drawn(images: list[NDArray[np.uint8]], maps: NDArray[Any]) -> bytes:

@@ -114,6 +114,9 @@ def explain(
     picture_format: Annotated[
         str, typer.Option("--format", metavar="KIND", help="png, jpeg or webp.")
     ] = "png",
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Add sliders for noise to the page.")
+    ] = False,
     engine: Annotated[
         str, typer.Option(metavar="NAME", help="local, or ray for many processes.")
     ] = "local",
@@ -162,7 +165,11 @@ def explain(
     keras-explainable explain
     keras-explainable explain cat.jpg trip/ --model MobileNetV2 --target top3
     keras-explainable explain trip/ --method smoothgrad,gradients,gradcam
+    keras-explainable explain cat.jpg --sweep
     keras-explainable explain scans/ --model mine.keras --preprocess unit
+
+    [bold]--sweep[/] also explains with other noise levels and fewer copies. The page
+    has two sliders for them. It uses the estimator sampled.
 
     [bold]Engines[/] are local, this process, and ray, --workers processes with the
     same results. --address auto uses a Ray cluster that runs already.
@@ -191,6 +198,7 @@ def explain(
             layer,
             resize,
             picture_format,
+            sweep,
         )
         where = Engine(engine, workers, address)
         installation.check()

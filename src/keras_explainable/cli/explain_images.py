@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 import keras_explainable as ke
+from keras_explainable.cli import swept_maps
 from keras_explainable.cli.live_progress import LiveProgress
+from keras_explainable.cli.noise_record import noise_record
 from keras_explainable.cli.predictions import Units, predict
 from keras_explainable.cli.read_batch import NamedImage, fail, groups_of_one_size
 from keras_explainable.cli.read_images import Floats
 from keras_explainable.cli.run import Job
 from keras_explainable.cli.settings import LAYER_METHODS, NOISE_METHODS, Settings
-from keras_explainable.report.explanation_records import Explanation, Maps, Noise
+from keras_explainable.report.explanation_records import Explanation, Maps
 from keras_explainable.report.report_writer import Report
 
 _TOP_PREDICTIONS = 5  # recorded for each image
@@ -51,8 +53,7 @@ def _explanations(
     predictions = predict(job.loaded, inputs, job.settings.batch_size)
     y = job.settings.target_units(predictions.logits)
     ids = [zlib.crc32(image.tobytes()) for image in pixels]
-    level = job.settings.noise_level
-    results = _compute_maps(job, inputs, y, ids, progress)
+    maps = _compute_maps(job, inputs, y, ids, progress)
     return [
         Explanation(
             name=image.name,
@@ -61,10 +62,7 @@ def _explanations(
             seen=image.read.seen,
             explained=predictions.of_units(number, y[number]),
             predictions=predictions.top(number, _TOP_PREDICTIONS),
-            maps=tuple(
-                Maps(method, maps[number], _noise_record(stats, number, level))
-                for method, (maps, stats) in results.items()
-            ),
+            maps=tuple(of_images[number] for of_images in maps),
         )
         for number, image in enumerate(images)
     ]
@@ -72,15 +70,34 @@ def _explanations(
 
 def _compute_maps(
     job: Job, inputs: Floats, y: Units, ids: list[int], progress: LiveProgress
-) -> dict[str, tuple[Floats, ke.Stats | None]]:
-    """Return each method's normalised maps, shape (N, H, W, K), and statistics."""
-    results, methods = {}, job.settings.methods
-    for step, method in enumerate(methods):
-        progress.start_step(len(inputs), step, len(methods))
-        params = _method_params(method, ids, job.settings) | {"callbacks": [progress]}
-        _, maps, *stats = getattr(ke, method)(job.loaded.model, inputs, y, **params)
-        results[method] = maps, stats[0] if stats else None
-    return results
+) -> list[list[Maps]]:
+    """Return each method's maps of each image."""
+    found, settings = [], job.settings
+    for step, method in enumerate(settings.methods):
+        progress.start_step(len(inputs), step, len(settings.methods))
+        params = _method_params(method, ids, settings) | {"callbacks": [progress]}
+        given = method, job.loaded.model, inputs, y
+        if settings.grid and method in NOISE_METHODS:
+            found.append(swept_maps.compute(*given, settings.grid, params))
+        else:
+            found.append(_maps_of(*given, settings.noise_level, params))
+    return found
+
+
+def _maps_of(
+    method: str,
+    model: Any,
+    inputs: Floats,
+    y: Units,
+    level: float,
+    params: dict[str, Any],
+) -> list[Maps]:
+    """Return the normalised maps of each image."""
+    _, maps, *stats = getattr(ke, method)(model, inputs, y, **params)
+    return [
+        Maps(method, one, noise_record(stats[0], number, level) if stats else None)
+        for number, one in enumerate(maps)
+    ]
 
 
 def _method_params(method: str, ids: list[int], settings: Settings) -> dict[str, Any]:
@@ -100,25 +117,7 @@ def _method_params(method: str, ids: list[int], settings: Settings) -> dict[str,
             "return_stats": True,
         }
     if method == "smoothgrad":
-        params["estimator"] = settings.estimator
+        params["estimator"] = "sampled" if settings.sweep else settings.estimator
     if method in LAYER_METHODS:
         params["layer"] = settings.layer
     return params
-
-
-def _noise_record(stats: ke.Stats | None, number: int, level: float) -> Noise | None:
-    """Return the noise statistics of image ``number``; None for methods without."""
-    if stats is None:
-        return None
-    return Noise(
-        sigma=float(stats.sigma[number, 0]),
-        id=int(stats.ids[number]),
-        repetitions=int(stats.repetitions[number]),
-        estimator=stats.estimator,
-        relative_error=tuple(
-            float(error) if np.isfinite(error) else None
-            for error in stats.relative_error[number]
-        ),
-        flip_rate=float(stats.flip_rate[number]),
-        noise_level=level,
-    )

@@ -5,15 +5,12 @@ import functools
 import pathlib
 from collections.abc import Sequence
 
-import numpy as np
-
 from keras_explainable.cli import class_names, console, find_images, read_images, run
 from keras_explainable.cli.load_model import LoadedModel, check_name
-from keras_explainable.cli.predictions import predict
 from keras_explainable.cli.settings import RESIZING
 from keras_explainable.common.optional_packages import require
 from keras_explainable.explorer.album import Album, Source
-from keras_explainable.explorer.explored_model import ExploredModel, Scores
+from keras_explainable.explorer.explored_model import ExploredModel
 from keras_explainable.explorer.session import Session
 
 
@@ -77,23 +74,15 @@ def album_of(
     def read_file(path: pathlib.Path) -> read_images.ReadImage:
         return read_images.read_with_picture(path, loaded.size, resizing)
 
-    return Album(explored_model(loaded), sources, read_file)
+    return Album(explored_model(loaded), loaded.prepare, sources, read_file)
 
 
 def explored_model(loaded: LoadedModel) -> ExploredModel:
     """Return a model as the explorer takes it."""
-
-    def scores(inputs: read_images.Floats) -> Scores:
-        found = predict(loaded, inputs, 1)
-        best = np.argsort(-found.logits[0], kind="stable")
-        return Scores(found.scores[0], found.are_probabilities, best)
-
     return ExploredModel(
         name=find_images.display_name(loaded.name),
         code=_code(loaded),
         model=loaded.model,
-        prepare=loaded.prepare,
-        predict=scores,
         classes=loaded.classes,
     )
 

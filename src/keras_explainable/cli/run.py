@@ -65,6 +65,8 @@ def prepare(
     """
     check_input(paths, model, preprocess)
     if engine.uses_ray:
+        if settings.sweep:
+            raise ValueError("--sweep must be omitted with --engine ray.")
         require("ray.data", "ray")
     classes = class_names.read(names) if names else None
     files = read_images.find(paths, skip=out)
@@ -205,7 +207,7 @@ def _run_facts(job: Job) -> Run:
         target=settings.target,
         repetitions=settings.repetitions if noise else None,
         noise_level=settings.noise_level if noise else None,
-        estimator=settings.estimator if "smoothgrad" in settings.methods else None,
+        estimator=_estimator(settings),
         tolerance=settings.tolerance if noise else None,
         seed=settings.seed if noise else None,
         batch_size=settings.batch_size,
@@ -213,7 +215,14 @@ def _run_facts(job: Job) -> Run:
         resize=settings.resize if job.loaded.size else None,
         classes=job.loaded.classes_hash,
         picture_format=settings.picture_format,
+        sweep=settings.grid,
     )
+
+
+def _estimator(settings: Settings) -> str | None:
+    if "smoothgrad" not in settings.methods:
+        return None
+    return "sampled" if settings.sweep else settings.estimator
 
 
 def shown_layer(loaded: LoadedModel, settings: Settings) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.common import checks, near_names
-from keras_explainable.report.explanation_records import FORMATS, METHODS
+from keras_explainable.report.explanation_records import FORMATS, METHODS, SweepGrid
 
 #: Methods that average over noisy copies of the image.
 NOISE_METHODS = ("smoothgrad", "smoothgrad_squared", "vargrad")
@@ -20,6 +20,9 @@ LAYER_METHODS = (
     *("cam", "gradcam", "gradcampp", "hirescam", "layercam", "scorecam"),
     *("minmaxcam", "d_minmaxcam", "minmaxgradcam", "d_minmaxgradcam"),
 )
+
+#: Noise levels of a sweep, besides that of the run, and its most numbers of copies.
+SWEPT_LEVELS, SWEPT_COUNTS = (0.05, 0.1, 0.15, 0.2, 0.3), 5
 
 #: Ways to bring an image to the size of the model's input.
 RESIZING = ("crop", "stretch", "pad")
@@ -44,6 +47,7 @@ class Settings:
         layer: The layer that class activation maps show; ``None`` for the default.
         resize: How images get the size of the model's input, one of ``RESIZING``.
         picture_format: The format of the pictures of the maps, one of ``FORMATS``.
+        sweep: Whether other noise levels and numbers of copies are tried, too.
     """
 
     method: str = "smoothgrad"
@@ -57,6 +61,7 @@ class Settings:
     layer: str | None = None
     resize: str = "crop"
     picture_format: str = "png"
+    sweep: bool = False
 
     def __post_init__(self) -> None:
         self._check_methods()
@@ -74,6 +79,8 @@ class Settings:
         self._require(self.batch_size >= 1, "batch_size", "at least 1")
         self._require_one_of("resize", self.resize, RESIZING)
         self._require_one_of("format", self.picture_format, tuple(FORMATS))
+        if self.sweep:
+            self._check_sweep()
 
     def _check_methods(self) -> None:
         for name in self.methods:
@@ -116,6 +123,21 @@ class Settings:
             is_default = getattr(self, name) == getattr(type(self), name)
             self._require(is_default or self.add_noise, name, only)
 
+    def _check_sweep(self) -> None:
+        """Raise ValueError if an option does not allow to try several settings."""
+        if not self.add_noise:
+            raise ValueError(
+                f"--sweep must be used with one of {', '.join(NOISE_METHODS)}; "
+                f"--method {self.method} adds no noise."
+            )
+        if self.estimator not in ("auto", "sampled"):
+            raise ValueError(
+                "--sweep must be used with --estimator sampled, whose copies can be "
+                f"continued; received --estimator {self.estimator}."
+            )
+        without = self.tolerance is None
+        self._require(without, "tolerance", "omitted with --sweep, which shows errors")
+
     def _require_one_of(self, option: str, value: str, known: Sequence[str]) -> None:
         if value not in known:
             raise ValueError(
@@ -131,6 +153,16 @@ class Settings:
     def methods(self) -> tuple[str, ...]:
         """Return the names of the methods."""
         return tuple(self.method.split(","))
+
+    @property
+    def grid(self) -> SweepGrid | None:
+        """Return the settings of a sweep, if there is one."""
+        if not self.sweep:
+            return None
+        powers = (1 << power for power in range(1, self.repetitions.bit_length()))
+        fewer = [count for count in powers if count < self.repetitions]
+        counts = *fewer[1 - SWEPT_COUNTS :], self.repetitions
+        return SweepGrid(tuple(sorted({*SWEPT_LEVELS, self.noise_level})), counts)
 
     @property
     def add_noise(self) -> bool:

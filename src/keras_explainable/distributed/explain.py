@@ -96,9 +96,10 @@ def explain(
     Returns:
         ``ray.data.Dataset``, in any order of the images. It is computed when it is
         read, unless there is an ``output`` folder, which it then reads. It
-        has the id's column; ``logits`` (K,), ``maps`` (H, W, K) and ``units`` (K,), if
-        units are explained; with ``return_stats=True`` also ``relative_error`` (K,),
-        ``flip_rate``, ``repetitions`` and ``sigma``; and ``failure``, which says why an
+        has the id's column; ``predictions``, the model's first output; ``logits`` (K,),
+        ``maps`` (H, W, K) and ``units`` (K,), if units are explained; with
+        ``return_stats=True`` also ``relative_error`` (K,), ``flip_rate``,
+        ``repetitions`` and ``sigma``; and ``failure``, which says why an
         image could not be explained, and is "" for all others. In the folder, these
         images are listed in ``manifest.json`` instead, and a warning tells of them.
 

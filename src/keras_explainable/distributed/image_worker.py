@@ -5,20 +5,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from keras import ops
 
+from keras_explainable.common.precision import storable
 from keras_explainable.distributed.image_batch import ImageBatch, Prepare
 from keras_explainable.distributed.noise_ids import noise_ids
 from keras_explainable.distributed.output_folder import OutputFolder, check_different
 from keras_explainable.distributed.repetition_parts import PART
 from keras_explainable.distributed.result_columns import (
     FAILURE,
+    PREDICTIONS,
     Row,
     blank,
     columns_of,
     rows_of,
+    rows_of_columns,
 )
 from keras_explainable.distributed.shipped_model import ShippedModel
 from keras_explainable.engine.explainer import explainer
+from keras_explainable.network.input_tensors import as_inputs
+from keras_explainable.network.output_units import first_output, forward
 from keras_explainable.types import Model
 
 #: The side of a blank image for a model that takes images of any size.
@@ -109,7 +115,7 @@ class ImageWorker:
         rows: dict[int, Row] = {}
         for places, x in images.groups():
             y = self.task.y if units is None else units[places]
-            found = self.task.parts[part](self.model, x, y, numbers[places])
+            found = self._rows(x, y, numbers[places], part)
             self._blanks[part] = blank(found[0])
             rows |= zip(places, found, strict=True)
         for place, (id_, failure) in enumerate(zip(ids, images.failures, strict=True)):
@@ -123,9 +129,17 @@ class ImageWorker:
             shape = [side or _ANY_SIDE for side in self.model.input_shape[1:]]
             x, ids = np.zeros((1, *shape), "float32"), np.zeros(1, "int64")
             y = self.task.y if units is None else units[:1]
-            found = self.task.parts[part](self.model, x, y, ids)
-            self._blanks[part] = blank(found[0])
+            self._blanks[part] = blank(self._rows(x, y, ids, part)[0])
         return self._blanks[part]
+
+    def _rows(self, x: np.ndarray, y: Any, ids: Any, part: int) -> list[Row]:
+        """Return what a part computes of images, and their predictions."""
+        found = self.task.parts[part](self.model, x, y, ids)
+        inputs = as_inputs(self.model, x)
+        outputs = forward(self.model, inputs, len(x), output=first_output)
+        values = storable(ops.convert_to_numpy(outputs))
+        predictions = rows_of_columns({PREDICTIONS: values})
+        return [own | row for own, row in zip(predictions, found, strict=True)]
 
 
 def _stacked(units: np.ndarray) -> np.ndarray:

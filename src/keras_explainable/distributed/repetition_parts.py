@@ -16,6 +16,7 @@ from keras import ops
 from keras_explainable.distributed.output_folder import OutputFolder, check_different
 from keras_explainable.distributed.result_columns import (
     FAILURE,
+    PREDICTIONS,
     Row,
     errors_of,
     rows_of_columns,
@@ -136,7 +137,8 @@ class MergedParts:
     def _row(self, pieces: list[Row]) -> Row:
         # In their order, so that sums do not depend on who was first.
         stats = [_stats_of(each) for each in sorted(pieces, key=itemgetter(PART))]
-        own = {name: [pieces[0][name]] for name in (self.id_column, FAILURE)}
+        shared = self.id_column, FAILURE, PREDICTIONS
+        own = {name: np.stack([pieces[0][name]]) for name in shared}
         whole = stats[0] if own[FAILURE][0] else reduce(Stats.merged, stats)
         maps = ops.convert_to_numpy(self.finish(whole.maps))
         found = {"logits": whole.logits, "maps": maps, "units": whole.units}

@@ -13,6 +13,9 @@ Row = dict[str, Any]
 #: The column that says why an image has no maps; "" if it has.
 FAILURE = "failure"
 
+#: The column with the first output of the model for the image.
+PREDICTIONS = "predictions"
+
 
 def rows_of(explanation: Any) -> Iterator[Row]:
     """Yield the logits, maps, units and error statistics of each image.

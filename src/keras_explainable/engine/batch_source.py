@@ -67,11 +67,18 @@ class BatchSource:
         *,
         ids: Any = None,
         batch_size: int = 32,
+        one_by_one: bool = False,
         steps: int | None = None,
         labelled: bool = True,
     ):
-        """Args: as in ``explain``; and whether a data set's ``y`` are the units."""
-        self.model, self.batch_size = model, batch_size
+        """Args: as in ``explain``.
+
+        ``one_by_one`` says whether each image is a batch of its own, although a step
+        has ``batch_size`` of them; ``labelled`` whether a data set's ``y`` are the
+        units.
+        """
+        self.model, self._images_of_step = model, batch_size
+        self.batch_size = 1 if one_by_one else batch_size
         self.ids = None if ids is None else np.asarray(ids)
         self.images: int | None = None
         self.of_one_size = True
@@ -161,8 +168,8 @@ class BatchSource:
         return y, output_units.as_indices(y, count, known)
 
     def _slices(self, x: Nested, y: Any) -> Iterator[Element]:
-        for start in range(0, row_count(x), self.batch_size):
-            rows = slice(start, start + self.batch_size)
+        for start in range(0, row_count(x), self._images_of_step):
+            rows = slice(start, start + self._images_of_step)
             some = map_structure(lambda part, at=rows: part[at], x)
             yield some, None if y is None else y[rows]
 

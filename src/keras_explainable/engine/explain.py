@@ -157,7 +157,7 @@ def explain(
     check_model(model)
     target = as_target(y, logits)
     if target is not None:
-        _check_positions(target, method)
+        _check_positions(target, method, model)
         target = target.with_inputs(x, preprocessing_of(method))
     record = ExplanationRecord(method, model, x, has_units=target is None)
     plan = _arranged(model, x, y if target is None else target, logits, method_params)
@@ -175,7 +175,8 @@ def explain(
         x,
         y if labelled else None,
         ids=ids,
-        batch_size=1 if target and target.data else rows,
+        batch_size=rows,
+        one_by_one=bool(target and target.data),
         steps=steps,
         labelled=labelled,
     )
@@ -282,8 +283,8 @@ def _check_options(
         )
 
 
-def _check_positions(target: Target, method: Method) -> None:
-    if target.has_positions and moves_positions(method):
+def _check_positions(target: Target, method: Method, model: Model) -> None:
+    if moves_positions(method) and target.places_data_of(model):
         raise ValueError(
             "`y` must be a target without masks, boxes or pictures for a method that "
             f"flips or scales the images; received one for {display_name(method)!r}."

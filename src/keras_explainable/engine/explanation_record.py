@@ -62,7 +62,9 @@ class ExplanationRecord:
         logits, maps, *stats = result
         model = LazyFingerprint.of(self.model)
         if stats:
-            facts = {"model": model.value} | ({"layers": layers} if layers else {})
+            facts: dict[str, Any] = {"model": model.value}
+            facts |= {"layers": layers} if layers else {}
+            facts |= {"classes": False} if network.target else {}
             stats = [map_structure(lambda x: x.with_facts(facts), s) for s in stats]
         preprocess = preprocessing_of(self.method)
         known = Facts(

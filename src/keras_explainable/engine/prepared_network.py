@@ -8,11 +8,9 @@ from keras_explainable import lowering
 from keras_explainable.common.structures import Nested, flatten
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.execution.model_preparation import (
-    maker_of,
+    does_take_tokens,
     prepared_model,
     preprocessing_of,
-    shows_layers,
-    unwrapped,
 )
 from keras_explainable.inspection import (
     channels_last_model,
@@ -33,7 +31,6 @@ from keras_explainable.inspection.targeted_model import (
 )
 from keras_explainable.inspection.top_units import top_count, top_units
 from keras_explainable.inspection.wrapped_model import required_rows_of
-from keras_explainable.methods.perturbation import occlusion
 from keras_explainable.network import output_units
 from keras_explainable.network.corrected_derivatives import (
     with_corrected_derivatives,
@@ -81,8 +78,8 @@ class PreparedNetwork:
         )
         self.top = top_count(y)
         moved, self._move = channels_last_model(self.target_model)
-        own = not _takes_tokens(method)
-        embedded, self._look_up = embedded_model(moved, own_layers=own)
+        own_layers = not does_take_tokens(method)
+        embedded, self._look_up = embedded_model(moved, own_layers)
         self._form = _user_form(self.target_model, moved, embedded)
         self._preprocess = preprocessing_of(method)
         self.model = prepared_model(method, embedded, dict(params))
@@ -131,12 +128,6 @@ class PreparedNetwork:
             return inputs
         with self.in_user_form():
             return self._preprocess(inputs)
-
-
-def _takes_tokens(method: Method) -> bool:
-    """Return whether a method needs no noise on its inputs, nor derivatives by them."""
-    of_layers = bool(shows_layers(method)) and maker_of(method) is None
-    return of_layers or unwrapped(method) is occlusion
 
 
 def _user_form(model: Model, moved: Model, embedded: Model) -> UserForm | None:

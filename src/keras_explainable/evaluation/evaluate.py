@@ -26,6 +26,7 @@ from keras_explainable.network.model_inputs import (
     shape_text,
     symbolic_inputs,
 )
+from keras_explainable.targets.target import Target
 from keras_explainable.types import Model
 
 
@@ -63,7 +64,8 @@ def evaluate(
             signals (N, T, C): an array, list or tensor; or a data set, loader or
             generator, which is read once, batch by batch.
         y: Units, None or a target without data, as for ``ke.explain``. For a data set,
-            None takes the labels that come with it as units, if there are any.
+            None takes the labels that come with it as units, if there are any; units
+            of all its images take their place.
         metrics: Metrics by name, or a list of them or of their names in ``ke.metrics``.
             Parameters are given by ``functools.partial``. A function of your own takes
             any of ``method``, ``model``, ``x``, ``y``, ``maps``, ``masks``, ``ids``,
@@ -111,11 +113,14 @@ def evaluate(
 
     # There is nothing to choose from one unit: labels are what it predicts.
     has_choice = output_units.count_units(model) != 1
+    is_rule = isinstance(y, str | Target) or callable(y)
+    of_images = None if is_rule else y
+    of_labels = is_stream(x) and not is_rule and (has_choice or y is not None)
 
     def scored(batch: StreamBatch) -> ScoredImages:
         inputs, labels, numbers, of_batch = batch
         _check_axes(inputs)
-        units = labels if y is None and has_choice else y
+        units = labels if of_labels else y
         found = named_methods(methods, controls, inputs.shape)
         images = model, inputs, units, of_batch, numbers
         result = ScoredImages(*images, found, known, draws, options)
@@ -127,7 +132,8 @@ def evaluate(
         [symbol] = flatten(symbolic_inputs(model)) or [None]
         axes = None if symbol is None else len(symbol.shape)
         progress = Progress(model, callbacks, verbose, None, None, "scores")
-        return evaluation_of(batches(x, axes, ids, masks), scored, progress)
+        given = batches(x, axes, ids, masks, of_images)
+        return evaluation_of(given, scored, progress)
     inputs = checked_inputs(x, "`evaluate`")
     numbers = checks.image_ids(ids, len(inputs))
     one = StreamBatch(inputs, None, numbers, masks)

@@ -25,7 +25,9 @@ class StreamBatch(NamedTuple):
     masks: Any
 
 
-def batches(x: Any, axes: int | None, ids: Any, masks: Any) -> Iterator[StreamBatch]:
+def batches(
+    x: Any, axes: int | None, ids: Any, masks: Any, units: Any = None
+) -> Iterator[StreamBatch]:
     """Yield the batches of a data set; single samples in batches.
 
     Args:
@@ -33,25 +35,28 @@ def batches(x: Any, axes: int | None, ids: Any, masks: Any) -> Iterator[StreamBa
         axes: Number of axes of a batch of inputs, if it is known.
         ids: Ids of all images, or None.
         masks: Masks or boxes of all images, or None.
+        units: Units of all images in place of the labels, or None.
 
     Raises:
-        ValueError: If there are fewer or more ids or masks than images.
+        ValueError: If there are fewer or more ids, masks or units than images.
     """
+    all_rows = {"ids": ids, "masks": masks, "y": units}
     masks = None if masks is None else data_iterators.as_numpy(masks, "masks")
     start = 0
     for inputs, labels in _elements(x, axes):
         rows = slice(start, start + len(inputs))
         start = rows.stop
         own = None if ids is None else ids[rows]
-        _check_count("ids", ids, start)
-        _check_count("masks", masks, start)
+        for name, given in all_rows.items():
+            _check_count(name, given, start)
         numbers = checks.image_ids(own, len(inputs))
         numbers = numbers if ids is not None else numbers + rows.start
         some = None if masks is None else masks[rows]
+        labels = labels if units is None else units[rows]
         yield StreamBatch(inputs, labels, numbers, some)
     if not start:
         raise ValueError("`x` must hold at least one input; received none.")
-    for name, given in (("ids", ids), ("masks", masks)):
+    for name, given in all_rows.items():
         if given is not None and len(given) != start:
             raise _wrong_count(name, given, f"{start}")
 

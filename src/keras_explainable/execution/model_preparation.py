@@ -55,6 +55,21 @@ def shows_layers(method: Method | None) -> bool | None:
     return getattr(inner, "shows_layers", False if ours else None)
 
 
+def takes_tokens(method: Method) -> Method:
+    """Mark a method that neither draws noise for its inputs nor differentiates by them.
+
+    It is given tokens as they are where a layer of the user's embeds them.
+    """
+    method.takes_tokens = True  # type: ignore[attr-defined]
+    return method
+
+
+def does_take_tokens(method: Method) -> bool:
+    """Return whether a method is marked so; a meta method of it is not."""
+    marked = getattr(unwrapped(method), "takes_tokens", False)
+    return marked and maker_of(method) is None
+
+
 def moves_positions(method: Method | None) -> bool:
     """Return whether a method flips or scales inputs, so that positions differ."""
     return getattr(unwrapped(method), "moves_positions", False)

@@ -1,6 +1,7 @@
 """The images of an explorer: read when first shown, or dropped onto the page."""
 
 import tempfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from keras_explainable.explorer.explored_model import (
     ExploredImage,
     ExploredModel,
+    Floats,
     Pixels,
     Scores,
 )
@@ -45,6 +47,7 @@ class Album:
 
     Args:
         model: Model that they are prepared for.
+        prepare: Preprocessing, from uint8 RGB (N, H, W, 3) to the model's input.
         sources: The first images.
         read_file: Function that reads a file that was dropped, as ``Source.read`` does.
     """
@@ -52,15 +55,21 @@ class Album:
     def __init__(
         self,
         model: ExploredModel,
+        prepare: Callable[[Pixels], Floats],
         sources: Sequence[Source],
         read_file: Callable[[Path], tuple[Pixels, Pixels, SeenPart]],
     ):
-        self.model, self._read_file = model, read_file
+        self._model, self._prepare, self._read_file = model, prepare, read_file
         self._sources = [*sources]
         self._given = len(self._sources)
         self._read: OrderedDict[int, ExploredImage] = OrderedDict()
         self._scores: dict[int, Scores] = {}
         self._lock = Lock()
+
+    @property
+    def model(self) -> ExploredModel:
+        """The model that is explored."""
+        return self._model
 
     @property
     def names(self) -> list[str]:
@@ -89,7 +98,7 @@ class Album:
     def scores(self, key: int) -> Scores:
         """Return what the model predicts for an image."""
         if key not in self._scores:
-            self._scores[key] = self.model.predict(self.image(key).inputs)
+            self._scores[key] = Scores.of(self.model.model, self.image(key).inputs)
         return self._scores[key]
 
     def add(self, name: str, content: bytes) -> int:
@@ -123,8 +132,9 @@ class Album:
             pixels, picture, seen = source.read()
         except ValueError as error:
             raise ValueError(f"{source.name} {error}.") from None
-        inputs = np.asarray(self.model.prepare(pixels[None]))
-        return ExploredImage(source.name, pixels, inputs, picture, seen)
+        inputs = np.asarray(self._prepare(pixels[None]))
+        number = zlib.crc32(pixels.tobytes())
+        return ExploredImage(source.name, pixels, inputs, picture, seen, number)
 
 
 def _display_name(name: str) -> str:

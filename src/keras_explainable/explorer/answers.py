@@ -8,9 +8,8 @@ import numpy as np
 
 from keras_explainable.common import checks
 from keras_explainable.explorer import reproduction
-from keras_explainable.explorer.album import Album
 from keras_explainable.explorer.estimates import Estimate
-from keras_explainable.explorer.explored_model import ExploredModel
+from keras_explainable.explorer.explored_model import ExploredImages, ExploredModel
 from keras_explainable.explorer.kept_estimates import KeptEstimates
 from keras_explainable.explorer.settings import Request
 from keras_explainable.metrics import relevance_mass_accuracy
@@ -30,9 +29,9 @@ def check_unit(unit: int, model: ExploredModel) -> None:
     checks.integer("unit", unit, 0, len(model.classes) - 1)
 
 
-def image_facts(key: int, album: Album) -> dict[str, Any]:
+def image_facts(key: int, images: ExploredImages) -> dict[str, Any]:
     """Return the scores of an image, and the size of its maps."""
-    image, scores = album.image(key), album.scores(key)
+    image, scores = images.image(key), images.scores(key)
     return {
         "kind": "image",
         "image": key,
@@ -65,7 +64,7 @@ def map_content(request: Request, estimate: Estimate) -> dict[str, Any]:
 
 
 def _point(
-    message: Message, request: Request, estimate: Estimate, album: Album
+    message: Message, request: Request, estimate: Estimate, images: ExploredImages
 ) -> dict[str, Any]:
     """Return the value of the map at a pixel, with its standard error."""
     values = estimate.map(request.view)
@@ -85,7 +84,7 @@ def _point(
 
 
 def _box(
-    message: Message, request: Request, estimate: Estimate, album: Album
+    message: Message, request: Request, estimate: Estimate, images: ExploredImages
 ) -> dict[str, Any]:
     """Return the share of the map within a box, with its standard error."""
     height, width = estimate.map(request.view).shape
@@ -108,12 +107,12 @@ def _box(
 
 
 def _lines(
-    message: Message, request: Request, estimate: Estimate, album: Album
+    message: Message, request: Request, estimate: Estimate, images: ExploredImages
 ) -> dict[str, Any]:
     """Return the Python lines that compute the map."""
-    image = album.image(request.setting.image)
+    image = images.image(request.setting.image)
     shown = request.setting, request.view, estimate.repetitions
-    return {"text": reproduction.lines(album.model.code, image, *shown)}
+    return {"text": reproduction.lines(images.model.code, image, *shown)}
 
 
 #: Functions that answer the questions of a page on a map that it shows.

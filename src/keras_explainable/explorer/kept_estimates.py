@@ -46,3 +46,7 @@ class KeptEstimates:
         self._kept[setting, new.repetitions] = new
         while self.nbytes > self._memory and len(self._kept) > 1:
             self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all estimates."""
+        self._kept.clear()

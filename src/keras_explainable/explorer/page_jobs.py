@@ -1,6 +1,7 @@
 """What one open page asks for, computed one after another."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
@@ -9,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_explainable.explorer import answers, reproduction
-from keras_explainable.explorer.album import Album
+from keras_explainable.explorer import answers, pictures, reproduction
 from keras_explainable.explorer.estimates import Estimate
+from keras_explainable.explorer.explored_model import ExploredImages
+from keras_explainable.explorer.greeting import greeting
 from keras_explainable.explorer.session import Session
 from keras_explainable.explorer.settings import Request
 
@@ -33,33 +35,56 @@ class PageJobs:
 
     Args:
         session: Computes the maps.
-        album: The images.
+        images: The images, with their model.
         worker: Runs the steps.
         send: Sends a frame to the page.
     """
 
     def __init__(
-        self, session: Session, album: Album, worker: Executor, send: SendFrame
+        self,
+        session: Session,
+        images: ExploredImages,
+        worker: Executor,
+        send: SendFrame,
     ):
-        self._session, self._album = session, album
+        self._session, self._images = session, images
         self._worker, self._send = worker, send
         self._wanted: dict[int, Message] = {}
         self._shown: dict[int, tuple[Request, Estimate]] = {}
+        self._sending: set[asyncio.Task[None]] = set()
         self._new, self._stop = asyncio.Event(), Event()
+
+    async def greet(self, uploads: bool) -> None:
+        """Send what the page needs to begin."""
+        await self._send(frame(greeting(self._images, uploads)))
 
     async def receive(self, message: Message) -> None:
         """Do what a message of the page asks for, or answer why not."""
         try:
-            kind, panel = message.get("kind"), message.get("panel")
-            known = kind in ("explain", *answers.QUESTIONS)
-            if not known or panel is None or panel not in range(PANELS):
-                raise ValueError(f"The server does not know {str(kind)[:40]!r}.")
-            if kind == "explain":
-                self._ask(panel, message)
+            if message.get("kind") == "picture":
+                # A task: what comes after it does not wait until it is read.
+                sending = self._send_picture(answers.image_key(message))
+                task = asyncio.create_task(sending)
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
             else:
-                await self._answer(panel, message)
+                await self._receive_of_panel(message)
         except (ValueError, TypeError, KeyError) as error:
             await self._send_error(message, error)
+
+    async def _receive_of_panel(self, message: Message) -> None:
+        kind, panel = message.get("kind"), message.get("panel")
+        known = kind in ("explain", "archive", *answers.QUESTIONS)
+        if not known or panel is None or panel not in range(PANELS):
+            raise ValueError(f"The server does not know {str(kind)[:40]!r}.")
+        if kind == "explain":
+            self._ask(panel, message)
+        elif panel not in self._shown:
+            raise ValueError("There is no map yet.")
+        elif kind == "archive":
+            await self._send_archive(*self._shown[panel])
+        else:
+            await self._answer(panel, message)
 
     async def work(self) -> None:
         """Compute what is wanted, for ever."""
@@ -70,14 +95,10 @@ class PageJobs:
                 panel, message = next(iter(self._wanted.items()))
                 await self._explain(panel, message)
 
-    async def archive(self, panel: int) -> bytes | None:
-        """Return the map that a panel shows as a NumPy archive; None without a map."""
-        if panel not in self._shown:
-            return None
-        return await self._in_worker(self._archive, *self._shown[panel])
-
     def close(self) -> None:
         """Stop what runs."""
+        for task in self._sending:
+            task.cancel()
         self._wanted.clear()
         self._stop.set()
 
@@ -109,21 +130,36 @@ class PageJobs:
             self._shown[panel] = request, estimate
             is_met = content["done"]
             ids = {"panel": panel, "request": message.get("request")}
-            await self._send(frame(content | ids, estimate.map(request.view)))
+            await self._send(frame(content | ids, _float32(estimate, request)))
 
-    def _archive(self, request: Request, estimate: Estimate) -> bytes:
-        image = self._album.image(request.setting.image)
-        shown = request.setting, request.view, estimate
-        return reproduction.archive(self._album.model.code, image, *shown)
+    async def _send_picture(self, key: int) -> None:
+        """Send what the model sees of an image; nothing if it cannot be read."""
+        content = {"kind": "picture", "image": key}
+        await self._send(frame(content, await asyncio.to_thread(self._picture, key)))
+
+    def _picture(self, key: int) -> bytes:
+        with contextlib.suppress(
+            ValueError
+        ):  # That is said once it is to be explained.
+            return pictures.png(self._images.image(key).shown)
+        return b""
+
+    async def _send_archive(self, request: Request, estimate: Estimate) -> None:
+        """Send a map as a NumPy archive."""
+        image = self._images.image(request.setting.image)
+        shown = image, request.setting, request.view, estimate
+        code = self._images.model.code
+        content = await self._in_worker(reproduction.archive, code, *shown)
+        await self._send(frame({"kind": "archive"}, content))
 
     def _begin(self, panel: int, message: Message, stop: Event) -> tuple[Request, Any]:
         key = answers.image_key(message)
-        scores = self._album.scores(key)
+        scores = self._images.scores(key)
         request = Request.of_message(message, int(scores.best[0]))
-        answers.check_unit(request.setting.unit, self._album.model)
-        given = self._album.image(key), request.setting, request.repetitions, stop
+        answers.check_unit(request.setting.unit, self._images.model)
+        given = self._images.image(key), request.setting, request.repetitions, stop
         self._estimates = self._session.estimates(*given)
-        facts = answers.image_facts(key, self._album) | {"panel": panel}
+        facts = answers.image_facts(key, self._images) | {"panel": panel}
         return request, facts | answers.known_errors(request, self._session.kept)
 
     def _step(self, request: Request) -> tuple[Estimate | None, Any]:
@@ -134,10 +170,8 @@ class PageJobs:
 
     async def _answer(self, panel: int, message: Message) -> None:
         """Answer a question on the map that a panel shows."""
-        if panel not in self._shown:
-            raise ValueError("There is no map yet.")
         answer = answers.QUESTIONS[message["kind"]]
-        given = message, *self._shown[panel], self._album
+        given = message, *self._shown[panel], self._images
         content = await self._in_worker(answer, *given)
         ids = {"kind": message["kind"], "panel": panel}
         await self._send(frame(content | ids))
@@ -152,9 +186,11 @@ class PageJobs:
         return await loop.run_in_executor(self._worker, function, *arguments)
 
 
-def frame(content: Message, values: Any = None) -> bytes:
-    """Return a message: the length of its JSON, the JSON, and float32 values if any."""
+def frame(content: Message, data: bytes = b"") -> bytes:
+    """Return a message: the length of its JSON, the JSON, and data if there are any."""
     text = json.dumps(content, allow_nan=False).encode()
-    text += b" " * (-len(text) % 4)  # So that the values are aligned.
-    array = b"" if values is None else np.nan_to_num(values).astype("<f4").tobytes()
-    return len(text).to_bytes(4, "little") + text + array
+    return len(text).to_bytes(4, "little") + text + data
+
+
+def _float32(estimate: Estimate, request: Request) -> bytes:
+    return np.nan_to_num(estimate.map(request.view)).astype("<f4").tobytes()

@@ -15,11 +15,13 @@ from keras_explainable.explorer.kept_estimates import MEMORY, KeptEstimates
 from keras_explainable.explorer.settings import SEEDED, Setting
 from keras_explainable.types import Model
 
-#: Rows that go through the network at once: a run stops between two such batches.
-ROWS = 8
+#: Rows that go through the network at once, and those of slow networks: a run stops
+#: between two such batches.
+ROWS, FEW_ROWS = 8, 4
 
-#: Seconds that a step should take, so that there are several updates in each second.
-STEP_SECONDS = 0.15
+#: Seconds that a step should take, so that there are several updates in each second,
+#: and those above which a network is slow.
+STEP_SECONDS, SLOW_SECONDS = 0.15, 0.2
 
 
 class StoppedError(Exception):
@@ -74,7 +76,7 @@ class Session:
     ) -> Estimate:
         options: dict[str, Any] = {"verbose": 0, "callbacks": [_Stopping(stop)]}
         given = self.model, image.inputs, [[setting.unit]]
-        options |= method_parameters(setting, image)
+        options |= method_parameters(setting, image, self._pace.rows)
         if not setting.draws_noise:
             _, maps = getattr(ke, setting.method)(*given, **options)
             return PlainMap(maps[0, ..., 0])
@@ -96,7 +98,8 @@ class Session:
         repetitions: int,
     ) -> SampledMap:
         """Return the map of a step more of samples."""
-        count = min(self._pace.repetitions, _to_power(start), repetitions - start)
+        pace = self._pace.repetitions if start else ROWS
+        count = min(pace, _to_power(start), repetitions - start)
         options |= {"start": start, "repetitions": count, "return_stats": True}
         began = time.monotonic()
         stats = ke.smoothgrad(*given, statistic="variance", **options).stats
@@ -104,10 +107,13 @@ class Session:
         return known.continued(stats) if known else SampledMap.of(stats)
 
 
-def method_parameters(setting: Setting, image: ExploredImage) -> dict[str, Any]:
+def method_parameters(
+    setting: Setting, image: ExploredImage, rows: int = ROWS
+) -> dict[str, Any]:
     """Return the parameters of a method that a setting stands for.
 
-    The noise is that of the command: it follows from the image's pixels.
+    The noise follows from the seed and the image's id. ``rows`` go through the network
+    at once.
     """
     if not setting.draws_noise:
         return {"seed": setting.seed} if setting.method in SEEDED else {}
@@ -116,21 +122,26 @@ def method_parameters(setting: Setting, image: ExploredImage) -> dict[str, Any]:
         "noise_level": setting.noise_level,
         "seed": setting.seed,
         "ids": [image.id],
-        "batch_size": ROWS,
+        "batch_size": rows,
     }
 
 
 class _Pace:
-    """Chooses the repetitions of a step by the time that earlier ones took."""
+    """Chooses rows and repetitions of a step by the time that earlier ones took."""
 
     def __init__(self) -> None:
-        self.repetitions = ROWS
+        self.rows = self.repetitions = ROWS
+        self._slow = 0
 
     def took(self, count: int, seconds: float) -> None:
         """Note the time of a step: the next is twice as long at most."""
+        is_slow = count <= ROWS and seconds > SLOW_SECONDS
+        self._slow = self._slow + 1 if is_slow else 0
+        if self._slow > 1:  # The first of an image's size is compiled, and says little.
+            self.rows = FEW_ROWS
         fitting = count * STEP_SECONDS / max(seconds, 1e-6)
-        whole = int(min(fitting, 2 * count) // ROWS) * ROWS
-        self.repetitions = max(whole, ROWS)
+        whole = int(min(fitting, 2 * count) // self.rows) * self.rows
+        self.repetitions = max(whole, self.rows)
 
 
 def _to_power(start: int) -> int:

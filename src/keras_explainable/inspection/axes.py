@@ -194,7 +194,7 @@ def _batch_axes(spatial: Any, model: Model, shape: tuple[int, ...]) -> tuple[int
     rank, symbols = len(shape), flatten(symbolic_inputs(model))
     wanted = range(1, rank - 1) if spatial is None else spatial
     found = sorted(x % rank for x in ([wanted] if isinstance(wanted, int) else wanted))
-    batch = found[0] if found else 0
+    batch = found[0] if found else rank - 1  # Tokens and tables have no such axes.
     if batch < 1 or found != list(range(batch, rank - 1)):
         raise ValueError(
             "`spatial_axis` must be the axes between those of the batch and that of "

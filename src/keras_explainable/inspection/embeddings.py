@@ -4,6 +4,7 @@ Tokens are integers and have no derivatives, but their embedding vectors do.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -94,13 +95,22 @@ def _without_embeddings(graph: Graph, values: tuple[int, ...]) -> Graph:
     inputs, embeddings = flatten(flat.inputs), _input_embeddings(flat)
     for k, (symbol, layer) in enumerate(zip(inputs, embeddings, strict=True)):
         if layer is not None and k not in values:
-            vectors = [step.outputs for step in _readers(flat, symbol)]
-            vector_input = symbol_like(vectors[0], symbol.name)
-            new |= dict.fromkeys(map(id, [symbol, *vectors]), vector_input)
+            vectors = _readers(flat, symbol)[0].outputs
+            new[id(symbol)] = symbol_like(vectors, symbol.name)
     if not new:
         return graph
-    kept = [step for step in flat.steps if ids(step.outputs).isdisjoint(new)]
-    return flat.rewritten([step.reading(new) for step in kept], new)
+    steps = [
+        _identity(step) if new.keys() & ids(step.reads) else step for step in flat.steps
+    ]
+    return flat.rewritten([step.reading(new) for step in steps], new)
+
+
+def _identity(step: Step) -> Step:
+    """Return a step with the name of another that does nothing.
+
+    CAMs find the vectors by the name of the embedding.
+    """
+    return replace(step, operation=keras.layers.Identity(name=step.operation.name))
 
 
 def _input_embeddings(graph: Graph) -> list[keras.Layer | None]:

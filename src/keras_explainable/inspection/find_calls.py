@@ -105,7 +105,13 @@ def tensors_of(calls: list[Step], link: LayerLink) -> list[keras.KerasTensor]:
             f"{_name(link.layer)!r}; received {link.node}."
         )
     found = found if link.node is None else [found[link.node]]
-    found = [call for call in found if call.call_number == link.call] or found
+    if link.call is not None:
+        found = [call for call in found if call.call_number == link.call]
+        if not found:
+            raise ValueError(
+                f"`layer` must be a tensor of `model`; received the output of another "
+                f"call of {_name(link.layer)!r}, such as that of another model."
+            )
     ends = [call.outputs if link.link == "output" else call.reads for call in found]
     return [flatten(tensors)[link.place] for tensors in ends]
 

@@ -4,6 +4,7 @@ The values that are tried are between 0 and 1, as outputs may be probabilities.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from warnings import catch_warnings
 
@@ -44,7 +45,8 @@ def warn_of_coupled_rows(function: Callable[[Any], Any], outputs: Any) -> None:
 def asked_keys(function: Callable[[Any], Any], outputs: Any) -> list[Any]:
     """Return the keys, or positions, of outputs that a function asks for.
 
-    They are all keys if that is not known.
+    They are all keys if that is not known. Values run one branch of ``ops.cond`` only,
+    symbols run both.
 
     Args:
         function: Function of outputs.
@@ -57,7 +59,16 @@ def asked_keys(function: Callable[[Any], Any], outputs: Any) -> list[Any]:
             function(given)
     except Exception:  # Such as of a function that takes nothing but lists.
         return [*keys]
-    return [key for key in keys if key in given.asked] or [*keys]
+    asked = given.asked | _asked_by_symbols(function, outputs)
+    return [key for key in keys if key in asked] or [*keys]
+
+
+def _asked_by_symbols(function: Callable[[Any], Any], outputs: Any) -> set[Any]:
+    symbols = map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype), outputs)
+    given = asked_outputs(outputs, {key: symbols[key] for key in keys_of(outputs)})
+    with suppress(Exception), catch_warnings(action="ignore"), backend.state_kept():
+        function(given)
+    return given.asked
 
 
 def _values(outputs: Any) -> Any:

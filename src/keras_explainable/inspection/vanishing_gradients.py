@@ -9,7 +9,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten, is_float
 from keras_explainable.inspection.target_layer import TargetLayer
-from keras_explainable.network.graph import Graph, GraphModel, Step, with_offset
+from keras_explainable.network.graph import Graph, GraphModel, Step
 from keras_explainable.network.layers_of_model import has_layer
 from keras_explainable.network.output_units import as_units
 from keras_explainable.network.trace_model import trace
@@ -95,12 +95,10 @@ def _values_and_gradients(
     """
     values = {key: x for key, x in graph.values(inputs).items() if is_float(x)}
     zeros = {key: ops.zeros_like(x) for key, x in values.items()}
-    keys = [id(symbol) for symbol in flatten(graph.inputs)]
 
     def outputs(taps: list[Tensor]) -> tuple[Tensor, tuple[()]]:
         by_symbol = dict(zip(zeros, taps, strict=True))
-        tapped = [*map(with_offset, flatten(inputs), map(by_symbol.get, keys))]
-        packed = keras.tree.pack_sequence_as(graph.inputs, tapped)
+        packed = keras.tree.pack_sequence_as(graph.inputs, flatten(inputs))
         return as_units(graph.run(packed, by_symbol), inputs), ()
 
     units, pullback, _ = backend.vjp(outputs, [*zeros.values()])

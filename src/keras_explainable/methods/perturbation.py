@@ -16,6 +16,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common import checks
 from keras_explainable.common.structures import take_rows
+from keras_explainable.execution.model_preparation import takes_tokens
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.embeddings import check_real_inputs
 from keras_explainable.network import output_units
@@ -38,6 +39,7 @@ __dir__ = __all__.copy
 
 
 @along_axes
+@takes_tokens
 @partial(averaging_loop.looping_method, samples=False)
 def occlusion(
     call: averaging_loop.MethodCall,

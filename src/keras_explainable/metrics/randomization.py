@@ -202,9 +202,9 @@ def copied(model: Model, whole: bool) -> Model:
 
     try:
         # A new model, because cloning a compiled one would compile the clone, too.
-        # A Sequential one has no structure of outputs until it is called.
-        outputs = getattr(model, "output", None)
-        outputs = model.outputs[0] if outputs is None else outputs
+        # The output of a Sequential one is that of its first call.
+        sequential = isinstance(model, keras.Sequential)
+        outputs = model.outputs[0] if sequential else model.output
         outputs = outputs if whole else first_of(outputs)
         uncompiled = keras.Model(model.inputs, outputs)
         with _global_draws_kept():

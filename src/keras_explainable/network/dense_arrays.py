@@ -73,13 +73,22 @@ def as_array(name: str, x: Any) -> Any:
     dtype = dtype_name(x)
     if dtype.startswith(("str", "bytes")) or _holds_text(x):
         raise TypeError(
-            f"`{name}` must be an array of real numbers; received text. Look it up "
-            "first, and explain the model of what comes after: "
-            "`keras.Model(lookup.output, model.output)`."
+            f"`{name}` must be an array of real numbers; received text. "
+            + _of_text(name)
         )
     if not dtype.startswith(("float", "bfloat", "int", "uint", "bool")):
         raise TypeError(f"`{name}` must be an array of real numbers; received {dtype}.")
     return x
+
+
+def _of_text(name: str) -> str:
+    """Return what to pass in place of text."""
+    if name == "y":
+        return "For class names, pass their units, such as `names.index('cat')`."
+    return (
+        "Look it up first, and explain the model of what comes after: "
+        "`keras.Model(lookup.output, model.output)`."
+    )
 
 
 def _holds_text(x: Any) -> bool:

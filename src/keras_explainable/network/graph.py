@@ -132,12 +132,11 @@ class Graph:
 
         Args:
             inputs: Tensors in the structure of ``self.inputs``.
-            offsets: Tensors to add to intermediate values, by the symbol's ``id``.
+            offsets: Tensors to add to inputs and inner values, by the symbol's ``id``.
         """
-        values = by_symbol(self.inputs, inputs)
+        values = _with_offsets(by_symbol(self.inputs, inputs), offsets)
         for step, unread in zip(self.steps, self._unread_after, strict=True):
-            for key, value in step.run(values).items():
-                values[key] = with_offset(value, offsets.get(key))
+            values |= _with_offsets(step.run(values), offsets)
             for symbol in unread:  # Memory freed early is reused from the caches.
                 values.pop(symbol, None)
         return substituted(self.outputs, values)
@@ -213,14 +212,13 @@ def unread_after(reads: Sequence[set[int]], outputs: set[int]) -> list[set[int]]
     return unread[::-1]
 
 
-def with_offset(value: Tensor, offset: Tensor | None) -> Tensor:
-    """Return ``value`` plus ``offset``, if there is one, in the dtype of ``value``.
-
-    A mask of the value is kept.
-    """
-    if offset is None:
-        return value
-    return MaskPassing(lambda x: x + keras.ops.cast(offset, x.dtype))(value)
+def _with_offsets(
+    values: dict[int, Tensor], offsets: Mapping[int, Tensor]
+) -> dict[int, Tensor]:
+    """Return values plus their offsets, where they have one; their masks are kept."""
+    plus = MaskPassing(lambda x, offset: x + keras.ops.cast(offset, x.dtype))
+    moved = values.keys() & offsets.keys()
+    return values | {key: plus(values[key], offsets[key]) for key in moved}
 
 
 class GraphModel(keras.Model):

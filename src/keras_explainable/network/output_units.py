@@ -67,6 +67,7 @@ def forward(
     inputs: Nested,
     rows: int,
     compile_step: Callable[..., Callable[..., Any]] = compiled,
+    output: Callable[[Model, Nested], Tensor] | None = None,
 ) -> Tensor:
     """Return the model's first output (B, units), computed ``rows`` rows at a time.
 
@@ -76,8 +77,9 @@ def forward(
         rows: Largest number of inputs in one forward pass.
         compile_step: ``compiled``, or ``run_once`` if the model is run for these inputs
             only.
+        output: ``first_output``, if it may have any shape; None for ``units_of``.
     """
-    step = compile_step(_forward, model)
+    step = compile_step(output or units_of, model)
     total = row_count(inputs)
     outputs = [
         step(take_rows(inputs, positions))[: used.sum()]
@@ -86,20 +88,21 @@ def forward(
     return ops.concatenate(outputs)
 
 
-def _forward(model: Model, inputs: Nested) -> Tensor:
-    return units_of(model, inputs)
-
-
 def units_of(model: Model, inputs: Nested) -> Tensor:
     """Return the units (B, units): the only or the first output of a model.
 
     Raises:
         ValueError: If the output has another shape.
     """
+    return as_units(first_output(model, inputs), inputs)
+
+
+def first_output(model: Model, inputs: Nested) -> Tensor:
+    """Return the only or the first output of a model, of any shape."""
     outputs = model(inputs, training=False)
     several = isinstance(outputs, dict) and len(outputs) > 1
     key = first_key(model) if several else None
-    return as_units(outputs if key is None else outputs[key], inputs)
+    return first_of(outputs if key is None else outputs[key])
 
 
 def as_units(outputs: Any, inputs: Nested) -> Tensor:
@@ -197,7 +200,7 @@ def _with_outputs(
     context = copy_context()  # A copy needs no reset.
     context.run(_recorded.set, recorded)
     logits, maps = context.run(method, model, inputs, *args, **params)
-    return logits, maps, recorded[-1] if recorded else _forward(model, inputs)
+    return logits, maps, recorded[-1] if recorded else units_of(model, inputs)
 
 
 def count_units(model: Model) -> int | None:

@@ -33,7 +33,7 @@ def sweep(
 
     Args:
         model: Keras model, as in ``ke.smoothgrad``.
-        image: Image (H, W, C), preprocessed for the model.
+        image: Image (H, W, C), preprocessed for the model; or a batch of one.
         unit: The unit to explain; ``None`` for the one with the largest logit.
         noise_levels: Sigma as fractions of the image's maximum - minimum.
         repetitions: Increasing numbers of noisy copies.
@@ -53,7 +53,7 @@ def sweep(
     _check_increasing(repetitions)
     _check_without_effect(params)
     params.setdefault("estimator", "sampled")  # Other maps cannot be continued.
-    x, y = np.asarray(image)[None], "predicted" if unit is None else [unit]
+    x, y = _batch_of_one(image), "predicted" if unit is None else [unit]
     rows = [
         _row(model, x, y, repetitions, noise_level=level, **params)
         for level in noise_levels
@@ -64,6 +64,13 @@ def sweep(
     maps = np.concatenate([filters.normalize(_raw_map(stats)) for stats in panels])
     visualize.visualize(maps, titles, cols=len(repetitions), to_file=to_file)
     return rows
+
+
+def _batch_of_one(image: Any) -> np.ndarray:
+    array = np.asarray(image)
+    if array.ndim > 3 and len(array) == 1:
+        array = array[0]
+    return array[None]
 
 
 def _row(

@@ -101,11 +101,15 @@ class Maps:
         method: The name of the method.
         values: float (H, W, K), one map per explained class; 0..1, or -1..1 if signed.
         noise: The noise that was added; ``None`` for methods without.
+        sweep: The maps with the settings of a ``SweepGrid``: a row for each noise
+            level, with a column for each number of noisy copies. Empty if there is
+            none.
     """
 
     method: str
     values: NDArray[np.float32]
     noise: Noise | None = None
+    sweep: tuple[tuple["Maps", ...], ...] = ()
 
     @property
     def signed(self) -> bool:
@@ -150,6 +154,19 @@ class Explanation:
 
 
 @dataclasses.dataclass(frozen=True)
+class SweepGrid:
+    """The settings that are tried beside those of the run, which are among them.
+
+    Attributes:
+        noise_levels: Increasing noise levels.
+        repetitions: Increasing numbers of noisy copies; the last is that of the run.
+    """
+
+    noise_levels: tuple[float, ...]
+    repetitions: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """The settings of a run; ``None`` for those that do not apply.
 
@@ -173,6 +190,7 @@ class Run:
     resize: str | None = None
     classes: str | None = None
     picture_format: str = "png"
+    sweep: SweepGrid | None = None
 
 
 class FileNames:

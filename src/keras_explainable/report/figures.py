@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -31,18 +32,19 @@ def figure(kind: str, text: str, caption: str) -> str:
     )
 
 
-def map_figures(url: str, signed: bool, map_: Shown, overlay: Shown) -> str:
+def map_figures(url: str, kinds: Sequence[str], map_: Shown, overlay: Shown) -> str:
     """Return the figures of a map and of its overlay on the image.
 
     Args:
         url: Where the map is, in grey, as a value of a style sheet.
-        signed: Whether middle grey is zero.
+        kinds: "signed" if middle grey is zero, "sweep" if there are many maps.
         map_: What is said of the map.
         overlay: What is said of the overlay.
     """
-    kind = "maps signed" if signed else "maps"
     shown = figure("map", *map_) + figure("overlay", *overlay)
-    return f'<div class="{kind}" style="--map:{url}">{shown}</div>'
+    return (
+        f'<div class="{" ".join(["maps", *kinds])}" style="--map:{url}">{shown}</div>'
+    )
 
 
 def grey_map(map_: NDArray[np.float32], signed: bool) -> NDArray[np.uint8]:
@@ -55,15 +57,20 @@ def is_small(pixels: NDArray[Any]) -> bool:
     return max(pixels.shape) <= _LOSSLESS_SIDE
 
 
-def encoded(pixels: NDArray[np.uint8]) -> tuple[str, bytes]:
-    """Return the format and the bytes of a picture: PNG if it is small, else JPEG."""
-    kind = "png" if is_small(pixels) else "jpeg"
+def encoded(pixels: NDArray[np.uint8], side: int | None = None) -> tuple[str, bytes]:
+    """Return the format and the bytes of a picture: PNG if it is small, else JPEG.
+
+    Args:
+        pixels: The picture.
+        side: The longest side of what is seen of it at once, if that is not all.
+    """
+    kind = "png" if (side or max(pixels.shape)) <= _LOSSLESS_SIDE else "jpeg"
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, quality=90, optimize=True)
     return kind, buffer.getvalue()
 
 
-def data_url(pixels: NDArray[np.uint8]) -> str:
-    """Return a picture as data, as a value of a style sheet."""
-    kind, data = encoded(pixels)
+def data_url(pixels: NDArray[np.uint8], side: int | None = None) -> str:
+    """Return a picture as data, as a value of a style sheet; see ``encoded``."""
+    kind, data = encoded(pixels, side)
     return f"url(data:image/{kind};base64,{base64.b64encode(data).decode()})"

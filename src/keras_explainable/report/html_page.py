@@ -19,6 +19,7 @@ _SETTINGS = {
     "noise_level": "Noise level",
     "estimator": "SmoothGrad estimator",
     "tolerance": "Tolerance (relative error)",
+    "sweep": "Sweep",
     "seed": "Seed",
     "preprocessing": "Preprocessing",
     "resize": "Fitting of images",
@@ -39,6 +40,7 @@ def head(summary: dict[str, Any], links: str = "", files: bool = False) -> str:
     title = f"{method} of {summary['model']}"
     start = page_document.start(title, sources, ["page.css"], "page.js")
     images = page_document.images_text(summary["images"])
+    has_errors = bool(summary["repetitions"])
     return f"""{start}{page_colormaps.filters()}
 <header>
 <h1>What did the network look at?</h1>
@@ -47,9 +49,9 @@ def head(summary: dict[str, Any], links: str = "", files: bool = False) -> str:
 {page_document.notices(summary, "explained")}
 {_settings(summary, method)}
 </header>
-{controls(_is_signed(summary), True, bool(summary["repetitions"]))}
+{controls(_is_signed(summary), True, has_errors, _sliders(summary))}
 {links}
-<main>
+<main{_cell(summary)}>
 """
 
 
@@ -89,13 +91,19 @@ def _is_signed(summary: dict[str, Any]) -> bool:
     return any(maps["signed"] for image in summary["images"] for maps in image["maps"])
 
 
-def controls(is_signed: bool, has_scores: bool, has_errors: bool) -> str:
+def controls(
+    is_signed: bool,
+    has_scores: bool,
+    has_errors: bool,
+    sliders: Iterable[tuple[str, str, str]] = (),
+) -> str:
     """Return the form that the script operates; without the script it is hidden.
 
     Args:
         is_signed: Whether any map is signed.
         has_scores: Whether images can be sorted by a score.
         has_errors: Whether images can be sorted by an error.
+        sliders: Label, name and HTML of further controls.
     """
     orders = [
         ("given", "input order"),
@@ -111,6 +119,7 @@ def controls(is_signed: bool, has_scores: bool, has_errors: bool) -> str:
         ("Colours", "colors", _select("colors", colors)),
         *([("Signs", "signs", _select("signs", signs))] * is_signed),
         ("Overlay", "cover", '<input id="cover" type="range" value="95">'),
+        *sliders,
     ]
     shown = "\n".join(
         f'<span><label for="{name}">{label}</label> {control}</span>'
@@ -123,6 +132,43 @@ previous</p>
 </form>"""
 
 
+def _sliders(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the controls of a sweep: sliders over rows and columns of its grid."""
+    if not (sweep := summary.get("sweep")):
+        return []
+    row, column = _place(summary)
+    levels = [f"{100 * level:.3g} %" for level in sweep["noise_levels"]]
+    counts = [f"{count}" for count in sweep["repetitions"]]
+    return [
+        ("Noise level", "row", _slider("row", levels, row)),
+        ("Noisy copies", "column", _slider("column", counts, column)),
+    ]
+
+
+def _slider(name: str, values: list[str], place: int) -> str:
+    return (
+        f'<input id="{name}" type="range" max="{len(values) - 1}" value="{place}" '
+        f'aria-valuetext="{values[place]}" data-values="{"|".join(values)}">'
+        f'<output for="{name}">{values[place]}</output>'
+    )
+
+
+def _place(summary: dict[str, Any]) -> tuple[int, int]:
+    """Return the row and the column of the settings of the run in its sweep."""
+    levels, counts = (summary["sweep"][x] for x in ("noise_levels", "repetitions"))
+    return levels.index(summary["noise_level"]), counts.index(summary["repetitions"])
+
+
+def _cell(summary: dict[str, Any]) -> str:
+    """Return the style by which the maps of a sweep show one of them."""
+    if not (sweep := summary.get("sweep")):
+        return ""
+    row, column = _place(summary)
+    rows, columns = len(sweep["noise_levels"]), len(sweep["repetitions"])
+    places = f"--row:{row};--column:{column};--rows:{rows};--columns:{columns}"
+    return f' style="{places}"'
+
+
 def _select(name: str, options: list[tuple[str, str]]) -> str:
     items = "".join(f'<option value="{key}">{text}</option>' for key, text in options)
     return f'<select id="{name}">{items}</select>'
@@ -132,4 +178,7 @@ def _settings(summary: dict[str, Any], method: str) -> str:
     shown = {**summary, "methods": method}
     if summary["noise_level"] is not None:
         shown["noise_level"] = f"{summary['noise_level']:.3g} of each image’s range"
+    if sweep := summary.get("sweep"):
+        levels, counts = len(sweep["noise_levels"]), len(sweep["repetitions"])
+        shown["sweep"] = f"{levels} noise levels x {counts} numbers of copies"
     return page_document.settings(_SETTINGS, shown)

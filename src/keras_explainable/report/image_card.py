@@ -1,10 +1,23 @@
 """The card of one image on the page: its maps and predictions."""
 
+import json
 from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
 
 from keras_explainable.plotting.seen_part import WHOLE, SeenPart
 from keras_explainable.report import explanation_records as records
 from keras_explainable.report import figures
+
+_NOISE = (
+    "Noise level",
+    "σ, in units of the model’s input",
+    "Noisy copies",
+    "Estimator",
+    "Relative error",
+    "Copies with another prediction",
+)
 
 
 def card(explanation: records.Explanation, key: str) -> str:
@@ -84,12 +97,22 @@ def _image_text(explanation: records.Explanation) -> str:
 def _figures(maps: records.Maps, number: int, label: str, name: str, count: int) -> str:
     """Return the figures of a map and of its overlay on the image."""
     method = records.METHODS[maps.method]
-    pixels = figures.grey_map(maps.values[..., number], maps.signed)
+    pixels = _greys(maps, number)
     prefix = f"{method} " if count > 1 else ""
     shown = figures.Shown(f"{method} map of {name} for {label}", f"{prefix}map")
     text = f"{method} map for {label} overlaid on {name}"
     overlay = figures.Shown(text, f"{prefix}overlay")
-    return figures.map_figures(figures.data_url(pixels), maps.signed, shown, overlay)
+    url = figures.data_url(pixels, max(maps.values.shape[:2]))
+    kinds = [*["signed"] * maps.signed, *["sweep"] * bool(maps.sweep)]
+    return figures.map_figures(url, kinds, shown, overlay)
+
+
+def _greys(maps: records.Maps, number: int) -> NDArray[np.uint8]:
+    """Return a map in grey, or those of a sweep in rows and columns."""
+    if maps.sweep:
+        rows = [[_greys(one, number) for one in row] for row in maps.sweep]
+        return np.block(rows)
+    return figures.grey_map(maps.values[..., number], maps.signed)
 
 
 def _listed(predictions: tuple[records.Prediction, ...]) -> list[records.Prediction]:
@@ -107,14 +130,35 @@ def _score(class_: records.Prediction) -> str:
 def _noise(maps: records.Maps, count: int) -> str:
     if (noise := maps.noise) is None:
         return ""
+    of = f" of {records.METHODS[maps.method]}" if count > 1 else ""
+    items = zip(_NOISE, _noise_texts(noise), strict=True)
+    rows = "".join(
+        f"<div><dt>{label}</dt><dd>{escape(text)}</dd></div>\n" for label, text in items
+    )
+    return f"""<h3>Noise{escape(of)}</h3>
+<dl class="noise"{_swept(maps)}>{rows.rstrip()}</dl>"""
+
+
+def _noise_texts(noise: records.Noise) -> tuple[str, ...]:
+    """Return what the card says of a noise, in the order of ``_NOISE``."""
     errors = ", ".join(
         "unknown" if error is None else f"{error:.2g}" for error in noise.relative_error
     )
-    of = f" of {records.METHODS[maps.method]}" if count > 1 else ""
-    return f"""<h3>Noise{escape(of)}</h3>
-<dl class="noise"><div><dt>Noise level</dt><dd>{noise.noise_level:.3g}</dd></div>
-<div><dt>σ, in units of the model’s input</dt><dd>{noise.sigma:.3g}</dd></div>
-<div><dt>Noisy copies</dt><dd>{noise.repetitions}</dd></div>
-<div><dt>Estimator</dt><dd>{escape(noise.estimator)}</dd></div>
-<div><dt>Relative error</dt><dd>{errors}</dd></div>
-<div><dt>Copies with another prediction</dt><dd>{noise.flip_rate:.0%}</dd></div></dl>"""
+    return (
+        f"{noise.noise_level:.3g}",
+        f"{noise.sigma:.3g}",
+        f"{noise.repetitions}",
+        noise.estimator,
+        errors,
+        f"{noise.flip_rate:.0%}",
+    )
+
+
+def _swept(maps: records.Maps) -> str:
+    """Return the attribute by which the script changes what is said of the noise."""
+    if not maps.sweep:
+        return ""
+    texts = [
+        [_noise_texts(one.noise) for one in row if one.noise] for row in maps.sweep
+    ]
+    return f' data-sweep="{escape(json.dumps(texts, separators=(",", ":")))}"'

@@ -43,6 +43,22 @@ function recolor() {
   document.body.classList.toggle("absolute", byId("signs")?.value === "absolute");
 }
 
+/** Show the maps of a sweep with one noise level and number of copies. */
+function sweep() {
+  const [row, column] = ["row", "column"].map((name) => {
+    const slider = byId(name);
+    main.style.setProperty(`--${name}`, slider.value);
+    const text = slider.dataset.values.split("|")[slider.value];
+    slider.setAttribute("aria-valuetext", text);
+    slider.nextElementSibling.value = text;
+    return slider.value;
+  });
+  for (const list of main.querySelectorAll("[data-sweep]")) {
+    const texts = JSON.parse(list.dataset.sweep)[row][column];
+    list.querySelectorAll("dd").forEach((item, index) => (item.textContent = texts[index]));
+  }
+}
+
 function step(by) {
   const shown = cards.map(({ card }) => card).filter((card) => !card.hidden);
   const now = shown.indexOf(document.activeElement.closest("article"));
@@ -70,8 +86,10 @@ byId("tools").addEventListener("submit", (event) => event.preventDefault());
 byId("find").addEventListener("input", find);
 byId("sort").addEventListener("change", sort);
 for (const id of ["colors", "signs", "cover"]) byId(id)?.addEventListener("input", recolor);
+for (const id of ["row", "column"]) byId(id)?.addEventListener("input", sweep);
 document.addEventListener("keydown", press);
 // Browsers may restore earlier choices when the page is reloaded.
 find();
 sort();
 recolor();
+if (byId("row")) sweep();

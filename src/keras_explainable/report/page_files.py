@@ -9,6 +9,9 @@ from keras_explainable.report import html_page, picture_files
 #: The largest number of images whose pictures are within the page.
 MOST_WITHIN = 50
 
+#: The same for a sweep, whose pictures have many maps.
+MOST_SWEPT = 12
+
 #: Bytes of cards in a page, which stays below two megabytes with what is around them.
 _PAGE_BYTES = 1_900_000
 
@@ -19,8 +22,9 @@ Open = Callable[[str], contextlib.AbstractContextManager[BinaryIO]]
 class PageFiles:
     """Writes cards, one after another, and holds those of one page in memory.
 
-    The first page is ``index.html``. Up to ``MOST_WITHIN`` images it has all pictures
-    within. Those of more images are in files, and further pages follow if needed.
+    The first page is ``index.html``. Up to ``MOST_WITHIN`` images, ``MOST_SWEPT`` of a
+    sweep, it has all pictures within. Those of more images are in files, and further
+    pages follow if needed.
 
     Args:
         summary: The facts of the report.
@@ -31,7 +35,8 @@ class PageFiles:
     def __init__(self, summary: dict[str, Any], first: BinaryIO, open_: Open) -> None:
         self._summary, self._first, self._open = summary, first, open_
         #: Whether pictures are in files.
-        self.beside = len(summary["images"]) > MOST_WITHIN
+        most = MOST_SWEPT if summary.get("sweep") else MOST_WITHIN
+        self.beside = len(summary["images"]) > most
         self._cards: list[bytes] = []
         self._before = 0  # Images on earlier pages.
         self._count = 0  # Pages that are written.

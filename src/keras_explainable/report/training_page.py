@@ -96,7 +96,8 @@ def _epoch(
     below = f"{own if names_unit else 'score'}: {score:.3g}"
     overlay = figures.Shown(f"{text}, overlaid on the image", below)
     shown = figures.Shown(text, after)
-    return figures.map_figures(_url(file), maps["signed"], shown, overlay)
+    kinds = ["signed"] * maps["signed"]
+    return figures.map_figures(_url(file), kinds, shown, overlay)
 
 
 def _every_maps(summary: dict[str, Any]) -> Iterator[dict[str, Any]]:

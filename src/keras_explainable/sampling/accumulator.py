@@ -113,10 +113,10 @@ class Accumulator:
     def add_prediction_changes(
         self, logits: np.ndarray, outputs: np.ndarray, copies: Copies
     ) -> None:
-        """Add changes of the logits (R, K) and of the argmax of outputs (R, units)."""
+        """Add changes of the logits (R, K) and of the class by outputs (R, units)."""
         repeats = self.sampling.copies
         image, used = np.tile(copies.image, repeats), np.tile(copies.used, repeats)
-        changed = outputs.argmax(axis=-1) != self.outputs.argmax(axis=-1)[image]
+        changed = _classes(outputs) != _classes(self.outputs)[image]
         np.add.at(self.flips, image, changed & used)
         drift = (logits - _numpy(self.logits)[image]) * used[:, None]
         np.add.at(self.drifts, image, drift)
@@ -198,6 +198,11 @@ class Accumulator:
     @property
     def _estimate_args(self) -> tuple[Any, np.ndarray, str]:
         return self.moments.state, self.moments.counts, self.sampling.statistic
+
+
+def _classes(outputs: np.ndarray) -> np.ndarray:
+    """Return the predicted class; that of a single logit is its sign."""
+    return outputs[:, 0] > 0 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
 
 
 def _needed(error: float, repetitions: int, tolerance: float) -> str:

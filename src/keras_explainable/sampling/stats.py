@@ -71,8 +71,13 @@ class Stats:
 
     @property
     def flip_rate(self) -> np.ndarray:
-        """The fraction of noisy copies with another predicted class (N,)."""
-        return self.flips / self.repetitions
+        """The fraction of noisy copies with another predicted class (N,).
+
+        The class of a single logit is its sign. NaN for targets: their values are no
+        classes.
+        """
+        known = self.facts.get("classes", True)
+        return self.flips / self.repetitions if known else self.repetitions * np.nan
 
     @property
     def score_drift(self) -> np.ndarray:

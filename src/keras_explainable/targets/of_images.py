@@ -159,18 +159,34 @@ def _loss(
 def _values(
     function: Callable[[Tensor, Tensor], Tensor], labels: Tensor, outputs: Tensor
 ) -> Tensor:
-    """Return the loss of each image, or of each of its positions."""
+    """Return the loss of each image, or of each of its positions.
+
+    A function of the user's may mix the images of a batch, as "dice" does.
+    """
+    if not _is_of_keras(function):
+        return _by_row(function, labels, outputs)
     if 2 < len(outputs.shape) == len(labels.shape) + 1:
         # Numbers of classes, as rows: Keras on PyTorch has no derivatives of maps.
         rows = ops.reshape(labels, (-1,)), ops.reshape(outputs, (-1, outputs.shape[-1]))
         return ops.reshape(function(*rows), ops.shape(labels))
     values = function(labels, outputs)
-    if len(values.shape) > 0:
-        return values
-    # A loss of the whole batch, such as "dice".
-    return ops.vectorized_map(
-        lambda pair: function(pair[0][None], pair[1][None]), (labels, outputs)
-    )
+    return values if len(values.shape) > 0 else _by_row(function, labels, outputs)
+
+
+def _is_of_keras(function: Callable[..., Tensor]) -> bool:
+    return (getattr(function, "__module__", None) or "").startswith("keras.")
+
+
+def _by_row(
+    function: Callable[[Tensor, Tensor], Tensor], labels: Tensor, outputs: Tensor
+) -> Tensor:
+    """Return what a function returns for each image alone, without its axis of rows."""
+
+    def of_one(pair: tuple[Tensor, Tensor]) -> Tensor:
+        values = function(pair[0][None], pair[1][None])
+        return values[0] if len(values.shape) > 0 else values
+
+    return ops.vectorized_map(of_one, (labels, outputs))
 
 
 def _alike(labels: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:

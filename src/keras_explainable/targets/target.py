@@ -61,6 +61,20 @@ class Target:
         self.data = [*map(_as_data, data)]
         self.has_positions = any(part is INPUTS or part.ndim > 2 for part in self.data)
 
+    def places_data_of(self, model: Any) -> bool:
+        """Return whether data belong to positions of the image, or to steps (N, T).
+
+        Args:
+            model: Model with one or several outputs; (B, T, ...) have steps.
+        """
+        several = [x.shape for x in getattr(model, "outputs", None) or ()]
+        steps = {shape[1] for shape in several if len(shape) > 2}
+        of_steps = (
+            part is not INPUTS and part.ndim == 2 and steps & {part.shape[1], None}
+            for part in self.data
+        )
+        return self.has_positions or any(of_steps)
+
     def with_inputs(
         self, x: Any, preprocess: Callable[[Tensor], Tensor] | None = None
     ) -> "Target":

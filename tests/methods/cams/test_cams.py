@@ -220,6 +220,33 @@ def test_cam_of_functions_that_are_linear():
             ke.cam(model, batch(), bent, logits=True, verbose=0)
 
 
+@pytest.mark.parametrize(
+    "pool",
+    [
+        lambda x: keras.ops.mean(x, axis=(1, 2)),
+        layers.Lambda(lambda x: keras.ops.mean(keras.ops.mean(x, axis=2), axis=1)),
+        lambda x: layers.GlobalAveragePooling1D()(layers.Reshape((-1, 5))(x)),
+    ],
+)
+def test_cam_of_averages_that_are_no_layer_of_keras(pool):
+    inputs = keras.Input((9, 9, 3))
+    convolution, dense = layers.Conv2D(5, 3, activation="tanh"), layers.Dense(4)
+    x = convolution(inputs)
+    model = keras.Model(inputs, dense(pool(x)))
+    _, maps = ke.cam(model, batch(), [1, 2], layer=x, postprocessing=None, **OWN)
+    values, weights = numpy(convolution(batch())), numpy(dense.kernel)[:, [1, 2]].T
+    expected = (values * weights[:, None, None]).sum(-1)
+    np.testing.assert_allclose(maps[..., 0], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_cam_refuses_weights_that_differ_between_positions():
+    inputs = keras.Input((9, 9, 3))
+    x = layers.Conv2D(5, 9, name="whole")(inputs * 1)
+    model = keras.Model(inputs, layers.Dense(4)(layers.Dense(4)(x))[:, 0, 0])
+    with pytest.raises(ValueError, match="no such pooling"):
+        ke.cam(model, batch(), UNITS, layer={"name": "whole", "link": "input"}, **OWN)
+
+
 def test_a_layer_that_does_not_exist():
     with pytest.raises(ValueError, match=r"a layer named 'nowhere'.*'last'"):
         ke.gradcam(network(), batch(), UNITS, layer="nowhere", verbose=0)
@@ -320,3 +347,17 @@ def test_score_cam_needs_a_layer_with_the_axes_of_the_input():
     model = keras.Model(inputs, layers.Dense(4)(x))
     with pytest.raises(ValueError, match=r"`layer` must have an output with the axes"):
         ke.scorecam(model, np.ones((2, 3, 6, 6, 2)), UNITS, layer="frames", verbose=0)
+
+
+@pytest.mark.parametrize("layer", [None, {"name": "last", "link": "input"}])
+def test_a_layer_to_show_may_be_the_input(layer):
+    inputs = keras.Input((9, 9, 3))
+    x = layers.Conv2D(6, 3, activation="tanh", name="last")(inputs) if layer else inputs
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(4)(x))
+    given, options = (model, batch(), [0, 2]), {"postprocessing": None} | OWN
+    _, maps = ke.hirescam(*given, layer=layer, **options)
+    whole = {"gradient_filter": None, "channel_reduction": None} | options
+    slopes = ke.gradients(*given, **whole).maps
+    expected = (slopes * batch()[..., None]).sum(-2)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)

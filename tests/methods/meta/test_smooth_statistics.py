@@ -98,16 +98,21 @@ def test_score_drift_of_a_quadratic_model():
     assert (np.abs(stats.score_drift - expected) < 6 * one / np.sqrt(MANY) + 1e-4).all()
 
 
-def test_flip_rate():
-    """f = (x, -x): the class flips whenever the noise is below -x."""
+@pytest.mark.parametrize("weights", [[1.0, -1.0], [2.0]])
+def test_flip_rate(weights):
+    """f = (x, -x) or 2 x: the class flips whenever the noise is below -x."""
     inputs = keras.Input((1, 1, 1))
-    dense = layers.Dense(2, use_bias=False)
+    dense = layers.Dense(len(weights), use_bias=False)
     model = keras.Model(inputs, dense(layers.Flatten()(inputs)))
-    dense.set_weights([np.array([[1.0, -1.0]])])
+    dense.set_weights([np.array([weights])])
     x = np.array([0.0001, 0.3, 3.0], "float32").reshape(3, 1, 1, 1)
     method = smooth(SIGNED, MANY, SIGMA, seed=0)
     *_, stats = method(model, x, [0] * 3, rows=300, return_stats=True)
     np.testing.assert_allclose(stats.flip_rate, [0.5, 0.159, 0], atol=0.03)
+    *_, of_target = ke.explain(
+        method, model, x, ke.targets.units(0), return_stats=True, verbose=0
+    )
+    assert np.isnan(of_target.flip_rate).all()
 
 
 def test_custom_methods_have_stats():

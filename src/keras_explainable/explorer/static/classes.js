@@ -1,27 +1,47 @@
 // The classes of the model.
 import { digits, probability } from "./format.js";
-import { byId, state } from "./state.js";
+import { ask } from "./requests.js";
 
-/** Show the likeliest classes; `choose` is called with the unit of one. */
-export function showClasses(choose) {
-  const { best, scores, are_probabilities: share } = state.facts;
-  byId("top").replaceChildren(...best.slice(0, 4).map((unit) => {
+/** Show the classes to offer first, which are the likeliest unless others were given. */
+export function showClasses(page) {
+  const { best, scores, are_probabilities: share } = page.facts;
+  const { classes } = page.hello;
+  page.byId("top").replaceChildren(...best.slice(0, 4).map((unit) => {
     const button = document.createElement("button");
     const score = scores[unit] === null ? "?" : share ? probability(scores[unit]) : digits(scores[unit]);
     button.type = "button";
-    button.textContent = `${score} ${state.hello.classes[unit]}`;
-    button.title = state.hello.classes[unit]; // A long name is cut.
-    button.addEventListener("click", () => choose(unit));
+    button.textContent = `${score} ${classes[unit]}`;
+    button.title = classes[unit]; // A long name is cut.
+    button.addEventListener("click", () => chooseUnit(page, unit));
     return button;
   }));
 }
 
+function chooseUnit(page, unit) {
+  page.sides[page.active].unit = unit;
+  page.byId("class").value = page.className(unit);
+  ask(page, page.active);
+}
+
+/** Explain the class whose name or number is typed. */
+export function searchClass(page) {
+  const text = page.byId("class").value;
+  if (!page.hello || !text.trim()) return;
+  const unit = unitOf(page, text);
+  if (unit === undefined) return page.showError(`No class is called “${text}”.`);
+  page.hideError();
+  chooseUnit(page, unit);
+}
+
+/** Whether a text is one of the list. */
+export const isListed = (page, text) => text === page.className(unitOf(page, text));
+
 /** Return the class of a text: its number, its name, or the likeliest name with the text. */
-export function unitOf(text) {
-  const { classes } = state.hello;
+function unitOf(page, text) {
+  const { classes } = page.hello;
   const number = Number.parseInt(text, 10);
   if (/^\d+(:|$)/.test(text) && number < classes.length) return number;
   const found = text.trim().toLowerCase();
-  const ranked = state.facts?.best ?? classes.keys();
+  const ranked = page.facts?.best ?? classes.keys();
   return [...ranked].find((unit) => classes[unit].toLowerCase().includes(found));
 }

@@ -1,5 +1,4 @@
 // The controls of what is computed.
-import { byId, className, state } from "./state.js";
 
 export const COSTLY = ["method", "estimator", "noise_level", "repetitions", "seed", "statistic", "signed"];
 
@@ -14,32 +13,33 @@ const readers = {
 };
 
 /** Take the settings of the side that is changed from the controls. */
-export function readControls() {
-  const side = state.sides[state.active];
-  for (const name of COSTLY) side[name] = readers[name](byId(name).value);
+export function readControls(page) {
+  const side = page.sides[page.active];
+  for (const name of COSTLY) side[name] = readers[name](page.byId(name).value);
   if (side.estimator !== "sampled") side.statistic = "mean";
 }
 
 /** Show the settings of the side that is changed in the controls. */
-export function writeControls() {
-  const side = state.sides[state.active];
+export function writeControls(page) {
+  const side = page.sides[page.active];
   for (const name of COSTLY) {
     const value = name === "repetitions" ? Math.log2(side[name]) : side[name];
-    byId(name).value = name === "signed" ? (value ? "1" : "") : value;
+    page.byId(name).value = name === "signed" ? (value ? "1" : "") : value;
   }
-  byId("class").value = className(side.unit ?? state.shown[state.active]?.unit);
-  enable();
+  page.byId("class").value = page.className(side.unit ?? page.shown[page.active]?.unit);
+  enable(page);
 }
 
 /** Disable what has no effect, and tell the values of sliders. */
-export function enable() {
-  const side = state.sides[state.active];
+export function enable(page) {
+  const side = page.sides[page.active];
   const samples = side.method === "smoothgrad";
-  byId("sampling").disabled = !samples;
-  byId("statistic").disabled = side.estimator !== "sampled";
-  byId("signed").disabled = !samples || side.statistic !== "mean";
-  byId("noise_level-text").textContent = `${Math.round(100 * side.noise_level)} % of the range`;
-  byId("repetitions-text").textContent = side.repetitions;
-  byId("opacity-text").textContent = `${byId("opacity").value} %`;
-  byId("percentile-text").textContent = `${byId("percentile").value} %`;
+  const tell = (name, text) => (page.byId(`${name}-text`).textContent = text);
+  page.byId("sampling").disabled = !samples;
+  page.byId("statistic").disabled = side.estimator !== "sampled";
+  page.byId("signed").disabled = !samples || side.statistic !== "mean";
+  tell("noise_level", `${Math.round(100 * side.noise_level)} % of the range`);
+  tell("repetitions", side.repetitions);
+  tell("opacity", `${page.byId("opacity").value} %`);
+  tell("percentile", `${page.byId("percentile").value} %`);
 }

@@ -1,9 +1,9 @@
 // Parts of the picture, and the whole of it as a file.
-import { byId, state } from "./state.js";
 
 /** Draw the part of the picture around a pixel of the map. */
-export function drawPatch({ x, y }, [rows, columns]) {
-  const canvas = byId("patch"), picture = byId("picture");
+export function drawPatch(page, { x, y }) {
+  const [rows, columns] = page.stage.shape;
+  const canvas = page.byId("patch"), picture = page.byId("picture");
   const across = picture.naturalWidth / columns, down = picture.naturalHeight / rows;
   const radius = Math.max(4, Math.round(columns / 16));
   const side = 2 * radius + 1;
@@ -17,18 +17,23 @@ export function drawPatch({ x, y }, [rows, columns]) {
 }
 
 /** Save the picture as it is shown, with the map of a side, in the picture's resolution. */
-export async function savePng(side) {
-  if (!state.shown[side]) return;
-  const picture = byId("picture");
+export async function savePng(page, side) {
+  if (!page.shown[side]) return;
+  const picture = page.byId("picture");
   const canvas = new OffscreenCanvas(picture.naturalWidth, picture.naturalHeight);
   const context = canvas.getContext("2d");
-  if (byId("layers").value === "overlay") context.filter = getComputedStyle(picture).filter;
+  if (page.byId("layers").value === "overlay") context.filter = getComputedStyle(picture).filter;
   context.drawImage(picture, 0, 0);
   context.filter = "none";
-  context.drawImage(byId(`map-${side}`), 0, 0, canvas.width, canvas.height);
+  context.drawImage(page.byId(`map-${side}`), 0, 0, canvas.width, canvas.height);
+  save(await canvas.convertToBlob({ type: "image/png" }), "map.png");
+}
+
+/** Save a file. */
+export function save(blob, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(await canvas.convertToBlob({ type: "image/png" }));
-  link.download = "map.png";
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

@@ -7,7 +7,7 @@ from keras import layers, ops
 from keras.activations import linear
 
 from keras_explainable.common.structures import Nested
-from keras_explainable.execution.model_preparation import prepares_model
+from keras_explainable.execution.model_preparation import prepares_model, takes_tokens
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.exposed_layers import exposed_outputs, units_of_layer
 from keras_explainable.inspection.find_calls import Endpoint
@@ -18,7 +18,10 @@ from keras_explainable.methods.cams.gradcam import (
     weighted_maps,
 )
 from keras_explainable.network.activations import activation_of
-from keras_explainable.network.affine_steps import is_affine_when_tried
+from keras_explainable.network.affine_steps import (
+    is_affine_when_tried,
+    pools_evenly_when_tried,
+)
 from keras_explainable.network.graph import Step
 from keras_explainable.network.operation_kinds import IDENTITIES, LINEAR, computes_as
 from keras_explainable.network.time_distributed import operation_on_frames
@@ -55,7 +58,7 @@ def with_linear_head(model: Model, params: dict[str, Any]) -> Model:
 def _check_head(model: Model, head: tuple[Step, ...]) -> None:
     """Raise ValueError unless steps are linear, with a global average pooling."""
     nonlinear = [step.operation.name for step in head if not _is_affine(step)]
-    pooled = any(_is_mean(operation_on_frames(step.operation)) for step in head)
+    pooled = any(_is_mean(step) or pools_evenly_when_tried(step) for step in head)
     if nonlinear or not pooled:
         reason = f"{nonlinear[-1]!r} in between" if nonlinear else "no such pooling"
         raise ValueError(
@@ -65,8 +68,9 @@ def _check_head(model: Model, head: tuple[Step, ...]) -> None:
         )
 
 
-def _is_mean(operation: Any) -> bool:
-    """Whether an operation is the average over the positions of each channel."""
+def _is_mean(step: Step) -> bool:
+    """Whether a step is Keras' average over the positions of each channel."""
+    operation = operation_on_frames(step.operation)
     return isinstance(operation, MEANS) and operation.data_format == "channels_last"
 
 
@@ -87,6 +91,7 @@ def weigh_by_head(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 @along_axes
+@takes_tokens
 @prepares_model(with_linear_head, shows_layers=True)
 def cam(
     model: Model,

@@ -10,7 +10,7 @@ from keras import ops
 from keras_explainable import backend
 from keras_explainable.common.precision import widened
 from keras_explainable.common.structures import Nested
-from keras_explainable.execution.model_preparation import prepares_model
+from keras_explainable.execution.model_preparation import prepares_model, takes_tokens
 from keras_explainable.inspection import exposed_layers
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.find_calls import Endpoint
@@ -62,6 +62,7 @@ def weighted_by_gradients(weigh: Weigh) -> Method:
     The function takes both (B, h, w, C) of one unit and returns its maps (B, h, w).
     """
 
+    @takes_tokens
     @prepares_model(exposed, shows_layers=True)
     def method(
         model: Model,

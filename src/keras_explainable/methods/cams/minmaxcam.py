@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested
-from keras_explainable.execution.model_preparation import prepares_model
+from keras_explainable.execution.model_preparation import prepares_model, takes_tokens
 from keras_explainable.inspection.axes import along_axes
 from keras_explainable.inspection.exposed_layers import exposed_outputs
 from keras_explainable.inspection.find_calls import Endpoint
@@ -84,6 +84,7 @@ def _contrasted(weigh: Weigh, prepare: Prepare) -> Callable[[Contrast], Method]:
         return prepare(model, params)
 
     def decorate(contrast: Contrast) -> Method:
+        @takes_tokens
         @prepares_model(prepare_all_units, shows_layers=True)
         def method(
             model: Model,
