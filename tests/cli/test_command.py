@@ -36,7 +36,7 @@ def test_the_help_fits_80_columns_with_one_line_per_option(monkeypatch):
     ):
         assert any(f" {option} " in x and f"[default: {default}]" in x for x in lines)
     examples = [x.strip() for x in lines if x.startswith(" keras-explainable explain")]
-    assert len(examples) == 4
+    assert len(examples) == 5
 
 
 def test_the_help_of_evaluate_fits_80_columns(monkeypatch):
