@@ -116,7 +116,8 @@ def as_units(outputs: Any, inputs: Nested) -> Tensor:
     if shape is None or len(shape) != 2:
         raise ValueError(
             "`model` must have one output of shape (B, units), or `y` be a function of "
-            "its outputs that returns one; received "
+            "its outputs that returns one, such as `ke.targets.region(masks, channel)` "
+            "for a segmentation; received "
             f"{type(outputs).__name__ if shape is None else shape_text(shape)}."
         )
     return outputs if shape[0] else ops.reshape(outputs, (row_count(inputs), shape[1]))
