@@ -54,9 +54,14 @@ def loss(labels: Any, loss: Loss) -> Target:
         loss: Name of a loss of Keras, such as "sparse_categorical_crossentropy", or a
             function of the labels and the outputs, or a ``keras.losses.Loss``.
     """
-    options = {"ignored": _ignored_class(loss), "sums": _sums(loss)}
-    function = partial(_loss, function=_loss_function(loss), **options)
-    return Target(partial(function, of_classes=_takes_classes(loss)), labels)
+    function = partial(
+        _loss,
+        function=_loss_function(loss),
+        ignored=_ignored_class(loss),
+        sums=_sums(loss),
+        of_classes=_takes_classes(loss),
+    )
+    return Target(function, labels)
 
 
 def reconstruction(loss: Loss = "mean_squared_error") -> Target:
