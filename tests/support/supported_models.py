@@ -23,7 +23,7 @@ REFUSED = {
     "two_inputs": (SINGLE, "`model` must have one input"),
     "mask_input": (SINGLE, "`model` must have one input"),
     "siamese": (SINGLE, "`model` must have one input"),
-    "named_inputs": (("gradcam", *SINGLE), "one input|spatial"),
+    "named_inputs": (SINGLE, "`model` must have one input"),
     "channels_first": (ALL, "`model` must have the channels on its last axis"),
     "legacy": (ALL, "`model` must be a Keras 3 model; .* of tf_keras"),
     "quantized": (ALL, "`model` must not be quantized"),
