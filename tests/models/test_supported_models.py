@@ -47,7 +47,7 @@ def shapes_of_maps(x, method):
     """Return the shape of the maps of each input; for a layer, of the largest input."""
     shapes = keras.tree.map_structure(shape_of_maps, x)
     one_map = method == "gradcam" and keras.tree.is_nested(x)
-    if one_map and "words" in x:
+    if one_map and isinstance(x, dict) and "words" in x:
         return shapes["words"]
     if one_map and len({each.ndim for each in keras.tree.flatten(x)}) > 1:
         return max(map(shape_of_maps, keras.tree.flatten(x)), key=len)
