@@ -13,11 +13,11 @@ export class KernelConnection extends Connection {
     this.send({ kind: "hello" });
   }
 
-  hear({ view }, [frame]) {
+  hear({ view }, buffers) {
     if (view !== this.view) return;
     clearTimeout(this.waiting);
     this.waiting = null;
-    // Notebooks differ: it is a buffer, or a view of a part of one.
+    const frame = buffers[0]; // Notebooks differ: a buffer, or a view of a part of one.
     const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(frame) ? frame : new Uint8Array(frame);
     this.take(buffer.slice(byteOffset, byteOffset + byteLength));
   }

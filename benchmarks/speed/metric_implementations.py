@@ -11,18 +11,19 @@ from typing import Any
 from benchmarks import torchvision_stand_in
 from benchmarks.speed.workload import Build, Workload, load_model, random_data
 
-#: Steps of deletion and insertion. They divide the 224 x 224 pixels, and the values of
-#: three channels, which Quantus removes one by one.
-STEPS = 98
+#: Steps of deletion and insertion, and values that Quantus removes in one of 96 steps:
+#: it removes the three channels of a pixel one by one, and asks for such divisors.
+STEPS, QUANTUS_VALUES = 98, 1568
 
 #: Percentages of removed pixels. This package removes the largest pixels first and the
-#: smallest first; Quantus, which does only the former, is given twice as many.
+#: smallest first; Quantus does only the former, and is given twice as many. It fails on
+#: images of three channels, and is given one, which its model repeats.
 PERCENTILES = (20, 40, 60, 80)
 QUANTUS_PERCENTILES = [10, 20, 30, 40, 50, 60, 70, 80]
 
-#: Random changes of the input for the sensitivity of a method, and for infidelity.
-#: Quantus perturbs each channel of each sample in turn: 34 samples are 102 rows.
-CHANGES, DRAWS, QUANTUS_DRAWS, PATCH = 10, 102, 34, 56
+#: Random changes of the input for the sensitivity of a method, and for infidelity:
+#: Quantus changes 16 patches, one by one, for each of its samples.
+CHANGES, DRAWS, QUANTUS_DRAWS, PATCH = 10, 96, 6, 56
 
 
 def random_maps(work: Workload) -> Any:
@@ -85,7 +86,8 @@ def quantus(name: str, **options: Any) -> Build:
                 self.inner = keras_model
 
             def forward(self, x: Any) -> Any:
-                return self.inner(x.permute(0, 2, 3, 1), training=False)
+                x = x.expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
+                return self.inner(x, training=False)
 
         def gradients(model: Any, inputs: Any, targets: Any, **_: Any) -> Any:
             x = torch.as_tensor(np.asarray(inputs)).float().requires_grad_()
@@ -93,6 +95,8 @@ def quantus(name: str, **options: Any) -> Build:
             model(x)[rows, torch.as_tensor(np.asarray(targets))].sum().backward()
             return x.grad.abs().mean(1, keepdim=True).numpy()
 
+        if name == "ROAD":
+            images = images[..., :1]
         metric = getattr(quantus, name)(disable_warnings=True, **options)
         given = {
             "model": ChannelsFirst().eval(),
@@ -148,7 +152,7 @@ IMPLEMENTATIONS: dict[str, tuple[str, Build]] = {
     "deletion, ours": ("torch", ours(DELETION)),
     "deletion, Quantus": (
         "torch",
-        quantus("PixelFlipping", features_in_step=224 * 224 * 3 // STEPS),
+        quantus("PixelFlipping", features_in_step=QUANTUS_VALUES),
     ),
     "ROAD, ours": ("torch", ours(ROAD)),
     "ROAD, Quantus": ("torch", quantus("ROAD", percentages=QUANTUS_PERCENTILES)),

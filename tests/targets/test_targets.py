@@ -507,3 +507,43 @@ def test_losses_of_the_user_get_labels_as_they_are(rng):
     found = ke.gradients(model, x, targets.loss(labels, ordinal), verbose=0)[0][:, 0]
     expected = numpy(ordinal(ops.convert_to_tensor(labels, "int32"), model(x)))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def dice_of_classes(labels, outputs):
+    chosen = ops.one_hot(ops.cast(labels, "int32"), 3)
+    both = ops.sum(chosen * outputs, axis=(1, 2)) / ops.sum(chosen + outputs, (1, 2))
+    return 1 - 2 * ops.mean(both, axis=-1)
+
+
+def variation(labels, outputs):
+    loss = keras.losses.sparse_categorical_crossentropy(labels, outputs)
+    return loss + ops.mean(ops.abs(outputs[:, 1:] - outputs[:, :-1]))
+
+
+@pytest.mark.parametrize("loss", [dice_of_classes, variation])
+def test_losses_of_the_user_are_given_label_maps_whole(loss, segmentation, x, rng):
+    labels = rng.integers(0, 3, (COUNT, 6, 6))
+    values, _ = explained(segmentation, x, targets.loss(labels, loss))
+    expected = evaluated(segmentation, x, labels, loss)
+    np.testing.assert_allclose(values[:, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool"])
+def test_losses_of_the_user_are_given_labels_as_floats(dtype, classifier, x, rng):
+    def focal(labels, outputs):
+        missed = labels * (1 - outputs) ** 2 * ops.log(outputs)
+        return -ops.mean(missed + (1 - labels) * outputs, axis=-1)
+
+    labels = rng.integers(0, 2, (COUNT, 4)).astype(dtype)
+    values, _ = explained(classifier, x, targets.loss(labels, focal))
+    expected = evaluated(classifier, x, labels, focal)
+    np.testing.assert_allclose(values[:, 0], expected, rtol=1e-5)
+
+
+def test_a_loss_that_adds_positions_up(segmentation, x, rng):
+    labels = np.eye(3, dtype="float32")[rng.integers(0, 3, (COUNT, 6, 6))]
+    loss = keras.losses.CategoricalCrossentropy(reduction="sum")
+    values, _ = explained(segmentation, x, targets.loss(labels, loss))
+    np.testing.assert_allclose(
+        values[:, 0], evaluated(segmentation, x, labels, loss), rtol=1e-5
+    )

@@ -91,7 +91,9 @@ def _last_tokens(
         found = _input_of_block(graph, step, positions)
         if found is not None and any(found is x for x in tokens):
             return found
-    return next((x for x in reversed(tokens) if _matters(graph, x, positions)), None)
+    tokens.reverse()
+    tokens.sort(key=lambda x: x.shape[-1] == 1)  # Scores come last.
+    return next((x for x in tokens if _matters(graph, x, positions)), None)
 
 
 def _has_grid(symbol: Any, positions: Mapping[int, Positions]) -> bool:
@@ -116,7 +118,8 @@ def _input_of_block(
         ):
             return step.reads[0]
     own = attention.reads[0]
-    return own if _has_grid(own, positions) else None
+    is_scores = own.shape[-1] == 1  # Of pooling by attention.
+    return own if _has_grid(own, positions) and not is_scores else None
 
 
 def _steps_before(graph: Graph, step: Step) -> Iterator[Step]:

@@ -178,6 +178,8 @@ def last_spatial(calls: list[Step], inputs: Any, any_rank: bool = False) -> Laye
         *((call.reads[0], call, "input") for call in reversed(pooled)),
         *((flatten(call.outputs)[0], call, "output") for call in reversed(calls)),
     ]
+    # One channel is the scores of attention pooling, or a gate, rather than features.
+    ends.sort(key=lambda end: end[0].shape[-1] == 1)
     for symbol, call, link in ends:
         more = link == "input" and len(symbol.shape) > rank
         fits = (len(symbol.shape) == rank or more) and rank > 2

@@ -23,6 +23,7 @@ class PlacedKeys(layers.Layer):
     def __init__(self, tokens: TokenGrid | None):
         super().__init__(autocast=False, trainable=False)
         self.tokens, self.built = tokens, True
+        self.supports_masking = True  # Else, Keras warns of a layer of ours.
 
     def call(self, x: Tensor) -> Tensor:
         """Return the probabilities."""

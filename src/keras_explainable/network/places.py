@@ -12,6 +12,7 @@ from keras_explainable.network.graph import Graph, Step, steps_of_one_output
 from keras_explainable.network.joined_parts import JoinedParts
 from keras_explainable.network.kept_parts import Part, kept_parts
 from keras_explainable.network.layers_of_user import calls_user
+from keras_explainable.network.lost_positions import loses_positions, reverses_steps
 from keras_explainable.network.moved_axes import SHUFFLED, Moved, moved_axes
 from keras_explainable.network.operation_kinds import setting
 from keras_explainable.network.windows_of_layers import extent_and_stride
@@ -133,8 +134,16 @@ def _followed(step: Step, read: list[Place], sizes: _Sizes) -> Place:
     """Return the place of a step's output, given those of what it reads."""
     before = _place_of_all(read, sizes)
     rank = len(before.axes)
-    if before.axes == SHUFFLED or not before.certain:
+    if before.axes == SHUFFLED:
         return before
+    is_image = before.certain and len(step.reads[0].shape) == rank
+    if loses_positions(step, is_image and before.axes[-1] == (rank - 1, 1)):
+        return before._replace(axes=SHUFFLED, certain=True)
+    if not before.certain:
+        return before
+    if reverses_steps(step.operation):
+        first, (axis, way), *others = before.axes
+        return before._replace(axes=(first, (axis, -way), *others))
     moved = moved_axes(step)
     if moved == SHUFFLED:
         return before._replace(axes=SHUFFLED)

@@ -44,16 +44,24 @@ def region(masks: Any, channel: int, *, logits: bool = True) -> Target:
 def loss(labels: Any, loss: Loss) -> Target:
     """Return the target of the loss of each image, given its label.
 
-    Steps that a mask of the outputs hides do not count, as in ``Model.fit``, nor do
-    positions of the loss's ``ignore_class``.
+    It is that of ``Model.evaluate`` for the image alone: the mean over its positions,
+    or their sum if that is the ``reduction`` of the loss. Steps that a mask of the
+    outputs hides do not count, as in ``Model.fit``, nor do positions of the loss's
+    ``ignore_class``.
 
     Args:
         labels: Labels (N, ...), as for ``model.fit``.
         loss: Name of a loss of Keras, such as "sparse_categorical_crossentropy", or a
             function of the labels and the outputs, or a ``keras.losses.Loss``.
     """
-    function = partial(_loss, function=_loss_function(loss), arrange=_arrangement(loss))
-    return Target(partial(function, ignored=_ignored_class(loss)), labels)
+    function = partial(
+        _loss,
+        function=_loss_function(loss),
+        ignored=_ignored_class(loss),
+        sums=_sums(loss),
+        of_classes=_takes_classes(loss),
+    )
+    return Target(function, labels)
 
 
 def reconstruction(loss: Loss = "mean_squared_error") -> Target:
@@ -115,17 +123,21 @@ def _loss_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
     return found.call if isinstance(found, keras.losses.Loss) else found
 
 
-def _arrangement(loss: Loss) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Return the function that gives labels and outputs the axes for a loss."""
+def _takes_classes(loss: Loss) -> bool:
+    """Return whether labels are numbers of classes."""
     found, kind = keras.losses.get(loss), keras.losses.SparseCategoricalCrossentropy
     is_function = found is keras.losses.sparse_categorical_crossentropy
-    return _of_classes if is_function or isinstance(found, kind) else _alike
+    return is_function or isinstance(found, kind)
 
 
 def _of_classes(labels: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:
     """Return numbers of classes without a last axis of length 1, and outputs."""
     more = len(labels.shape) == len(outputs.shape) and labels.shape[-1] == 1
     return (labels[..., 0] if more else labels), outputs
+
+
+def _sums(loss: Loss) -> bool:
+    return isinstance(loss, keras.losses.Loss) and loss.reduction == "sum"
 
 
 def _ignored_class(loss: Loss) -> int | None:
@@ -140,11 +152,16 @@ def _loss(
     labels: Tensor,
     function: Callable[[Tensor, Tensor], Tensor],
     ignored: int | None = None,
-    arrange: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
+    sums: bool = False,
+    of_classes: bool = False,
     mask: Tensor | None = None,
 ) -> Tensor:
-    labels, outputs = (arrange or _alike)(labels, widened(outputs))
-    values = _values(function, labels, outputs)
+    arranged = _of_classes if of_classes else _alike
+    labels, outputs = arranged(labels, widened(outputs))
+    if of_classes:
+        values = _by_position(function, labels, outputs)
+    else:
+        values = _values(function, labels, outputs)
     axes = tuple(range(1, len(values.shape)))
     if not axes:
         return values
@@ -153,7 +170,18 @@ def _loss(
         if counts is not None and len(counts.shape) == len(values.shape):
             weights = weights * ops.cast(counts, values.dtype)
     total = ops.sum(weights * values, axis=axes)
-    return total / ops.maximum(ops.sum(weights, axis=axes), 1)
+    return total if sums else total / ops.maximum(ops.sum(weights, axis=axes), 1)
+
+
+def _by_position(
+    function: Callable[[Tensor, Tensor], Tensor], labels: Tensor, outputs: Tensor
+) -> Tensor:
+    """Return the loss of each position, by its class.
+
+    They are computed as rows, as Keras on PyTorch has no derivatives of maps.
+    """
+    rows = ops.reshape(labels, (-1,)), ops.reshape(outputs, (-1, outputs.shape[-1]))
+    return ops.reshape(function(*rows), ops.shape(labels))
 
 
 def _values(
@@ -161,14 +189,11 @@ def _values(
 ) -> Tensor:
     """Return the loss of each image, or of each of its positions.
 
-    A function of the user's may mix the images of a batch, as "dice" does.
+    A function of the user's may mix the images of a batch, as "dice" does. Keras gives
+    it labels as floats.
     """
     if not _is_of_keras(function):
-        return _by_row(function, labels, outputs)
-    if 2 < len(outputs.shape) == len(labels.shape) + 1:
-        # Numbers of classes, as rows: Keras on PyTorch has no derivatives of maps.
-        rows = ops.reshape(labels, (-1,)), ops.reshape(outputs, (-1, outputs.shape[-1]))
-        return ops.reshape(function(*rows), ops.shape(labels))
+        return _by_row(function, ops.cast(labels, outputs.dtype), outputs)
     values = function(labels, outputs)
     return values if len(values.shape) > 0 else _by_row(function, labels, outputs)
 

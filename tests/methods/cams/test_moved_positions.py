@@ -354,3 +354,91 @@ def test_shuffled_channels_stay_in_place(rng):
     x = rng.normal(size=(2, 7, 9, 3)).astype("float32")
     model, _ = behind(lambda x: ops.roll(x, 1, axis=-1), x.shape[1:])
     assert ke.gradcam(model, x, [[0]] * 2, verbose=0)[1].shape == (2, 7, 9, 1)
+
+
+def shifted(x):
+    by = ops.convert_to_tensor([1.0, 0, -3, 0, 1, -3, 0, 0])
+    return ops.image.affine_transform(x, by)
+
+
+class Warp(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.locate = layers.Dense(8)
+
+    def call(self, x):
+        return ops.image.affine_transform(x, self.locate(ops.mean(x, axis=(1, 2))))
+
+
+def spectrum(x):
+    real, imaginary = ops.fft2((x[..., 0], x[..., 0] * 0))
+    return ops.expand_dims(real + imaginary, -1)
+
+
+LOST = {
+    "shifted": shifted,
+    "warp": lambda x: Warp()(x),
+    "function": layers.Lambda(shifted, output_shape=(8, 8, 3)),
+    "sorted": lambda x: ops.sort(x, axis=1),
+    "spectrum": spectrum,
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_layers_behind_steps_that_lose_positions_are_refused(name, rng):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same")(LOST[name](inputs))
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    x = rng.normal(size=(1, 8, 8, 3)).astype("float32")
+    with pytest.raises(ValueError, match="must have its positions where the input"):
+        ke.gradcam(model, x, [0], verbose=0)
+
+
+def test_sorted_channels_and_joined_spectra_keep_positions(rng):
+    inputs = keras.Input((8, 8, 3))
+    x = ops.sort(layers.Conv2D(4, 3, padding="same")(inputs), axis=-1)
+    x = layers.Dense(4)(inputs + spectrum(x))
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    x = rng.normal(size=(1, 8, 8, 3)).astype("float32")
+    assert ke.gradcam(model, x, [0], **PLAIN).maps.shape == (1, 8, 8, 1)
+
+
+@pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.GRU, layers.LSTM])
+@pytest.mark.parametrize("back", [False, True])
+def test_recurrent_layers_that_go_backwards(kind, back, rng):
+    """They are forward ones of the reversed signal, whose map is reversed."""
+    inputs = keras.Input((9, 2))
+    backward = kind(3, return_sequences=True, go_backwards=True)
+    forward = kind(3, return_sequences=True)
+    weigh, pool = layers.Conv1D(3, 1), layers.GlobalAveragePooling1D()
+    head = layers.Dense(2)
+
+    def model(layer, flipped):
+        x = layer(inputs)
+        return keras.Model(inputs, head(pool(weigh(ops.flip(x, 1) if flipped else x))))
+
+    ours, plain = model(backward, back), model(forward, False)
+    forward.set_weights(backward.get_weights())
+    x = rng.normal(size=(1, 9, 2)).astype("float32")
+    _, maps = ke.hirescam(ours, x, [1], **PLAIN)
+    _, expected = ke.hirescam(plain, x[:, ::-1], [1], **PLAIN)
+    np.testing.assert_allclose(maps, expected[:, ::-1], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_the_default_layer_is_not_the_scores_of_a_pooling(rank):
+    """Pooling by attention, and a mean that a gate weighs."""
+    inputs = keras.Input((8,) * rank + (3,))
+    convolution = layers.Conv1D if rank == 1 else layers.Conv2D
+    features = convolution(5, 3, padding="same", name="features")(inputs)
+    score = convolution(1, 1, name="score", activation="sigmoid")(features)
+    if rank == 1:
+        weights = layers.Softmax(axis=1)(score)
+        pooled = layers.Flatten()(layers.Dot(axes=1)([weights, features]))
+    else:
+        means = layers.GlobalAveragePooling2D(), layers.GlobalAveragePooling2D()
+        pooled = means[0](features * score) / means[1](score)
+    model = keras.Model(inputs, layers.Dense(2)(pooled))
+    [shown] = ke.inspection.endpoints(model)
+    assert shown.shape[-1] == 5

@@ -186,6 +186,21 @@ def test_zero_noise_equals_the_inner_method():
     )
 
 
+def test_noise_is_not_rounded_under_a_policy_that_the_model_has_not():
+    model = network()
+    x = np.random.default_rng(0).normal(size=(6, 12, 12, 3)).astype("float32")
+    expected, _ = noise_grad(gradients, 2, 0.3, seed=0)(model, x, UNITS)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        found, maps = noise_grad(gradients, 2, 0.3, seed=0)(model, x, UNITS)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    np.testing.assert_allclose(numpy(found), numpy(expected), rtol=1e-6)
+    wanted = maps_of(noise_grad(gradients, 2, 0.3, seed=0), model, x)
+    np.testing.assert_allclose(numpy(maps), wanted, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("lower", [True, False])
 def test_noise_on_weights_does_not_change_them(lower):
     model = network("softmax")

@@ -2,6 +2,8 @@
 import { digits, measured, percent } from "./format.js";
 import { drawPatch } from "./pictures.js";
 
+const MOST_CURVES = 100; // The server tells what it knows of a setting again.
+
 export function note(page, { panel, repetitions, error }) {
   if (error !== null) noteError(page, panel, repetitions, error);
   showReadings(page);
@@ -11,7 +13,9 @@ export function noteError(page, side, repetitions, error) {
   const key = page.settingKey(side);
   const points = page.curves.get(key) ?? [];
   if (points.some(([samples]) => samples === repetitions)) return;
+  page.curves.delete(key); // The first is the one that was changed longest ago.
   page.curves.set(key, [...points, [repetitions, error]].sort((a, b) => a[0] - b[0]));
+  if (page.curves.size > MOST_CURVES) page.curves.delete(page.curves.keys().next().value);
 }
 
 export function showReadings(page) {

@@ -37,6 +37,7 @@ class NoisyWeights(GraphModel):
 
     def __init__(self, graph: Graph, name: str):
         super().__init__(graph, name)
+        self.dtype_policy = "float32"  # Noise is not rounded, whatever layers compute.
         self.noisy = trained_weights(self.layers_used)
         # As variables, they can change without compiling again.
         options = {"trainable": False, "initializer": "zeros"}
