@@ -120,7 +120,7 @@ def test_the_model_can_still_be_trained_and_saved(x, tmp_path):
 def test_training_between_two_calls_takes_effect(x):
     model = compiled()
     first = ke.smoothgrad(model, x, [0, 1, 2], repetitions=2, verbose=0)
-    model.fit(x, np.array([0, 1, 2]), epochs=3, verbose=0)
+    model.fit(x, np.array([0, 1, 2], "int32"), epochs=3, verbose=0)
     logits, _ = ke.smoothgrad(model, x, [0, 1, 2], repetitions=2, verbose=0)
     outputs = ke.inspection.logits_model(model).predict(x, verbose=0)
     np.testing.assert_allclose(logits[:, 0], np.diag(outputs), rtol=1e-4)

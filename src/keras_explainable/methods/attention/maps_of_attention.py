@@ -94,7 +94,8 @@ def _read_rows(relevance: Tensor, slopes: Tensor) -> Tensor:
         relevance: What queries take of keys (B, queries, keys).
         slopes: Derivatives by the last probabilities (B, heads, queries, keys).
     """
-    read = ops.any(slopes != 0, axis=(1, 3))
+    # One axis after the other: Keras 3.14 takes no two of them on PyTorch.
+    read = ops.any(ops.any(slopes != 0, axis=3), axis=1)
     read = ops.logical_or(read, ops.logical_not(ops.any(read, axis=1, keepdims=True)))
     weights = ops.cast(read, relevance.dtype)[:, :, None]
     return ops.sum(weights * relevance, axis=1) / ops.sum(weights, axis=1)
