@@ -170,8 +170,29 @@ def test_copies_of_an_image_do_not_mix_in_a_loss_of_the_user(segmentation, x, rn
     np.testing.assert_allclose(maps[:, 0, 0, 0], expected, rtol=1e-3, atol=1e-5)
 
 
+def dice_by_class(labels, outputs):
+    both, each = ops.sum(labels * outputs, (0, 1, 2)), ops.sum(labels + outputs, (0, 1))
+    return 1 - 2 * both / ops.sum(each, axis=0)
+
+
+def chosen_by_values(labels, outputs):
+    if keras.backend.backend() != "torch":  # Others do not compile such a function.
+        return crossentropy_and_dice(labels, outputs)
+    weights = ops.ones_like(outputs)
+    weights[labels > 0.5] = 2.0
+    error = ops.mean(weights * (labels - outputs) ** 2, axis=-1)
+    return error if float(ops.max(outputs)) > 0.5 else 2 * error
+
+
 @pytest.mark.parametrize(
-    "loss", ["dice", keras.losses.Tversky(alpha=0.3), crossentropy_and_dice]
+    "loss",
+    [
+        "dice",
+        keras.losses.Tversky(alpha=0.3),
+        crossentropy_and_dice,
+        dice_by_class,
+        chosen_by_values,
+    ],
 )
 def test_losses_of_a_whole_batch_are_of_each_image(loss, segmentation, x, rng):
     labels = np.eye(3, dtype="float32")[rng.integers(0, 3, (COUNT, 6, 6))]

@@ -205,13 +205,22 @@ def _is_of_keras(function: Callable[..., Tensor]) -> bool:
 def _by_row(
     function: Callable[[Tensor, Tensor], Tensor], labels: Tensor, outputs: Tensor
 ) -> Tensor:
-    """Return what a function returns for each image alone, without its axis of rows."""
+    """Return what a function returns for each image alone, without its axis of rows.
+
+    It may return values of another kind, such as one for each class.
+    """
 
     def of_one(pair: tuple[Tensor, Tensor]) -> Tensor:
         values = function(pair[0][None], pair[1][None])
-        return values[0] if len(values.shape) > 0 else values
+        return values[0] if tuple(values.shape[:1]) == (1,) else values
 
-    return ops.vectorized_map(of_one, (labels, outputs))
+    try:
+        return ops.vectorized_map(of_one, (labels, outputs))
+    except Exception:  # Such as a choice by values, which PyTorch does not vectorize.
+        if outputs.shape[0] is None:
+            raise
+        rows = zip(ops.unstack(labels), ops.unstack(outputs), strict=True)
+        return ops.stack([*map(of_one, rows)])
 
 
 def _alike(labels: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:
