@@ -181,7 +181,7 @@ def chosen_by_values(labels, outputs):
     weights = ops.ones_like(outputs)
     weights[labels > 0.5] = 2.0
     error = ops.mean(weights * (labels - outputs) ** 2, axis=-1)
-    return error if float(ops.max(outputs)) > 0.5 else 2 * error
+    return error if ops.max(outputs) > 0.5 else 2 * error
 
 
 @pytest.mark.parametrize(
