@@ -28,7 +28,7 @@ from keras_explainable.network.model_inputs import (
     names_in_order,
     symbolic_inputs,
 )
-from keras_explainable.network.places import Place
+from keras_explainable.network.place import Place
 from keras_explainable.types import Model, Tensor
 
 Postprocessing = Callable[..., Tensor]

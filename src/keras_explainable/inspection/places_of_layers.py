@@ -14,7 +14,8 @@ from keras_explainable.inspection.exposed_layers import (
     inputs_of_exposed,
 )
 from keras_explainable.network.moved_axes import SHUFFLED
-from keras_explainable.network.places import Place, places_in_input
+from keras_explainable.network.place import Place
+from keras_explainable.network.places import places_in_input
 from keras_explainable.types import Model, Tensor
 
 _cache = ModelCache(capacity=8)

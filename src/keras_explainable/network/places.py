@@ -1,7 +1,7 @@
 """Where the positions of inner tensors lie in the input."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,57 +12,20 @@ from keras_explainable.network.graph import Graph, Step, steps_of_one_output
 from keras_explainable.network.joined_parts import JoinedParts
 from keras_explainable.network.kept_parts import Part, kept_parts
 from keras_explainable.network.layers_of_user import calls_user
-from keras_explainable.network.lost_positions import loses_positions, reverses_steps
+from keras_explainable.network.lost_positions import (
+    is_spectrum,
+    loses_positions,
+    moving_operations,
+    reversed_axis,
+)
 from keras_explainable.network.moved_axes import SHUFFLED, Moved, moved_axes
 from keras_explainable.network.operation_kinds import setting
+from keras_explainable.network.place import Place
 from keras_explainable.network.windows_of_layers import extent_and_stride
 
 #: Part of the input by which the windows of tensors at one place may differ, such as
 #: those of differences; or by one position.
 _NEIGHBOURS = 0.1
-
-
-class Place(NamedTuple):
-    """Where the axes of a tensor lie in an input.
-
-    Attributes:
-        axes: For each axis, the axis of the input, and the way along it. Those of
-            tensors with fewer or more axes, such as tokens, are those of the last
-            tensor before that had as many as the input.
-        windows: For each axis of the input, where the tensor begins and ends, from 0
-            to 1.
-        padding: How much of each window is padding before and after it that steps have
-            added, without what convolutions have taken away again.
-        fresh: What of it the last of these steps has added, unless a convolution or
-            pooling comes after it.
-        certain: Whether no step before has changed the number of axes.
-    """
-
-    axes: Moved
-    windows: tuple[tuple[float, float], ...]
-    padding: tuple[tuple[float, float], ...]
-    fresh: tuple[tuple[float, float], ...]
-    certain: bool = True
-
-    @classmethod
-    def of_input(cls, rank: int) -> "Place":
-        """Return the place of an input itself, of so many axes."""
-        axes = tuple((axis, 1) for axis in range(rank))
-        none = ((0.0, 0.0),) * (rank + 1)
-        return cls(axes, ((0.0, 1.0),) * (rank + 1), none, none)
-
-    @property
-    def region(self) -> tuple[Any, ...]:
-        """The axes and windows alone."""
-        return self.axes, self.windows
-
-    def is_whole(self) -> bool:
-        """Return whether nothing of the input is cut off, and nothing padded."""
-        return {*self.windows} == {(0.0, 1.0)}
-
-    def is_view(self) -> bool:
-        """Return whether the axes are whole, and in their way."""
-        return self.is_whole() and all(way > 0 for _, way in self.axes)
 
 
 def places_in_input(
@@ -136,25 +99,64 @@ def _followed(step: Step, read: list[Place], sizes: _Sizes) -> Place:
     rank = len(before.axes)
     if before.axes == SHUFFLED:
         return before
-    is_image = before.certain and len(step.reads[0].shape) == rank
-    if loses_positions(step, is_image and before.axes[-1] == (rank - 1, 1)):
+    if _is_lost(step, before, sizes):
         return before._replace(axes=SHUFFLED, certain=True)
     if not before.certain:
         return before
-    if reverses_steps(step.operation):
-        first, (axis, way), *others = before.axes
-        return before._replace(axes=(first, (axis, -way), *others))
+    if (axes := _moved_by_layer(step)) is not None:
+        return before._replace(axes=_composed(before.axes, axes))
     moved = moved_axes(step)
     if moved == SHUFFLED:
         return before._replace(axes=SHUFFLED)
     if moved is not None:
-        extended = *before.axes, (rank, 1)
-        axes = tuple((extended[a][0], extended[a][1] * way) for a, way in moved)
-        return before._replace(axes=axes)
+        return before._replace(axes=_composed((*before.axes, (rank, 1)), moved))
     if len(step.outputs.shape) != rank:
         return before._replace(certain=False)
     parts = _parts(step, sizes)
     return before if parts is None else _within(before, parts)
+
+
+def _composed(before: Moved, moved: Moved) -> Moved:
+    """Return where axes are that were moved twice."""
+    return tuple((before[axis][0], before[axis][1] * way) for axis, way in moved)
+
+
+def _is_lost(step: Step, before: Place, sizes: _Sizes) -> bool:
+    """Return whether the output has its positions elsewhere, or none."""
+    rank = len(before.axes)
+    known = before.certain and len(step.reads[0].shape) == rank
+    has_channels = known and before.axes[-1] == (rank - 1, 1)
+    if is_spectrum(step, has_channels, sizes.graph.steps):
+        return True
+    if (inner := _place_inside(step)) is not None:
+        return inner.axes == SHUFFLED
+    return loses_positions(step, has_channels if known else None)
+
+
+def _moved_by_layer(step: Step) -> Moved | None:
+    """Return where a layer that reverses steps, maybe inside, moves axes to."""
+    if (inner := _place_inside(step)) is not None:
+        kept = inner.certain and len(inner.axes) == len(step.outputs.shape)
+        return inner.axes if kept else None
+    if (reverse := reversed_axis(step.operation)) is None:
+        return None
+    rank = len(step.outputs.shape)
+    return tuple((axis, -1 if axis == reverse else 1) for axis in range(rank))
+
+
+def _place_inside(step: Step) -> Place | None:
+    """Return the place of the output of a layer of the user's in what it reads.
+
+    None for other layers, and for those that move no positions.
+    """
+    inner = moving_operations(step)
+    if inner is None:
+        return None
+    rank, inputs = len(step.outputs.shape), keras.tree.flatten(inner.inputs)
+    alike = [k for k, x in enumerate(inputs) if len(x.shape) == rank]
+    shapes = [tuple(x.shape[1:]) for x in inputs]
+    places = places_in_input(inner, alike[0], shapes) if alike else {}
+    return places.get(id(keras.tree.flatten(inner.outputs)[0]))
 
 
 def _place_of_all(read: list[Place], sizes: _Sizes) -> Place:
@@ -166,7 +168,7 @@ def _place_of_all(read: list[Place], sizes: _Sizes) -> Place:
     """
     certain = [place for place in read if place.certain and place.axes != SHUFFLED]
     if not certain:
-        return read[0]
+        return ([x for x in read if x.axes != SHUFFLED] or read)[0]
     views = {place.region: place for place in certain if place.is_view()}
     natural = Place.of_input(len(certain[0].windows) - 1).region
     if natural in views:

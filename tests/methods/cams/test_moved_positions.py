@@ -404,6 +404,65 @@ def test_sorted_channels_and_joined_spectra_keep_positions(rng):
     assert ke.gradcam(model, x, [0], **PLAIN).maps.shape == (1, 8, 8, 1)
 
 
+class Joined(layers.Layer):
+    """The image beside a warped copy, as for the motion between frames."""
+
+    def call(self, x):
+        none = ops.mean(x, axis=(1, 2))[:, :1] * 0
+        by = none + ops.convert_to_tensor([1.0, 0, -3, 0, 1, -3, 0, 0])
+        return ops.concatenate([x, ops.image.affine_transform(x, by)], axis=-1)
+
+
+def filtered(x):
+    """Return an image of which some frequencies are taken."""
+    real, imaginary = ops.fft2((x[..., 0], x[..., 0] * 0))
+    return ops.expand_dims(ops.ifft2((real * 0.9, imaginary * 0.9))[0], -1)
+
+
+def in_sorted_pairs(x):
+    pairs = ops.sort(ops.reshape(x, (-1, 8, 8, 2, 2)), axis=-1)
+    return ops.reshape(pairs, (-1, 8, 8, 4))
+
+
+@pytest.mark.parametrize("step", [Joined(), filtered, in_sorted_pairs])
+def test_what_brings_positions_back_is_no_loss(step, rng):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Dense(3)(step(layers.Dense(4)(inputs)))
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    x = rng.normal(size=(1, 8, 8, 3)).astype("float32")
+    assert ke.gradcam(model, x, [0], **PLAIN).maps.shape == (1, 8, 8, 1)
+
+
+class Inside(layers.Layer):
+    def __init__(self, layer):
+        super().__init__()
+        self.inner = layer
+
+    def call(self, x):
+        return ops.tanh(self.inner(x))
+
+
+INSIDE = {"layer": (Inside, (9, 2)), "frames": (layers.TimeDistributed, (4, 9, 2))}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_layers_that_go_backwards_inside_others(name, rng):
+    wrap, size = INSIDE[name]
+    inputs, head = keras.Input(size), layers.Dense(2)
+    made = []
+    for backwards in (True, False):
+        layer = layers.SimpleRNN(3, return_sequences=True, go_backwards=backwards)
+        x = wrap(layer)(inputs)
+        x = ops.mean(x, axis=tuple(range(1, len(size))))
+        made.append((layer, keras.Model(inputs, head(x))))
+    (backward, ours), (forward, plain) = made
+    forward.set_weights(backward.get_weights())
+    x = rng.normal(size=(1, *size)).astype("float32")
+    _, maps = ke.hirescam(ours, x, [1], **PLAIN)
+    _, expected = ke.hirescam(plain, np.flip(x, -2), [1], **PLAIN)
+    np.testing.assert_allclose(maps, np.flip(expected, -2), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.GRU, layers.LSTM])
 @pytest.mark.parametrize("back", [False, True])
 def test_recurrent_layers_that_go_backwards(kind, back, rng):

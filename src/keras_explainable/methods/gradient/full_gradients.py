@@ -35,7 +35,7 @@ from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.input_tensors import as_inputs
 from keras_explainable.network.model_inputs import check_single_input
 from keras_explainable.network.operation_kinds import is_relu, relu_limit
-from keras_explainable.network.places import Place
+from keras_explainable.network.place import Place
 from keras_explainable.network.rows_of_steps import check_rows
 from keras_explainable.network.time_distributed import (
     flattened,
