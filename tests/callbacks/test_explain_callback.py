@@ -105,6 +105,19 @@ def test_the_report_has_the_scores_of_each_epoch(model, tmp_path):
     assert last["logs"]["loss"] == pytest.approx(history["loss"][-1])
 
 
+def test_logs_of_any_kind_do_not_end_the_training(model, tmp_path):
+    class Adds(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs |= {"classes": np.array([0.25, 0.75]), "note": "well", "none": None}
+
+    watched = ke.callbacks.Explain(FEW, UNITS, "gradients", folder=tmp_path)
+    model.fit(FEW, UNITS, verbose=0, callbacks=[Adds(), watched])
+    logs = summary(tmp_path)["epochs"][-1]["logs"]
+    assert logs["classes"] == 0.5
+    assert "loss" in logs
+    assert not {"note", "none"} & {*logs}
+
+
 def test_a_second_training_begins_another_report(model, tmp_path):
     watched = ke.callbacks.Explain(FEW, UNITS, "gradients", folder=tmp_path)
     initial = model.get_weights()

@@ -77,6 +77,9 @@ def test_units_of_all_images_replace_the_labels_of_data_sets():
     stream = ((X[i : i + 4], UNITS[i : i + 4]) for i in (0, 4))
     with pytest.raises(ValueError, match=r"`y` must be as many .* received 5"):
         evaluate(model, stream, units[:5], METRICS, MASKS)
+    stream = ((X[i : i + 4], UNITS[i : i + 4]) for i in (0, 4))
+    with pytest.raises(ValueError, match="`y` must have one row for each image"):
+        evaluate(model, stream, 1, METRICS, MASKS)
 
 
 def test_ctrl_c_keeps_the_batches_before():

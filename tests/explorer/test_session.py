@@ -73,6 +73,19 @@ def test_going_back_costs_no_pass(run, passes):
     assert len(passes) == begun
 
 
+def test_maps_of_other_weights_are_forgotten(run, network, passes):
+    setting = Setting(0, 1, noise_level=0.3)
+    run(setting)
+    begun = len(passes)
+    weights = network.get_weights()
+    try:
+        network.set_weights([2 * each for each in weights])
+        run(setting)
+    finally:
+        network.set_weights(weights)
+    assert passes[begun][1] is None  # Nothing was known.
+
+
 @pytest.mark.parametrize("method", ["gradients", "gradcam", "occlusion", "rise"])
 def test_methods_without_noise_give_one_map(run, network, image, passes, method):
     (only,) = run(Setting(0, 2, method))

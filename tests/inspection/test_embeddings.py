@@ -288,3 +288,14 @@ def test_cams_show_the_vectors_by_the_name_of_their_layer(name, own, tokens):
         scores = np.einsum("btcd,bd->bc", masked, kernel) / LENGTH
         expected = (vectors * scores[:, None]).sum(-1)
     np.testing.assert_allclose(maps[..., 0], expected, rtol=1e-3, atol=1e-6)
+
+
+def test_an_embedding_of_two_inputs_is_one_layer(tokens):
+    embedding = layers.Embedding(WORDS, WIDTH, name="both")
+    first, second = (keras.Input((LENGTH,), dtype="int32", name=n) for n in "ab")
+    pool = layers.GlobalAveragePooling1D()
+    joined = layers.Concatenate()([pool(embedding(x)) for x in (first, second)])
+    model = keras.Model([first, second], layers.Dense(3)(joined))
+    given = {"postprocessing": None, "verbose": 0, "layer": "both"}
+    maps = ke.hirescam(model, [tokens, tokens[::-1]], Y, **given).maps
+    assert [each.shape for each in maps] == [(3, LENGTH, 1)] * 2

@@ -404,6 +404,17 @@ def test_labels_of_steps_are_not_flipped(length, rng):
             ke.explain(tta(gradients, ()), model, x, y, verbose=0)
 
 
+def test_labels_beside_outputs_with_positions_may_be_augmented(rng):
+    inputs = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3, padding="same")(inputs)
+    head = layers.Dense(6, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, [head, x])
+    labels = np.eye(6, dtype="float32")[:2]
+    y = targets.output(0, then=targets.loss(labels, "categorical_crossentropy"))
+    x = rng.normal(size=(2, 6, 6, 3)).astype("float32")
+    assert ke.explain(tta(gradients, ()), model, x, y, verbose=0).maps.any()
+
+
 def test_data_without_positions_may_be_augmented(classifier, x):
     y = targets.loss([0, 1, 2, 3, 0], "sparse_categorical_crossentropy")
     _, maps = ke.explain(tta(gradients, ()), classifier, x, y, verbose=0)

@@ -2,6 +2,7 @@
 
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,7 @@ class Explain(keras.callbacks.Callback):
             )
             self._write_picture(method, np.asarray(explained[1]), epochs)
             found[method.name] = _epoch_maps(explained)
-        numbers = {name: float(value) for name, value in logs.items()}
-        self._opened().add(epochs, numbers, found)
+        self._opened().add(epochs, _numbers(logs), found)
 
     def _opened(self) -> TrainingReport:
         if self._report is None:
@@ -163,6 +163,15 @@ def _check_images(name: str, images: NDArray[Any], count: int | None = None) -> 
             f"`{name}` must be images ({count or 'N'}, H, W, C), at least one; "
             f"received shape {images.shape}."
         )
+
+
+def _numbers(logs: dict[str, Any]) -> dict[str, float]:
+    """Return what is a number; of several, such as those of classes, the mean."""
+    found = {}
+    for name, value in logs.items():
+        with suppress(TypeError, ValueError):  # Other callbacks may add anything.
+            found[name] = float(np.mean(as_numpy(value, name)))
+    return found
 
 
 def _epoch_maps(explained: AnyExplanation) -> EpochMaps:

@@ -157,7 +157,7 @@ def explain(
     check_model(model)
     target = as_target(y, logits)
     if target is not None:
-        _check_positions(target, method, model)
+        _check_positions(target, method, model, x)
         target = target.with_inputs(x, preprocessing_of(method))
     record = ExplanationRecord(method, model, x, has_units=target is None)
     plan = _arranged(model, x, y if target is None else target, logits, method_params)
@@ -283,8 +283,8 @@ def _check_options(
         )
 
 
-def _check_positions(target: Target, method: Method, model: Model) -> None:
-    if moves_positions(method) and target.places_data_of(model):
+def _check_positions(target: Target, method: Method, model: Model, x: Any) -> None:
+    if moves_positions(method) and target.places_data_of(model, x):
         raise ValueError(
             "`y` must be a target without masks, boxes or pictures for a method that "
             f"flips or scales the images; received one for {display_name(method)!r}."

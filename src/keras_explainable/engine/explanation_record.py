@@ -23,6 +23,7 @@ from keras_explainable.network.model_inputs import (
     names_in_order,
     symbolic_inputs,
 )
+from keras_explainable.sampling.stats import Stats
 from keras_explainable.types import Method, Model
 
 
@@ -64,8 +65,12 @@ class ExplanationRecord:
         if stats:
             facts: dict[str, Any] = {"model": model.value}
             facts |= {"layers": layers} if layers else {}
-            facts |= {"classes": False} if network.target else {}
-            stats = [map_structure(lambda x: x.with_facts(facts), s) for s in stats]
+
+            def told(one: Stats) -> Stats:
+                known = {} if network.tells_classes(one) else {"classes": False}
+                return one.with_facts(facts | known)
+
+            stats = [map_structure(told, each) for each in stats]
         preprocess = preprocessing_of(self.method)
         known = Facts(
             method=display_name(self.method),

@@ -38,6 +38,7 @@ from keras_explainable.network.corrected_derivatives import (
 )
 from keras_explainable.network.model_inputs import check_preprocessed, symbolic_inputs
 from keras_explainable.network.user_form import UserForm, in_user_form
+from keras_explainable.sampling.stats import Stats
 from keras_explainable.targets.target import Target
 from keras_explainable.types import Method, Model
 
@@ -76,6 +77,8 @@ class PreparedNetwork:
         self.target_model = _explained_model(
             base, target, logits is not False, derivatives
         )
+        has_end = target is None and logits is not False
+        self.are_logits = has_end and logits_model(base) is not base
         self.top = top_count(y)
         moved, self._move = channels_last_model(self.target_model)
         own_layers = not does_take_tokens(method)
@@ -86,6 +89,17 @@ class PreparedNetwork:
         self.lowered = lowering.lower(self.model, precision) if lower else self.model
         self.required_rows = required_rows_of(self.model)
         self._verified: Model = None  # Known from the first batch on.
+
+    def tells_classes(self, stats: Stats) -> bool:
+        """Return whether the outputs tell which class was predicted.
+
+        The values of targets do not; nor does a single number between 0 and 1, which
+        may be a logit or a probability, unless a sigmoid has been taken off.
+        """
+        if self.target is not None:
+            return False
+        within = (stats.logits >= 0) & (stats.logits <= 1)
+        return self.are_logits or not (stats.facts.get("single") and within.all())
 
     def errors(self) -> AbstractContextManager[None]:
         """Return a context in which errors of the user's function for ``y`` stand out.

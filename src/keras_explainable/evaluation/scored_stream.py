@@ -98,6 +98,10 @@ def evaluation_of(
 
 
 def _check_count(name: str, given: Any, least: int) -> None:
+    if given is not None and np.ndim(given) == 0:
+        raise ValueError(
+            f"`{name}` must have one row for each image of `x`; received {given!r}."
+        )
     if given is not None and len(given) < least:
         raise _wrong_count(name, given, f"{least} or more")
 

@@ -12,6 +12,7 @@ from keras_explainable.explorer.explored_model import (
     Pixels,
     Scores,
 )
+from keras_explainable.inspection.model_fingerprint import fingerprint
 from keras_explainable.plotting.image_range import as_rgb
 
 
@@ -31,7 +32,7 @@ class GivenImages:
     ):
         self.model, self._inputs, self._units = model, inputs, units
         self._pictures: Pixels = as_rgb(inputs)
-        self._scores: dict[int, Scores] = {}
+        self._scores: dict[tuple[int, str], Scores] = {}
 
     @property
     def names(self) -> list[str]:
@@ -55,8 +56,9 @@ class GivenImages:
 
     def scores(self, key: int) -> Scores:
         """Return what the model predicts for an image, the units of ``y`` first."""
-        if key not in self._scores:
+        place = key, fingerprint(self.model.model)  # It may be trained meanwhile.
+        if place not in self._scores:
             found = Scores.of(self.model.model, self.image(key).inputs)
             order = dict.fromkeys([*self._units[key].tolist(), *found.best.tolist()])
-            self._scores[key] = found._replace(best=np.array([*order]))
-        return self._scores[key]
+            self._scores[place] = found._replace(best=np.array([*order]))
+        return self._scores[place]

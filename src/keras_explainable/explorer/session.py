@@ -13,6 +13,7 @@ from keras_explainable.explorer.estimates import Estimate, Floats, PlainMap, Sam
 from keras_explainable.explorer.explored_model import ExploredImage
 from keras_explainable.explorer.kept_estimates import MEMORY, KeptEstimates
 from keras_explainable.explorer.settings import SEEDED, Setting
+from keras_explainable.inspection.model_fingerprint import fingerprint
 from keras_explainable.types import Model
 
 #: Rows that go through the network at once, and those of slow networks: a run stops
@@ -40,6 +41,13 @@ class Session:
         self.model = model
         self.kept = KeptEstimates(memory)
         self._pace = _Pace()
+        self._weights = fingerprint(model)
+
+    def _forget_other_weights(self) -> None:
+        """Forget the maps of weights that the model had, such as before training."""
+        if (now := fingerprint(self.model)) != self._weights:
+            self.kept.clear()
+            self._weights = now
 
     def estimates(
         self, image: ExploredImage, setting: Setting, repetitions: int, stop: Event
@@ -54,6 +62,7 @@ class Session:
             repetitions: Number of repetitions; no effect on methods without noise.
             stop: Once it is set, nothing more is computed after the batch that runs.
         """
+        self._forget_other_weights()
         known = self.kept.best(setting, repetitions)
         if known is not None:
             yield known

@@ -99,18 +99,19 @@ def _without_embeddings(graph: Graph, values: tuple[int, ...]) -> Graph:
             new[id(symbol)] = symbol_like(vectors, symbol.name)
     if not new:
         return graph
+    # CAMs find the vectors by the name of the embedding, which may be called twice.
+    identities = {
+        id(layer): keras.layers.Identity(name=layer.name)
+        for layer in embeddings
+        if layer is not None
+    }
     steps = [
-        _identity(step) if new.keys() & ids(step.reads) else step for step in flat.steps
+        replace(step, operation=identities[id(step.operation)])
+        if new.keys() & ids(step.reads)
+        else step
+        for step in flat.steps
     ]
     return flat.rewritten([step.reading(new) for step in steps], new)
-
-
-def _identity(step: Step) -> Step:
-    """Return a step with the name of another that does nothing.
-
-    CAMs find the vectors by the name of the embedding.
-    """
-    return replace(step, operation=keras.layers.Identity(name=step.operation.name))
 
 
 def _input_embeddings(graph: Graph) -> list[keras.Layer | None]:

@@ -9,7 +9,7 @@ from keras_explainable.common import near_names
 from keras_explainable.common.structures import flatten
 from keras_explainable.inspection.find_layers import GLOBAL_POOLING, get_nested_layer
 from keras_explainable.network.channel_axes import SPATIAL
-from keras_explainable.network.graph import Step
+from keras_explainable.network.graph import Step, ids
 from keras_explainable.network.layers_of_model import layers_within
 
 #: A layer or its name, for its output; a tuple of names, for a layer in nested models;
@@ -179,7 +179,8 @@ def last_spatial(calls: list[Step], inputs: Any, any_rank: bool = False) -> Laye
         *((flatten(call.outputs)[0], call, "output") for call in reversed(calls)),
     ]
     # One channel is the scores of attention pooling, or a gate, rather than features.
-    ends.sort(key=lambda end: end[0].shape[-1] == 1)
+    learned = _behind_kernels(calls)
+    ends.sort(key=lambda end: end[0].shape[-1] == 1 or id(end[0]) not in learned)
     for symbol, call, link in ends:
         more = link == "input" and len(symbol.shape) > rank
         fits = (len(symbol.shape) == rank or more) and rank > 2
@@ -192,3 +193,16 @@ def last_spatial(calls: list[Step], inputs: Any, any_rank: bool = False) -> Laye
         "`model` must have a layer with spatial output, such as (B, H, W, C), which "
         "`layer=` may name; received one without."
     )
+
+
+def _behind_kernels(calls: list[Step]) -> set[int]:
+    """Return the ids of tensors that depend on a layer with a kernel.
+
+    Others are the input itself, maybe scaled or normalized.
+    """
+    found = set[int]()
+    for call in calls:
+        weights = getattr(call.operation, "weights", None) or ()
+        if any(len(x.shape) > 1 for x in weights) or found & ids(call.reads):
+            found |= ids(call.outputs)
+    return found

@@ -192,6 +192,7 @@ class Accumulator:
             ids=ids,
             units=self.units,
             facts={"statistic": self.sampling.statistic, "seed": self.sampling.seed}
+            | ({"single": True} if self.outputs.shape[-1] == 1 else {})
             | facts,
         )
 

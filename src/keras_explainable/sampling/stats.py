@@ -73,8 +73,8 @@ class Stats:
     def flip_rate(self) -> np.ndarray:
         """The fraction of noisy copies with another predicted class (N,).
 
-        The class of a single logit is its sign. NaN for targets: their values are no
-        classes.
+        The class of a single logit is its sign. NaN for targets, whose values are no
+        classes, and for a single output between 0 and 1 that may be no logit.
         """
         known = self.facts.get("classes", True)
         return self.flips / self.repetitions if known else self.repetitions * np.nan

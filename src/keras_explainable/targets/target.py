@@ -61,16 +61,18 @@ class Target:
         self.data = [*map(_as_data, data)]
         self.has_positions = any(part is INPUTS or part.ndim > 2 for part in self.data)
 
-    def places_data_of(self, model: Any) -> bool:
+    def places_data_of(self, model: Any, x: Any) -> bool:
         """Return whether data belong to positions of the image, or to steps (N, T).
 
         Args:
-            model: Model with one or several outputs; (B, T, ...) have steps.
+            model: Model with one or several outputs; (B, T, C) have steps.
+            x: Its inputs, which have as many steps as outputs of any length.
         """
-        several = [x.shape for x in getattr(model, "outputs", None) or ()]
-        steps = {shape[1] for shape in several if len(shape) > 2}
+        several = [each.shape for each in getattr(model, "outputs", None) or ()]
+        length = x.shape[1] if len(getattr(x, "shape", ())) == 3 else None
+        steps = {shape[1] or length for shape in several if len(shape) == 3}
         of_steps = (
-            part is not INPUTS and part.ndim == 2 and steps & {part.shape[1], None}
+            part is not INPUTS and part.ndim == 2 and part.shape[1] in steps
             for part in self.data
         )
         return self.has_positions or any(of_steps)

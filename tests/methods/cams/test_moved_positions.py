@@ -501,3 +501,13 @@ def test_the_default_layer_is_not_the_scores_of_a_pooling(rank):
     model = keras.Model(inputs, layers.Dense(2)(pooled))
     [shown] = ke.inspection.endpoints(model)
     assert shown.shape[-1] == 5
+
+
+@pytest.mark.parametrize(
+    "front", [layers.Rescaling(1 / 255), layers.BatchNormalization()]
+)
+def test_the_default_layer_is_a_convolution_of_one_channel(front):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(1, 3, name="only")(front(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+    assert ke.inspection.shown_layers(model) == ["only"]

@@ -279,3 +279,21 @@ def test_a_sigma_for_each_channel_needs_as_many_channels():
     method = smooth(SIGNED, 2, [0.1] * (CHANNELS + 1), seed=0)
     with pytest.raises(ValueError, match=f"one for each of the {CHANNELS} channels"):
         method(quadratic(), images(), some_units())
+
+
+def test_the_class_of_a_single_probability_is_not_known():
+    inputs = keras.Input((4,))
+    logit = layers.Dense(1)(inputs)
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    rates = {}
+    for name, end in {
+        "logit": logit,
+        "sigmoid": layers.Activation("sigmoid")(logit),
+        "clipped": ops.clip(ops.sigmoid(logit), 0.01, 0.99),
+    }.items():
+        given = {"noise": 2.0, "repetitions": 20, "return_stats": True, "verbose": 0}
+        model = keras.Model(inputs, end)
+        rates[name] = ke.smoothgrad(model, x, **given).stats.flip_rate
+    assert rates["logit"].any()
+    np.testing.assert_array_equal(rates["sigmoid"], rates["logit"])
+    assert np.isnan(rates["clipped"]).all()
