@@ -228,3 +228,10 @@ def test_a_function_may_ask_for_an_output_for_some_values_only(x):
         expected = numpy(model(x)[int(limit > 0)])[:, 1] * (1 + (limit > 0))
         np.testing.assert_allclose(logits[:, 0], expected, rtol=1e-5)
         assert maps.any()
+
+
+def test_layers_that_a_function_calls_are_not_changed(x):
+    model, head = several(), layers.Dense(2)
+    head.build((None, 4))
+    ke.gradients(model, x, lambda outputs: head(outputs[1])[:, 0], verbose=0)
+    assert not head._inbound_nodes

@@ -4,7 +4,6 @@ The values that are tried are between 0 and 1, as outputs may be probabilities.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from warnings import catch_warnings
 
@@ -45,36 +44,32 @@ def warn_of_coupled_rows(function: Callable[[Any], Any], outputs: Any) -> None:
 def asked_keys(function: Callable[[Any], Any], outputs: Any) -> list[Any]:
     """Return the keys, or positions, of outputs that a function asks for.
 
-    They are all keys if that is not known. Values run one branch of ``ops.cond`` only,
-    symbols run both.
-
-    Args:
-        function: Function of outputs.
-        outputs: Symbols of the outputs, in a list, tuple or dictionary.
+    They are all keys if that is not known. Values of two ranges are tried, because one
+    may take another branch than the other.
     """
-    keys, values = keys_of(outputs), _tensors(_values(outputs), outputs)
-    given = asked_outputs(outputs, {key: values[key] for key in keys})
+    asked = set[Any]()
+    for low, high in ((0.1, 0.9), (-30.0, 30.0)):
+        asked |= _asked_for(function, outputs, low, high)
+    return [key for key in keys_of(outputs) if key in asked] or [*keys_of(outputs)]
+
+
+def _asked_for(
+    function: Callable[[Any], Any], outputs: Any, low: float, high: float
+) -> set[Any]:
+    values = _tensors(_values(outputs, low, high), outputs)
+    given = asked_outputs(outputs, {key: values[key] for key in keys_of(outputs)})
     try:
         with catch_warnings(action="ignore"), backend.eagerly(), backend.state_kept():
             function(given)
     except Exception:  # Such as of a function that takes nothing but lists.
-        return [*keys]
-    asked = given.asked | _asked_by_symbols(function, outputs)
-    return [key for key in keys if key in asked] or [*keys]
-
-
-def _asked_by_symbols(function: Callable[[Any], Any], outputs: Any) -> set[Any]:
-    symbols = map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype), outputs)
-    given = asked_outputs(outputs, {key: symbols[key] for key in keys_of(outputs)})
-    with suppress(Exception), catch_warnings(action="ignore"), backend.state_kept():
-        function(given)
+        return {*keys_of(outputs)}
     return given.asked
 
 
-def _values(outputs: Any) -> Any:
+def _values(outputs: Any, low: float = 0.1, high: float = 0.9) -> Any:
     """Return random values for two rows of outputs."""
     rng = np.random.default_rng(0)
-    return map_structure(lambda x: rng.uniform(0.1, 0.9, _two_rows(x)), outputs)
+    return map_structure(lambda x: rng.uniform(low, high, _two_rows(x)), outputs)
 
 
 def _two_rows(symbol: keras.KerasTensor) -> tuple[int, ...]:
