@@ -47,10 +47,11 @@ def asked_keys(function: Callable[[Any], Any], outputs: Any) -> list[Any]:
     They are all keys if that is not known. Values of two ranges are tried, because one
     may take another branch than the other.
     """
-    asked = set[Any]()
-    for low, high in ((0.1, 0.9), (-30.0, 30.0)):
-        asked |= _asked_for(function, outputs, low, high)
-    return [key for key in keys_of(outputs) if key in asked] or [*keys_of(outputs)]
+    keys, asked = keys_of(outputs), _asked_for(function, outputs, 0.1, 0.9)
+    if not asked:
+        return [*keys]
+    asked |= _asked_for(function, outputs, -30.0, 30.0)
+    return [key for key in keys if key in asked]
 
 
 def _asked_for(
@@ -62,7 +63,7 @@ def _asked_for(
         with catch_warnings(action="ignore"), backend.eagerly(), backend.state_kept():
             function(given)
     except Exception:  # Such as of a function that takes nothing but lists.
-        return {*keys_of(outputs)}
+        return set()
     return given.asked
 
 
