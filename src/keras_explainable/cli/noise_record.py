@@ -13,10 +13,11 @@ def noise_record(stats: ke.Stats, number: int, level: float) -> Noise:
         id=int(stats.ids[number]),
         repetitions=int(stats.repetitions[number]),
         estimator=stats.estimator,
-        relative_error=tuple(
-            float(error) if np.isfinite(error) else None
-            for error in stats.relative_error[number]
-        ),
-        flip_rate=float(stats.flip_rate[number]),
+        relative_error=tuple(map(_known, stats.relative_error[number])),
+        flip_rate=_known(stats.flip_rate[number]),
         noise_level=level,
     )
+
+
+def _known(number: np.floating) -> float | None:
+    return float(number) if np.isfinite(number) else None

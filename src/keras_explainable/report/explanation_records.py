@@ -79,7 +79,8 @@ class Noise:
         repetitions: The number of noisy copies of the image.
         relative_error: The relative error of each map, before absolute values and
             normalisation; ``None`` if unknown, as for a single copy or slopes.
-        flip_rate: The share of copies for which the network predicted another class.
+        flip_rate: The share of copies for which the network predicted another class;
+            None if its output tells no class.
         noise_level: Sigma as a fraction of the image's own maximum - minimum.
         estimator: How the maps were estimated: "sampled", "slopes" or "hybrid".
     """
@@ -88,7 +89,7 @@ class Noise:
     id: int
     repetitions: int
     relative_error: tuple[float | None, ...]
-    flip_rate: float
+    flip_rate: float | None
     noise_level: float
     estimator: str = "sampled"
 

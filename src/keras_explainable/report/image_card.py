@@ -150,7 +150,7 @@ def _noise_texts(noise: records.Noise) -> tuple[str, ...]:
         f"{noise.repetitions}",
         noise.estimator,
         errors,
-        f"{noise.flip_rate:.0%}",
+        "unknown" if noise.flip_rate is None else f"{noise.flip_rate:.0%}",
     )
 
 
