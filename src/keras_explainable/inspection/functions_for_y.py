@@ -45,26 +45,40 @@ def asked_keys(function: Callable[[Any], Any], outputs: Any) -> list[Any]:
     """Return the keys, or positions, of outputs that a function asks for.
 
     They are all keys if that is not known. Values of two ranges are tried, because one
-    may take another branch than the other.
+    may take another branch than the other; and the function is compiled, with which
+    TensorFlow and JAX run both branches.
     """
     keys, asked = keys_of(outputs), _asked_for(function, outputs, 0.1, 0.9)
     if not asked:
         return [*keys]
     asked |= _asked_for(function, outputs, -30.0, 30.0)
+    asked |= _asked_for(function, outputs, 0.1, 0.9, backend.jit)
     return [key for key in keys if key in asked]
 
 
 def _asked_for(
-    function: Callable[[Any], Any], outputs: Any, low: float, high: float
+    function: Callable[[Any], Any],
+    outputs: Any,
+    low: float,
+    high: float,
+    compiled: Callable[[Callable[[Any], Any]], Callable[[Any], Any]] = lambda run: run,
 ) -> set[Any]:
+    keys, asked = keys_of(outputs), set[Any]()
+
+    def run(values: Any) -> Any:
+        given = asked_outputs(outputs, dict(zip(keys, values, strict=True)))
+        try:
+            return function(given)
+        finally:
+            asked.update(given.asked)
+
     values = _tensors(_values(outputs, low, high), outputs)
-    given = asked_outputs(outputs, {key: values[key] for key in keys_of(outputs)})
     try:
         with catch_warnings(action="ignore"), backend.eagerly(), backend.state_kept():
-            function(given)
+            compiled(run)([values[key] for key in keys])
     except Exception:  # Such as of a function that takes nothing but lists.
         return set()
-    return given.asked
+    return asked
 
 
 def _values(outputs: Any, low: float = 0.1, high: float = 0.9) -> Any:
