@@ -98,6 +98,15 @@ class TargetLayer(keras.layers.Layer):
             self.shapes = shapes_of(outputs)
             raise
 
+    def check_symbol(self, symbol: Any, outputs: Any) -> None:
+        """Raise unless a symbol of the units has as many rows as those of the outputs.
+
+        TensorFlow makes up no number of rows that the call could compare.
+        """
+        if symbol.shape[0] and not any(x.shape[0] for x in flatten(outputs)):
+            self.error, self.shapes = _other_rows(symbol.shape), shapes_of(outputs)
+            raise self.error
+
     def value_of(self, outputs: Any, rows: Any, **options: Any) -> Tensor:
         """Return what the function returns for outputs of so many rows."""
         data = [ops.repeat(x.value, rows, axis=0) for x in self.data]
@@ -139,13 +148,17 @@ class TargetLayer(keras.layers.Layer):
             raise ValueError(f"it returns {units!r}, not a tensor (B,) or (B, units)")
         other_rows = None not in (rows, shape[0]) and rows != shape[0]
         if None in shape[1:] or other_rows:
-            raise ValueError(  # The number of rows is not named: it may be made up.
-                f"it returns {shape_text(shape)}, not one row for each sample with a "
-                "number of units that is known beforehand"
-            )
+            raise _other_rows(shape)
         if not is_float(units):
             raise TypeError(f"it returns {dtype_name(units)}, which has no derivative")
         return ops.expand_dims(units, -1) if len(units.shape) == 1 else units
+
+
+def _other_rows(shape: tuple[int | None, ...]) -> ValueError:
+    return ValueError(  # The number of rows is not named: it may be made up.
+        f"it returns {shape_text(shape)}, not one row for each sample with a number of "
+        "units that is known beforehand"
+    )
 
 
 def _static_shape(x: Any) -> tuple[int | None, ...]:

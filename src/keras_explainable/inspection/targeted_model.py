@@ -138,6 +138,7 @@ def _output_symbol(layer: "TargetLayer", outputs: Any) -> Any:
         sized = map_structure(partial(_sized_like, tuple(row.shape)), sized)
     with own_errors(layer, shapes_of(outputs)):  # While tracing, sizes may be made up.
         symbol = layer.compute_output_spec(sized)
+        layer.check_symbol(symbol, outputs)
     warn_of_coupled_rows(layer.call, sized)
     return symbol
 
