@@ -99,11 +99,12 @@ def _followed(step: Step, read: list[Place], sizes: _Sizes) -> Place:
     rank = len(before.axes)
     if before.axes == SHUFFLED:
         return before
-    if _is_lost(step, before, sizes):
+    inside = _place_inside(step)
+    if _is_lost(step, before, inside, sizes):
         return before._replace(axes=SHUFFLED, certain=True)
     if not before.certain:
         return before
-    if (axes := _moved_by_layer(step)) is not None:
+    if (axes := _moved_by_layer(step, inside)) is not None:
         return before._replace(axes=_composed(before.axes, axes))
     moved = moved_axes(step)
     if moved == SHUFFLED:
@@ -121,23 +122,23 @@ def _composed(before: Moved, moved: Moved) -> Moved:
     return tuple((before[axis][0], before[axis][1] * way) for axis, way in moved)
 
 
-def _is_lost(step: Step, before: Place, sizes: _Sizes) -> bool:
+def _is_lost(step: Step, before: Place, inside: Place | None, sizes: _Sizes) -> bool:
     """Return whether the output has its positions elsewhere, or none."""
     rank = len(before.axes)
     known = before.certain and len(step.reads[0].shape) == rank
     has_channels = known and before.axes[-1] == (rank - 1, 1)
     if is_spectrum(step, has_channels, sizes.graph.steps):
         return True
-    if (inner := _place_inside(step)) is not None:
-        return inner.axes == SHUFFLED
+    if inside is not None:
+        return inside.axes == SHUFFLED
     return loses_positions(step, has_channels if known else None)
 
 
-def _moved_by_layer(step: Step) -> Moved | None:
+def _moved_by_layer(step: Step, inside: Place | None) -> Moved | None:
     """Return where a layer that reverses steps, maybe inside, moves axes to."""
-    if (inner := _place_inside(step)) is not None:
-        kept = inner.certain and len(inner.axes) == len(step.outputs.shape)
-        return inner.axes if kept else None
+    if inside is not None:
+        kept = inside.certain and len(inside.axes) == len(step.outputs.shape)
+        return inside.axes if kept else None
     if (reverse := reversed_axis(step.operation)) is None:
         return None
     rank = len(step.outputs.shape)
