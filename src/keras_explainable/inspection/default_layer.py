@@ -8,6 +8,10 @@ from keras import layers, ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import first_of, flatten
+from keras_explainable.inspection.feature_tensors import (
+    calls_at_positions,
+    calls_with_features,
+)
 from keras_explainable.inspection.find_calls import last_spatial, tensors_of
 from keras_explainable.inspection.token_grid import found_grid
 from keras_explainable.network.attention_products import is_softmax
@@ -27,6 +31,7 @@ def default_tensors(graph: Graph, calls: list[Step]) -> list[Any]:
     Of a transformer, it is the input of the first normalization of the last block that
     has attention. If its blocks are layers of the user's, which cannot be looked into,
     it is the last of their outputs whose tokens in the image change the result.
+    Scores that weigh features are only taken if there are no features.
 
     Args:
         graph: Inlined graph.
@@ -35,6 +40,16 @@ def default_tensors(graph: Graph, calls: list[Step]) -> list[Any]:
     Raises:
         ValueError: If there is no such layer.
     """
+    placed = calls_at_positions(graph, calls)
+    try:
+        return _tensors_among(graph, calls_with_features(graph, placed))
+    except ValueError:
+        return _tensors_among(graph, placed)
+
+
+def _tensors_among(graph: Graph, calls: list[Step]) -> list[Any]:
+    """Return the same for some calls, maybe all."""
+    shown = {each for call in calls for each in ids(call.outputs)}
     rank = max(len(x.shape) for x in flatten(graph.inputs))
     written = [x for step in graph.steps for x in flatten(step.outputs)]
     if not any(len(x.shape) == 3 < rank for x in written):
@@ -47,10 +62,11 @@ def default_tensors(graph: Graph, calls: list[Step]) -> list[Any]:
     try:
         spatial = tensors_of(calls, last_spatial(images, graph.inputs))
     except ValueError:
-        if (tokens := _last_tokens(graph, graph.steps, positions)) is not None:
+        if (tokens := _last_tokens(graph, graph.steps, positions, shown)) is not None:
             return [tokens]
         return tensors_of(calls, last_spatial(images, graph.inputs, any_rank=True))
-    tokens = _last_tokens(graph, _steps_after(graph, spatial[-1]), positions)
+    after = _steps_after(graph, spatial[-1])
+    tokens = _last_tokens(graph, after, positions, shown)
     return spatial if tokens is None else [tokens]
 
 
@@ -82,10 +98,16 @@ def _steps_after(graph: Graph, tensor: Any) -> tuple[Step, ...]:
 
 
 def _last_tokens(
-    graph: Graph, steps: tuple[Step, ...], positions: Mapping[int, Positions]
+    graph: Graph,
+    steps: tuple[Step, ...],
+    positions: Mapping[int, Positions],
+    shown: set[int],
 ) -> Any:
-    """Return the tokens of the last block among some steps; None without any."""
-    written = [x for step in steps for x in flatten(step.outputs)]
+    """Return the tokens of the last block among some steps; None without any.
+
+    Only those whose ids are among ``shown`` count.
+    """
+    written = [x for step in steps for x in flatten(step.outputs) if id(x) in shown]
     tokens = [x for x in written if _has_grid(x, positions)]
     for step in filter(_is_attention, reversed(steps)):
         found = _input_of_block(graph, step, positions)

@@ -483,31 +483,3 @@ def test_recurrent_layers_that_go_backwards(kind, back, rng):
     _, maps = ke.hirescam(ours, x, [1], **PLAIN)
     _, expected = ke.hirescam(plain, x[:, ::-1], [1], **PLAIN)
     np.testing.assert_allclose(maps, expected[:, ::-1], rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("rank", [1, 2])
-def test_the_default_layer_is_not_the_scores_of_a_pooling(rank):
-    """Pooling by attention, and a mean that a gate weighs."""
-    inputs = keras.Input((8,) * rank + (3,))
-    convolution = layers.Conv1D if rank == 1 else layers.Conv2D
-    features = convolution(5, 3, padding="same", name="features")(inputs)
-    score = convolution(1, 1, name="score", activation="sigmoid")(features)
-    if rank == 1:
-        weights = layers.Softmax(axis=1)(score)
-        pooled = layers.Flatten()(layers.Dot(axes=1)([weights, features]))
-    else:
-        means = layers.GlobalAveragePooling2D(), layers.GlobalAveragePooling2D()
-        pooled = means[0](features * score) / means[1](score)
-    model = keras.Model(inputs, layers.Dense(2)(pooled))
-    [shown] = ke.inspection.endpoints(model)
-    assert shown.shape[-1] == 5
-
-
-@pytest.mark.parametrize(
-    "front", [layers.Rescaling(1 / 255), layers.BatchNormalization()]
-)
-def test_the_default_layer_is_a_convolution_of_one_channel(front):
-    inputs = keras.Input((8, 8, 3))
-    x = layers.Conv2D(1, 3, name="only")(front(inputs))
-    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
-    assert ke.inspection.shown_layers(model) == ["only"]

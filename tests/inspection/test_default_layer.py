@@ -1,0 +1,107 @@
+"""The layer that class activation maps show if none is named."""
+
+import keras
+import pytest
+from keras import layers, ops
+
+import keras_explainable as ke
+
+
+def heads(features, score):
+    """Return pooling by attention of three heads."""
+    weights = layers.Softmax(axis=1)(layers.Dense(3, name="score")(features))
+    return layers.Flatten()(ops.matmul(ops.transpose(weights, (0, 2, 1)), features))
+
+
+def dots(features, score):
+    """Return pooling by attention of three heads, by a layer for products."""
+    weights = layers.Dense(3, activation="softmax", name="score")(features)
+    return layers.Flatten()(layers.Dot(axes=1)([weights, features]))
+
+
+def own(features, score):
+    """Return the same by a layer of the user's, which weighs and sums."""
+    weights = layers.Softmax(axis=1)(layers.Dense(1, name="score")(features))
+    weigh = layers.Lambda(lambda x: ops.sum(x[0] * x[1], 1), output_shape=(5,))
+    return weigh([features, weights])
+
+
+def weighed(features, score, channels=1):
+    """Return a mean that a gate weighs, of one channel or of all."""
+    gate = layers.Dense(channels, activation="sigmoid", name="score")(features)
+    return score(layers.Multiply(name="masked")([features, gate])) / score(gate)
+
+
+def weighed_by_all(features, score):
+    """Return a mean that a gate of all channels weighs."""
+    return weighed(features, score, 5)
+
+
+def copied(features, score):
+    """Return a mean that a gate weighs after it is copied to all channels."""
+    gate = layers.Dense(1, activation="sigmoid", name="score")(features)
+    ones = layers.Dense(5, use_bias=False, kernel_initializer="ones", name="copies")
+    copies = ones(gate)
+    masked = layers.Multiply(name="masked")([copies, features])
+    divide = layers.Lambda(lambda x: x[0] / x[1], output_shape=(5,))
+    return divide([score(masked), score(copies)])
+
+
+SIGNALS = {heads: "features", dots: "features", own: "features"}
+SIGNALS |= dict.fromkeys((weighed, weighed_by_all, copied), "masked")
+
+
+@pytest.mark.parametrize("pooling", SIGNALS, ids=lambda x: x.__name__)
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_scores_of_a_pooling_are_not_features(pooling, recurrent):
+    """One pooling layer is called for both the features and their weights."""
+    inputs = keras.Input((8, 3))
+    layer = (
+        layers.LSTM(5, return_sequences=True, name="features")
+        if recurrent
+        else layers.Conv1D(5, 3, padding="same", name="features")
+    )
+    pooled = pooling(layer(inputs), layers.GlobalAveragePooling1D())
+    model = keras.Model(inputs, layers.Dense(2)(pooled))
+    assert ke.inspection.shown_layers(model) == [SIGNALS[pooling]]
+
+
+@pytest.mark.parametrize("pooling", SIGNALS, ids=lambda x: x.__name__)
+def test_scores_of_a_pooling_of_tokens_are_not_features(pooling):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(5, 3, padding="same", name="convolution")(inputs)
+    tokens = layers.Reshape((64, 5), name="features")(x)
+    pooled = pooling(tokens, layers.GlobalAveragePooling1D())
+    model = keras.Model(inputs, layers.Dense(2)(pooled))
+    assert ke.inspection.shown_layers(model) == [SIGNALS[pooling]]
+
+
+def test_scores_of_a_pooling_of_images_are_not_features():
+    """Maps of attention in space weigh the features of an image."""
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(5, 3, padding="same", name="features")(inputs)
+    scores = layers.Reshape((64, 2))(layers.Conv2D(2, 1, name="score")(x))
+    weights = ops.transpose(layers.Softmax(axis=1)(scores), (0, 2, 1))
+    pooled = layers.Flatten()(ops.matmul(weights, layers.Reshape((64, 5))(x)))
+    model = keras.Model(inputs, layers.Dense(2)(pooled))
+    assert ke.inspection.shown_layers(model)[0] not in ("score", "softmax")
+
+
+def test_scores_are_taken_where_nothing_else_is_a_layer():
+    """They weigh the input itself."""
+    inputs = keras.Input((8, 3))
+    scores = layers.Conv1D(2, 3, padding="same", name="score")(inputs)
+    weights = layers.Softmax(axis=1, name="weights")(scores)
+    pooled = layers.Flatten()(layers.Dot(axes=1)([weights, inputs]))
+    model = keras.Model(inputs, layers.Dense(2)(pooled))
+    assert ke.inspection.shown_layers(model)[0] in ("score", "weights")
+
+
+@pytest.mark.parametrize(
+    "front", [layers.Rescaling(1 / 255), layers.BatchNormalization()]
+)
+def test_the_default_layer_is_a_convolution_of_one_channel(front):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(1, 3, name="only")(front(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+    assert ke.inspection.shown_layers(model) == ["only"]
