@@ -11,6 +11,7 @@ from keras import layers
 from support.small_models import numpy
 
 import keras_explainable as ke
+from keras_explainable.network.places import places_in_input
 from keras_explainable.network.trace_model import trace
 
 gradient, cams = ke.methods.gradient, ke.methods.cams
@@ -183,4 +184,6 @@ def test_each_layer_of_keras(name):
     model = keras.Model(symbol, layer(symbol) if outputs is None else outputs)
     x = np.random.default_rng(0).uniform(size=(3, *symbol.shape[1:])).astype("float32")
     expected = numpy(model(x, training=False))
-    np.testing.assert_allclose(numpy(trace(model).run((x,))), expected, atol=1e-6)
+    graph = trace(model)
+    np.testing.assert_allclose(numpy(graph.run((x,))), expected, atol=1e-6)
+    assert places_in_input(graph, 0, [x.shape[1:]])  # As for maps of what it outputs.

@@ -15,8 +15,8 @@ from keras_explainable import backend
 from keras_explainable.common.structures import Nested, first_of, flatten, is_float
 from keras_explainable.network.graph import Graph, Step, symbols_in
 from keras_explainable.network.ignored_values import ignored_values
-from keras_explainable.network.operation_kinds import keras_name
-from keras_explainable.network.quantity_columns import ELEMENTWISE, MOVES
+from keras_explainable.network.operation_kinds import MOVES, keras_name
+from keras_explainable.network.quantity_columns import ELEMENTWISE
 from keras_explainable.network.time_distributed import operation_on_frames
 from keras_explainable.types import Tensor
 

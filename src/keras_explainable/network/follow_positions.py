@@ -15,18 +15,12 @@ from keras_explainable import backend
 from keras_explainable.common.structures import flatten
 from keras_explainable.network.channel_axes import channel_axes
 from keras_explainable.network.graph import Graph, Step
-from keras_explainable.network.operation_kinds import computes_as, setting
+from keras_explainable.network.operation_kinds import MOVES, computes_as, setting
 from keras_explainable.network.positions import Positions
 from keras_explainable.network.tried_positions import tried_positions
 
-#: Operations and layers that only move values, by the name of their class.
-_MOVING = {
-    "ArraySplit", "BroadcastTo", "Concatenate", "Copy", "Cropping1D", "Cropping2D",
-    "Diagonal", "ExpandDims", "Flatten", "Flip", "GetItem", "Moveaxis", "Pad",
-    "Permute", "Ravel", "Repeat", "RepeatVector", "Reshape", "Roll", "Rot90", "Slice",
-    "Split", "Squeeze", "Stack", "Swapaxes", "Take", "TakeAlongAxis", "Tile",
-    "Transpose", "Unstack", "ZeroPadding1D",
-}  # fmt: skip
+#: Operations and layers that only move values, those that pad them among them.
+_MOVING = MOVES | {"Diagonal", "Pad", "PadImages", "TakeAlongAxis", "ZeroPadding1D"}
 
 #: Operations whose outputs have only the shape of what they read.
 _CONSTANT = {"EmptyLike", "FullLike", "OnesLike", "ZerosLike"}

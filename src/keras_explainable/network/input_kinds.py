@@ -65,7 +65,8 @@ def _columns_of_input(model: Model, number: int) -> Columns | None:
     if graph is None:
         return None
     flat = flattened(graph)
-    return columns_of(flat, flatten(flat.inputs)[number])
+    with backend.eagerly():
+        return columns_of(flat, flatten(flat.inputs)[number])
 
 
 def graph_of_layers(model: Model) -> Graph | None:

@@ -14,6 +14,7 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.network.graph import Step
+from keras_explainable.network.operation_kinds import MOVES
 
 #: For each axis of a tensor, the axis of the input that it was, and 1, or -1 if it runs
 #: the other way. The axis after the input's last one is new, of length 1.
@@ -22,9 +23,8 @@ Moved = tuple[tuple[int, int], ...]
 #: Of a step that moves values in another way, such as by rolling them.
 SHUFFLED: Moved = ()
 
-#: Operations of Keras that move values, also the layers of the same names.
-MOVING = {"Einsum", "ExpandDims", "Flip", "GetItem", "Moveaxis", "Permute", "Reshape"}
-MOVING |= {"Roll", "Rot90", "Swapaxes", "Transpose"}
+#: Operations of Keras that are tried. Crops are followed elsewhere.
+_MOVING = {name for name in MOVES if not name.startswith("Crop")} | {"Einsum"}
 
 #: More values than this are not tried.
 _MOST = 2**24
@@ -79,7 +79,7 @@ def _of_scaled(step: Step, shape: tuple[int, ...]) -> Moved | None:
 
 
 def _may_move(step: Step) -> bool:
-    if not is_to_be_tried(step, MOVING):
+    if not is_to_be_tried(step, _MOVING):
         return False
     before, after = (
         [size for size in symbol.shape[1:] if size != 1]

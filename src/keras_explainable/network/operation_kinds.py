@@ -33,6 +33,16 @@ IDENTITIES = (
     layers.SpatialDropout3D,
 )
 
+#: Operations and layers that only move values, leave some out, or repeat them.
+MOVES = {
+    "ArraySplit", "BroadcastTo", "Concatenate", "Copy", "CropImages", "Cropping1D",
+    "Cropping2D", "Cropping3D", "DepthToSpace", "Dsplit", "Dstack", "ExpandDims",
+    "Flatten", "Flip", "Fliplr", "Flipud", "GetItem", "Hsplit", "Hstack", "Identity",
+    "Moveaxis", "Permute", "Ravel", "Repeat", "RepeatVector", "Reshape", "Roll",
+    "Rot90", "Slice", "SpaceToDepth", "Split", "Squeeze", "Stack", "Swapaxes", "Take",
+    "Tile", "Transpose", "Unstack", "View", "Vsplit", "Vstack",
+}  # fmt: skip
+
 
 def keras_name(operation: Any) -> str:
     """Return the name of an operation's class; "" if that is the user's."""

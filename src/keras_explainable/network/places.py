@@ -236,7 +236,7 @@ def _extent_and_stride(step: Step) -> tuple[Any, Any] | None:
     window = setting(operation, "kernel_size", setting(operation, "pool_size"))
     if window is None:
         return None
-    if operation.padding != "valid":
+    if setting(operation, "padding") != "valid":  # Blurs have none.
         return 0, 1
     extent = (np.array(window) - 1) * getattr(operation, "dilation_rate", 1)
     return extent, window if operation.strides is None else operation.strides

@@ -22,7 +22,7 @@ from keras_explainable.network.ignored_fractions import (
 from keras_explainable.network.large_multiples import LargeMultiples
 from keras_explainable.network.layers_of_model import has_layer
 from keras_explainable.network.layers_of_user import calls_user
-from keras_explainable.network.operation_kinds import keras_name
+from keras_explainable.network.operation_kinds import MOVES, keras_name
 from keras_explainable.network.time_distributed import PerFrame, operation_on_frames
 
 #: Layers whose outputs jump where their inputs change.
@@ -48,14 +48,6 @@ LOOK_UPS = {"Take", "TakeAlongAxis"}
 
 #: Operations whose first argument only chooses.
 SELECTIONS = {"Cond", "Where"}
-
-#: Operations and layers that only move values.
-MOVES = {
-    "BroadcastTo", "Concatenate", "Copy", "Cropping1D", "Cropping2D", "Cropping3D",
-    "ExpandDims", "Flatten", "Flip", "GetItem", "Identity", "Moveaxis", "Permute",
-    "Ravel", "Repeat", "RepeatVector", "Reshape", "Roll", "Slice", "Split", "Squeeze",
-    "Stack", "Swapaxes", "Take", "Tile", "Transpose", "Unstack",
-}  # fmt: skip
 
 #: Those that change values one by one, and may turn a category into an index.
 ELEMENTWISE = {

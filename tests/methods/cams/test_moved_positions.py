@@ -35,6 +35,7 @@ MOVES = {
     "permute": (layers.Permute((2, 1, 3)), lambda x: x.swapaxes(1, 2)),
     "transpose": (lambda x: ops.transpose(x, (0, 2, 1, 3)), lambda x: x.swapaxes(1, 2)),
     "flip": (lambda x: ops.flip(x, 2), lambda x: x[:, :, ::-1]),
+    "fliplr": (ops.fliplr, lambda x: x[:, ::-1]),
     "reversed": (lambda x: x[:, ::-1, ::-1], lambda x: x[:, ::-1, ::-1]),
     "lambda": (
         layers.Lambda(lambda x: ops.swapaxes(x, 1, 2)),

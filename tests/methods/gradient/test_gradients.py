@@ -228,3 +228,24 @@ def test_full_gradients_with_a_layer_normalization_of_all_axes(rng):
     kernel = numpy(model.layers[-1].kernel) / 20  # Of the mean over 4 x 5 positions.
     expected = plain + numpy(norm.beta) @ kernel
     np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_products_with_inputs_of_integers():
+    """Categories have no derivative; pixels of 8 bits have."""
+    pixels = keras.Input((4, 4, 1), dtype="uint8")
+    category = keras.Input((1,), dtype="int32")
+    parts = [
+        layers.Flatten()(layers.Rescaling(1 / 255)(pixels)),
+        layers.CategoryEncoding(3, output_mode="one_hot")(category),
+    ]
+    dense = layers.Dense(1)
+    model = keras.Model([pixels, category], dense(layers.Concatenate()(parts)))
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, (2, 4, 4, 1)).astype("uint8"), np.array([[0], [2]])
+    _, (maps, none) = ke.input_x_gradient(
+        model, x, [0, 0], verbose=0, postprocessing=None
+    )
+    weights = numpy(dense.kernel)[:16, 0] / 255
+    expected = weights * x[0].reshape(2, 16)
+    np.testing.assert_allclose(maps.reshape(2, 16), expected, rtol=1e-4, atol=1e-7)
+    np.testing.assert_array_equal(none, 0)

@@ -138,6 +138,7 @@ def input_x_gradient(
     """
 
     def finish(gradient: Tensor, x: Tensor) -> Tensor:
+        x = ops.cast(x, gradient.dtype)  # It may be of integers.
         return reduce_channels(gradient * x, channel_reduction)
 
     return _maps(model, inputs, indices, finish)
