@@ -121,3 +121,15 @@ def test_maps_that_are_labels_are_resized_as_numbers():
         labels = lambda maps, dtype=dtype: ops.cast(ops.ones_like(maps), dtype)  # noqa: E731
         _, maps = ke.gradcam(model, x, [0], postprocessing=labels, verbose=0)
         np.testing.assert_allclose(maps, np.ones((1, 8, 8, 1)), rtol=1e-6)
+
+
+def test_maps_of_a_layer_have_the_length_of_tokens():
+    """The layer reads them as they are, or as one-hot rows made of them."""
+    inputs = keras.Input((12,), dtype="int32")
+    one_hot = layers.Lambda(lambda x: ops.one_hot(x, 5), output_shape=(12, 5))
+    x = layers.Conv1D(3, 3, padding="same", name="c")(one_hot(inputs))
+    pooled = layers.Flatten()(layers.MaxPooling1D(2, name="half")(x))
+    model = keras.Model(inputs, layers.Dense(2)(pooled))
+    x = np.arange(24).reshape(2, 12).astype("int32") % 5
+    _, maps = ke.hirescam(model, x, [0, 1], layer="half", **PLAIN)
+    assert maps.shape == (2, 12, 1)

@@ -130,3 +130,15 @@ def test_maps_are_not_lost_for_the_reason(x, monkeypatch):
 
 def test_inputs_that_do_get_derivatives(model, x):
     assert vanishing_reason(model, ops.convert_to_tensor(x[:1]), 0) is None
+
+
+def test_maps_of_a_layer_that_reads_integers():
+    """They are made of the layer's derivatives, which integers have, too."""
+    inputs = keras.Input((6,), dtype="int32")
+    one_hot = layers.Lambda(lambda x: ops.one_hot(x, 3), output_shape=(6, 3))
+    x = layers.Conv1D(2, 3, kernel_initializer="ones", name="c")(one_hot(inputs))
+    x = layers.GlobalAveragePooling1D()(x)
+    negative = keras.initializers.Constant(-1.0)
+    model = keras.Model(inputs, layers.Dense(2, kernel_initializer=negative)(x))
+    with pytest.warns(UserWarning, match="all values were negative"):
+        ke.gradcam(model, np.zeros((1, 6), "int32"), [0], layer="c", verbose=0)

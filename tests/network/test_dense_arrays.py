@@ -134,3 +134,21 @@ def test_names_of_classes_are_no_units(names):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
     with pytest.raises(TypeError, match=r"`y` .* pass their units"):
         ke.gradients(model, np.ones((2, 1)), names)
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda rows: ke.targets.region(rows, 1),
+        lambda rows: ke.targets.loss(rows, "mse"),
+        lambda rows: ke.metrics.sparseness(rows),
+    ],
+)
+def test_arrays_of_several_shapes_are_told(take):
+    with pytest.raises(TypeError, match=r"one shape; received rows of 2 .*\(2, 4\)"):
+        take([LONG, SHORT])
+
+
+def test_text_as_data_of_images_is_told():
+    with pytest.raises(TypeError, match="labels, pass their numbers"):
+        ke.targets.loss(["cat", "dog"], "mse")

@@ -192,7 +192,8 @@ def _places_of(
 
 
 def _sized(resizing: Any, maps: Tensor, like: Tensor, place: Place | None) -> Tensor:
-    if resizing is INPUT_SIZE and not len(np.shape(maps)) == len(like.shape) > 2:
+    rank = len(like.shape) + _is_tokens(like)
+    if resizing is INPUT_SIZE and not len(np.shape(maps)) == rank > 2:
         return maps
     own = isinstance(resizing, bool | _InputSize)
     size = map_shape(like.shape) if own else tuple(resizing)
@@ -200,6 +201,11 @@ def _sized(resizing: Any, maps: Tensor, like: Tensor, place: Place | None) -> Te
     if whole and tuple(maps.shape[1 : 1 + len(size)]) == size:
         return maps
     return enlarged(resize, maps, size, place)
+
+
+def _is_tokens(inputs: Tensor) -> bool:
+    """Return whether inputs are numbers of tokens (B, T), whose maps are (B, T, K)."""
+    return len(inputs.shape) == 2 and not is_float(inputs)
 
 
 def check_resizing(resizing: Any) -> None:

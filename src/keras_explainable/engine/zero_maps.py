@@ -73,9 +73,9 @@ class ZeroMaps:
 def _visible(inputs: list[Tensor], raw: Tensor) -> str | None:
     """Return a reason that inputs or the map before postprocessing show, if any."""
     values = ops.convert_to_numpy(raw)
-    if not any(map(is_float, inputs)):
-        return NO_QUANTITY
-    if values.any() and values.size == 1:
+    if not values.any():
+        return None if any(map(is_float, inputs)) else NO_QUANTITY
+    if values.size == 1:
         return ONE_VALUE
     return ALL_NEGATIVE if values.min() < 0 and values.max() <= 0 else None
 

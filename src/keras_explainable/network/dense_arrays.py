@@ -85,6 +85,8 @@ def _of_text(name: str) -> str:
     """Return what to pass in place of text."""
     if name == "y":
         return "For class names, pass their units, such as `names.index('cat')`."
+    if name == "data":
+        return "For labels, pass their numbers."
     return (
         "Look it up first, and explain the model of what comes after: "
         "`keras.Model(lookup.output, model.output)`."
@@ -119,7 +121,18 @@ def _no_array(name: str, x: Any, error: Exception) -> str:
             f"{type(x).__name__}. Pass a loader of its batches, such as "
             "`torch.utils.data.DataLoader(data, batch_size=32)`."
         )
+    shapes = sorted({np.shape(each) for each in x}) if _are_arrays(x) else ()
+    if len(shapes) > 1:
+        return (
+            f"`{name}` must be one array, with rows of one shape; received rows of "
+            f"{len(shapes)} shapes, such as {shapes[0]} and {shapes[-1]}. Images of "
+            "several sizes can be passed in several calls."
+        )
     return f"`{name}` must be an array of numbers; {error}"
+
+
+def _are_arrays(x: Any) -> bool:
+    return isinstance(x, list | tuple) and all(hasattr(each, "shape") for each in x)
 
 
 def _is_labelled_batch(x: Any) -> bool:

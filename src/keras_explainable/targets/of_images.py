@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_explainable.common import checks
 from keras_explainable.common.precision import widened
+from keras_explainable.network.dense_arrays import as_array
 from keras_explainable.targets.target import INPUTS, Target
 from keras_explainable.types import Tensor
 
@@ -31,6 +32,7 @@ def region(masks: Any, channel: int, *, logits: bool = True) -> Target:
     Reference: Vinogradova et al., 2020, https://arxiv.org/abs/2002.11434
     """
     checks.integer("channel", channel, 0)
+    masks = as_array("masks", masks)
     if np.ndim(masks) not in (2, 3):
         raise ValueError(
             "`masks` must be masks (N, H, W) or boxes (N, 4), one for each image; "

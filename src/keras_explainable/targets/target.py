@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_explainable.common import checks
 from keras_explainable.common.warnings import warn
+from keras_explainable.network.dense_arrays import as_array
 from keras_explainable.types import Model, Tensor
 
 _PACKAGE = __name__.rpartition(".")[0]
@@ -139,7 +140,7 @@ def _preprocessed(x: Any, preprocess: Callable[[Tensor], Tensor]) -> np.ndarray:
 def _as_data(values: Any) -> Any:
     if values is INPUTS:
         return values
-    array = np.asarray(values)
+    array = np.asarray(as_array("data", values))
     if array.ndim == 0 or array.dtype.kind not in "fiub":
         raise TypeError(
             "`data` must be arrays of numbers with one row for each image; received "
