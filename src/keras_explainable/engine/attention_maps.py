@@ -81,5 +81,5 @@ def _probabilities(model: Model, inputs: Nested) -> list[Tensor]:
     outputs = flatten(model(inputs, training=False))
     values = outputs[len(outputs) - len(found) :]
     return [
-        as_heads(x, each.order, rows) for x, each in zip(values, found, strict=True)
+        as_heads(x, each, rows) for x, each in zip(values, found, strict=True)
     ]

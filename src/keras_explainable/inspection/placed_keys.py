@@ -14,6 +14,7 @@ from keras_explainable.inspection.token_grid import TokenGrid, found_grid
 from keras_explainable.network.attention_products import Attention
 from keras_explainable.network.follow_positions import positions_of
 from keras_explainable.network.graph import Graph, Step, symbol_like
+from keras_explainable.network.positions import Positions
 from keras_explainable.types import Tensor
 
 
@@ -48,10 +49,16 @@ def _grid(graph: Graph, attention: Attention) -> TokenGrid | None:
     positions = positions_of(graph)
     for symbol in _before(graph, attention.values):
         known = positions.get(id(symbol))
+        if len(symbol.shape) == attention.axes + 2 > 3 and known is not None:
+            return TokenGrid(1, symbol.shape[1:-1]) if _is_image(known) else None
         if len(symbol.shape) == 3 and (known is None or len(known.numbers) == 1):
             found = None if known is None else found_grid(known)
             return replace(found, axis=1) if found else _of_sequence(graph, symbol)
     return None
+
+
+def _is_image(known: Positions) -> bool:
+    return known.channel_axis == known.numbers.ndim - 1
 
 
 def _of_sequence(graph: Graph, tokens: Any) -> TokenGrid | None:

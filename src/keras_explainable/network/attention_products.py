@@ -4,6 +4,7 @@ It is a softmax whose probabilities weigh, in a matrix product, values that depe
 the input, as the scores do.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -29,12 +30,14 @@ class Attention(NamedTuple):
         symbol: The tensor of the probabilities.
         order: Its axes in the order (B, ..., queries, keys).
         values: The tensor of the values that they weigh.
+        axes: Number of axes of the keys, and of the queries, such as two of a grid.
     """
 
     name: str
     symbol: Any
     order: tuple[int, ...]
     values: Any
+    axes: int = 1
 
 
 def attentions_of(graph: Graph) -> list[Attention]:
@@ -81,9 +84,11 @@ def _uses(graph: Graph, softmax: Step, reached: set[int]) -> Iterator[Attention]
                 same[id(step.outputs)] = step
         elif len(others) == len(mine) == 1 and id(others[0]) in reached:
             first = step.reads[0] is mine[0]
-            order = _order(equation if first else _swapped(equation), _axis(softmax))
+            axes = _axes(softmax)
+            order = _order(equation if first else _swapped(equation), axes)
             if order is not None:
-                yield Attention(_name(mine[0], softmax), mine[0], order, others[0])
+                name = _name(mine[0], softmax)
+                yield Attention(name, mine[0], order, others[0], len(axes))
 
 
 def _name(symbol: Any, softmax: Step) -> str:
@@ -102,14 +107,13 @@ def _keeps_values(step: Step, symbol: Any) -> bool:
     )
 
 
-def _axis(softmax: Step) -> int | None:
-    """Return the axis of a softmax; None if there are several."""
+def _axes(softmax: Step) -> tuple[int, ...]:
+    """Return the axes of a softmax."""
     axis, rank = getattr(softmax.operation, "axis", -1), len(softmax.reads[0].shape)
     if isinstance(softmax.operation, AttentionWeights):
-        return len(softmax.outputs.shape) - 1
-    if isinstance(axis, tuple | list):
-        axis = axis[0] if len(axis) == 1 else None
-    return None if axis is None else axis % rank
+        return (len(softmax.outputs.shape) - 1,)
+    axes = axis if isinstance(axis, tuple | list) else [axis]
+    return () if None in axes else tuple(each % rank for each in axes)
 
 
 #: The axes of two factors and of their product, as letters.
@@ -151,33 +155,36 @@ def _swapped(equation: Equation) -> Equation:
     return equation[1], equation[0], equation[2]
 
 
-def _order(equation: Equation, axis: int | None) -> tuple[int, ...] | None:
+def _order(equation: Equation, axes: tuple[int, ...]) -> tuple[int, ...] | None:
     """Return the axes (B, ..., queries, keys) of the first factor, if it is attention.
 
-    Keys are the axis along which probabilities add up to 1, and over which the product
-    sums. Queries are the axis of the result that the values do not have.
+    Keys are the axes along which probabilities add up to 1, and over which the product
+    sums. Queries are as many axes of the result that the values do not have.
     """
     weights, values, result = equation
-    if axis is None or axis >= len(weights):
+    if not axes or max(axes) >= len(weights):
         return None
-    key = weights[axis]
+    keys = [weights[axis] for axis in axes]
     queries = [x for x in weights if x in result and x not in values]
-    if key not in values or key in result or len(queries) != 1:
+    if len(queries) != len(keys) or any(x not in values or x in result for x in keys):
         return None
-    last = [weights.index(queries[0]), axis]
+    last = [*(weights.index(x) for x in queries), *axes]
     rest = [k for k in range(len(weights)) if k not in last]
     return (*rest, *last) if all(weights[k] in values for k in rest) else None
 
 
-def as_heads(probabilities: Tensor, order: tuple[int, ...], rows: int) -> Tensor:
+def as_heads(probabilities: Tensor, attention: Attention, rows: int) -> Tensor:
     """Return probabilities as (B, heads, queries, keys); (B, windows, ...) of windows.
 
     Args:
         probabilities: Tensor whose first axis has B rows, or those of all windows.
-        order: Its axes in the order (B, ..., queries, keys).
+        attention: Says what its axes are.
         rows: B.
     """
-    x = ops.transpose(probabilities, order)
-    if len(order) == 3:
+    x, count = ops.transpose(probabilities, attention.order), attention.axes
+    if count > 1:
+        rest, tokens = x.shape[1 : -2 * count], math.prod(x.shape[-count:])
+        x = ops.reshape(x, (-1, *rest, math.prod(x.shape[-2 * count : -count]), tokens))
+    if len(x.shape) == 3:
         x = ops.expand_dims(x, 1)
     return x if x.shape[0] in (rows, None) else ops.reshape(x, (rows, -1, *x.shape[1:]))

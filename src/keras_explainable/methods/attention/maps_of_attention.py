@@ -84,7 +84,7 @@ def maps_of_attention(
 
 def _heads(values: list[Tensor], chain: list[Attention], rows: int) -> list[Tensor]:
     pairs = zip(values, chain, strict=True)
-    return [as_heads(value, each.order, rows) for value, each in pairs]
+    return [as_heads(value, each, rows) for value, each in pairs]
 
 
 def _read_rows(relevance: Tensor, slopes: Tensor) -> Tensor:
