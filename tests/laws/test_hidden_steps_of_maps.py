@@ -86,18 +86,45 @@ def attention_with_mask(inputs, mask):
     return layers.GlobalAveragePooling1D()(attended, mask=mask)
 
 
-@pytest.mark.parametrize("reader", [lstm_with_mask, attention_with_mask])
-@pytest.mark.parametrize("tokens", [False, True])
-def test_a_mask_of_another_input_hides_steps(reader, tokens, x):
+def sum_with_mask(inputs, mask):
+    counts = ops.cast(ops.expand_dims(mask, -1), "float32")
+    return ops.sum(layers.Conv1D(4, 1, activation="tanh")(inputs) * counts, 1)
+
+
+def softmax_with_mask(inputs, mask):
+    added = (1 - ops.cast(ops.expand_dims(mask, -1), "float32")) * -1e9
+    weights = ops.softmax(layers.Dense(1)(inputs) + added, axis=1)
+    return ops.sum(weights * layers.Dense(4, activation="tanh")(inputs), 1)
+
+
+def maximum_with_mask(inputs, mask):
+    values = layers.Dense(4, activation="tanh")(inputs)
+    return ops.max(ops.where(ops.expand_dims(mask, -1), values, -1e9), 1)
+
+
+#: What the network is given, and the mask that it makes of it.
+MASKS = {
+    "mask": (8, "bool", lambda mask: mask),
+    "tokens": (8, "int32", lambda x: ops.not_equal(x, 0)),
+    "length": (1, "int32", lambda x: ops.less(np.arange(8, dtype="int32")[None], x)),
+}
+READERS = [lstm_with_mask, attention_with_mask, sum_with_mask, softmax_with_mask]
+
+
+@pytest.mark.parametrize("reader", [*READERS, maximum_with_mask])
+@pytest.mark.parametrize("given", MASKS)
+def test_a_mask_of_another_input_hides_steps(reader, given, x):
     """The noise level is that of the steps that count, which alone get noise."""
     inputs = keras.Input((8, 3), name="x")
-    mask = keras.Input((8,), dtype="int32" if tokens else "bool", name="mask")
-    given = ops.not_equal(mask, 0) if tokens else mask
+    size, dtype, made = MASKS[given]
+    other = keras.Input((size,), dtype=dtype, name="mask")
     model = keras.Model(
-        {"x": inputs, "mask": mask}, layers.Dense(2)(reader(inputs, given))
+        {"x": inputs, "mask": other}, layers.Dense(2)(reader(inputs, made(other)))
     )
     shown = x[..., 0] != PADDING
-    data = {"x": x, "mask": shown.astype("int32") * 3 if tokens else shown}
+    length = shown.sum(axis=1, keepdims=True).astype("int32")
+    values = {"mask": shown, "tokens": shown.astype("int32") * 3, "length": length}
+    data = {"x": x, "mask": values[given]}
     options = {"noise_level": 0.1, "repetitions": 4, "seed": 0, "verbose": 0}
     _, maps, stats = ke.smoothgrad(model, data, [[0]] * 2, **options, return_stats=True)
     ranges = [np.ptp(image[each]) for image, each in zip(x, shown, strict=True)]

@@ -24,10 +24,19 @@ class AttentionWeights(layers.Layer):
 
     def call(self, *tensors: Tensor) -> Tensor:
         """Return the probabilities, given what the step reads."""
-        values = dict(zip(map(id, self.step.reads), tensors, strict=True))
-        step = self.step.reading(values)
+        step = self._given(tensors)
         options = step.kwargs | {"return_attention_scores": True, "training": False}
         return self.layer(*step.args, **options)[1]
+
+    def queries_and_keys(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the queries (B, T, C) and the keys (B, S, C) among what it reads."""
+        step = self._given(tensors)
+        queries, *others = step.args[0] if step.args else step.kwargs["inputs"]
+        return queries, others[-1]
+
+    def _given(self, tensors: tuple[Tensor, ...]) -> Step:
+        values = dict(zip(map(id, self.step.reads), tensors, strict=True))
+        return self.step.reading(values)
 
     def compute_output_spec(self, *symbols: Any) -> keras.KerasTensor:
         """Return their symbol, without a call of the layer."""

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_explainable import backend
 from keras_explainable.common.structures import is_float
 from keras_explainable.network.activations import activation_of, with_split_activations
 from keras_explainable.network.affine_steps import is_affine_when_tried
@@ -43,6 +44,7 @@ from keras_explainable.network.operation_kinds import (
     relu_limit,
 )
 from keras_explainable.network.quantity_columns import CHOOSING_OPERATIONS
+from keras_explainable.network.shared_scores import shared_scores
 from keras_explainable.network.time_distributed import (
     PerFrame,
     graph_of_frame,
@@ -165,9 +167,10 @@ def _rule(
     if kind in _PRODUCTS:
         return partial(shared, len(reads)) if len(reads) > 1 else None
     if _is_elementwise(step.operation):
-        wanted = rules == "attnlrp" or _is_zero_at_zero(step)
-        return fixed_slope if wanted and _is_first(step, reads) else None
-    return fixed_scale(step.operation)
+        is_first = _is_first(step, reads)
+        wanted = is_first and (rules == "attnlrp" or _is_zero_at_zero(step))
+        return fixed_slope if wanted else None
+    return fixed_scale(step.operation) or shared_scores(step.operation)
 
 
 def _on_frames(step: Step, rules: Rules) -> Function | None:
@@ -190,8 +193,9 @@ def _is_first(step: Step, reads: list[Any]) -> bool:
 def _is_zero_at_zero(step: Step) -> bool:
     """Return whether an elementwise function is 0 at 0: it adds no constant."""
     called, others = step.implementation or step.operation, step.args[1:]
-    value = called(ops.zeros((1,) * len(step.reads[0].shape)), *others, **step.kwargs)
-    return not np.any(ops.convert_to_numpy(value))
+    with backend.eagerly():
+        zeros = ops.zeros((1,) * len(step.reads[0].shape))
+        return not np.any(ops.convert_to_numpy(called(zeros, *others, **step.kwargs)))
 
 
 def _ends_in_elementwise(operation: Any) -> bool:

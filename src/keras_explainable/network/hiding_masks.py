@@ -3,7 +3,7 @@
 They are what ``Masking`` layers read, and the masks that layers are given.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -67,6 +67,26 @@ class MaskFinder:
         for mask in _masks_given(step):
             found += self._hidden_by(mask, layer.name)
             found += self._hidden_from_elsewhere(mask, step)
+        return found
+
+    def masks_of_others(self, noisy: Collection[int]) -> list[HidingMask]:
+        """Return the boolean tensors of other inputs that may hide steps of an input.
+
+        They may be multiplied with it, or with what is computed of it.
+
+        Args:
+            noisy: Positions of inputs that are quantities, whose noise changes masks.
+        """
+        written = [x for step in self.graph.steps for x in flatten(step.outputs)]
+        masks = [x for x in flatten(self.graph.inputs) + written if x.dtype == "bool"]
+        found = list[HidingMask]()
+        for number in self.changing:
+            shape = self._shape(number)
+            for mask in masks if len(shape) > 2 else ():
+                sources = {*self.graph.inputs_of(mask)}
+                shown = _shown_steps(mask.shape, shape)
+                if shown and sources and sources.isdisjoint({number, *noisy}):
+                    found.append(HidingMask(number, mask, shown, certain=False))
         return found
 
     def _masked_by(self, step: Step, layer: layers.Masking) -> list[HidingMask]:

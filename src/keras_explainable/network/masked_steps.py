@@ -229,6 +229,7 @@ def _hiding(model: Model, with_tokens: bool) -> _Hiding | None:
     changing = [n for n in numbers if not only_chooses(model, n)]
     find = MaskFinder(flat, [*numbers] if with_tokens else changing)
     found = [each for step in flat.steps for each in find.masks_of(step)]
+    found += find.masks_of_others(changing)
     compared = compared_values(flat, changing)
     if not (found or compared.comparisons):
         return None

@@ -210,3 +210,23 @@ def test_dropout_of_attention_changes_nothing(lower, rng):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     _, ordinary = ke.explain(SIGNED, model, x, BOTH, **options)
     assert np.abs(ordinary - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "join",
+    [
+        lambda x: ops.maximum(x[..., :3], x[..., 3:]),
+        lambda x: layers.Minimum()([x[..., :3], x[..., 3:]]),
+        lambda x: ops.maximum(x, 0.1 * x),
+    ],
+    ids=["maxout", "minimum", "leaky"],
+)
+def test_choices_between_two_tensors_keep_their_derivatives(join, rng):
+    """They pass on all that they are given, as ReLUs do."""
+    inputs = keras.Input((6, 4))
+    x = join(layers.Dense(6, use_bias=False)(inputs))
+    units = layers.Dense(2, use_bias=False)(layers.Flatten()(x))
+    model, x = keras.Model(inputs, units), rng.normal(size=(2, 6, 4)).astype("f4")
+    method = libragrad(gradient.input_x_gradient)
+    logits, maps = ke.explain(method, model, x, BOTH, verbose=0)
+    np.testing.assert_allclose(maps.sum(1), logits, rtol=1e-3, atol=1e-5)
