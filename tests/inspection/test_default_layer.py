@@ -105,3 +105,50 @@ def test_the_default_layer_is_a_convolution_of_one_channel(front):
     x = layers.Conv2D(1, 3, name="only")(front(inputs))
     model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
     assert ke.inspection.shown_layers(model) == ["only"]
+
+
+def upsampled(x):
+    return layers.UpSampling2D()(layers.Conv2D(3, 1, name="scores")(x))
+
+
+def activated(x):
+    return layers.Softmax()(layers.Conv2D(3, 1, name="scores")(x))
+
+
+def reshaped(x):
+    x = layers.Reshape((64, 3))(layers.Conv2D(3, 1, name="scores")(x))
+    return layers.Activation("softmax")(x)
+
+
+def of_first_class(outputs):
+    return ops.mean(outputs[..., 0], axis=tuple(range(1, len(outputs.shape) - 1)))
+
+
+@pytest.mark.parametrize(
+    "end", [upsampled, activated, reshaped], ids=lambda x: x.__name__
+)
+@pytest.mark.parametrize("targeted", [False, True])
+def test_scores_of_pixels_are_not_features(end, targeted):
+    """What a segmentation scores its pixels by is what is in front of them."""
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(5, 3, padding="same", name="features")(inputs)
+    model = keras.Model(inputs, end(x))
+    if targeted:
+        model = ke.inspection.target_model(model, of_first_class)
+    assert ke.inspection.shown_layers(model) == ["features"]
+
+
+def test_scores_of_steps_are_not_features():
+    inputs = keras.Input((8, 3))
+    x = layers.LSTM(5, return_sequences=True, name="features")(inputs)
+    model = keras.Model(inputs, layers.TimeDistributed(layers.Dense(4))(x))
+    assert ke.inspection.shown_layers(model) == ["features"]
+
+
+def test_scores_that_are_pooled_are_features():
+    """As in SqueezeNet, whose classes have a map each."""
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(5, 3, name="features")(inputs)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 1, name="classes")(x))
+    model = keras.Model(inputs, layers.Softmax()(x))
+    assert ke.inspection.shown_layers(model) == ["classes"]

@@ -9,11 +9,11 @@ from keras import layers, ops
 
 import keras_explainable as ke
 from keras_explainable.network import channel_axes, quantity_columns
-from keras_explainable.network.moved_axes import MOVING
+from keras_explainable.network.operation_kinds import MOVES
 
 NAMES = sorted(
     {"Threshold", "Softmax", "Relu", "Divide", "Matmul", "DotProductAttention"}
-    | {*MOVING, *channel_axes.TRANSPOSING, *channel_axes.APPENDING}
+    | {*MOVES, *channel_axes.TRANSPOSING, *channel_axes.APPENDING}
     | quantity_columns.CHOOSING_OPERATIONS
     | quantity_columns.LOOK_UPS
     | quantity_columns.SELECTIONS

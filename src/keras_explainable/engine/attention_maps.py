@@ -80,6 +80,4 @@ def _probabilities(model: Model, inputs: Nested) -> list[Tensor]:
     found, rows = exposed_attention(model), row_count(inputs)
     outputs = flatten(model(inputs, training=False))
     values = outputs[len(outputs) - len(found) :]
-    return [
-        as_heads(x, each, rows) for x, each in zip(values, found, strict=True)
-    ]
+    return [as_heads(x, each, rows) for x, each in zip(values, found, strict=True)]

@@ -1,6 +1,7 @@
 """The layer whose output a class activation map shows if none is named."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from keras_explainable.inspection.feature_tensors import (
     calls_with_features,
 )
 from keras_explainable.inspection.find_calls import last_spatial, tensors_of
+from keras_explainable.inspection.scores_of_positions import scores_of_positions
 from keras_explainable.inspection.token_grid import found_grid
 from keras_explainable.network.attention_products import is_softmax
 from keras_explainable.network.follow_positions import (
@@ -31,7 +33,8 @@ def default_tensors(graph: Graph, calls: list[Step]) -> list[Any]:
     Of a transformer, it is the input of the first normalization of the last block that
     has attention. If its blocks are layers of the user's, which cannot be looked into,
     it is the last of their outputs whose tokens in the image change the result.
-    Scores that weigh features are only taken if there are no features.
+    Scores that weigh features, and those that the model outputs for each position, are
+    only taken if there is nothing else.
 
     Args:
         graph: Inlined graph.
@@ -41,10 +44,13 @@ def default_tensors(graph: Graph, calls: list[Step]) -> list[Any]:
         ValueError: If there is no such layer.
     """
     placed = calls_at_positions(graph, calls)
-    try:
-        return _tensors_among(graph, calls_with_features(graph, placed))
-    except ValueError:
-        return _tensors_among(graph, placed)
+    features = calls_with_features(graph, placed)
+    scores = scores_of_positions(graph)
+    before = [call for call in features if scores.isdisjoint(ids(call.outputs))]
+    for chosen in (before, features):
+        with suppress(ValueError):
+            return _tensors_among(graph, chosen)
+    return _tensors_among(graph, placed)
 
 
 def _tensors_among(graph: Graph, calls: list[Step]) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers, ops
 
-from keras_explainable.common.structures import flatten
+from keras_explainable.common.structures import flatten, is_float
 from keras_explainable.network.graph import Graph, Step, symbols_in
 from keras_explainable.network.layers_of_model import has_layer
 from keras_explainable.network.operation_kinds import keras_name
@@ -70,15 +70,17 @@ class MaskFinder:
         return found
 
     def masks_of_others(self, noisy: Collection[int]) -> list[HidingMask]:
-        """Return the boolean tensors of other inputs that may hide steps of an input.
+        """Return the masks of other inputs that may hide steps of an input.
 
-        They may be multiplied with it, or with what is computed of it.
+        They are boolean tensors, or inputs of integers, and may be multiplied with it,
+        or with what is computed of it.
 
         Args:
             noisy: Positions of inputs that are quantities, whose noise changes masks.
         """
         written = [x for step in self.graph.steps for x in flatten(step.outputs)]
-        masks = [x for x in flatten(self.graph.inputs) + written if x.dtype == "bool"]
+        masks = [x for x in flatten(self.graph.inputs) if not is_float(x)]
+        masks += [x for x in written if x.dtype == "bool"]
         found = list[HidingMask]()
         for number in self.changing:
             shape = self._shape(number)

@@ -8,7 +8,7 @@ from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.operation_kinds import keras_name
 
 #: Operations of Keras that join tensors in place, also the layers of the same names.
-_JOINING = {"Concatenate", "Lambda", "SliceUpdate", "Where"}
+_JOINING = {"Append", "Concatenate", "Hstack", "Lambda", "SliceUpdate", "Where"}
 
 
 class JoinedParts:

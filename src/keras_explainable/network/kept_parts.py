@@ -16,9 +16,10 @@ from keras_explainable.network.moved_axes import is_to_be_tried, tried
 
 #: Operations of Keras that keep, cut or pad a part, also the layers of the same names.
 _CHANGING = {
-    "ArraySplit", "CenterCrop", "CropImages", "Cropping1D", "Cropping2D", "Cropping3D",
-    "GetItem", "Pad", "PadImages", "Pipeline", "Resize", "Resizing", "Slice", "Split",
-    "Take", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
+    "Append", "ArraySplit", "CenterCrop", "Concatenate", "CropImages", "Cropping1D",
+    "Cropping2D", "Cropping3D", "GetItem", "Hsplit", "Hstack", "Pad", "PadImages",
+    "Pipeline", "Resize", "Resizing", "Slice", "SliceUpdate", "Split", "Take", "Vsplit",
+    "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
 }  # fmt: skip
 
 #: The ranges of the images' values, until one changes the outputs.
@@ -128,11 +129,20 @@ class _Trial:
             for image, strip in zip(images, some, strict=True):
                 chosen = (slice(None),) * axis + (slice(strip.start, strip.stop),)
                 image[chosen] = self.other[0][chosen]
-            outputs = self._outputs(images)
+            outputs = self._outputs_of(images)
             if outputs is None or len(outputs) != len(some):
                 return np.zeros((len(strips), self.length(axis)))
             parts.append(np.abs(outputs - self.before).mean(axis=others))
         return np.concatenate(parts)
+
+    def _outputs_of(self, images: np.ndarray) -> np.ndarray | None:
+        """Return the same of several, one by one for a step of a fixed batch of one."""
+        found = self._outputs(images)
+        if found is not None and len(found) == len(images):
+            return found
+        each = [self._outputs(image[None]) for image in images]
+        known = [x for x in each if x is not None]
+        return np.concatenate(known) if len(known) == len(images) else None
 
     def _outputs(self, images: np.ndarray) -> np.ndarray | None:
         """Return what the step makes of images; None unless these are numbers."""

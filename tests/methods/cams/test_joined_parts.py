@@ -22,6 +22,24 @@ def below_zeros_of_its_own(x):
     return ops.concatenate([zeros, x], axis=1)
 
 
+def stacked_on_zeros(x):
+    return ops.hstack([ops.zeros_like(x[:, :16]), x])
+
+
+def appended_to_zeros(x):
+    return ops.append(ops.zeros_like(x[:, :16]), x, axis=1)
+
+
+def written_on_zeros(x):
+    zeros = ops.zeros((1, SIZE + 16, SIZE, 3))
+    return ops.slice_update(zeros, (0, 16, 0, 0), x)
+
+
+def cut_out(x):
+    """A slice of one row has a fixed batch."""
+    return ops.slice(x, (0, 0, 0, 0), (1, SIZE - 8, SIZE, 3))
+
+
 def mirrored_around(x):
     left, right = ops.flip(x[:, :, :8], 2), ops.flip(x[:, :, -8:], 2)
     return ops.concatenate([left, x, right], axis=2)
@@ -61,6 +79,10 @@ IN_PLACE = [
     below_zeros_of_its_own,
     joined_again,
     split_and_merged,
+    stacked_on_zeros,
+    appended_to_zeros,
+    written_on_zeros,
+    cut_out,
 ]
 IN_PLACE += [neighbours_as_channels, every_second]
 

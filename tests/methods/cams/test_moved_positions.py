@@ -192,6 +192,7 @@ CROPS = {
     "slices": (lambda x: x[:, :8, 2:], (slice(0, 8), slice(2, 16))),
     "lambda": (layers.Lambda(lambda x: x[:, :8, 2:]), (slice(0, 8), slice(2, 16))),
     "split": (lambda x: ops.split(x, 2, axis=2)[1], (slice(0, 14), slice(8, 16))),
+    "hsplit": (lambda x: ops.hsplit(x, 2)[1], (slice(7, 14), slice(0, 16))),
 }
 
 
