@@ -154,9 +154,19 @@ def __getattr__(name: str) -> Any:
     if name in _ORIGINAL:
         return import_module(f"{__name__}.{_ORIGINAL[name]}")
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}{_question(name)}"
+        )
     is_module = name in _MODULES
     path = name if is_module else _DEFINED_IN.get(name, "engine.shortcuts")
     module = import_module(f"{__name__}.{path}")
     globals()[name] = module if is_module else getattr(module, name)
     return globals()[name]
+
+
+def _question(name: str) -> str:
+    """Return which public names may have been meant; "" for those of Python's own."""
+    if name.startswith("_"):
+        return ""
+    near_names = import_module(f"{__name__}.common.near_names")
+    return str(near_names.question(name, __all__))

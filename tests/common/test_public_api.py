@@ -223,8 +223,10 @@ def test_names_are_imported_at_first_use():
     code = "import sys, keras_explainable as ke; print('keras' in sys.modules);"
     result = run(code + "ke.explain; print('keras' in sys.modules, 'demo' in dir(ke))")
     assert result.stdout.split() == ["False", "True", "True"]
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'nothing'$"):
         _ = ke.nothing
+    with pytest.raises(AttributeError, match="did you mean gradcam"):
+        _ = ke.GradCAM
 
 
 def test_no_drawing_or_command_line_package_is_imported():

@@ -1,6 +1,7 @@
 """Ragged and sparse data are not filled with zeros in silence."""
 
 import importlib
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -152,3 +153,9 @@ def test_arrays_of_several_shapes_are_told(take):
 def test_text_as_data_of_images_is_told():
     with pytest.raises(TypeError, match="labels, pass their numbers"):
         ke.targets.loss(["cat", "dog"], "mse")
+
+
+@pytest.mark.parametrize("path", ["cat.png", Path("cat.png")])
+def test_paths_of_images_are_told(sequences, path):
+    with pytest.raises(TypeError, match=r"received .*cat.png.*load_img\(path\)"):
+        ke.gradients(sequences, path, 0)

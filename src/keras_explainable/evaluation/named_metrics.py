@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable import metrics as known
+from keras_explainable.common import near_names
 from keras_explainable.engine.explainer import bound_keywords
 from keras_explainable.evaluation.code_number import code_number
 from keras_explainable.execution.compilation import describe, display_name
@@ -169,7 +170,7 @@ def _known(name: str) -> Any:
     if name not in every:
         raise ValueError(
             f"`metrics` must be among {', '.join(every)}, or functions; received "
-            f"{name!r}."
+            f"{name!r}{near_names.question(name, every) or '.'}"
         )
     return getattr(known, name)
 

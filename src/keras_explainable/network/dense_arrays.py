@@ -5,6 +5,7 @@ would fill them with zeros, so that another input would be explained.
 """
 
 import inspect
+from pathlib import PurePath
 from typing import Any
 
 import keras
@@ -55,6 +56,11 @@ def as_array(name: str, x: Any) -> Any:
         TypeError: If it is ragged or sparse, or does not hold real numbers.
     """
     check_dense(name, x)
+    if name == "x" and isinstance(x, str | PurePath):
+        raise TypeError(
+            f"`x` must be an array of images or other inputs; received {x!r:.60}. An "
+            "image is read by `keras.utils.img_to_array(keras.utils.load_img(path))`."
+        )
     if x is None:
         raise TypeError(
             f"`{name}` must be an array of real numbers; received None. Inputs of the "
