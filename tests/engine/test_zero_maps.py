@@ -142,3 +142,14 @@ def test_maps_of_a_layer_that_reads_integers():
     model = keras.Model(inputs, layers.Dense(2, kernel_initializer=negative)(x))
     with pytest.warns(UserWarning, match="all values were negative"):
         ke.gradcam(model, np.zeros((1, 6), "int32"), [0], layer="c", verbose=0)
+
+
+def test_tokens_of_an_embedding_on_frames():
+    """As words of sentences, of a network that was given no type for them."""
+    sentence = keras.Input((4,))
+    encoder = keras.Model(sentence, layers.LSTM(3)(layers.Embedding(9, 2)(sentence)))
+    words = keras.Input((2, 4))
+    x = layers.GlobalAveragePooling1D()(layers.TimeDistributed(encoder)(words))
+    model = keras.Model(words, layers.Dense(2)(x))
+    with pytest.warns(UserWarning, match="tokens that an Embedding inside"):
+        ke.gradients(model, np.ones((1, 2, 4), "float32"), [0], verbose=0)

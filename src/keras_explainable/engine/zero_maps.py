@@ -7,6 +7,7 @@ from keras_explainable.common.structures import Nested, flatten, is_float, take_
 from keras_explainable.common.warnings import warn
 from keras_explainable.engine.batch_source import Batch
 from keras_explainable.inspection.vanishing_gradients import UNKNOWN, vanishing_reason
+from keras_explainable.network.input_kinds import choosing_inputs
 from keras_explainable.types import Model, Tensor
 
 ALL_NEGATIVE = (
@@ -21,8 +22,9 @@ ONE_VALUE = (
 )
 
 NO_QUANTITY = (
-    "the input is of integers or booleans, which have no derivatives. Methods that "
-    "hide parts of the input, such as `occlusion`, show what they do"
+    "the input is of integers or booleans, or of tokens that an Embedding inside another "
+    "layer reads, which have no derivatives. Methods that hide parts of the input, such "
+    "as `occlusion`, show what they do"
 )
 
 NOTHING_LEFT = (
@@ -56,7 +58,8 @@ class ZeroMaps:
                 row, place = np.argwhere(zero)[0]
                 unit = place if batch.indices is None else batch.indices[row, place]
                 one = take_rows(batch.inputs, np.array([row]))
-                reason = _visible(inputs, flatten(raw)[number][row, ..., place])
+                value = flatten(raw)[number][row, ..., place]
+                reason = _visible(_quantities(network, inputs), value)
                 self.reason = reason or _reason(network, one, int(unit), number)
             self.maps += zero.size
             self.zero += int(zero.sum())
@@ -70,11 +73,16 @@ class ZeroMaps:
             )
 
 
-def _visible(inputs: list[Tensor], raw: Tensor) -> str | None:
+def _quantities(network: Model, inputs: list[Tensor]) -> bool:
+    """Return whether some input is a quantity, and not only tokens or a mask."""
+    return any(map(is_float, inputs)) and not all(choosing_inputs(network) or [False])
+
+
+def _visible(quantities: bool, raw: Tensor) -> str | None:
     """Return a reason that inputs or the map before postprocessing show, if any."""
     values = ops.convert_to_numpy(raw)
     if not values.any():
-        return None if any(map(is_float, inputs)) else NO_QUANTITY
+        return None if quantities else NO_QUANTITY
     if values.size == 1:
         return ONE_VALUE
     return ALL_NEGATIVE if values.min() < 0 and values.max() <= 0 else None

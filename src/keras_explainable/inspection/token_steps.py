@@ -76,8 +76,8 @@ def with_tokens_on_grids(
     exposed = flatten(graph.outputs)[1:]
     rank = max(len(x.shape) for x in flatten(graph.inputs))
     kept = ids(list(unplaced))
-    # Dense layers have maps without axes, which stay as they are.
-    tokens = [x for x in exposed if 2 < len(x.shape) < rank and id(x) not in kept]
+    # Maps of dense layers have no axes, and those of images made of videos no time.
+    tokens = [x for x in exposed if len(x.shape) == 3 < rank and id(x) not in kept]
     if given != NOTHING_GIVEN:
         tokens = exposed
     if not tokens:

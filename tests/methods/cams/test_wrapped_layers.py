@@ -199,3 +199,14 @@ def test_full_gradients_with_biases_on_frames_add_up(rectified_video, video):
     options = {"psi": None, "verbose": 0}
     logits, maps = ke.explain(full_gradients, rectified_video, video, **options)
     np.testing.assert_allclose(maps.sum((1, 2, 3)), logits, rtol=1e-3, atol=1e-5)
+
+
+def test_an_image_that_a_recurrent_convolution_makes_of_frames(rng):
+    """Its maps have no axis of time, and add up to the unit of a linear head."""
+    inputs = keras.Input((3, 4, 5, 2))
+    x = layers.ConvLSTM2D(2, 3, padding="same")(inputs)
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+    x = rng.normal(size=(2, 3, 4, 5, 2)).astype("float32")
+    logits, maps = ke.hirescam(model, x, [0, 1], verbose=0, postprocessing=None)
+    assert maps.shape == (2, 4, 5, 1)
+    np.testing.assert_allclose(maps.sum((1, 2)), logits, rtol=1e-4, atol=1e-5)
