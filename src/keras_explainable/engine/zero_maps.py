@@ -22,9 +22,9 @@ ONE_VALUE = (
 )
 
 NO_QUANTITY = (
-    "the input is of integers or booleans, or of tokens that an Embedding inside another "
-    "layer reads, which have no derivatives. Methods that hide parts of the input, such "
-    "as `occlusion`, show what they do"
+    "the input is of integers or booleans, or of tokens that an Embedding inside "
+    "another layer reads, which have no derivatives. Methods that hide parts of the "
+    "input, such as `occlusion`, show what they do"
 )
 
 NOTHING_LEFT = (
