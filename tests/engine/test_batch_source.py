@@ -79,6 +79,15 @@ def test_a_data_set_that_never_ends(model, x, y):
     endless = dataset(x, y).batch(3).repeat()
     found = explain(model, endless, steps=2)
     assert_same(found, explain(model, x[:6], y[:6]))
+    with pytest.raises(ValueError, match="`steps` must be given"):
+        explain(model, endless)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_one_hot_labels_of_a_data_set(model, x, y, dtype):
+    labels = np.eye(model.output_shape[-1], dtype=dtype)[np.ravel(y)]
+    found = explain(model, ((x[k : k + 3], labels[k : k + 3]) for k in (0, 3)))
+    assert_same(found, explain(model, x[:6], np.ravel(y)[:6]))
 
 
 class Sequence(keras.utils.PyDataset):

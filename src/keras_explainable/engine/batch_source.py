@@ -85,6 +85,11 @@ class BatchSource:
         check_dense("x", x)
         if data_iterators.is_stream(x):
             _refuse_targets(y)
+            if steps is None and data_iterators.is_endless(x):
+                raise ValueError(
+                    "`steps` must be given for a data set that never ends, such as "
+                    "a repeated one: the number of its batches; received None."
+                )
             # There is nothing to choose from one unit: labels are what it predicts.
             labelled = labelled and output_units.count_units(model) != 1
             self._elements, known = self._stream(x, labelled)
@@ -157,6 +162,7 @@ class BatchSource:
         _refuse_several_labels(y)
         numpy = for_each_input(self.model, lambda _, part: as_numpy(part), x)
         inputs = as_inputs(self.model, numpy)
+        y = data_iterators.numbers_of_classes(y, output_units.count_units(self.model))
         return inputs, self._units(y, row_count(inputs))[1]
 
     def _units(self, y: Any, count: int) -> tuple[Any, Tensor | None]:

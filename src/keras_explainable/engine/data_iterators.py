@@ -13,6 +13,9 @@ from keras import ops
 from keras_explainable.common.structures import flatten, map_structure
 from keras_explainable.network.dense_arrays import as_array, check_dense
 
+#: What TensorFlow says is the size of an endless data set.
+_INFINITE = -1
+
 #: ``x`` and ``y``, which may be None.
 Element = tuple[Any, Any]
 
@@ -61,6 +64,28 @@ def length_of(x: Any) -> int | None:
         return len(x)
     except TypeError:  # A generator, or a data set of unknown or infinite length.
         return None
+
+
+def is_endless(x: Any) -> bool:
+    """Return whether a stream says that it never ends, as a repeated data set does."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches is None
+    count = getattr(x, "cardinality", None)  # Of TensorFlow's data sets.
+    return callable(count) and int(count()) == _INFINITE
+
+
+def numbers_of_classes(y: Any, units: int | None) -> Any:
+    """Return one-hot labels (B, units) of a data set as (B,), and others as they are.
+
+    Integers for two units may be the units themselves.
+    """
+    shape = getattr(y, "shape", ())
+    if y is None or len(shape) != 2 or units in (None, 1) or shape[1] != units:
+        return y
+    rows = as_numpy(y, "y")
+    one_hot = np.isin(rows, (0, 1)).all() and ((rows == 1).sum(axis=1) == 1).all()
+    is_sure = rows.dtype.kind == "f" or shape[1] > 2
+    return rows.argmax(axis=1) if one_hot and is_sure else y
 
 
 def batched(samples: Iterable[Element], size: int) -> Iterator[Element]:
