@@ -83,13 +83,6 @@ def test_a_data_set_that_never_ends(model, x, y):
         explain(model, endless)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int64"])
-def test_one_hot_labels_of_a_data_set(model, x, y, dtype):
-    labels = np.eye(model.output_shape[-1], dtype=dtype)[np.ravel(y)]
-    found = explain(model, ((x[k : k + 3], labels[k : k + 3]) for k in (0, 3)))
-    assert_same(found, explain(model, x[:6], np.ravel(y)[:6]))
-
-
 class Sequence(keras.utils.PyDataset):
     def __init__(self, x, y, **options):
         super().__init__(**options)

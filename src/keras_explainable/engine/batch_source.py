@@ -162,7 +162,6 @@ class BatchSource:
         _refuse_several_labels(y)
         numpy = for_each_input(self.model, lambda _, part: as_numpy(part), x)
         inputs = as_inputs(self.model, numpy)
-        y = data_iterators.numbers_of_classes(y, output_units.count_units(self.model))
         return inputs, self._units(y, row_count(inputs))[1]
 
     def _units(self, y: Any, count: int) -> tuple[Any, Tensor | None]:

@@ -74,20 +74,6 @@ def is_endless(x: Any) -> bool:
     return callable(count) and int(count()) == _INFINITE
 
 
-def numbers_of_classes(y: Any, units: int | None) -> Any:
-    """Return one-hot labels (B, units) of a data set as (B,), and others as they are.
-
-    Integers for two units may be the units themselves.
-    """
-    shape = getattr(y, "shape", ())
-    if y is None or len(shape) != 2 or units in (None, 1) or shape[1] != units:
-        return y
-    rows = as_numpy(y, "y")
-    one_hot = np.isin(rows, (0, 1)).all() and ((rows == 1).sum(axis=1) == 1).all()
-    is_sure = rows.dtype.kind == "f" or shape[1] > 2
-    return rows.argmax(axis=1) if one_hot and is_sure else y
-
-
 def batched(samples: Iterable[Element], size: int) -> Iterator[Element]:
     """Yield single samples (x, y) as batches of at most ``size`` of the same shape."""
     arrays = (

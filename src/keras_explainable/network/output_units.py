@@ -22,7 +22,10 @@ from keras_explainable.network.model_inputs import shape_text
 from keras_explainable.network.trace_model import first_key
 from keras_explainable.types import Method, Model, Tensor
 
-_ARGMAX = "For one-hot labels, pass `np.argmax(y, axis=-1)`."
+_ARGMAX = (
+    "For one-hot labels, pass `np.argmax(y, axis=-1)`; of a data set, "
+    "`data.map(lambda x, y: (x, tf.argmax(y, axis=-1)))`."
+)
 
 _SEVERAL = (
     " For images with several labels, `ke.targets.Target(lambda outputs, labels: "
