@@ -351,7 +351,7 @@ def test_a_target_of_a_subclassed_model(classifier, x):
     ("y", "match"),
     [
         (lambda: targets.loss([0, 1], "mse"), "one row of data for each of the 5"),
-        (lambda: targets.loss(["a"] * COUNT, "mse"), "`data` must be arrays"),
+        (lambda: targets.loss(["a"] * COUNT, "mse"), "`data` must be an array"),
         (lambda: targets.units(), "at least one unit"),
         (lambda: targets.units(9), "below 4"),
         (lambda: targets.units(-1), "at least 0"),

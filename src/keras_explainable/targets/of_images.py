@@ -92,7 +92,7 @@ def _region(outputs: Tensor, masks: Tensor, channel: int) -> Tensor:
     if len(outputs.shape) != 4 or channel >= outputs.shape[-1]:
         raise ValueError(
             "`outputs` must have shape (B, H, W, classes), with more classes than "
-            f"{channel}; received {tuple(outputs.shape)}"
+            f"{channel}; received (B, {', '.join(map(str, outputs.shape[1:]))})"
         )
     scores = widened(outputs[..., channel])
     if len(masks.shape) == 2:
