@@ -189,6 +189,8 @@ def chosen_by_values(labels, outputs):
     [
         "dice",
         keras.losses.Tversky(alpha=0.3),
+        keras.losses.Dice(axis=(0, 1, 2)),
+        keras.losses.Dice(axis=(1, 2)),
         crossentropy_and_dice,
         dice_by_class,
         chosen_by_values,
