@@ -174,3 +174,30 @@ def test_layers_that_are_given_a_tensor_twice():
     both = layers.Lambda(lambda x: ops.sum(x[0] * x[1], 1), output_shape=(5,))
     model = keras.Model(inputs, layers.Dense(2)(both([x, x])))
     assert ke.inspection.shown_layers(model) == ["features"]
+
+
+def test_features_that_a_function_pools_are_no_scores():
+    """A network without its head, whose pooling is in the function for ``y``."""
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(5, 3, padding="same", name="first")(inputs)
+    branch = layers.Conv2D(5, 3, padding="same", name="branch")(x)
+    added = layers.Add(name="added")([x, branch])
+    for end in (added, layers.ReLU(name="added_relu")(added)):
+        model = keras.Model(inputs, end)
+        pooled = ke.inspection.target_model(model, lambda y: ops.mean(y, (1, 2)))
+        assert ke.inspection.shown_layers(pooled)[0].startswith("added")
+
+
+@pytest.mark.parametrize("join", ["scales", "deep supervision", "residual"])
+def test_scores_that_are_joined_are_not_features(join):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(3, 3, padding="same", activation="relu")(inputs)
+    x = layers.Conv2D(3, 3, padding="same", activation="relu", name="features")(x)
+    one, other = (layers.Conv2D(3, 1, name=name)(x) for name in ("one", "other"))
+    if join == "scales":
+        flat = [layers.Reshape((64, 3))(each) for each in (one, other)]
+        outputs = layers.Concatenate(axis=1)(flat)
+    else:
+        outputs = layers.Average()([one, other if join != "residual" else inputs])
+    model = ke.inspection.target_model(keras.Model(inputs, outputs), of_first_class)
+    assert ke.inspection.shown_layers(model) == ["features"]

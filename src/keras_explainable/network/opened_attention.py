@@ -36,6 +36,7 @@ from keras_explainable.network.operations_of_call import (
     graph_of_operations,
     reads_to_the_same,
 )
+from keras_explainable.network.spelt_softmax import with_softmax
 from keras_explainable.network.trace_model import inlined
 
 
@@ -66,7 +67,7 @@ def _opened(graph: Graph, path: str = "", every: bool = False) -> Graph:
         path: Names of the layers around it.
         every: As for ``with_opened_attention``.
     """
-    graph, steps = inlined(graph), list[Step]()
+    graph, steps = with_softmax(inlined(graph)), list[Step]()
     renamed, masked = dict[int, Any](), False
     for step in graph.steps:
         step = step.reading(renamed)
