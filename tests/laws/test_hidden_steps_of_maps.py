@@ -106,9 +106,23 @@ def maximum_with_mask(inputs, mask):
 MASKS = {
     "mask": (8, "bool", lambda mask: mask),
     "tokens": (8, "int32", lambda x: ops.not_equal(x, 0)),
+    "padding": (8, "bool", ops.logical_not),
     "length": (1, "int32", lambda x: ops.less(np.arange(8, dtype="int32")[None], x)),
 }
-READERS = [lstm_with_mask, attention_with_mask, sum_with_mask, softmax_with_mask]
+
+
+def where_padded(inputs, mask):
+    padded = ops.expand_dims(ops.logical_not(mask), -1)
+    return layers.GRU(4)(ops.where(padded, 0.0, inputs))
+
+
+READERS = [
+    where_padded,
+    lstm_with_mask,
+    attention_with_mask,
+    sum_with_mask,
+    softmax_with_mask,
+]
 
 
 @pytest.mark.parametrize("reader", [*READERS, maximum_with_mask])
@@ -123,7 +137,12 @@ def test_a_mask_of_another_input_hides_steps(reader, given, x):
     )
     shown = x[..., 0] != PADDING
     length = shown.sum(axis=1, keepdims=True).astype("int32")
-    values = {"mask": shown, "tokens": shown.astype("int32") * 3, "length": length}
+    values = {
+        "mask": shown,
+        "tokens": shown.astype("int32") * 3,
+        "length": length,
+        "padding": ~shown,
+    }
     data = {"x": x, "mask": values[given]}
     options = {"noise_level": 0.1, "repetitions": 4, "seed": 0, "verbose": 0}
     _, maps, stats = ke.smoothgrad(model, data, [[0]] * 2, **options, return_stats=True)

@@ -58,8 +58,8 @@ def as_array(name: str, x: Any) -> Any:
     check_dense(name, x)
     if name == "x" and isinstance(x, str | PurePath):
         raise TypeError(
-            f"`x` must be an array of images or other inputs; received {x!r:.60}. An "
-            "image is read by `keras.utils.img_to_array(keras.utils.load_img(path))`."
+            f"`x` must be an array of real numbers; received {x!r:.60}. An image is "
+            "read by `keras.utils.img_to_array(keras.utils.load_img(path))`."
         )
     if x is None:
         raise TypeError(

@@ -73,7 +73,8 @@ class MaskFinder:
         """Return the masks of other inputs that may hide steps of an input.
 
         They are boolean tensors, or inputs of integers, and may be multiplied with it,
-        or with what is computed of it.
+        or with what is computed of it. They may be true where steps show, or where they
+        are hidden.
 
         Args:
             noisy: Positions of inputs that are quantities, whose noise changes masks.
@@ -88,7 +89,8 @@ class MaskFinder:
                 sources = {*self.graph.inputs_of(mask)}
                 shown = _shown_steps(mask.shape, shape)
                 if shown and sources and sources.isdisjoint({number, *noisy}):
-                    found.append(HidingMask(number, mask, shown, certain=False))
+                    ways = shown, partial(_reversed, shown)
+                    found += [HidingMask(number, mask, way, False) for way in ways]
         return found
 
     def _masked_by(self, step: Step, layer: layers.Masking) -> list[HidingMask]:
@@ -171,6 +173,10 @@ def _shown_steps(mask: Any, shape: Any) -> Callable[[Tensor], Tensor] | None:
     if not _fits(mask, shape):
         return None
     return partial(_any_over, axes=(rank - 1,) if rank == len(shape) > 2 else ())
+
+
+def _reversed(shown: Callable[[Tensor], Tensor], masks: Tensor) -> Tensor:
+    return shown(ops.logical_not(ops.cast(masks, "bool")))
 
 
 def _any_over(masks: Tensor, axes: tuple[int, ...]) -> Tensor:

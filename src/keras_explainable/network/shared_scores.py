@@ -6,11 +6,11 @@ Their probabilities are one step, whose scores are computed again for its deriva
 from functools import partial
 from typing import Any
 
-from keras import ops
+import keras
+from keras import layers, ops
 
 from keras_explainable.network.attention_weights import AttentionWeights
 from keras_explainable.network.fixed_factors import Function, fixed_slope, shared
-from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.network.rules_of_two import with_values
 from keras_explainable.types import Tensor
 
@@ -21,11 +21,18 @@ def shared_scores(operation: Any) -> Function | None:
     A product of queries and keys passes half of them to each, and tanh its slope from
     the origin.
     """
-    if not isinstance(operation, AttentionWeights):
-        return None
-    if keras_name(operation.layer) not in ("Attention", "AdditiveAttention"):
-        return None
-    return partial(_probabilities, operation)
+    if isinstance(operation, AttentionWeights) and _kind(operation.layer):
+        return partial(_probabilities, operation)
+    return None
+
+
+def _kind(layer: keras.Layer) -> Any:
+    """Return the class whose scores a layer has; None for scores of the user's own."""
+    for kind in (layers.AdditiveAttention, layers.Attention):
+        if isinstance(layer, kind):
+            own = type(layer)._calculate_scores is not kind._calculate_scores
+            return None if own else kind
+    return None
 
 
 def _probabilities(weights: AttentionWeights, called: Any, /, *read: Tensor) -> Tensor:
@@ -39,7 +46,7 @@ def _probabilities(weights: AttentionWeights, called: Any, /, *read: Tensor) -> 
 def _scores(weights: AttentionWeights, read: tuple[Tensor, ...]) -> Tensor:
     """Return scores (B, T, S) before a mask hides some."""
     layer, (queries, keys) = weights.layer, weights.queries_and_keys(*read)
-    additive, scale = keras_name(layer) == "AdditiveAttention", layer.scale
+    additive, scale = _kind(layer) is layers.AdditiveAttention, layer.scale
     scale = 1.0 if scale is None else ops.cast(scale, queries.dtype)
     if not additive and layer.score_mode == "dot":
         return scale * shared(2, _product, queries, keys)
