@@ -117,7 +117,8 @@ def label_width(labels: list[str], fontsize: float) -> float:
 
 def wrap_note(note: str, width: float, fontsize: float) -> str:
     """Return a note in lines of about ``width`` inches."""
-    return textwrap.fill(note, max(int(width / (_LETTER_WIDTH * fontsize)), 16))
+    letters = max(int(width / (_LETTER_WIDTH * fontsize)), 16)
+    return "\n".join(textwrap.fill(line, letters) for line in note.split("\n"))
 
 
 def note_height(note: str, fontsize: float) -> float:

@@ -12,6 +12,7 @@ from keras_explainable.plotting import (
     clipping,
     colormaps,
     image_panels,
+    input_kind,
     picture_output,
     signal_panels,
     volume_panels,
@@ -47,12 +48,13 @@ def visualize(
     subplots_ws: float = 0.0,
     subplots_hs: float = 0.0,
     *,
-    kind: Literal["image", "signal", "volume"] = "image",
+    kind: Literal["image", "signal", "volume"] | None = None,
     maps: bool | None = None,
     row_labels: Sequence[str] | None = None,
     percentile: float = clipping.PERCENTILE,
     slices: int = 5,
     title_fontsize: float = 10,
+    note: str = "",
 ) -> Any:
     """Draw images, signals or volumes and their maps as one grid, row by row.
 
@@ -73,7 +75,8 @@ def visualize(
     for a few pixels of a gradient map are far larger than the others. A line below the
     picture says so if it makes a visible difference.
 
-    With ``kind="signal"``, inputs (T,) or (T, C) are lines, coloured by the map (T,) or
+    With ``kind="signal"``, which is detected where shapes and values leave no doubt,
+    inputs (T,) or (T, C) are lines, coloured by the map (T,) or
     (T, K) in ``overlays``; several channels are drawn above each other, each in its own
     range. With ``kind="volume"``, inputs (D, H, W) or (D, H, W, C) and their maps
     (D, H, W, K) are shown as slices along the first axis.
@@ -102,7 +105,8 @@ def visualize(
         subplots_ws: Further space between columns, as a fraction of the width of a
             panel.
         subplots_hs: Further space between rows, as a fraction of the height of a panel.
-        kind: What the inputs are: "image", "signal" or "volume".
+        kind: What the inputs are: "image", "signal" or "volume". The default is
+            "image", or "signal" if shapes and values show that they are no images.
         maps: Whether floats (H, W, 3) are maps (True) or RGB images (False),
             regardless of their values. False also draws float volumes in grey.
         row_labels: A label for each row, on its left.
@@ -110,6 +114,7 @@ def visualize(
             100 is the largest magnitude.
         slices: Number of slices of each volume; fewer if it has fewer.
         title_fontsize: Font size of the titles in points.
+        note: A line below the picture.
 
     Returns:
         None, or what was written to ``to_buffer``, as a PIL image.
@@ -121,11 +126,12 @@ def visualize(
         ImportError: If matplotlib is not installed.
     """
     require("matplotlib")
-    _check(kind, percentile, slices, subplots_ws, subplots_hs)
+    known_kind = _checked_kind(kind, images, overlays)
+    _check(percentile, slices, subplots_ws, subplots_hs)
     style = Style(overlay_alpha, cmap, overlay_cmap, maps, percentile)
-    arrays = _arrays(images, kind)
-    panels = _panels(arrays, overlays, style, kind, slices)
-    if kind == "volume":
+    arrays = _arrays(images, known_kind)
+    panels = _panels(arrays, overlays, style, known_kind, slices)
+    if known_kind == "volume":
         cols, titles = _columns_of_slices(arrays, slices, rows, cols, titles)
     arrangement = Arrangement(
         rows,
@@ -133,9 +139,9 @@ def visualize(
         figsize,
         (subplots_ws, subplots_hs),
         title_fontsize,
-        kind == "signal",
+        known_kind == "signal",
     )
-    note = _note(panels, percentile)
+    note = "\n".join(filter(None, [note, _note(panels, percentile)]))
     picture = arrange(panels, titles, row_labels, note, arrangement)
     return _output(picture, to_file, to_buffer)
 
@@ -153,10 +159,16 @@ def _output(picture: Picture, to_file: Any, to_buffer: BinaryIO | None) -> Any:
     return None if to_buffer is None else _image_in(to_buffer)
 
 
-def _check(
-    kind: str, percentile: float, slices: int, subplots_ws: float, subplots_hs: float
-) -> None:
+def _checked_kind(kind: Any, images: Any, overlays: Any) -> str:
+    if kind is None:
+        return input_kind.detect(images, overlays)
     checks.one_of("kind", kind, tuple(_RANKS))
+    return str(kind)
+
+
+def _check(
+    percentile: float, slices: int, subplots_ws: float, subplots_hs: float
+) -> None:
     clipping.check(percentile)
     checks.integer("slices", slices, 1)
     checks.number("subplots_ws", subplots_ws, 0)
