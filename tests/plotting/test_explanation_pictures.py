@@ -81,7 +81,8 @@ def test_a_notebook_shows_a_table_without_images_or_matplotlib(monkeypatch, tmp_
 @pytest.mark.parametrize(
     ("shape", "kind"),
     [
-        ((9,), "signal"),
+        ((9,), "table"),
+        ((65,), "signal"),
         ((9, 2), "signal"),
         ((4, 4, 1), "image"),
         ((4, 4, 7), "image"),

@@ -146,7 +146,7 @@ def test_nothing_overlaps_or_is_cut_off(figure, figsize):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"kind": "text"}, "`kind` must be one of"),
+        ({"kind": "video"}, "`kind` must be one of"),
         ({"row_labels": ["a"]}, "`row_labels` must be as many as the rows, 2; rec"),
         ({"percentile": 0}, "`percentile` must be above 0"),
         ({"slices": 0, "kind": "volume"}, "`slices` must be at least 1"),

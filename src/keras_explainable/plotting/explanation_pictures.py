@@ -23,6 +23,7 @@ from keras_explainable.engine.explanation.inputs import (
     sample_word,
 )
 from keras_explainable.plotting import colormaps, picture_output
+from keras_explainable.plotting.kind_panels import is_words_of_each
 from keras_explainable.plotting.visualize import visualize
 
 #: The most maps that a notebook shows.
@@ -31,7 +32,10 @@ THUMBNAILS = 12
 #: Their pixels per inch, fewer than the picture has, for sharp screens.
 POINTS = 60
 
-_COLUMNS = {"image": 4}
+#: The most features that a picture shows as bars.
+_MOST_FEATURES = 64
+
+_COLUMNS = {"image": 4, "table": 4}
 _KINDS: dict[int, Literal["image", "signal", "volume"]]
 _KINDS = {1: "signal", 2: "image", 3: "volume"}
 
@@ -39,6 +43,7 @@ _KINDS = {1: "signal", 2: "image", 3: "volume"}
 class _Drawn(NamedTuple):
     """Inputs (..., C) and the map of each, without an axis of units."""
 
+    samples: list[int]
     titles: list[str]
     note: str
     images: list[NDArray[Any]]
@@ -79,7 +84,8 @@ def html(results: tuple[Any, ...], facts: Facts) -> str | None:
 
 def _draw(drawn: _Drawn, options: dict[str, Any]) -> Any:
     """Draw a picture, and return it as ``visualize`` does."""
-    kind = options.get("kind") or _kind(drawn)
+    words = options.get("words")
+    kind = options.get("kind") or _kind(drawn, words)
     titles: dict[str, Any] = {"row_labels": drawn.titles}
     if kind != "volume":  # Whose slices are in columns.
         columns = min(_COLUMNS.get(kind, 1), len(drawn.maps))
@@ -95,12 +101,35 @@ def _draw(drawn: _Drawn, options: dict[str, Any]) -> Any:
         **titles,
         **options,
         "kind": kind,
+        "words": _words_of(drawn, words),
     }
     return visualize(images, **settings)
 
 
-def _kind(drawn: _Drawn) -> str:
-    return _KINDS[drawn.maps[0].ndim]
+def _kind(drawn: _Drawn, words: Any) -> str:
+    """Return what the drawn inputs are: numbers (T,) are words, features or signals."""
+    image, map_ = drawn.images[0], drawn.maps[0]
+    if map_.ndim > 1 or image.ndim > 1:
+        return _KINDS[map_.ndim]
+    whole = image.dtype.kind in "iu" or (
+        words is not None and np.array_equal(image, np.rint(image))
+    )
+    if whole or is_words_of_each(words):
+        return "text"
+    is_row = len(image) == len(map_) and len(image) <= _MOST_FEATURES
+    return "table" if is_row else "signal"
+
+
+def _words_of(drawn: _Drawn, words: Any) -> Any:
+    """Return the words of each drawn text, or a vocabulary."""
+    if not is_words_of_each(words):
+        return words
+    if max(drawn.samples) >= len(words):
+        raise ValueError(
+            "`words` must have a list for each sample, or be a vocabulary; received "
+            f"{len(words)} lists."
+        )
+    return [words[sample] for sample in drawn.samples]
 
 
 def _drawn(
@@ -127,6 +156,7 @@ def _drawn(
     entries = [*islice(table.entries(results, facts), most)]
     places = [each.place for each in entries]
     return _Drawn(
+        [place[0] for place in places],
         [each.title for each in entries],
         _note(results, facts, most),
         [_drawable(_at(own, place[:-1]), rank) for place in places],

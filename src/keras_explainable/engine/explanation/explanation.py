@@ -144,6 +144,9 @@ class Explanation(tuple[*Elements]):
     ) -> None:
         """Draw maps over their images, signals or volumes, in one picture.
 
+        Rows of a table are bars of their features, and tokens are written as numbers,
+        or as words if these are given: ``plot(words=vectorize.get_vocabulary())``.
+
         Args:
             to_file: Path of a picture to write, as in ``ke.utils.visualize``; None to
                 show it.
