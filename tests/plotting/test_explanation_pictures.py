@@ -187,6 +187,8 @@ def test_inputs_of_a_list_have_names(drawn, tmp_path):
 
 def test_data_sets_need_images():
     found = explained(4, 4, 3)
+    with pytest.raises(ValueError, match="`input_name` must be None"):
+        found.plot(input_name="left")
     of_data = type(found)(tuple(found), Facts(method="gradients"))
     with pytest.raises(ValueError, match="`images` must be given"):
         of_data.plot()

@@ -44,8 +44,9 @@ def test_signals_are_lines_coloured_by_their_maps(figure):
 
 
 def test_signals_are_recognized(figure):
-    many, lists = (SIGNALS, OF_SIGNALS), ([*SIGNALS], [*OF_SIGNALS[..., :1]])
-    for images, overlays in (many, lists):
+    one = OF_SIGNALS[..., :1]
+    lists, single = ([*SIGNALS], [*one]), (SIGNALS[0], one[0])
+    for images, overlays in ((SIGNALS, OF_SIGNALS), lists, single):
         shown = figure(images, overlays=overlays)
         assert all(axes.lines and axes.collections for axes in shown.axes)
     assert len(figure([*SIGNALS, *OF_SIGNALS[..., :1]]).axes[3].lines) == 1

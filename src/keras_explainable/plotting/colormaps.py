@@ -214,7 +214,7 @@ def _to_uint8(image: NDArray[Any]) -> Pixels:
         raise ValueError(
             "`image` must have values in 0..1 or 0..255; "
             f"received {values.min():g}..{values.max():g}. "
-            'Signals (T, C) need kind="signal" of `visualize`.'
+            '`visualize` draws signals with kind="signal", tables with kind="table".'
         )
     return np.rint(np.clip(values / top, 0, 1) * 255).astype("uint8")
 

@@ -185,6 +185,11 @@ def _chosen_input(results: tuple[Any, ...], facts: Facts, name: InputName) -> In
         )
     if name is None:
         return drawable[0]
+    if not facts.several_inputs:
+        raise ValueError(
+            "`input_name` must be None where there are maps of one input only; "
+            f"received {name!r}."
+        )
     found = facts.input_names.index(name) if name in facts.input_names else name
     if found not in drawable:
         raise ValueError(

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 from keras_explainable.plotting import colormaps
 
-#: An array (T, C) that is so many times as long as it is wide is no map (H, W).
-_STRIP = 8
+#: An array (T, C) that is so many times as long as it is wide, and so narrow, is rather
+#: a signal than a map (H, W).
+_STRIP, _NARROW = 8, 16
 
 
 def detect(images: Any, overlays: Any) -> str:
@@ -26,7 +27,7 @@ def detect(images: Any, overlays: Any) -> str:
     lengths = {length for length, _ in shapes}
     if len(lengths) == 1 and 1 in {width for _, width in shapes} and lengths != {1}:
         return "signal"
-    if all(length >= _STRIP * width for length, width in shapes):
+    if all(n >= _STRIP * width and width <= _NARROW for n, width in shapes):
         raise ValueError(
             "`kind` must be given for arrays that are far longer than wide: "
             'kind="signal" for signals (T, C), or kind="image" for maps (H, W); '
@@ -40,7 +41,9 @@ def _rank(array: Any) -> int:
 
 
 def _shapes(arrays: Any) -> list[tuple[int, ...]]:
-    """Return the shapes of what a list holds; of anything else, nothing."""
+    """Return the shapes of what a list holds, or that of one array (T, C)."""
+    if _rank(arrays) == 2:
+        return [tuple(arrays.shape)]
     if not isinstance(arrays, list | tuple):
         return []
     return [tuple(getattr(array, "shape", ())) for array in arrays]
