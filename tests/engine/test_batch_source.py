@@ -79,6 +79,8 @@ def test_a_data_set_that_never_ends(model, x, y):
     endless = dataset(x, y).batch(3).repeat()
     found = explain(model, endless, steps=2)
     assert_same(found, explain(model, x[:6], y[:6]))
+    with pytest.raises(ValueError, match="`steps` must be given"):
+        explain(model, endless)
 
 
 class Sequence(keras.utils.PyDataset):

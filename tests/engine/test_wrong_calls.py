@@ -247,6 +247,12 @@ def test_a_single_sample_needs_a_batch_axis(model, direct):
         call(X[..., 0])
 
 
+def test_grey_images_need_an_axis_of_channels():
+    model = keras.Sequential([keras.Input((4, 4, 1)), layers.Flatten()])
+    with pytest.raises(ValueError, match=r"channels as `x\[\.\.\., None\]`"):
+        ke.gradients(model, X[..., 0], verbose=0)
+
+
 def test_a_single_unit_needs_an_axis(model):
     for y in (3, np.int64(3), np.array(3)):
         with pytest.raises(ValueError, match=r"Pass a single unit as `\[y\]`"):

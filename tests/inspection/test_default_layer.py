@@ -152,3 +152,25 @@ def test_scores_that_are_pooled_are_features():
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 1, name="classes")(x))
     model = keras.Model(inputs, layers.Softmax()(x))
     assert ke.inspection.shown_layers(model) == ["classes"]
+
+
+class Weighted(layers.Layer):
+    def call(self, features, weights, scale=None):
+        return ops.sum(features * weights * scale, 1)
+
+
+def test_layers_that_are_given_tensors_by_name():
+    inputs = keras.Input((8, 3))
+    x = layers.Conv1D(5, 3, padding="same", name="features")(inputs)
+    weights = layers.Softmax(axis=1)(layers.Dense(5, name="score")(x))
+    pooled = Weighted()(x, weights, scale=layers.GlobalMaxPooling1D(keepdims=True)(x))
+    model = keras.Model(inputs, layers.Dense(2)(pooled))
+    assert len(ke.inspection.shown_layers(model)) == 1
+
+
+def test_layers_that_are_given_a_tensor_twice():
+    inputs = keras.Input((8, 3))
+    x = layers.Conv1D(5, 3, padding="same", name="features")(inputs)
+    both = layers.Lambda(lambda x: ops.sum(x[0] * x[1], 1), output_shape=(5,))
+    model = keras.Model(inputs, layers.Dense(2)(both([x, x])))
+    assert ke.inspection.shown_layers(model) == ["features"]

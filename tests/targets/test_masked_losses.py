@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import keras_explainable as ke
 
@@ -29,3 +29,19 @@ def test_they_are_those_of_evaluate(head, lower, rng):
         np.testing.assert_allclose(values[:, 0], expected, rtol=1e-4)
         assert not maps[0, 5:].any()
         assert not maps[1, 2:].any()
+
+
+def absolute_with_last_axis(labels, outputs):
+    return ops.mean(ops.abs(labels - outputs), axis=-1, keepdims=True)
+
+
+def test_losses_with_an_axis_behind_the_steps(rng):
+    loss = absolute_with_last_axis
+    x = rng.normal(size=(2, 6, 3)).astype("float32")
+    x[0, 4:] = -99
+    first = [keras.Input((6, 3)), layers.Masking(-99.0)]
+    model = keras.Sequential([*first, layers.LSTM(3, return_sequences=True)])
+    model.compile(loss=loss)
+    expected = [model.evaluate(one[None], one[None], verbose=0) for one in x]
+    values, _ = ke.gradients(model, x, ke.targets.loss(x, loss), verbose=0)
+    np.testing.assert_allclose(values[:, 0], expected, rtol=1e-4)

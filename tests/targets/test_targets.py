@@ -189,6 +189,8 @@ def chosen_by_values(labels, outputs):
     [
         "dice",
         keras.losses.Tversky(alpha=0.3),
+        keras.losses.Dice(axis=(0, 1, 2)),
+        keras.losses.Dice(axis=(1, 2)),
         crossentropy_and_dice,
         dice_by_class,
         chosen_by_values,
@@ -351,7 +353,7 @@ def test_a_target_of_a_subclassed_model(classifier, x):
     ("y", "match"),
     [
         (lambda: targets.loss([0, 1], "mse"), "one row of data for each of the 5"),
-        (lambda: targets.loss(["a"] * COUNT, "mse"), "`data` must be arrays"),
+        (lambda: targets.loss(["a"] * COUNT, "mse"), "`data` must be an array"),
         (lambda: targets.units(), "at least one unit"),
         (lambda: targets.units(9), "below 4"),
         (lambda: targets.units(-1), "at least 0"),

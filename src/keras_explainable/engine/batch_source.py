@@ -85,6 +85,11 @@ class BatchSource:
         check_dense("x", x)
         if data_iterators.is_stream(x):
             _refuse_targets(y)
+            if steps is None and data_iterators.is_endless(x):
+                raise ValueError(
+                    "`steps` must be given for a data set that never ends, such as "
+                    "a repeated one: the number of its batches; received None."
+                )
             # There is nothing to choose from one unit: labels are what it predicts.
             labelled = labelled and output_units.count_units(model) != 1
             self._elements, known = self._stream(x, labelled)

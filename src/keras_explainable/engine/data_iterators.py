@@ -13,6 +13,9 @@ from keras import ops
 from keras_explainable.common.structures import flatten, map_structure
 from keras_explainable.network.dense_arrays import as_array, check_dense
 
+#: What TensorFlow says is the size of an endless data set.
+_INFINITE = -1
+
 #: ``x`` and ``y``, which may be None.
 Element = tuple[Any, Any]
 
@@ -61,6 +64,14 @@ def length_of(x: Any) -> int | None:
         return len(x)
     except TypeError:  # A generator, or a data set of unknown or infinite length.
         return None
+
+
+def is_endless(x: Any) -> bool:
+    """Return whether a stream says that it never ends, as a repeated data set does."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches is None
+    count = getattr(x, "cardinality", None)  # Of TensorFlow's data sets.
+    return callable(count) and int(count()) == _INFINITE
 
 
 def batched(samples: Iterable[Element], size: int) -> Iterator[Element]:

@@ -29,7 +29,7 @@ def calls_at_positions(graph: Graph, calls: Collection[Step]) -> list[Step]:
         calls: Calls in it.
     """
     pooled = _pooled(graph)
-    return [call for call in calls if not _any(call, pooled)]
+    return [call for call in calls if not _writes(call, pooled)]
 
 
 def calls_with_features(graph: Graph, calls: Collection[Step]) -> list[Step]:
@@ -40,11 +40,11 @@ def calls_with_features(graph: Graph, calls: Collection[Step]) -> list[Step]:
         calls: Calls in it.
     """
     features = _features(graph)
-    return [call for call in calls if _any(call, features)]
+    return [call for call in calls if _writes(call, features)]
 
 
-def _any(call: Step, symbols: Collection[int]) -> bool:
-    return not ids(call.outputs).isdisjoint(symbols)
+def _writes(step: Step, symbols: Collection[int]) -> bool:
+    return not ids(step.outputs).isdisjoint(symbols)
 
 
 def _features(graph: Graph, gates: Collection[int] = ()) -> set[int]:
@@ -57,7 +57,7 @@ def _features(graph: Graph, gates: Collection[int] = ()) -> set[int]:
     known = _gates(graph, gates)
     found = ids(graph.outputs)
     for step in reversed(graph.steps):
-        if _any(step, found):
+        if _writes(step, found):
             found |= ids(_read_as_features(step, known))
     return found
 
@@ -94,9 +94,10 @@ def _read_as_features(step: Step, gates: Collection[int]) -> list[keras.KerasTen
 def _read_inside(step: Step, gates: Collection[int]) -> list[keras.KerasTensor]:
     """Return what a layer of the user's reads as features; none if it is not known."""
     inner = example_operations(step)
-    if inner is None:
+    inputs = [] if inner is None else flatten(inner.inputs)
+    if inner is None or len(inputs) != len(step.reads):  # As with a mask by name.
         return []
-    pairs = [*zip(step.reads, flatten(inner.inputs), strict=True)]
+    pairs = [*zip(step.reads, inputs, strict=True)]
     features = _features(inner, {id(x) for read, x in pairs if id(read) in gates})
     return [read for read, x in pairs if id(x) in features]
 

@@ -40,6 +40,11 @@ def own_errors(layer: "TargetLayer", shapes: str | None = None) -> Iterator[None
         reason = layer.error  # Keras may have made another error of it.
         if reason is None:
             raise
+        if layer.is_of_package() and isinstance(reason, ValueError):
+            raise ValueError(
+                f"`y` must fit the model's outputs, of shape {shapes or layer.shapes}: "
+                f"{_text(reason)}"
+            ) from reason
         raise ValueError(
             f"{type(reason).__name__} in the function given for `y`, which received "
             f"outputs of shape {shapes or layer.shapes}: {_text(reason)}\n"
@@ -76,12 +81,13 @@ class TargetLayer(keras.layers.Layer):
         options = {"dtype": row.dtype.name, "trainable": False}
         return self.add_weight(row.shape, lambda *_, **__: row, **options)
 
-    def _is_of_package(self) -> bool:
+    def is_of_package(self) -> bool:
+        """Return whether the function is one of this package's."""
         module = getattr(unwrapped(self.target), "__module__", None) or ""
         return module.startswith("keras_explainable.")
 
     def _takes_mask(self) -> bool:
-        return self._is_of_package() and accepts_parameter(self.target, "mask")
+        return self.is_of_package() and accepts_parameter(self.target, "mask")
 
     def call(self, outputs: Any, mask: Any = None) -> Tensor:
         """Return what the function returns, as (B, units).
@@ -135,7 +141,7 @@ class TargetLayer(keras.layers.Layer):
         outputs = self._as_given(outputs) if self._kept else outputs
         if self.structure is not None and not keras.tree.is_nested(outputs):
             outputs = keras.tree.pack_sequence_as(self.structure, [outputs])
-        if keras.tree.is_nested(outputs) and self._is_of_package():
+        if keras.tree.is_nested(outputs) and self.is_of_package():
             raise ValueError(
                 "it is of one output, and the model has several; "
                 "`ke.targets.output(name, then=...)` chooses one"

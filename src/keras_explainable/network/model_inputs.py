@@ -168,11 +168,9 @@ def check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
     """Raise ValueError if a batch of this shape does not fit the input."""
     expected = None if symbol is None else tuple(symbol.shape)
     if expected is not None and not _fits(shape[1:], expected[1:]):
-        single = " Pass a single sample as `x[None]`."
         raise ValueError(
             f"`x` must have shape {shape_text(expected)}, that of the model's input; "
-            f"received {shape_text(shape)}."
-            f"{single if _fits(shape, expected[1:]) else ''}"
+            f"received {shape_text(shape)}.{_missing_axis(shape, expected)}"
         )
     if expected is not None and len(expected) == 1:
         raise ValueError(
@@ -185,6 +183,15 @@ def check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
             "`x` must be a batch of at least one non-empty sample, (B, ...); "
             f"received shape {shape_text(shape)}."
         )
+
+
+def _missing_axis(shape: tuple[int | None, ...], expected: tuple[Any, ...]) -> str:
+    """Return how to add the axis that a shape lacks, if it lacks one."""
+    if _fits(shape, expected[1:]):
+        return " Pass a single sample as `x[None]`."
+    if len(shape) > 2 and _fits((*shape, 1), expected):
+        return " Pass images without an axis of channels as `x[..., None]`."
+    return ""
 
 
 def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bool:

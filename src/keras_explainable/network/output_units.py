@@ -22,7 +22,10 @@ from keras_explainable.network.model_inputs import shape_text
 from keras_explainable.network.trace_model import first_key
 from keras_explainable.types import Method, Model, Tensor
 
-_ARGMAX = "For one-hot labels, pass `np.argmax(y, axis=-1)`."
+_ARGMAX = (
+    "For one-hot labels, pass `np.argmax(y, axis=-1)`; of a data set, "
+    "`data.map(lambda x, y: (x, tf.argmax(y, axis=-1)))`."
+)
 
 _SEVERAL = (
     " For images with several labels, `ke.targets.Target(lambda outputs, labels: "
@@ -233,7 +236,11 @@ def _check_values(indices: Any, units: int | None) -> None:
 def _only_unit(units: int | None, values: np.ndarray) -> str:
     """Return what to do with labels 0 and 1 of a model that has one unit."""
     labels = units == 1 and np.isin(values, (0, 1)).all()
-    return " The only unit is explained if `y` is left out." if labels else ""
+    hint = (
+        " The only unit, which speaks for label 1, is explained if `y` is left out; "
+        "`y=lambda outputs: -outputs[:, 0], logits=True` explains label 0."
+    )
+    return hint if labels else ""
 
 
 def _are_labels(values: np.ndarray, units: int | None) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import platform
 import sys
 import zipfile
@@ -73,5 +74,15 @@ def versions() -> dict[str, str]:
 
 
 def json_text(summary: dict[str, Any]) -> bytes:
-    """Return the text of a manifest."""
-    return f"{json.dumps(summary, indent=2, ensure_ascii=False)}\n".encode()
+    """Return the text of a manifest. JSON has no NaN: such numbers are null."""
+    values = _with_nulls(summary)
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode()
+
+
+def _with_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_nulls(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_nulls(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -14,6 +14,9 @@ from keras_explainable.network.dense_arrays import as_array
 from keras_explainable.targets.target import INPUTS, Target
 from keras_explainable.types import Tensor
 
+#: Losses of all images of a batch together, or of each class in them.
+_OF_ALL = keras.losses.Dice, keras.losses.Tversky
+
 Loss = str | Callable[[Tensor, Tensor], Tensor]
 
 
@@ -92,7 +95,7 @@ def _region(outputs: Tensor, masks: Tensor, channel: int) -> Tensor:
     if len(outputs.shape) != 4 or channel >= outputs.shape[-1]:
         raise ValueError(
             "`outputs` must have shape (B, H, W, classes), with more classes than "
-            f"{channel}; received {tuple(outputs.shape)}"
+            f"{channel}; received (B, {', '.join(map(str, outputs.shape[1:]))})"
         )
     scores = widened(outputs[..., channel])
     if len(masks.shape) == 2:
@@ -169,6 +172,8 @@ def _loss(
         return values
     weights = ops.ones_like(values)
     for counts in (mask, None if ignored is None else labels != ignored):
+        if counts is not None and len(counts.shape) == len(values.shape) - 1:
+            counts = counts[..., None]
         if counts is not None and len(counts.shape) == len(values.shape):
             weights = weights * ops.cast(counts, values.dtype)
     total = ops.sum(weights * values, axis=axes)
@@ -196,8 +201,10 @@ def _values(
     """
     if not _is_of_keras(function):
         return _by_row(function, ops.cast(labels, outputs.dtype), outputs)
-    values = function(labels, outputs)
-    return values if len(values.shape) > 0 else _by_row(function, labels, outputs)
+    of_all = isinstance(getattr(function, "__self__", None), _OF_ALL)
+    values = None if of_all else function(labels, outputs)
+    alone = values is None or len(values.shape) == 0
+    return _by_row(function, labels, outputs) if alone else values
 
 
 def _is_of_keras(function: Callable[..., Tensor]) -> bool:
