@@ -12,7 +12,7 @@ from PIL import Image
 
 import keras_explainable as ke
 from keras_explainable.engine.explanation.facts import Facts
-from keras_explainable.plotting import explanation_pictures
+from keras_explainable.plotting import colormaps, explanation_pictures
 
 LABELS = ["cat", "dog & co"]
 
@@ -58,7 +58,7 @@ def test_a_notebook_shows_each_map_over_its_image(drawn):
     for (n, k), image, map_ in zip(
         places, call["images"], call["overlays"], strict=True
     ):
-        np.testing.assert_array_equal(image, found.images[n])
+        np.testing.assert_array_equal(image, colormaps.dim(found.images[n]))
         np.testing.assert_array_equal(map_, found.maps[n, ..., k])
 
 
@@ -81,7 +81,8 @@ def test_a_notebook_shows_a_table_without_images_or_matplotlib(monkeypatch, tmp_
 @pytest.mark.parametrize(
     ("shape", "kind"),
     [
-        ((9,), "signal"),
+        ((9,), "table"),
+        ((65,), "signal"),
         ((9, 2), "signal"),
         ((4, 4, 1), "image"),
         ((4, 4, 7), "image"),
@@ -127,11 +128,67 @@ def test_maps_of_a_channels_first_model(drawn, tmp_path):
     x = np.random.default_rng(0).uniform(size=(1, 3, 6, 6)).astype("float32")
     found = ke.gradients(model, x, verbose=0)
     found.plot(tmp_path / "maps.png")
-    np.testing.assert_array_equal(drawn[0]["images"][0], np.moveaxis(x[0], 0, -1))
+    expected = colormaps.dim(np.moveaxis(x[0], 0, -1))
+    np.testing.assert_array_equal(drawn[0]["images"][0], expected)
+
+
+def test_options_of_the_caller_go_first(drawn):
+    found = explained(4, 4, 1)
+    found.plot(to_buffer=io.BytesIO(), kind="image", cols=1, percentile=90)
+    assert (drawn[0]["cols"], drawn[0]["percentile"]) == (1, 90)
+    with pytest.raises(ValueError, match="Did you mean 99"):
+        found.plot(percentile=0.99)
+
+
+def test_a_picture_says_how_many_of_all_there_are(drawn):
+    found = explained(4, 4, 1, count=3)
+    found.plot(to_buffer=io.BytesIO(), most=5)
+    found.plot(to_buffer=io.BytesIO(), most=6)
+    one = type(found)((found.logits[:, :1], found.maps[..., :1]), found._facts)
+    one.plot(to_buffer=io.BytesIO(), most=2)
+    notes = [call["note"] for call in drawn]
+    assert notes == ["5 of 6 maps", "", "2 of 3 images"]
+
+
+def test_only_images_are_called_images(drawn):
+    found = explained(9, 2)
+    assert "sample" in repr(found)
+    assert "image" not in repr(found)
+    found.plot(to_buffer=io.BytesIO())
+    assert drawn[0]["titles"][0].startswith("sample 0: ")
+    assert "image" in repr(explained(4, 4, 1))
+
+
+def test_maps_without_places_are_refused():
+    found = explained(4, 4, 1)
+    flat = type(found)((found.logits, found.maps[:, 0, 0]), found._facts)
+    with pytest.raises(ValueError, match=r"`maps` must have one to three axes"):
+        flat.plot()
+    assert "<table>" in flat._repr_html_()
+
+
+def test_inputs_of_a_list_have_names(drawn, tmp_path):
+    shapes = {"img": (6, 6, 3), "tab": (4,)}
+    inputs = [keras.Input(shape, name=name) for name, shape in shapes.items()]
+    flat = [keras.layers.Flatten()(each) for each in inputs]
+    units = keras.layers.Dense(2)(keras.layers.Concatenate()(flat))
+    x = [np.ones((1, *shape), "float32") for shape in shapes.values()]
+    found = ke.gradients(keras.Model(inputs, units), x, verbose=0)
+    found.save(tmp_path / "kept.npz")
+    loaded = ke.Explanation.load(tmp_path / "kept.npz")
+    found.plot(input_name=1, to_buffer=io.BytesIO())
+    found.plot(input_name="tab", to_buffer=io.BytesIO())
+    loaded.plot(input_name="tab", images=x[1], to_buffer=io.BytesIO())
+    for call in drawn:
+        np.testing.assert_array_equal(call["overlays"], found.maps[1][0].T)
+    with pytest.raises(ValueError, match=r"must be one of \['img', 'tab', 0, 1\]"):
+        found.plot(input_name="table")
 
 
 def test_data_sets_need_images():
     found = explained(4, 4, 3)
+    with pytest.raises(ValueError, match="`input_name` must be None"):
+        found.plot(input_name="left")
     of_data = type(found)(tuple(found), Facts(method="gradients"))
     with pytest.raises(ValueError, match="`images` must be given"):
         of_data.plot()

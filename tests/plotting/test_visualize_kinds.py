@@ -43,6 +43,25 @@ def test_signals_are_lines_coloured_by_their_maps(figure):
     np.testing.assert_allclose(middles, shown.axes[2].lines[0].get_xydata(), atol=1e-5)
 
 
+def test_signals_are_recognized(figure):
+    one = OF_SIGNALS[..., :1]
+    lists, single = ([*SIGNALS], [*one]), (SIGNALS[0], one[0])
+    for images, overlays in ((SIGNALS, OF_SIGNALS), lists, single):
+        shown = figure(images, overlays=overlays)
+        assert all(axes.lines and axes.collections for axes in shown.axes)
+    assert len(figure([*SIGNALS, *OF_SIGNALS[..., :1]]).axes[3].lines) == 1
+    with pytest.raises(ValueError, match=r'`kind` must be given .* kind="signal"'):
+        figure([*SIGNALS, *OF_SIGNALS])
+    assert not figure([*SIGNALS, *OF_SIGNALS], kind="image").axes[0].lines
+    # What may be an image, is one.
+    assert not figure(PHOTOS[0], overlays=MAPS[0]).axes[0].lines
+
+
+def test_values_of_no_image_point_to_signals():
+    with pytest.raises(ValueError, match=r'in 0..1 or 0..255; .*kind="signal"'):
+        utils.visualize([VOLUMES[0, ..., 0]], overlays=[VOLUMES[0, ..., 0]])
+
+
 @pytest.mark.parametrize("signals", [SIGNALS[..., 0], [*SIGNALS], SIGNALS[0, :, 0]])
 def test_signals_alone_are_plain_lines(figure, signals):
     shown = figure(signals, kind="signal")
@@ -128,7 +147,7 @@ def test_nothing_overlaps_or_is_cut_off(figure, figsize):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"kind": "text"}, "`kind` must be one of"),
+        ({"kind": "video"}, "`kind` must be one of"),
         ({"row_labels": ["a"]}, "`row_labels` must be as many as the rows, 2; rec"),
         ({"percentile": 0}, "`percentile` must be above 0"),
         ({"slices": 0, "kind": "volume"}, "`slices` must be at least 1"),

@@ -79,6 +79,7 @@ class ExplanationRecord:
             images=self._images(network, maps, bool(layers)),
             model=model,
             several_inputs=self.several_inputs,
+            input_names=self._listed_names(network, maps),
         )
         return Explanation((logits, maps, *stats), known)
 
@@ -91,6 +92,13 @@ class ExplanationRecord:
         units = np.concatenate(self._units)
         units = plan.unfolded(units) if plan.lead else units
         return units if units.shape == logits.shape else None  # Of a user's method.
+
+    def _listed_names(self, network: PreparedNetwork, maps: Any) -> tuple[str, ...]:
+        """Return the names of the inputs whose maps are a list."""
+        if not self.several_inputs or isinstance(maps, dict):
+            return ()
+        names = names_in_order(symbolic_inputs(network.target_model))
+        return tuple(names) if len(names) == len(maps) else ()
 
     def _images(self, network: PreparedNetwork, maps: Any, of_layers: bool) -> Any:
         """Return the inputs in the structure of the maps; None if they are not known.

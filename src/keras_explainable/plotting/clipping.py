@@ -27,8 +27,13 @@ def clip_highest(map_: Floats, percentile: float = PERCENTILE) -> Floats:
 
 
 def check(percentile: float) -> None:
-    """Raise ValueError unless a percentile is above 0 and at most 100."""
+    """Raise ValueError unless a percentile is at least 1 and at most 100."""
     checks.number("percentile", percentile, 0)
+    if 0 < percentile < 1:
+        raise ValueError(
+            "`percentile` must be in percent, such as 99; "
+            f"received {percentile!r}. Did you mean {100 * percentile:g}?"
+        )
     if not 0 < percentile <= 100:
         raise ValueError(
             f"`percentile` must be above 0 and at most 100; received {percentile!r}."

@@ -28,6 +28,11 @@ MISSING = (128, 128, 128)
 #: they are clipped.
 _OVERSHOOT = 0.05
 
+#: Opacity of a map where it is largest, above an image that is dimmed.
+ALPHA_ABOVE_DIMMED = 0.95
+
+_DIMMED = 0.6  # Brightness of a dimmed image
+
 _STRIP_PIXELS = 1 << 20  # that are blended at once
 
 
@@ -158,6 +163,13 @@ def overlay(
     return background
 
 
+def dim(image: Any) -> Pixels:
+    """Return an image darkened and almost grey, so that a map above it stands out."""
+    pixels = to_rgb(image)
+    grey = pixels.mean(axis=-1, keepdims=True)
+    return np.rint(_DIMMED * (0.35 * pixels + 0.65 * grey)).astype("uint8")
+
+
 def single_map(map_: Any) -> Floats:
     """Return one map as float32 (H, W), without an axis of one unit."""
     values = to_numpy(map_)
@@ -185,6 +197,12 @@ def to_numpy(x: Any) -> NDArray[Any]:
     return array
 
 
+def in_range(values: Floats, top: float) -> bool:
+    """Return whether values are in 0..top, but for what a resizing overshoots."""
+    low, high = float(values.min()), float(values.max())
+    return low >= -_OVERSHOOT * max(high, 1) and high <= (1 + _OVERSHOOT) * top
+
+
 def _to_uint8(image: NDArray[Any]) -> Pixels:
     """Return values of 0..255 or 0..1 as uint8."""
     if image.dtype == np.uint8 or not image.size:
@@ -192,11 +210,11 @@ def _to_uint8(image: NDArray[Any]) -> Pixels:
     values = image.astype("float32")
     integer = image.dtype.kind in "iu"
     top = 255.0 if integer or values.max() > 1 + _OVERSHOOT else 1.0
-    slack = _OVERSHOOT * top
-    if not (values.min() >= -slack and values.max() <= top + slack):
+    if not in_range(values, top):
         raise ValueError(
             "`image` must have values in 0..1 or 0..255; "
-            f"received {values.min():g}..{values.max():g}."
+            f"received {values.min():g}..{values.max():g}. "
+            '`visualize` draws signals with kind="signal", tables with kind="table".'
         )
     return np.rint(np.clip(values / top, 0, 1) * 255).astype("uint8")
 

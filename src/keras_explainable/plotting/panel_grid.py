@@ -5,13 +5,14 @@ import math
 import textwrap
 from typing import NamedTuple
 
+from keras_explainable.plotting.panels import WIDEST
+
 _GAP = 0.1  # inches around each panel
 _LINE_HEIGHT = 1.3 / 72  # inches per point of font size
 _LETTER_WIDTH = 0.6 / 72  # inches per point of font size, on average
 _LABEL_LETTERS = 18  # in a line of a row's label, at most
 
-#: Largest width of a panel in inches, unless the picture has a given size.
-WIDEST = 2.6
+_FLATTEST, _TALLEST = 0.04, 4.0  # Panels, as multiples of their width
 
 
 class Margins(NamedTuple):
@@ -46,6 +47,7 @@ class Layout(NamedTuple):
         titles = sum(self.title_heights[: row + 1])
         down = self.top + titles + (row + 1) * high + row * (below + _GAP)
         beside, under = self.margins.ticks
+        beside, under = min(beside, wide / 2), min(under, high / 2)
         return (
             (left + beside) / width,
             1 - (down - under) / height,
@@ -117,7 +119,8 @@ def label_width(labels: list[str], fontsize: float) -> float:
 
 def wrap_note(note: str, width: float, fontsize: float) -> str:
     """Return a note in lines of about ``width`` inches."""
-    return textwrap.fill(note, max(int(width / (_LETTER_WIDTH * fontsize)), 16))
+    letters = max(int(width / (_LETTER_WIDTH * fontsize)), 16)
+    return "\n".join(textwrap.fill(line, letters) for line in note.split("\n"))
 
 
 def note_height(note: str, fontsize: float) -> float:
@@ -177,7 +180,7 @@ def make_layout(
     """
     rows, cols = shape
     wide = panel_width(cols, figsize, spaces[0], margins.left, widest)
-    high = wide * min(max(aspect, 0.25), 4.0)
+    high = wide * min(max(aspect, _FLATTEST), _TALLEST)
     lines = [_line_count(titles[row * cols : (row + 1) * cols]) for row in range(rows)]
     title_heights = [count * fontsize * _LINE_HEIGHT for count in lines]
     if figsize is not None:

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 from keras_explainable.plotting import clipping
 from keras_explainable.plotting.colormaps import Pixels
 
+#: Largest width of a panel in inches, unless the picture has a given size.
+WIDEST = 2.6
+
 #: Kinds of panels, by which the default grid is chosen.
 IMAGE, MAP = "i", "m"
 
@@ -35,6 +38,7 @@ class Style(NamedTuple):
     overlay_cmap: Any = None
     maps: bool | None = None
     percentile: float = clipping.PERCENTILE
+    slices: int = 5
 
 
 def of_pixels(pixels: Pixels, kind: str, clipped: bool = False) -> Panel:

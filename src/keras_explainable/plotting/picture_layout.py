@@ -7,20 +7,24 @@ from keras_explainable.plotting import panel_grid
 from keras_explainable.plotting.panel_grid import Layout, Margins
 from keras_explainable.plotting.panels import Panel
 
-_TICKS = (0.3, 0.2)  # Inches for the ticks of signals.
-_WIDEST_SIGNAL = 5.0  # Inches
 _NOTE_SIZE = 7.0  # Points
 
 
 class Arrangement(NamedTuple):
-    """What is given for the grid, as in ``visualize``; ``ticks`` of signals are not."""
+    """What is given for the grid, as in ``visualize``, and what depends on the kind.
+
+    Attributes:
+        ticks: Inches for the ticks of axes, on their left and below.
+        widest: Largest width of a panel in inches, unless the picture has a given size.
+    """
 
     rows: int | None
     cols: int | None
     figsize: tuple[float, float] | None
     spaces: tuple[float, float]
     fontsize: float
-    ticks: bool
+    ticks: tuple[float, float]
+    widest: float
 
 
 class Picture(NamedTuple):
@@ -79,8 +83,9 @@ def arrange(
     rows, cols = panel_grid.grid_shape(kinds, given.rows, given.cols)
     labels = _labels(row_labels, rows)
     left = panel_grid.label_width(labels, given.fontsize)
-    widest = _WIDEST_SIGNAL if given.ticks else panel_grid.WIDEST
-    width = panel_grid.panel_width(cols, given.figsize, given.spaces[0], left, widest)
+    width = panel_grid.panel_width(
+        cols, given.figsize, given.spaces[0], left, given.widest
+    )
     names = [
         panel_grid.wrap_title(name, width, given.fontsize)
         for name in _names(titles, len(panels), cols)
@@ -94,8 +99,8 @@ def arrange(
         given.figsize,
         given.fontsize,
         given.spaces,
-        Margins(left, foot, _TICKS if given.ticks else (0.0, 0.0)),
-        widest,
+        Margins(left, foot, given.ticks),
+        given.widest,
     )
     return Picture(panels, names, labels, note, layout, cols, given.fontsize)
 

@@ -15,6 +15,12 @@ from keras_explainable.plotting.panels import Panel, Style
 _ASPECT, _LANE = 0.3, 0.12  # Height of one channel, and of each further one.
 _HIGHEST = 1.2  # However many channels there are.
 _SPACE = 1.15  # From one channel to the next, which has a height of 1.
+#: Inches for the ticks of its axes, on their left and below.
+TICKS = (0.3, 0.2)
+
+#: Largest width of a panel in inches.
+WIDEST = 5.0
+
 _GREY = "0.55"
 _THIN, _WIDE = 1.0, 3.0  # Points: lines where the map is zero and where it is largest.
 
@@ -29,7 +35,7 @@ def panels_of(array: NDArray[Any], map_: Any, style: Style) -> list[Panel]:
         return [_panel(signal, None, None)]
     maps = colormaps.to_numpy(map_).astype("float32")
     units = maps.reshape(len(maps), -1).T
-    return [_panel(signal, _resized(unit, len(signal)), style) for unit in units]
+    return [_panel(signal, resized(unit, len(signal)), style) for unit in units]
 
 
 def _lanes(signal: Floats) -> Floats:
@@ -42,7 +48,8 @@ def _lanes(signal: Floats) -> Floats:
     return unit + _SPACE * np.arange(count - 1, -1, -1, dtype="float32")
 
 
-def _resized(unit: Floats, steps: int) -> Floats:
+def resized(unit: Floats, steps: int) -> Floats:
+    """Return a map (T,) of another number of steps."""
     return (
         unit if len(unit) == steps else interpolation_weights(steps, len(unit)) @ unit
     )

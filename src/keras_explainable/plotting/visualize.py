@@ -1,35 +1,19 @@
 """Draws images, signals or volumes and their maps side by side in one picture."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, BinaryIO, Literal
-
-from numpy.typing import NDArray
 
 from keras_explainable.common import checks
 from keras_explainable.common.optional_packages import require
 from keras_explainable.plotting import (
     clipping,
-    colormaps,
-    image_panels,
+    input_kind,
+    kind_panels,
     picture_output,
-    signal_panels,
-    volume_panels,
 )
 from keras_explainable.plotting.panels import Panel, Style
 from keras_explainable.plotting.picture_layout import Arrangement, Picture, arrange
-
-#: Ranks of single inputs of each kind; a batch in a list has one axis more.
-_RANKS = {"image": (2, 3), "signal": (1, 2), "volume": (3, 4)}
-
-#: Ranks of arrays that are batches if they are alone.
-_BATCH_RANKS = {"image": (4,), "signal": (2, 3), "volume": (5,)}
-
-_SHAPES = {
-    "image": "(H, W), (H, W, C), or batches (B, H, W, C) with kind='image'",
-    "signal": "(T,), (T, C), or batches (B, T) or (B, T, C) with kind='signal'",
-    "volume": "(D, H, W), (D, H, W, C), or batches (B, D, H, W, C) with kind='volume'",
-}
 
 
 def visualize(
@@ -47,12 +31,14 @@ def visualize(
     subplots_ws: float = 0.0,
     subplots_hs: float = 0.0,
     *,
-    kind: Literal["image", "signal", "volume"] = "image",
+    kind: Literal["image", "signal", "volume", "table", "text"] | None = None,
     maps: bool | None = None,
     row_labels: Sequence[str] | None = None,
     percentile: float = clipping.PERCENTILE,
     slices: int = 5,
     title_fontsize: float = 10,
+    note: str = "",
+    words: Sequence[str] | Sequence[Sequence[str]] | None = None,
 ) -> Any:
     """Draw images, signals or volumes and their maps as one grid, row by row.
 
@@ -73,10 +59,16 @@ def visualize(
     for a few pixels of a gradient map are far larger than the others. A line below the
     picture says so if it makes a visible difference.
 
-    With ``kind="signal"``, inputs (T,) or (T, C) are lines, coloured by the map (T,) or
+    With ``kind="signal"``, which is detected where shapes and values leave no doubt,
+    inputs (T,) or (T, C) are lines, coloured by the map (T,) or
     (T, K) in ``overlays``; several channels are drawn above each other, each in its own
     range. With ``kind="volume"``, inputs (D, H, W) or (D, H, W, C) and their maps
-    (D, H, W, K) are shown as slices along the first axis.
+    (D, H, W, K) are shown as slices along the first axis. With ``kind="table"``, the
+    map (F,) or (F, K) of an input (F,) is drawn as bars, red if they are positive and
+    blue if they are negative, beside the features and their values. With
+    ``kind="text"``, numbers of words (T,) are written as ``words``, on backgrounds that
+    are coloured by the map (T,) or (T, K). Padding at the ends is not: empty words of
+    a vocabulary, or zeros without one.
 
     Args:
         images: Images and maps, as NumPy arrays, tensors or PIL images: a list of
@@ -102,7 +94,9 @@ def visualize(
         subplots_ws: Further space between columns, as a fraction of the width of a
             panel.
         subplots_hs: Further space between rows, as a fraction of the height of a panel.
-        kind: What the inputs are: "image", "signal" or "volume".
+        kind: What the inputs are: "image", "signal", "volume", "table" or "text". The
+            default is "image", or "signal" if shapes and values show that they are no
+            images.
         maps: Whether floats (H, W, 3) are maps (True) or RGB images (False),
             regardless of their values. False also draws float volumes in grey.
         row_labels: A label for each row, on its left.
@@ -110,6 +104,10 @@ def visualize(
             100 is the largest magnitude.
         slices: Number of slices of each volume; fewer if it has fewer.
         title_fontsize: Font size of the titles in points.
+        note: A line below the picture.
+        words: For texts, a list of the words of each, or a vocabulary in which numbers
+            are looked up, such as ``TextVectorization.get_vocabulary()``; the default
+            is to write the numbers. For tables, the names of the features.
 
     Returns:
         None, or what was written to ``to_buffer``, as a PIL image.
@@ -121,21 +119,25 @@ def visualize(
         ImportError: If matplotlib is not installed.
     """
     require("matplotlib")
-    _check(kind, percentile, slices, subplots_ws, subplots_hs)
-    style = Style(overlay_alpha, cmap, overlay_cmap, maps, percentile)
-    arrays = _arrays(images, kind)
-    panels = _panels(arrays, overlays, style, kind, slices)
-    if kind == "volume":
-        cols, titles = _columns_of_slices(arrays, slices, rows, cols, titles)
+    known_kind = _checked_kind(kind, images, overlays)
+    _check(percentile, slices, subplots_ws, subplots_hs)
+    style = Style(overlay_alpha, cmap, overlay_cmap, maps, percentile, slices)
+    inputs = kind_panels.inputs_of(images, overlays, words, known_kind)
+    panels = kind_panels.panels_of(inputs, style)
+    if known_kind == "volume":
+        cols, titles = kind_panels.columns_of_slices(
+            inputs.arrays, slices, rows, cols, titles
+        )
     arrangement = Arrangement(
         rows,
         cols,
         figsize,
         (subplots_ws, subplots_hs),
         title_fontsize,
-        kind == "signal",
+        kind_panels.tick_room(inputs),
+        kind_panels.widest(inputs),
     )
-    note = _note(panels, percentile)
+    note = "\n".join(filter(None, [note, _note(panels, percentile)]))
     picture = arrange(panels, titles, row_labels, note, arrangement)
     return _output(picture, to_file, to_buffer)
 
@@ -153,10 +155,16 @@ def _output(picture: Picture, to_file: Any, to_buffer: BinaryIO | None) -> Any:
     return None if to_buffer is None else _image_in(to_buffer)
 
 
+def _checked_kind(kind: Any, images: Any, overlays: Any) -> str:
+    if kind is None:
+        return input_kind.detect(images, overlays)
+    checks.one_of("kind", kind, tuple(kind_panels.RANKS))
+    return str(kind)
+
+
 def _check(
-    kind: str, percentile: float, slices: int, subplots_ws: float, subplots_hs: float
+    percentile: float, slices: int, subplots_ws: float, subplots_hs: float
 ) -> None:
-    checks.one_of("kind", kind, tuple(_RANKS))
     clipping.check(percentile)
     checks.integer("slices", slices, 1)
     checks.number("subplots_ws", subplots_ws, 0)
@@ -176,77 +184,3 @@ def _image_in(buffer: BinaryIO) -> Any:
     if not (buffer.readable() and buffer.seekable()):
         return None
     return require("PIL.Image").open(buffer)
-
-
-# The panels
-
-
-def _panels(
-    arrays: list[NDArray[Any]], overlays: Any, style: Style, kind: str, slices: int
-) -> list[Panel]:
-    maps_above = _maps_above(arrays, overlays, kind)
-    if len(maps_above) != len(arrays):
-        raise ValueError(
-            f"`overlays` must be as many as `images`, {len(arrays)}; "
-            f"received {len(maps_above)}."
-        )
-    return [
-        panel
-        for array, map_ in zip(arrays, maps_above, strict=True)
-        for panel in _panels_of(array, map_, style, kind, slices)
-    ]
-
-
-def _maps_above(arrays: list[NDArray[Any]], overlays: Any, kind: str) -> list[Any]:
-    if overlays is None:
-        return [None] * len(arrays)
-    # The map (T, K) of a single signal has the rank of a batch.
-    one = kind == "signal" and len(arrays) == 1 and len(overlays) != 1
-    return list(_as_list(overlays, (3,) if one else _BATCH_RANKS[kind]))
-
-
-def _panels_of(
-    array: NDArray[Any], map_: Any, style: Style, kind: str, slices: int
-) -> list[Panel]:
-    if kind == "signal":
-        return signal_panels.panels_of(array, map_, style)
-    if kind == "volume":
-        return volume_panels.panels_of(array, map_, style, slices)
-    return image_panels.panels_of(array, map_, style)
-
-
-def _arrays(images: Any, kind: str) -> list[NDArray[Any]]:
-    """Return single inputs and maps; batches, alone or in a list, are split."""
-    low, high = _RANKS[kind]
-    found: list[NDArray[Any]] = []
-    for item in _as_list(images, _BATCH_RANKS[kind]):
-        array = colormaps.to_numpy(item)
-        if not low <= array.ndim <= high + 1 or not array.size:
-            raise ValueError(
-                f"`images` must be {_SHAPES[kind]}; received shape {array.shape}."
-            )
-        found.extend(array if array.ndim > high else [array])
-    if not found:
-        raise ValueError("`images` must hold at least one image or map; received none.")
-    return found
-
-
-def _as_list(images: Any, batch_ranks: tuple[int, ...]) -> Iterable[Any]:
-    """Return lists and batches as they are, anything else in a list."""
-    if hasattr(images, "shape") and len(images.shape) in batch_ranks:
-        return colormaps.to_numpy(images)
-    single = hasattr(images, "shape") or hasattr(images, "convert")
-    return [images] if single else images
-
-
-def _columns_of_slices(
-    arrays: list[NDArray[Any]], slices: int, rows: Any, cols: Any, titles: Any
-) -> tuple[Any, Any]:
-    """Return a column for each slice, with its number, unless others are given."""
-    numbers = volume_panels.slice_numbers(len(arrays[0]), slices)
-    if rows is None and cols is None:
-        cols = len(numbers)
-    same = len({len(array) for array in arrays}) == 1 and cols == len(numbers)
-    if titles is None and same:
-        titles = [f"slice {number}" for number in numbers]
-    return cols, titles

@@ -11,8 +11,6 @@ from keras_explainable.plotting.colormaps import Floats, Pixels
 from keras_explainable.plotting.seen_part import WHOLE, SeenPart, put_back
 from keras_explainable.report.explanation_records import METHODS, Explanation, Maps
 
-_OVERLAY_ALPHA = 0.95  # opacity of the overlay where the map is largest
-_DIMMED = 0.6  # brightness of the image below the overlay
 _UNSEEN = 0.35  # brightness of what the network did not see
 
 _TILE = 320  # pixels: smaller images are enlarged to at least this
@@ -38,7 +36,8 @@ def tiles(
     map_ = clipping.clip_highest(map_)
     scale = colormaps.Scale.of(map_)
     placed = put_back(map_, seen, (image.shape[0], image.shape[1]))
-    overlay = colormaps.overlay(_dim(image), placed, _OVERLAY_ALPHA, scale=scale)
+    dimmed, alpha = colormaps.dim(image), colormaps.ALPHA_ABOVE_DIMMED
+    overlay = colormaps.overlay(dimmed, placed, alpha, scale=scale)
     colored = colormaps.colorize(placed, scale=scale)
     return _framed(image, seen), colored, _framed(overlay, seen)
 
@@ -65,11 +64,6 @@ def _framed(image: Pixels, seen: SeenPart) -> Pixels:
     )
     framed[inside] = image[inside]
     return framed
-
-
-def _dim(image: Pixels) -> Pixels:
-    grey = image.mean(axis=-1, keepdims=True)
-    return np.rint(_DIMMED * (0.35 * image + 0.65 * grey)).astype("uint8")
 
 
 def enlarge(pixels: Pixels, side: int = _TILE) -> Image.Image:

@@ -106,11 +106,11 @@ class Explanation(tuple[*Elements]):
         return tuple(self)
 
     def __repr__(self) -> str:
-        return table.text(self.logits, self._facts)
+        return table.text(self._results, self._facts)
 
     def _repr_html_(self) -> str:
         shown: str | None = _pictures().html(self._results, self._facts)
-        return table.html(self.logits, self._facts) if shown is None else shown
+        return table.html(self._results, self._facts) if shown is None else shown
 
     def __copy__(self) -> Self:
         return self  # As of any tuple.
@@ -144,6 +144,9 @@ class Explanation(tuple[*Elements]):
     ) -> None:
         """Draw maps over their images, signals or volumes, in one picture.
 
+        Rows of a table are bars of their features, and tokens are written as numbers,
+        or as words if these are given: ``plot(words=vectorize.get_vocabulary())``.
+
         Args:
             to_file: Path of a picture to write, as in ``ke.utils.visualize``; None to
                 show it.
@@ -151,8 +154,11 @@ class Explanation(tuple[*Elements]):
                 preprocessing. They are needed for a data set, and after ``load``.
             input_name: For a model with several inputs, name or position of the one to
                 draw; the first that has maps with axes by default.
-            most: The most maps that are drawn, from the first image on.
-            **options: Other parameters of ``ke.utils.visualize``.
+            most: The most maps that are drawn, from the first image on. A line below
+                the picture says so if there are more. To draw others, pass them to
+                ``ke.utils.visualize(images[40:52], overlays=maps[40:52])``.
+            **options: Other parameters of ``ke.utils.visualize``, which go before
+                those that are chosen here, such as ``kind``.
 
         Raises:
             ValueError: If there are no images, or maps are not drawable.

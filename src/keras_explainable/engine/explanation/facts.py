@@ -54,6 +54,7 @@ class Facts:
     Attributes:
         model: Fingerprint of the model.
         several_inputs: Whether there are maps for each of several inputs.
+        input_names: Names of the inputs of a model that takes a list of them.
     """
 
     method: str
@@ -63,6 +64,7 @@ class Facts:
     images: Any = None
     model: LazyFingerprint = field(default_factory=LazyFingerprint)
     several_inputs: bool = False
+    input_names: tuple[str, ...] = ()
 
     def with_labels(
         self, names: Sequence[str] | Mapping[int, str], shape: tuple[int, ...]

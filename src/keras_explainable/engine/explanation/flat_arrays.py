@@ -26,6 +26,7 @@ def flatten(results: tuple[Any, ...], facts: Facts) -> tuple[str, dict[str, Any]
         "preprocessing": facts.preprocessing,
         "model": facts.model.value,
         "inputs": [*parts],
+        "input_names": facts.input_names,
         "maps": numbers,
     }
     if facts.units is not None:
@@ -54,6 +55,7 @@ def restored(text: str, arrays: Mapping[str, Any]) -> tuple[tuple[Any, ...], Fac
         labels=None if places is None else np.array(notes["labels"])[places],
         model=LazyFingerprint(notes["model"]),
         several_inputs=inputs != [None],
+        input_names=tuple(notes.get("input_names", ())),
     )
     maps = [_maps(arrays, *each) for each in enumerate(notes["maps"])]
     results = [arrays["logits"], structured(dict(zip(inputs, maps, strict=True)))]

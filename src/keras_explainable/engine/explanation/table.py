@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from keras_explainable.common import table_format
 from keras_explainable.engine.explanation.facts import Facts
+from keras_explainable.engine.explanation.inputs import sample_word
 
 
 class Entry(NamedTuple):
@@ -19,12 +20,14 @@ class Entry(NamedTuple):
         unit: The number of the unit, or of the value that a function returned.
         label: Name of the unit; None if it has none.
         logit: Logit of the unit.
+        word: What the image is called, for it may be none.
     """
 
     place: tuple[int, ...]
     unit: int
     label: str | None
     logit: float
+    word: str = "image"
 
     @property
     def image(self) -> str:
@@ -35,25 +38,27 @@ class Entry(NamedTuple):
     def title(self) -> str:
         """What a picture of the map says above it."""
         name = f"unit {self.unit}" if self.label is None else self.label
-        return f"image {self.image}: {name} {self.logit:.3g}"
+        return f"{self.word} {self.image}: {name} {self.logit:.3g}"
 
 
-def entries(logits: NDArray[Any], facts: Facts) -> Iterator[Entry]:
+def entries(results: tuple[Any, ...], facts: Facts) -> Iterator[Entry]:
     """Yield an entry for each map, image by image."""
+    logits = results[0]
+    word = sample_word(results, facts.several_inputs)
     for place in np.ndindex(*logits.shape):
         unit = place[-1] if facts.units is None else int(facts.units[place])
         label = None if facts.labels is None else str(facts.labels[place])
-        yield Entry(place, unit, label, float(logits[place]))
+        yield Entry(place, unit, label, float(logits[place]), word)
 
 
-def text(logits: NDArray[Any], facts: Facts) -> str:
+def text(results: tuple[Any, ...], facts: Facts) -> str:
     """Return the table as text."""
-    return table_format.text(caption(logits, facts), _columns(logits, facts))
+    return table_format.text(caption(results[0], facts), _columns(results, facts))
 
 
-def html(logits: NDArray[Any], facts: Facts) -> str:
+def html(results: tuple[Any, ...], facts: Facts) -> str:
     """Return the table as HTML."""
-    return table_format.html(caption(logits, facts), _columns(logits, facts))
+    return table_format.html(caption(results[0], facts), _columns(results, facts))
 
 
 def caption(
@@ -65,11 +70,12 @@ def caption(
     return f"{count} {'map' if count == 1 else 'maps'} of {facts.method}{shown}"
 
 
-def _columns(logits: NDArray[Any], facts: Facts) -> dict[str, list[Any]]:
-    first = [*islice(entries(logits, facts), table_format.MAX_ROWS)]
+def _columns(results: tuple[Any, ...], facts: Facts) -> dict[str, list[Any]]:
+    first = [*islice(entries(results, facts), table_format.MAX_ROWS)]
+    word = sample_word(results, facts.several_inputs)
     labels = {} if facts.labels is None else {"label": [each.label for each in first]}
     return {
-        "image": [each.image for each in first],
+        word: [each.image for each in first],
         "unit": [each.unit for each in first],
         **labels,
         "logit": [each.logit for each in first],
