@@ -174,7 +174,7 @@ def test_several_methods_are_side_by_side(summary, explanation):
     assert "Grad-CAM map of cat.jpg for tiger" in reader.images
     assert reader.text.count("Grad-CAM overlay") == 2
     assert "Noise of Grad-CAM" in reader.text
-    assert sum("--methods:2" in (a.get("style") or "") for _, a in reader.tags) == 2
+    assert sum("several" in (a.get("class") or "") for _, a in reader.tags) == 2
 
 
 def test_signed_maps_have_a_legend_and_a_control(summary, explanation):

@@ -10,7 +10,11 @@ from typing import Any
 
 
 def start(
-    title: str, images: str, styles: Sequence[str], script: str | None = None
+    title: str,
+    images: str,
+    styles: Sequence[str],
+    script: str | None = None,
+    loads: bool = False,
 ) -> str:
     """Return a page up to its body.
 
@@ -19,10 +23,12 @@ def start(
         images: Where images may come from, as in a content security policy.
         styles: Names of the style sheets.
         script: Name of the script that may run.
+        loads: Whether it may load other scripts.
     """
     policy = f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'"
     if script:
         policy += f";\n  script-src 'sha256-{_digest(resource(script))}'"
+        policy += " 'strict-dynamic'" if loads else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>

@@ -63,8 +63,8 @@ def _card(summary: dict[str, Any], number: int) -> str:
     width, height = image["size"]
     style = f"--ratio:{width}/{height};--image:{_url(image['picture'])}"
     crisp = ' class="crisp"' if image["is_small"] else ""
-    return f"""<article id="image-{number + 1}" tabindex="-1"{crisp} style="{style}">
-<h2>Image {number + 1}</h2>
+    return f"""<article id="image-{number}" tabindex="-1"{crisp} style="{style}">
+<h2>Image {number}</h2>
 <div class="rows">{sections}</div>
 </article>"""
 
@@ -75,7 +75,7 @@ def _section(summary: dict[str, Any], method: str, number: int, unit: int) -> st
     units = {each["maps"][method]["units"][number][unit] for each in epochs}
     # A unit that is not the same in all epochs is told below each map instead.
     explained = next(iter(units)) if len(units) == 1 else ""
-    image = figures.figure("image", f"image {number + 1}", "image")
+    image = figures.figure("image", f"image {number}", "image")
     shown = "".join(
         _epoch(each, method, number, unit, names_unit=not explained) for each in epochs
     )
@@ -92,7 +92,7 @@ def _epoch(
     maps = epoch["maps"][method]
     score, own, file = (maps[x][number][unit] for x in ("scores", "units", "files"))
     after = f"epoch {epoch['epoch']}"
-    text = f"{_title(method)} map of image {number + 1}, {after}"
+    text = f"{_title(method)} map of image {number}, {after}"
     below = f"{own if names_unit else 'score'}: {score:.3g}"
     overlay = figures.Shown(f"{text}, overlaid on the image", below)
     shown = figures.Shown(text, after)
