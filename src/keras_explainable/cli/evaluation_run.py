@@ -67,8 +67,8 @@ def prepare(
     return EvaluationJob(sources, job.loaded, settings, name, job.folder, resume)
 
 
-def evaluate(job: EvaluationJob) -> "EvaluationReport":
-    """Return the report of all images; after Ctrl-C, of those completed by then."""
+def evaluate(job: EvaluationJob, started: float) -> "EvaluationReport":
+    """Return the report of all images, as ``run.explain`` does."""
     from keras_explainable.cli import (
         evaluate_images,
         evaluation_contents,
@@ -78,6 +78,7 @@ def evaluate(job: EvaluationJob) -> "EvaluationReport":
 
     given = job.folder, _evaluation_facts(job), evaluation_contents.combined
     report = EvaluationReport(*given, job.resume)
+    report.count_from(started)
     terminal = console.stderr_console()
     progress = live_progress.LiveProgress(terminal, len(job.sources), "Scoring")
     with contextlib.suppress(KeyboardInterrupt), report, progress:

@@ -170,12 +170,16 @@ def loaded(
     return dataclasses.replace(network, classes=classes, named=True)
 
 
-def explain(job: Job) -> "Report":
-    """Return the report of all images; after Ctrl-C, of those completed by then."""
+def explain(job: Job, started: float) -> "Report":
+    """Return the report of all images; after Ctrl-C, of those completed by then.
+
+    ``started`` is when the command did, by ``time.monotonic``.
+    """
     from keras_explainable.cli import live_progress
     from keras_explainable.report.report_writer import Report
 
     report = Report(job.folder, _run_facts(job), job.resume)
+    report.count_from(started)
     progress = live_progress.LiveProgress(console.stderr_console(), len(job.sources))
     module = "ray_images" if job.engine.uses_ray else "explain_images"
     images = importlib.import_module(f"keras_explainable.cli.{module}")

@@ -71,9 +71,10 @@ def _elsewhere(page: int) -> str:
 
 def foot(summary: dict[str, Any], links: str = "") -> str:
     """Return the end of the page: links, creation date, versions and other files."""
+    work = "Loading the network and explaining the images"
     return f"""</main>
 {links}
-<footer><p>{page_document.creation(summary)} The maps are stored as arrays in
+<footer><p>{page_document.creation(summary, work)} The maps are stored as arrays in
 <code>maps.npz</code>, the settings and predictions in <code>manifest.json</code>, and
 a picture of each image with its maps in <code>panels/</code>.</p></footer>
 <script>{page_document.resource("page.js")}</script>

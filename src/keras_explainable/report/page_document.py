@@ -88,12 +88,17 @@ def settings(labels: dict[str, str], values: dict[str, Any]) -> str:
     return f'<dl class="settings">{items}</dl>'
 
 
-def creation(summary: dict[str, Any]) -> str:
-    """Return when and with which software a report was made."""
+def creation(summary: dict[str, Any], work: str) -> str:
+    """Return when, with which software and in what time a report was made.
+
+    Args:
+        summary: The facts of the report.
+        work: What took this time.
+    """
     names = [name for name in summary["versions"] if name != "backend"]
     versions = ", ".join(f"{name} {summary['versions'][name]}" for name in names)
     day, seconds = escape(summary["started"][:10]), summary["seconds"]
-    return f"Created on {day} in {seconds:.0f}\nseconds with {escape(versions)}."
+    return f"Created on {day} with {escape(versions)}.\n{work} took {seconds:.1f} s."
 
 
 def images_text(listed: Sequence[Any]) -> str:

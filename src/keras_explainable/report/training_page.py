@@ -21,6 +21,7 @@ def page(summary: dict[str, Any]) -> str:
     images = page_document.images_text(summary["images"])
     first, last = (summary["epochs"][n]["epoch"] for n in (0, -1))
     signed = any(maps["signed"] for maps in _every_maps(summary))
+    work = "The latest training, from its first maps to its last,"
     cards = "\n".join(_card(summary, n) for n in range(len(summary["images"])))
     return f"""{_start(summary, methods)}{page_colormaps.filters()}
 <header>
@@ -35,7 +36,7 @@ epochs.</p>
 <main>
 {cards}
 </main>
-<footer><p>{page_document.creation(summary)} Each map is scaled to its own largest
+<footer><p>{page_document.creation(summary, work)} Each map is scaled to its own largest
 value, and the number below it is the score that it explains. The scores are stored in
 <code>manifest.json</code>, and a picture of each epoch in the folder of each method.
 </p></footer>
