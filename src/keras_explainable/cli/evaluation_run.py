@@ -64,6 +64,7 @@ def prepare(
     if not settings.need_masks:
         sources = [each._replace(read_mask=None) for each in sources]
     name = find_images.display_name(masks) if masks else None
+    settings = dataclasses.replace(settings, maps=job.settings)
     return EvaluationJob(sources, job.loaded, settings, name, job.folder, resume)
 
 

@@ -15,7 +15,7 @@ ModelName = Annotated[
     str, typer.Option(metavar="NAME", help="demo, a file or a model name.")
 ]
 Target = Annotated[
-    str, typer.Option(metavar="WHAT", help="top1, top3 or a class index.")
+    str, typer.Option(metavar="WHAT", help="top1, top3, index or name.")
 ]
 Repetitions = Annotated[
     int, typer.Option(metavar="N", help="Noisy copies of each image.")

@@ -74,7 +74,7 @@ def prepare(
     _check_resize(settings, bool(files))
     folder = _writable_folder(out)
     network = loaded(model, preprocess, classes)
-    settings.check_target(len(network.classes))
+    settings = settings.for_classes(network.classes)
     _check_layer(network, settings.layer)
     _check_resize(settings, network.size is not None)
     sources = sources_of(files, settings.resize)
