@@ -176,7 +176,7 @@ def explain(job: Job, started: float) -> "Report":
     ``started`` is when the command did, by ``time.monotonic``.
     """
     from keras_explainable.cli import live_progress
-    from keras_explainable.cli.saturated_predictions import warn_if_saturated
+    from keras_explainable.cli.saturated_predictions import saturation
     from keras_explainable.report.report_writer import Report
 
     report = Report(job.folder, _run_facts(job), job.resume)
@@ -186,8 +186,9 @@ def explain(job: Job, started: float) -> "Report":
     images = importlib.import_module(f"keras_explainable.cli.{module}")
     with contextlib.suppress(KeyboardInterrupt), report, progress:
         images.explain(job, report, progress)
-    if job.preprocess is None and job.loaded.preprocessing == "none":
-        warn_if_saturated(job.loaded.model, report.entries)
+    is_default = job.preprocess is None and job.loaded.preprocessing == "none"
+    if is_default and (note := saturation(job.loaded.model, report.entries)):
+        console.print_message(f"Note: {note}")
     return report
 
 

@@ -1,18 +1,17 @@
-"""A warning of predictions that may be due to the wrong range of the inputs."""
+"""A note on predictions that may be due to the wrong range of the inputs."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from keras import layers
 
-from keras_explainable.common.warnings import warn
 from keras_explainable.network.layers_of_model import layers_reversed
 
 _SATURATED = 0.999
 
 
-def warn_if_saturated(model: Any, entries: Sequence[dict[str, Any]]) -> None:
-    """Warn if images of 0..255 all have the same prediction, beyond any doubt.
+def saturation(model: Any, entries: Sequence[dict[str, Any]]) -> str | None:
+    """Return a note if images of 0..255 all have the same prediction, without a doubt.
 
     Args:
         model: The model, which has received the images without preprocessing.
@@ -21,11 +20,11 @@ def warn_if_saturated(model: Any, entries: Sequence[dict[str, Any]]) -> None:
     best = [entry["predictions"][0] for entry in entries]
     is_certain = all(one["probability"] and one["score"] > _SATURATED for one in best)
     if len(best) < 2 or not is_certain or len({one["unit"] for one in best}) > 1:
-        return
+        return None
     own = layers.Rescaling, layers.Normalization
     if any(isinstance(layer, own) for layer in layers_reversed(model)):
-        return
-    warn(
+        return None
+    return (
         f"All {len(best)} images have the prediction {best[0]['label']} with more than "
         f"{100 * _SATURATED} %; if the model was not trained on values of 0..255, "
         "--preprocess must say on which."
