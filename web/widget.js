@@ -14,6 +14,7 @@ function render({ model, el }) {
   root.adoptedStyleSheets = [sheet];
   root.append(...new DOMParser().parseFromString(page, "text/html").body.children);
   el.append(host);
+  for (const note of document.querySelectorAll(".keras-explainable-note")) note.hidden = true;
   const forgetTheme = followTheme(host);
   let connection;
   explore(root, (...functions) => (connection = new KernelConnection(model, ...functions)));

@@ -334,7 +334,7 @@ WRONG = [
     (["a.png", "--class-names", "no.txt"], "no.txt: No such file"),
     (["text.png"], "text.png is not an image or has an unknown format; no image is"),
     (["a.png", "--target", "4"], "--target must be below 4"),
-    (["a.png", "--target=-1"], "--target must be top1, top3 or the index"),
+    (["a.png", "--target=-1"], "--target must be top1, top3, the index"),
     (["a.png", "--repetitions", "0"], "--repetitions must be at least 1"),
     (["a.png", "--noise-level=-0.1"], "--noise-level must be 0 or more"),
     (["a.png", "--model", "no.keras"], "Model file no.keras does not exist"),

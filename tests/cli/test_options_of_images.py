@@ -53,8 +53,10 @@ def test_classes_have_the_names_of_a_file(explain, picture, here, manifest, kind
     index = {str(number): ["n1", name] for number, name in enumerate(names)}
     text = {"lines": "\n".join(names) + "\n\n", "list": json.dumps(names)}
     path.write_text(text.get(kind, json.dumps(index)), encoding="utf-8")
-    code, out, err = explain(picture("a.png"), "--class-names", path)
+    target = ("--target", "sea lion")
+    code, out, err = explain(picture("a.png"), "--class-names", path, *target)
     assert code == 0, err
+    assert manifest()["images"][0]["explained"] == [3]
     best = manifest()["images"][0]["predictions"]
     assert {each["label"] for each in best} == {*names}
     assert best[0]["label"] in out

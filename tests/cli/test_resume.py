@@ -66,7 +66,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     monkeypatch.chdir(here)
     code, out, _ = explain(*pictures, *options, "--resume")
     assert (code, done) == (0, [2])  # The last two of six.
-    assert "6 explained" in out
+    assert f"6 explained in {manifest()['seconds']:.1f} s" in out
     assert facts_of(manifest) == expected
     assert list(maps()) == list(arrays)
     for key, array in maps().items():

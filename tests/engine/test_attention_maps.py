@@ -117,16 +117,18 @@ class OwnAttention(layers.Layer):
         return shape
 
 
-def test_attention_within_layers_of_the_user(x):
+def test_attention_within_layers_of_the_user(x, capsys):
     inputs = keras.Input((T, WIDTH))
     own = OwnAttention(name="own")
     tokens = vit.Encoder(name="block")(own(own(inputs)))
     inner = keras.Model(inputs, tokens, name="inner")
     model = keras.Sequential([inputs, inner, layers.GlobalAveragePooling1D()])
-    found = ke.attention_maps(model, x, batch_size=2)
+    found = ke.attention_maps(model, x, batch_size=2, verbose=2)
+    assert f"{len(x)}/{len(x)} - " in capsys.readouterr().out
     block = model.layers[0].get_layer("block")
     assert [*found] == ["own", "own:1", f"block/{block.attention.name}"]
-    assert [*ke.attention_maps(model, x, "block")] == [*found][2:]
+    assert [*ke.attention_maps(model, x, "block", verbose=0)] == [*found][2:]
+    assert capsys.readouterr().out == ""
     assert [*ke.attention_maps(model, x, ["own"])] == ["own", "own:1"]
     w, b = own.get_weights()
     q, k, _ = np.split((x @ w + b).reshape(3, T, 6, 4).swapaxes(1, 2), 3, axis=1)

@@ -1,12 +1,15 @@
 """Progress: Keras' bar and callbacks, told of repetitions."""
 
 import re
+import sys
 
+import IPython.display
 import keras
 import pytest
 from support.small_models import images, linear, some_units
 
 import keras_explainable as ke
+from keras_explainable.engine import progress_line
 from keras_explainable.methods.gradient import gradients
 from keras_explainable.methods.meta import smooth
 
@@ -82,7 +85,8 @@ def test_silence(capsys):
 
 
 @pytest.mark.parametrize("verbose", ["auto", 1])
-def test_the_bar_moves_within_a_batch(capsys, verbose):
+def test_the_bar_moves_within_a_batch(capsys, verbose, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     run(smooth(gradients, 40, seed=0), count=1, batch_size=8, verbose=verbose)
     out = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     assert re.search(r"0/1 ━+ .*/image - 8/40 copies", out)
@@ -92,8 +96,30 @@ def test_the_bar_moves_within_a_batch(capsys, verbose):
 def test_without_copies_the_bar_counts_images_only(capsys):
     run(verbose=1)
     out = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
-    assert "3/5 ━" in out
+    assert "5/5 ━" in out
     assert "copies" not in out
+    assert len(out.strip().splitlines()) == 1  # A file has no backspaces.
+    assert "\b" not in out
+
+
+def test_a_notebook_has_one_output_that_is_replaced(monkeypatch, capsys):
+    shown, replaced = [], []
+
+    class Output:
+        def update(self, content, raw):
+            replaced.append(content["text/plain"])
+
+    def display(content, raw, display_id):
+        shown.append(content["text/plain"])
+        return Output()
+
+    monkeypatch.setattr(progress_line, "_in_notebook", lambda: True)
+    monkeypatch.setattr(IPython.display, "display", display)
+    run(smooth(gradients, 40, seed=0), count=1, batch_size=8, verbose=1)
+    assert capsys.readouterr().out == ""
+    assert len(shown) == 1
+    assert "40 copies" in replaced[-1]
+    assert not {"\b", "\r", "\n"} & {*"".join(shown + replaced)}
 
 
 def test_one_line(capsys):

@@ -103,6 +103,9 @@ def test_the_widget_does_what_the_page_of_the_server_does(page):
     assert page.inner_text("#status").endswith("Connected")
     assert page.locator("#album img[src^=blob]").count() == 4
     assert page.locator("#add").is_hidden()
+    note = page.locator(".keras-explainable-note")
+    assert note.count() == 1
+    assert note.is_hidden()
     first = canvas(page)
     assert np.ptp(first[..., 3]) > 100
 

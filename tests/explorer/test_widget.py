@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+import IPython.display
 import numpy as np
 import pytest
 from PIL import Image
@@ -94,6 +95,17 @@ def test_pictures_archives_and_answers_are_messages(view, images):
         assert "ke.explore" in str(saved["code"])
     view.ask(kind="explain", panel=0, request=2, image=3)
     assert "number of images" in view.until("error", request=2)["text"]
+
+
+def test_where_the_widget_cannot_run_a_sentence_says_so(view, monkeypatch):
+    shown = {}
+    monkeypatch.setattr(
+        IPython.display, "display", lambda data, raw: shown.update(data)
+    )
+    data, _ = view.widget._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    for kind in ("text/html", "text/plain"):
+        assert "needs a running notebook" in shown[kind]
 
 
 def test_a_new_setting_and_a_closed_page_end_what_runs(view, monkeypatch):

@@ -36,9 +36,10 @@ def drawn(monkeypatch):
 
 
 def test_a_panel_equals_the_map_of_smoothgrad(model, image, drawn):
-    ke.sweep(
+    rows = ke.sweep(
         model, image, 2, noise_levels=(0.1, 0.3), repetitions=(3, 8), seed=1, verbose=0
     )
+    assert repr(rows) == "<Stats of 2 noise levels x 2 numbers of repetitions>"
     assert drawn["maps"].shape == (4, SIDE, SIDE, 1)
     assert drawn["cols"] == 2
     _, maps, stats = ke.smoothgrad(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import re
 
 import numpy as np
 import pytest
@@ -39,9 +40,11 @@ def opened(browser):
         context.close()
     assert messages == []
     assert {url.split(":")[0] for url in requests} <= {"file", "data"}
-    assert sum(url.endswith(".html") for url in requests) == len(contexts)
+    pages = sum("index.html" in url for url in requests)
+    assert pages == len(contexts)
     others = [url for url in requests if url.startswith("file")]
-    assert all(url.endswith(".html") or "/pictures/" in url for url in others)
+    ours = re.compile(r"\.html(#.*)?$|/pictures/|/search\.js$")
+    assert all(map(ours.search, others))
 
 
 @pytest.fixture
@@ -217,6 +220,9 @@ def test_the_page_fits_the_window(written, explanation, opened, width):
     made = explanation("x" * 99 + ".png", ("a" * 99, "b"), methods=methods)
     page = opened(written(made), viewport={"width": width, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.add_style_tag(content="article { content-visibility: visible !important; }")
+    shown = page.locator(".figures").first
+    assert shown.evaluate("it => it.scrollWidth <= it.clientWidth")
     for control in page.locator("#tools :is(input, select)").all():
         box = control.bounding_box()
         assert box["x"] + box["width"] <= width
@@ -238,6 +244,25 @@ def test_pictures_beside_the_page_are_shown(written, explanation, opened, monkey
         image = pixels(page.locator(".image [role=img]").nth(number))
         np.testing.assert_allclose(image[20:-20, 20:-20].mean((0, 1)), [200, 0, 0])
         assert pixels(page.locator(".map [role=img]").nth(number)).max() > 200
+
+
+def test_a_search_leads_to_matches_on_other_pages(
+    written, explanation, opened, monkeypatch
+):
+    monkeypatch.setattr(page_files, "MOST_WITHIN", 1)
+    monkeypatch.setattr(page_files, "_PAGE_BYTES", 1)  # An image on each page.
+    images = ("a.png", "tabby"), ('<b>&"+%.png', "Ä class"), ("c.png", "tabby")
+    page = opened(written(*(explanation(name, (class_,)) for name, class_ in images)))
+    assert not page.locator("#elsewhere").is_visible()
+    page.fill("#find", "tabby")
+    assert page.inner_text("#count") == "1 of 1 on this page"
+    page.get_by_text("page 3 (1 image)").wait_for()
+    assert page.locator("#elsewhere a").count() == 1
+    page.fill("#find", '<b>&"+%.png ä')
+    page.get_by_text("page 2 (1 image)").click()
+    page.wait_for_url("**/index-2.html#*")
+    assert names(page) == ['<b>&"+%.png']
+    page.get_by_text("Not found on other pages").wait_for()
 
 
 def swept_maps(kept):

@@ -1,4 +1,5 @@
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -28,6 +29,25 @@ def test_results_are_restored_unchanged(unfinished):
     again = unfinished.results("cat", entry)
     assert (again.panel, again.card) == (RESULTS.panel, RESULTS.card)
     np.testing.assert_array_equal(again.maps["rise"], RESULTS.maps["rise"])
+
+
+def test_a_resumed_run_lasted_as_long_as_all_its_parts(tmp_path, run, explanation):
+    def part(name, seconds):
+        report = Report(tmp_path, run, resume=True)
+        report.count_from(time.monotonic() - seconds)
+        with report:
+            for each in ("a.jpg", "b.jpg"):
+                key, made = report.key(each), explanation(each)
+                if not report.resumes(key, each, made.image) and name == each:
+                    report.add(key, made)
+            if len(report.entries) < 2:
+                report.fail("b.jpg", "is late")
+        text = report.page.read_text("utf-8")
+        assert f"explaining the images took {report.seconds:.1f} s" in text
+        return report.seconds
+
+    assert 100 <= part("a.jpg", 100) < 105
+    assert 107 <= part("b.jpg", 7) < 112
 
 
 def test_results_belong_to_one_image_of_one_name(unfinished):

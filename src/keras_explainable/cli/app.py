@@ -207,8 +207,8 @@ def explain(
 
         given = (paths or [], model, preprocess, settings, out, resume, class_names)
         job = run.prepare(*given, where)
-        report = run.explain(job)
-    console.print_summary(report, time.monotonic() - started)
+        report = run.explain(job, started)
+    console.print_summary(report)
     raise typer.Exit(report.exit_code)
 
 
@@ -291,8 +291,8 @@ def evaluate(
         from keras_explainable.cli import evaluation_run
 
         given = (paths or [], model, preprocess, settings, out, resume, masks)
-        report = evaluation_run.evaluate(evaluation_run.prepare(*given))
-    console.print_scores(report, time.monotonic() - started)
+        report = evaluation_run.evaluate(evaluation_run.prepare(*given), started)
+    console.print_scores(report)
     raise typer.Exit(report.exit_code)
 
 

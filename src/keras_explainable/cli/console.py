@@ -62,29 +62,31 @@ class _WarningPrinter:
             print_message(f"Note: {text}")
 
 
-def print_summary(report: "Report", seconds: float) -> None:
+def print_summary(report: "Report") -> None:
     """Print the predictions, the failures, and the path of the page."""
     if report.entries:
         Console(highlight=False).print(_predictions_table(report))
-    _print_end(report, "explained", seconds)
+    _print_end(report, "explained")
 
 
-def print_scores(report: "EvaluationReport", seconds: float) -> None:
+def print_scores(report: "EvaluationReport") -> None:
     """Print the table of scores, the failures, and the path of the page."""
     import keras_explainable as ke
 
     if report.entries and report.written:
         typer.echo(str(ke.Evaluation.load(report.archive)))
-    _print_end(report, "scored", seconds)
+    _print_end(report, "scored")
 
 
-def _print_end(report: "RunReport", done: str, seconds: float) -> None:
+def _print_end(report: "RunReport", done: str) -> None:
     """Print the failures, and how many images were "explained", for example."""
     for failure in report.failures:
         print_message(f"{failure['name']} {failure['reason']}", "red")
     failed = f", {len(report.failures)} failed" if report.failures else ""
     interrupted = "Interrupted: " if report.interrupted else ""
-    line = f"{interrupted}{len(report.entries)} {done}{failed} in {seconds:.1f} s."
+    line = (
+        f"{interrupted}{len(report.entries)} {done}{failed} in {report.seconds:.1f} s."
+    )
     if report.written:
         line += f" See {printable(str(report.page))}"
     if report.interrupted:

@@ -64,11 +64,12 @@ def prepare(
     if not settings.need_masks:
         sources = [each._replace(read_mask=None) for each in sources]
     name = find_images.display_name(masks) if masks else None
+    settings = dataclasses.replace(settings, maps=job.settings)
     return EvaluationJob(sources, job.loaded, settings, name, job.folder, resume)
 
 
-def evaluate(job: EvaluationJob) -> "EvaluationReport":
-    """Return the report of all images; after Ctrl-C, of those completed by then."""
+def evaluate(job: EvaluationJob, started: float) -> "EvaluationReport":
+    """Return the report of all images, as ``run.explain`` does."""
     from keras_explainable.cli import (
         evaluate_images,
         evaluation_contents,
@@ -78,6 +79,7 @@ def evaluate(job: EvaluationJob) -> "EvaluationReport":
 
     given = job.folder, _evaluation_facts(job), evaluation_contents.combined
     report = EvaluationReport(*given, job.resume)
+    report.count_from(started)
     terminal = console.stderr_console()
     progress = live_progress.LiveProgress(terminal, len(job.sources), "Scoring")
     with contextlib.suppress(KeyboardInterrupt), report, progress:

@@ -14,9 +14,7 @@ Paths = Annotated[
 ModelName = Annotated[
     str, typer.Option(metavar="NAME", help="demo, a file or a model name.")
 ]
-Target = Annotated[
-    str, typer.Option(metavar="WHAT", help="top1, top3 or a class index.")
-]
+Target = Annotated[str, typer.Option(metavar="WHAT", help="top1, top3, index or name.")]
 Repetitions = Annotated[
     int, typer.Option(metavar="N", help="Noisy copies of each image.")
 ]

@@ -74,7 +74,7 @@ def prepare(
     _check_resize(settings, bool(files))
     folder = _writable_folder(out)
     network = loaded(model, preprocess, classes)
-    settings.check_target(len(network.classes))
+    settings = settings.for_classes(network.classes)
     _check_layer(network, settings.layer)
     _check_resize(settings, network.size is not None)
     sources = sources_of(files, settings.resize)
@@ -170,17 +170,25 @@ def loaded(
     return dataclasses.replace(network, classes=classes, named=True)
 
 
-def explain(job: Job) -> "Report":
-    """Return the report of all images; after Ctrl-C, of those completed by then."""
+def explain(job: Job, started: float) -> "Report":
+    """Return the report of all images; after Ctrl-C, of those completed by then.
+
+    ``started`` is when the command did, by ``time.monotonic``.
+    """
     from keras_explainable.cli import live_progress
+    from keras_explainable.cli.saturated_predictions import saturation
     from keras_explainable.report.report_writer import Report
 
     report = Report(job.folder, _run_facts(job), job.resume)
+    report.count_from(started)
     progress = live_progress.LiveProgress(console.stderr_console(), len(job.sources))
     module = "ray_images" if job.engine.uses_ray else "explain_images"
     images = importlib.import_module(f"keras_explainable.cli.{module}")
     with contextlib.suppress(KeyboardInterrupt), report, progress:
         images.explain(job, report, progress)
+    is_default = job.preprocess is None and job.loaded.preprocessing == "none"
+    if is_default and (note := saturation(job.loaded.model, report.entries)):
+        console.print_message(f"Note: {note}")
     return report
 
 

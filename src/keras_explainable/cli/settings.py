@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_explainable.cli import target_class
 from keras_explainable.common import checks, near_names
 from keras_explainable.report.explanation_records import FORMATS, METHODS, SweepGrid
 
@@ -37,7 +38,8 @@ class Settings:
 
     Attributes:
         method: One of ``METHODS``, or several of them separated by commas.
-        target: ``top1``, ``top3``, ... for the best classes, or the index of a class.
+        target: ``top1``, ``top3``, ... for the best classes, or the index or the name
+            of a class.
         repetitions: The number of noisy copies of each image.
         noise_level: Sigma as a fraction of each image's range.
         estimator: The estimator of smoothgrad's mean, one of ``ESTIMATORS``.
@@ -67,8 +69,7 @@ class Settings:
         self._check_methods()
         unique = len({*self.methods}) == len(self.methods)
         self._require(unique, "method", "a list without repeats")
-        valid = re.fullmatch(r"top[1-9][0-9]{0,8}|[0-9]{1,9}", self.target)
-        self._require(valid, "target", "top1, top3 or the index of a class")
+        self._check_target()
         self._check_estimator()
         self._require(0 <= self.noise_level < math.inf, "noise_level", "0 or more")
         self._check_level()
@@ -90,6 +91,13 @@ class Settings:
                     "--method must be one of the methods in --help, or several of "
                     f"them, separated by commas; received {name}{hint}"
                 )
+
+    def _check_target(self) -> None:
+        """Raise ValueError for what is neither valid nor like the name of a class."""
+        valid = re.fullmatch(r"top[1-9][0-9]{0,8}|[0-9]{1,9}", self.target)
+        is_name = not re.fullmatch(r"(top)?[\d\s.+-]*", self.target)
+        wanted = "top1, top3, the index of a class or its name"
+        self._require(valid or is_name, "target", wanted)
 
     def _check_level(self) -> None:
         if self.noise_level > 1:
@@ -169,13 +177,23 @@ class Settings:
         """Return whether any of the methods adds noise."""
         return not {*self.methods}.isdisjoint(NOISE_METHODS)
 
-    def check_target(self, classes: int) -> None:
-        """Raise ValueError if the target is not among a model's ``classes`` classes."""
-        if self.target.isdecimal() and int(self.target) >= classes:
+    def for_classes(self, classes: Sequence[str]) -> "Settings":
+        """Return the settings for a model, with the index of a class that is named.
+
+        Raises:
+            ValueError: If the target is not among the names of its classes.
+        """
+        if re.fullmatch(r"top[0-9]+", self.target):
+            return self
+        if not self.target.isdecimal():
+            index = target_class.index_of(self.target, classes)
+            return dataclasses.replace(self, target=str(index))
+        if int(self.target) >= len(classes):
             raise ValueError(
-                f"--target must be below {classes}, the model's number of classes; "
-                f"received {self.target}."
+                f"--target must be below {len(classes)}, the model's number of classes;"
+                f" received {self.target}."
             )
+        return self
 
     def target_units(self, logits: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the units to explain, shape (N, K), from logits (N, classes)."""

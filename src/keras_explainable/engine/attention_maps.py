@@ -11,6 +11,7 @@ from keras_explainable.common import checks
 from keras_explainable.common.structures import Nested, flatten, row_count
 from keras_explainable.engine.batch_source import BatchSource
 from keras_explainable.engine.model_checks import check_model
+from keras_explainable.engine.progress_bar import Progress
 from keras_explainable.execution.compilation import compiled
 from keras_explainable.inspection.exposed_attention import (
     expose_attention,
@@ -27,6 +28,7 @@ def attention_maps(
     x: Any,
     layers: str | Sequence[str] | None = None,
     batch_size: int = 32,
+    verbose: str | int = "auto",
 ) -> dict[str, np.ndarray]:
     """Return the probabilities of attention of all layers and heads.
 
@@ -44,6 +46,7 @@ def attention_maps(
         layers: Names of layers, among the keys of the result; or of layers that have
             them inside. None returns all.
         batch_size: Number of rows that go through the network at once.
+        verbose: As for ``ke.explain``.
 
     Returns:
         For each attention, in the order of execution, an array (N, heads, queries,
@@ -68,10 +71,13 @@ def attention_maps(
     rows = required_rows_of(exposed) or batch_size
     run, parts = compiled(_probabilities, exposed), list[list[np.ndarray]]()
     source = BatchSource(model, x, batch_size=rows, labelled=False)
+    progress = Progress(model, None, verbose, source.steps, source.images)
     with modes_kept(model):
-        for batch in itertools.chain.from_iterable(source):
+        for batch in itertools.chain.from_iterable(progress.steps(source)):
+            report = progress.of_batch(batch.used)
             values = map(ops.convert_to_numpy, run(batch.inputs))
             parts.append([value[: batch.used] for value in values])
+            report(batch.used, batch.used)
     joined = map(np.concatenate, zip(*parts, strict=True))
     return {each.name: x for each, x in zip(found, joined, strict=True)}
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import keras
 
+from keras_explainable.engine.progress_line import ProgressLine
 from keras_explainable.types import Model
 
 Element = TypeVar("Element")
@@ -41,7 +42,7 @@ class Progress:
         verbose = 1 if verbose == "auto" else int(verbose)
         _check_callbacks(callbacks)
         self.verbose = verbose
-        self.bar = keras.utils.Progbar(None, verbose=verbose, unit_name="image")
+        self.bar = ProgressLine(verbose)
         self.callbacks = keras.callbacks.CallbackList(
             callbacks, model=model, verbose=verbose, epochs=1, steps=steps
         )

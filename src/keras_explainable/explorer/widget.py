@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import IPython.display
 
 from keras_explainable.explorer.explored_model import ExploredImages
 from keras_explainable.explorer.kernel_pages import KernelPages
 from keras_explainable.explorer.session import Session
+
+_NOTE_TEXT = "The explorer needs a running notebook: run this cell to see it."
+
+# Hidden by the widget.
+_NOTE = f'<p class="keras-explainable-note">{_NOTE_TEXT}</p>'
 
 
 class ExplorerWidget(anywidget.AnyWidget):
@@ -29,6 +35,12 @@ class ExplorerWidget(anywidget.AnyWidget):
         self._run = _in_this_thread()
         self._pages = KernelPages(session, images, self._send_frame)
         self.on_msg(lambda _, content, buffers: self._pages.receive(content))
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        # An output of its own, as exported pages show only the widget of one with both.
+        display: Any = IPython.display.display
+        display({"text/html": _NOTE, "text/plain": _NOTE_TEXT}, raw=True)
+        return super()._repr_mimebundle_(**options)
 
     def close(self) -> None:
         """Remove the widget; what it computes ends."""

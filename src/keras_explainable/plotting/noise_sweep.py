@@ -15,6 +15,14 @@ from keras_explainable.sampling.stats import Stats
 from keras_explainable.types import Model
 
 
+class SweepRows(list[list[Stats]]):
+    """The statistics of a sweep, which a notebook shows in one line."""
+
+    def __repr__(self) -> str:
+        rows, columns = len(self), len(self[0]) if self else 0
+        return f"<Stats of {rows} noise levels x {columns} numbers of repetitions>"
+
+
 def sweep(
     model: Model,
     image: Any,
@@ -63,7 +71,7 @@ def sweep(
     titles = [_title(level, stats) for level, stats in zip(levels, panels, strict=True)]
     maps = np.concatenate([filters.normalize(_raw_map(stats)) for stats in panels])
     visualize.visualize(maps, titles, cols=len(repetitions), to_file=to_file)
-    return rows
+    return SweepRows(rows)
 
 
 def _batch_of_one(image: Any) -> np.ndarray:

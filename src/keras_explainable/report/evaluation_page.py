@@ -89,6 +89,7 @@ def page(summary: dict[str, Any], contents: EvaluationContents | None) -> str:
     methods = page_document.listing([METHODS[name] for name in summary["methods"]])
     shown = summary | {"methods": methods, "metrics": ", ".join(summary["metrics"])}
     images = page_document.images_text(summary["images"])
+    work = "Loading the network and scoring the maps"
     sections = "\n".join(_sections(contents)) if contents else ""
     return f"""{page_document.start(title, "data:", ["page.css", "evaluation.css"])}
 <header>
@@ -101,7 +102,7 @@ def page(summary: dict[str, Any], contents: EvaluationContents | None) -> str:
 <main>
 {sections}
 </main>
-<footer><p>{page_document.creation(summary)} All scores are stored in
+<footer><p>{page_document.creation(summary, work)} All scores are stored in
 <code>evaluation.npz</code>, which <code>ke.Evaluation.load</code> reads, and those of
 each image in <code>manifest.json</code>.</p></footer>
 </body>

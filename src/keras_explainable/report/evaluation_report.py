@@ -99,7 +99,7 @@ class EvaluationReport(RunReport):
         picture: NDArray[np.uint8] | None = None,
     ) -> None:
         """Store the scores of one image, which is shown as ``picture``."""
-        self._unfinished.add(key, image, results, picture)
+        self._unfinished.add(key, image, results, picture, self._elapsed())
         self._done[key] = results.entry
 
     def _finish(self) -> None:

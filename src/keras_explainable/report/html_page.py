@@ -10,6 +10,9 @@ from keras_explainable.report.explanation_records import METHODS
 #: Methods whose maps are derivatives with respect to the pixels.
 _DERIVATIVES = ("smoothgrad", "smoothgrad_squared", "vargrad", "gradients")
 
+#: Script beside several pages with the texts that are searched.
+SEARCH_TEXTS = "search.js"
+
 _SETTINGS = {
     "model": "Model",
     "methods": "Method",
@@ -26,19 +29,22 @@ _SETTINGS = {
 }
 
 
-def head(summary: dict[str, Any], links: str = "", files: bool = False) -> str:
+def head(
+    summary: dict[str, Any], links: str = "", files: bool = False, page: int = 0
+) -> str:
     """Return the page up to the first image: title, legend, notices and settings.
 
     Args:
         summary: The facts of the report.
         links: HTML with links to other pages.
         files: Whether pictures are in files beside the page.
+        page: Number of the page, if there are links to others.
     """
     # `self` is the site if the folder is served, and nothing if it is opened as files.
     sources = "data: 'self' file:" if files else "data:"
     method = page_document.listing([METHODS[name] for name in summary["methods"]])
     title = f"{method} of {summary['model']}"
-    start = page_document.start(title, sources, ["page.css"], "page.js")
+    start = page_document.start(title, sources, ["page.css"], "page.js", bool(links))
     images = page_document.images_text(summary["images"])
     has_errors = bool(summary["repetitions"])
     return f"""{start}{page_colormaps.filters()}
@@ -50,16 +56,25 @@ def head(summary: dict[str, Any], links: str = "", files: bool = False) -> str:
 {_settings(summary, method)}
 </header>
 {controls(_is_signed(summary), True, has_errors, _sliders(summary))}
-{links}
+{_elsewhere(page) if links else ""}{links}
 <main{_cell(summary)}>
 """
 
 
+def _elsewhere(page: int) -> str:
+    """Return the paragraph in which the script tells what other pages have."""
+    return (
+        f'<p id="elsewhere" role="status" data-page="{page}" '
+        f'data-texts="{SEARCH_TEXTS}" hidden></p>\n'
+    )
+
+
 def foot(summary: dict[str, Any], links: str = "") -> str:
     """Return the end of the page: links, creation date, versions and other files."""
+    work = "Loading the network and explaining the images"
     return f"""</main>
 {links}
-<footer><p>{page_document.creation(summary)} The maps are stored as arrays in
+<footer><p>{page_document.creation(summary, work)} The maps are stored as arrays in
 <code>maps.npz</code>, the settings and predictions in <code>manifest.json</code>, and
 a picture of each image with its maps in <code>panels/</code>.</p></footer>
 <script>{page_document.resource("page.js")}</script>

@@ -82,9 +82,8 @@ def _row(explanation: records.Explanation, number: int) -> str:
         _figures(maps, number, class_.label, name, count) for maps in explanation.maps
     )
     image = figures.figure("image", _image_text(explanation), "image")
-    several = f' style="--methods:{count}"' if count > 1 else ""
     return f"""<section><h3>{escape(class_.label)} <span>{class_.score_text}</span></h3>
-<div class="figures{" several" if several else ""}"{several}>{image}
+<div class="figures{" several" if count > 1 else ""}">{image}
 {maps}</div></section>
 """
 

@@ -2,6 +2,7 @@
 // The page is complete without this script, which adds search, sorting and colours.
 const byId = (id) => document.getElementById(id);
 const main = document.querySelector("main");
+const elsewhere = byId("elsewhere"); // Only if there are several pages.
 const byName = new Intl.Collator(undefined, { numeric: true }).compare;
 
 const cards = [...main.children].map((card, index) => ({
@@ -24,12 +25,50 @@ const orders = {
 
 function find() {
   const words = byId("find").value.toLowerCase().split(/\s+/);
+  const matches = (text) => words.every((word) => text.includes(word));
   let count = 0;
   for (const { card, text } of cards) {
-    card.hidden = !words.every((word) => text.includes(word));
+    card.hidden = !matches(text);
     count += !card.hidden;
   }
-  byId("count").textContent = `${count} of ${cards.length}`;
+  const here = elsewhere ? " on this page" : "";
+  byId("count").textContent = `${count} of ${cards.length}${here}`;
+  if (elsewhere) findElsewhere(matches);
+}
+
+/** Show links to the other pages that have matches. */
+function findElsewhere(matches) {
+  const search = byId("find").value.trim();
+  elsewhere.hidden = !search;
+  if (!search) return;
+  if (!globalThis.searchTexts) return void loadTexts();
+  const links = searchTexts.flatMap((texts, page) => {
+    const count = texts.filter((text) => matches(text.toLowerCase())).length;
+    return count && page !== Number(elsewhere.dataset.page) ? [link(page, count, search)] : [];
+  });
+  elsewhere.replaceChildren(links.length ? "Other pages with matches:" : "Not found on other pages.", ...links);
+}
+
+function link(page, count, search) {
+  const found = document.createElement("a");
+  found.href = `${page ? `index-${page + 1}` : "index"}.html#find=${encodeURIComponent(search)}`;
+  found.textContent = `page ${page + 1} (${count} image${count === 1 ? "" : "s"})`;
+  return found;
+}
+
+/** Load the texts of all pages when they are first searched. */
+function loadTexts() {
+  if (document.querySelector("script[src]")) return;
+  const script = document.createElement("script");
+  script.src = elsewhere.dataset.texts;
+  script.addEventListener("load", find);
+  document.body.append(script);
+}
+
+/** Continue a search that has led here from another page. */
+function searchFromLink() {
+  const [, search] = location.hash.match(/^#find=(.*)$/) ?? [];
+  if (search !== undefined) byId("find").value = decodeURIComponent(search);
 }
 
 function sort() {
@@ -89,6 +128,7 @@ for (const id of ["colors", "signs", "cover"]) byId(id)?.addEventListener("input
 for (const id of ["row", "column"]) byId(id)?.addEventListener("input", sweep);
 document.addEventListener("keydown", press);
 // Browsers may restore earlier choices when the page is reloaded.
+searchFromLink();
 find();
 sort();
 recolor();

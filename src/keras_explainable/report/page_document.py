@@ -10,7 +10,11 @@ from typing import Any
 
 
 def start(
-    title: str, images: str, styles: Sequence[str], script: str | None = None
+    title: str,
+    images: str,
+    styles: Sequence[str],
+    script: str | None = None,
+    loads: bool = False,
 ) -> str:
     """Return a page up to its body.
 
@@ -19,10 +23,12 @@ def start(
         images: Where images may come from, as in a content security policy.
         styles: Names of the style sheets.
         script: Name of the script that may run.
+        loads: Whether it may load other scripts.
     """
     policy = f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'"
     if script:
         policy += f";\n  script-src 'sha256-{_digest(resource(script))}'"
+        policy += " 'strict-dynamic'" if loads else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -82,12 +88,17 @@ def settings(labels: dict[str, str], values: dict[str, Any]) -> str:
     return f'<dl class="settings">{items}</dl>'
 
 
-def creation(summary: dict[str, Any]) -> str:
-    """Return when and with which software a report was made."""
+def creation(summary: dict[str, Any], work: str) -> str:
+    """Return when, with which software and in what time a report was made.
+
+    Args:
+        summary: The facts of the report.
+        work: What took this time.
+    """
     names = [name for name in summary["versions"] if name != "backend"]
     versions = ", ".join(f"{name} {summary['versions'][name]}" for name in names)
     day, seconds = escape(summary["started"][:10]), summary["seconds"]
-    return f"Created on {day} in {seconds:.0f}\nseconds with {escape(versions)}."
+    return f"Created on {day} with {escape(versions)}.\n{work} took {seconds:.1f} s."
 
 
 def images_text(listed: Sequence[Any]) -> str:

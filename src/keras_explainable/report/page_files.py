@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from keras_explainable.report import html_page, picture_files
+from keras_explainable.report import html_page, picture_files, search_texts
 
 #: The largest number of images whose pictures are within the page.
 MOST_WITHIN = 50
@@ -39,7 +39,7 @@ class PageFiles:
         self.beside = len(summary["images"]) > most
         self._cards: list[bytes] = []
         self._before = 0  # Images on earlier pages.
-        self._count = 0  # Pages that are written.
+        self._texts: list[list[str]] = []  # Searched texts of pages that are written.
 
     def add(self, key: str, card: bytes) -> None:
         """Add the card of an image."""
@@ -55,35 +55,39 @@ class PageFiles:
     def finish(self) -> None:
         """Write the last page."""
         self._write(has_next=False)
+        if len(self._texts) > 1:
+            with self._open(html_page.SEARCH_TEXTS) as file:
+                file.write(search_texts.script(self._texts))
 
     def _write(self, has_next: bool) -> None:
-        if not self._count:
+        if not self._texts:
             self._write_into(self._first, has_next)
         else:
-            with self._open(page_name(self._count)) as file:
+            with self._open(page_name(len(self._texts))) as file:
                 self._write_into(file, has_next)
         self._before += len(self._cards)
-        self._count += 1
+        self._texts.append([*map(search_texts.searched_text, self._cards)])
         self._cards = []
 
     def _write_into(self, file: BinaryIO, has_next: bool) -> None:
         links = self._links(has_next)
-        head = html_page.head(self._summary, links, self.beside)
+        head = html_page.head(self._summary, links, self.beside, len(self._texts))
         file.write(head.encode())
         file.writelines(self._cards)
         file.write(html_page.foot(self._summary, links).encode())
 
     def _links(self, has_next: bool) -> str:
         """Return the links to the pages before and after, if there are any."""
-        if not (self._count or has_next):
+        count = len(self._texts)
+        if not (count or has_next):
             return ""
         last = self._before + len(self._cards)
         total = len(self._summary["images"])
         texts = [f"Images {self._before + 1} to {last} of {total}"]
-        if self._count:
-            texts.append(f'<a href="{page_name(self._count - 1)}">previous page</a>')
+        if count:
+            texts.append(f'<a href="{page_name(count - 1)}">previous page</a>')
         if has_next:
-            texts.append(f'<a href="{page_name(self._count + 1)}">next page</a>')
+            texts.append(f'<a href="{page_name(count + 1)}">next page</a>')
         return f'<nav aria-label="Pages">{" ".join(texts)}</nav>'
 
 

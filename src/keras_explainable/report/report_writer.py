@@ -55,7 +55,8 @@ class Report(RunReport):
         panel(explanation).save(picture, self._format, quality=90)
         maps = {maps.method: maps.values for maps in explanation.maps}
         results = ImageResults(entry, maps, picture.getvalue(), card)
-        self._unfinished.add(key, explanation.image, results, explanation.picture)
+        shown = explanation.image, results, explanation.picture
+        self._unfinished.add(key, *shown, seconds=self._elapsed())
         self._done[key] = entry
 
     def _panel(self, key: str) -> str:

@@ -98,6 +98,8 @@ class UnfinishedRun:
         unpack: Unpack = ImageResults.unpacked,
     ) -> None:
         self._unpack = unpack
+        #: How long the run had lasted when the last of the images used was added.
+        self.seconds = 0.0
         self.path = atomic_files.make_folder(path)
         self._lock = folder_lock.acquire_lock(path)
         try:
@@ -121,11 +123,19 @@ class UnfinishedRun:
         image: NDArray[np.uint8],
         results: Results,
         picture: NDArray[np.uint8] | None = None,
+        seconds: float = 0.0,
     ) -> None:
-        """Store the results of an image, which is shown as ``picture``."""
-        pixels = _digest(image, picture)
-        facts = json.dumps({"pixels": pixels, "entry": results.entry}).encode()
-        arrays: dict[str, Any] = results.arrays() | {"facts": array_of(facts)}
+        """Store the results of an image, which is shown as ``picture``.
+
+        ``seconds`` is how long the run has lasted.
+        """
+        facts = {
+            "pixels": _digest(image, picture),
+            "entry": results.entry,
+            "seconds": seconds,
+        }
+        text = array_of(json.dumps(facts).encode())
+        arrays: dict[str, Any] = results.arrays() | {"facts": text}
         with atomic_files.atomic_write(self._file(key), self.path) as file:
             np.savez(file, **arrays)
 
@@ -142,6 +152,8 @@ class UnfinishedRun:
             facts = json.loads(arrays["facts"].tobytes())
             entry = self._unpack(facts["entry"], arrays).entry
             same = facts["pixels"] == _digest(image, picture) and entry["name"] == name
+            if same:
+                self.seconds = max(self.seconds, float(facts["seconds"]))
             return entry if same else None
         except Exception:  # Missing or damaged results are computed again.
             return None

@@ -43,6 +43,8 @@ class RunReport(abc.ABC):
         self.folder = folder
         self.failures: list[dict[str, str]] = []
         self.interrupted = self.written = False
+        #: Duration when the last image was done, with the parts of a resumed run.
+        self.seconds = 0.0
         self._names, self._done = FileNames(), dict[str, dict[str, Any] | None]()
         self._started = datetime.datetime.now(datetime.UTC), time.monotonic()
         self._identity = identity | {"versions": manifest.versions()}
@@ -92,6 +94,7 @@ class RunReport(abc.ABC):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.interrupted = kind is not None
+        self.seconds = round(self._elapsed(), 2)
         try:
             if self.entries or not self.interrupted:
                 self._finish()
@@ -103,6 +106,13 @@ class RunReport(abc.ABC):
             raise
         finally:
             self._unfinished.release()
+
+    def count_from(self, clock: float) -> None:
+        """Count the duration from an earlier moment of ``time.monotonic``."""
+        self._started = self._started[0], clock
+
+    def _elapsed(self) -> float:
+        return self._unfinished.seconds + time.monotonic() - self._started[1]
 
     @abc.abstractmethod
     def _finish(self) -> None:
@@ -117,11 +127,10 @@ class RunReport(abc.ABC):
 
     def _facts(self) -> dict[str, Any]:
         """Return the facts of the run that every manifest has."""
-        started, clock = self._started
         return {
             **self._identity,
-            "started": started.isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - clock, 2),
+            "started": self._started[0].isoformat(timespec="seconds"),
+            "seconds": self.seconds,
             "interrupted": self.interrupted,
             "page": self.page.name,
             "images": self.entries,

@@ -21,6 +21,7 @@ def page(summary: dict[str, Any]) -> str:
     images = page_document.images_text(summary["images"])
     first, last = (summary["epochs"][n]["epoch"] for n in (0, -1))
     signed = any(maps["signed"] for maps in _every_maps(summary))
+    work = "The latest training, from its first maps to its last,"
     cards = "\n".join(_card(summary, n) for n in range(len(summary["images"])))
     return f"""{_start(summary, methods)}{page_colormaps.filters()}
 <header>
@@ -35,7 +36,7 @@ epochs.</p>
 <main>
 {cards}
 </main>
-<footer><p>{page_document.creation(summary)} Each map is scaled to its own largest
+<footer><p>{page_document.creation(summary, work)} Each map is scaled to its own largest
 value, and the number below it is the score that it explains. The scores are stored in
 <code>manifest.json</code>, and a picture of each epoch in the folder of each method.
 </p></footer>
@@ -63,8 +64,8 @@ def _card(summary: dict[str, Any], number: int) -> str:
     width, height = image["size"]
     style = f"--ratio:{width}/{height};--image:{_url(image['picture'])}"
     crisp = ' class="crisp"' if image["is_small"] else ""
-    return f"""<article id="image-{number + 1}" tabindex="-1"{crisp} style="{style}">
-<h2>Image {number + 1}</h2>
+    return f"""<article id="image-{number}" tabindex="-1"{crisp} style="{style}">
+<h2>Image {number}</h2>
 <div class="rows">{sections}</div>
 </article>"""
 
@@ -75,7 +76,7 @@ def _section(summary: dict[str, Any], method: str, number: int, unit: int) -> st
     units = {each["maps"][method]["units"][number][unit] for each in epochs}
     # A unit that is not the same in all epochs is told below each map instead.
     explained = next(iter(units)) if len(units) == 1 else ""
-    image = figures.figure("image", f"image {number + 1}", "image")
+    image = figures.figure("image", f"image {number}", "image")
     shown = "".join(
         _epoch(each, method, number, unit, names_unit=not explained) for each in epochs
     )
@@ -92,7 +93,7 @@ def _epoch(
     maps = epoch["maps"][method]
     score, own, file = (maps[x][number][unit] for x in ("scores", "units", "files"))
     after = f"epoch {epoch['epoch']}"
-    text = f"{_title(method)} map of image {number + 1}, {after}"
+    text = f"{_title(method)} map of image {number}, {after}"
     below = f"{own if names_unit else 'score'}: {score:.3g}"
     overlay = figures.Shown(f"{text}, overlaid on the image", below)
     shown = figures.Shown(text, after)

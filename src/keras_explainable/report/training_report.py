@@ -118,7 +118,7 @@ class TrainingReport:
         pixels = colormaps.to_rgb(image)
         height, width = pixels.shape[:2]
         return {
-            "picture": self._picture(f"image_{number + 1}", pixels),
+            "picture": self._picture(f"image_{number}", pixels),
             "size": [width, height],
             "is_small": figures.is_small(pixels),
             "hash": hashlib.sha256(pixels.tobytes()).hexdigest()[:16],
@@ -131,7 +131,7 @@ class TrainingReport:
         files = [
             [
                 self._picture(
-                    f"{stem}_image_{number + 1}_{unit}",
+                    f"{stem}_image_{number}_{unit}",
                     figures.grey_map(each[..., unit], signed),
                 )
                 for unit in range(each.shape[-1])

@@ -1,0 +1,26 @@
+"""The class that ``--target`` names."""
+
+from collections.abc import Sequence
+
+from keras_explainable.common import near_names
+
+
+def index_of(name: str, classes: Sequence[str]) -> int:
+    """Return the index of the class of a name.
+
+    Raises:
+        ValueError: If there is none, or several have it.
+    """
+    found = [index for index, each in enumerate(classes) if each == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(
+            f"--target must be an index for a name of several classes; {name} is the "
+            f"name of {', '.join(map(str, found))}."
+        )
+    hint = near_names.question(name, classes) or "."
+    raise ValueError(
+        "--target must be top1, top3, the index of a class or its name; received "
+        f"{name}{hint}"
+    )
