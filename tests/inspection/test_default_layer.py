@@ -201,3 +201,35 @@ def test_scores_that_are_joined_are_not_features(join):
         outputs = layers.Average()([one, other if join != "residual" else inputs])
     model = ke.inspection.target_model(keras.Model(inputs, outputs), of_first_class)
     assert ke.inspection.shown_layers(model) == ["features"]
+
+
+def fewer_keys(x, tokens):
+    """Return attention to keys of half the positions, for each position."""
+    keys = layers.MaxPooling1D(2)(tokens)
+    weights = ops.softmax(ops.matmul(tokens, ops.transpose(keys, (0, 2, 1))))
+    return layers.Reshape((8, 8, 5))(ops.matmul(weights, keys))
+
+
+def handed_back(x, tokens):
+    """Return the centres of three classes, handed back to the positions."""
+    belongs = layers.Softmax(axis=1)(layers.Dense(3)(tokens))
+    centres = ops.matmul(ops.transpose(belongs, (0, 2, 1)), tokens)
+    wanted = layers.Softmax()(layers.Dense(3)(tokens))
+    return layers.Reshape((8, 8, 5))(ops.matmul(wanted, centres))
+
+
+def global_context(x, tokens):
+    """Return one mean that attention weighs, added to all positions."""
+    weights = layers.Softmax(axis=1)(layers.Dense(1)(tokens))
+    mean = ops.matmul(ops.transpose(weights, (0, 2, 1)), tokens)
+    return layers.Add()([x, layers.Reshape((1, 1, 5))(mean)])
+
+
+@pytest.mark.parametrize("block", [fewer_keys, handed_back, global_context])
+def test_what_attention_hands_back_has_positions(block):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(5, 3, padding="same")(inputs)
+    x = block(x, layers.Reshape((64, 5))(x))
+    x = layers.Conv2D(4, 3, padding="same", name="last")(x)
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    assert ke.inspection.shown_layers(model) == ["last"]

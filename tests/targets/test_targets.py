@@ -581,3 +581,10 @@ def test_a_loss_that_adds_positions_up(segmentation, x, rng):
     np.testing.assert_allclose(
         values[:, 0], evaluated(segmentation, x, labels, loss), rtol=1e-5
     )
+
+
+def test_data_may_be_what_a_model_returns(classifier, x):
+    embeddings = classifier(x)
+    found = explained(classifier, x, targets.similarity(embeddings))
+    expected = explained(classifier, x, targets.similarity(numpy(embeddings)))
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-6)

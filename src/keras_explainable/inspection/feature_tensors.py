@@ -1,6 +1,8 @@
 """The tensors of a graph that are features, rather than weights of others."""
 
+import math
 from collections.abc import Collection
+from typing import Any
 
 import keras
 
@@ -103,24 +105,31 @@ def _read_inside(step: Step, gates: Collection[int]) -> list[keras.KerasTensor]:
 
 
 def _pooled(graph: Graph) -> set[int]:
-    """Return the ids of tensors of which no axis is that of the positions any more."""
+    """Return the ids of tensors of which no axis is that of the positions any more.
+
+    Weights of queries, and tensors that keep positions, give them back.
+    """
     gates, found = _gates(graph, ()), set[int]()
     for step in graph.steps:
-        if not ids(step.reads).isdisjoint(found) or _pools(step, gates):
+        values = [x for x in step.reads if id(x) not in gates and len(x.shape) > 2]
+        contracts = keras_name(step.operation) in _CONTRACTIONS and len(step.reads) == 2
+        given_back = contracts and len(values) < 2
+        left = values and all(id(x) in found for x in values)
+        if (left and not given_back) or (given_back and _pools(step, values, found)):
             found |= ids(step.outputs)
     return found
 
 
-def _pools(step: Step, gates: Collection[int]) -> bool:
-    """Return whether a step weighs and sums positions, once for each of some heads."""
-    named = keras_name(step.operation) in _CONTRACTIONS
-    if not named or not isinstance(step.outputs, keras.KerasTensor):
+def _pools(step: Step, values: list[Any], pooled: Collection[int]) -> bool:
+    """Return whether a product weighs and sums positions, once for each of some heads.
+
+    Queries, which are positions too, are no fewer than the positions that are summed.
+    """
+    if not values or id(values[0]) in pooled:
         return False
-    values = [x for x in step.reads if id(x) not in gates]
-    if len(values) != 1 or len(step.reads) != 2:
-        return False
-    before, after = values[0].shape[1:-1], step.outputs.shape[1:-1]
-    return len(before) != len(after) or any(
-        None not in pair and pair[0] != pair[1]
-        for pair in zip(before, after, strict=True)
+    sizes = (
+        math.prod(n or math.inf for n in x.shape[1:-1])
+        for x in (values[0], flatten(step.outputs)[0])
     )
+    before, after = sizes
+    return after < before

@@ -23,6 +23,9 @@ from keras_explainable.network.follow_positions import positions_of
 from keras_explainable.network.graph import Graph, Step, ids
 from keras_explainable.types import Tensor
 
+#: How much more one side of an image may be reduced than the other, by cut edges.
+_ALIKE = 1.5
+
 
 def tokens_on_grid(x: Tensor, tokens: TokenGrid) -> Tensor:
     """Return tokens (B, T, C) with a place in the image on their grid, (B, h, w, C)."""
@@ -76,8 +79,9 @@ def with_tokens_on_grids(
     exposed = flatten(graph.outputs)[1:]
     rank = max(len(x.shape) for x in flatten(graph.inputs))
     kept = ids(list(unplaced))
-    # Maps of dense layers have no axes, and those of images made of videos no time.
-    tokens = [x for x in exposed if len(x.shape) == 3 < rank and id(x) not in kept]
+    # Dense layers have maps without axes, which stay as they are.
+    tokens = [x for x in exposed if 2 < len(x.shape) < rank and id(x) not in kept]
+    tokens = [x for x in tokens if not _is_frame(graph, x)]
     if given != NOTHING_GIVEN:
         tokens = exposed
     if not tokens:
@@ -89,6 +93,19 @@ def with_tokens_on_grids(
         grid = grid_of(symbol.shape, positions.get(id(symbol)), given, name)
         graph = _with_grid(graph, symbol, grid, name)
     return graph
+
+
+def _is_frame(graph: Graph, symbol: Any) -> bool:
+    """Return whether a tensor is an image made of a video: its maps have no time."""
+    spatial = tuple(symbol.shape[1:-1])
+    videos = [x for x in flatten(graph.inputs) if len(x.shape) == len(symbol.shape) + 1]
+    if len(spatial) < 2 or len(videos) != 1:
+        return False
+    sizes = tuple(videos[0].shape[2:-1])
+    if None in (*spatial, *sizes):
+        return spatial == sizes
+    scales = [size / own for size, own in zip(sizes, spatial, strict=True)]
+    return max(scales) < _ALIKE * min(scales)
 
 
 def _with_grid(graph: Graph, symbol: Any, tokens: TokenGrid, name: str) -> Graph:

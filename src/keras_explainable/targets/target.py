@@ -140,7 +140,8 @@ def _preprocessed(x: Any, preprocess: Callable[[Tensor], Tensor]) -> np.ndarray:
 def _as_data(values: Any) -> Any:
     if values is INPUTS:
         return values
-    array = np.asarray(as_array("data", values))
+    values = as_array("data", values)
+    array = ops.convert_to_numpy(values) if ops.is_tensor(values) else values
     if array.ndim == 0 or array.dtype.kind not in "fiub":
         raise TypeError(
             "`data` must be arrays of numbers with one row for each image; received "

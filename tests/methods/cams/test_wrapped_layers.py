@@ -210,3 +210,11 @@ def test_an_image_that_a_recurrent_convolution_makes_of_frames(rng):
     logits, maps = ke.hirescam(model, x, [0, 1], verbose=0, postprocessing=None)
     assert maps.shape == (2, 4, 5, 1)
     np.testing.assert_allclose(maps.sum((1, 2)), logits, rtol=1e-4, atol=1e-5)
+
+
+def test_frames_whose_rows_are_flattened_are_no_image():
+    inputs = keras.Input((3, 4, 5, 2))
+    x = layers.Conv2D(2, 3, name="c")(layers.Reshape((3, 20, 2))(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+    with pytest.raises(ValueError, match="must have an output of tokens"):
+        ke.hirescam(model, np.ones((1, 3, 4, 5, 2), "float32"), [0], verbose=0)
