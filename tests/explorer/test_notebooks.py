@@ -1,4 +1,4 @@
-"""The widget in a real JupyterLab, in a real browser, with the bundled network."""
+"""The widget in a real JupyterLab and a real Notebook 7, with the bundled network."""
 
 import json
 import os
@@ -33,9 +33,22 @@ def notebook():
     }
 
 
+#: By the module of each application, what leads to a notebook in its addresses, and
+#: what shows that its kernel is ready.
+APPLICATIONS = {
+    "jupyterlab": ("/lab/tree/", "text='Python 3 (ipykernel) | Idle'"),
+    "notebook": ("/notebooks/", ".jp-Notebook-ExecutionIndicator[data-status='idle']"),
+}
+
+
 @pytest.fixture
-def address(tmp_path):
-    """The address of a notebook in a JupyterLab that shares nothing with the user's."""
+def served(tmp_path, request):
+    """The address of a notebook, and what shows that it is ready.
+
+    The server shares nothing with the user's.
+    """
+    application = getattr(request, "param", "jupyterlab")
+    path, ready = APPLICATIONS[application]
     (tmp_path / "explore.ipynb").write_text(json.dumps(notebook()))
     folders = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     own = {f"JUPYTER_{name}": str(tmp_path / "own" / name) for name in folders}
@@ -46,28 +59,29 @@ def address(tmp_path):
         f"--LabApp.workspaces_dir={tmp_path}",
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *options],
+        [sys.executable, "-m", application, *options],
         env={**os.environ, **own},
         stderr=subprocess.PIPE,
         text=True,
     )
-    lines = map(re.compile(r"http://127\S+/lab\?(\S+)").search, process.stderr)
-    found = next(filter(None, lines))
-    yield found[0].replace("/lab?", "/lab/tree/explore.ipynb?")
+    lines = map(re.compile(r"(http://127[^/]+)\S*\?(\S+)").search, process.stderr)
+    root, token = next(filter(None, lines)).groups()
+    yield f"{root}{path}explore.ipynb?{token}", ready
     process.terminate()
     process.communicate(timeout=20)
 
 
 @pytest.fixture
-def page(address):
+def page(served):
     """The notebook, whose first cell shows the widget."""
     messages, hosts, contexts = [], set(), []
     with launched() as browser:
         page = new_page(browser, contexts, messages, viewport=SIZE)
         page.set_default_timeout(30_000)
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+        address, ready = served
         page.goto(address)
-        page.wait_for_selector("text='Python 3 (ipykernel) | Idle'")
+        page.wait_for_selector(ready)
         run_cell(page, 0)
         yield page
     assert [text for text in messages if "explor" in text or "blob:" in text] == []
@@ -146,6 +160,15 @@ def test_the_widget_does_what_the_page_of_the_server_does(page):
     page.locator("#seed").fill("1")
     page.wait_for_selector("#status.lost")
     assert "The kernel does not answer" in page.inner_text("#status")
+
+
+@pytest.mark.parametrize("served", ["notebook"], indirect=True)
+def test_the_widget_in_notebook_7(page):
+    finished(page, "64 samples, relative error 0.")
+    first = canvas(page)
+    page.locator("#noise_level").fill("0.4")
+    finished(page, "64 samples")
+    assert np.abs(canvas(page) - first).max() > 30
 
 
 def end_kernel(page):
