@@ -108,3 +108,17 @@ def test_the_picture_file(model, image, tmp_path):
 def test_repetitions_must_increase(model, image, repetitions):
     with pytest.raises(ValueError, match="`repetitions` must be increasing"):
         ke.sweep(model, image, repetitions=repetitions)
+
+
+def test_signals_are_drawn_as_lines(rng, tmp_path):
+    inputs = keras.Input((40, 2))
+    x = keras.layers.Conv1D(3, 5, activation="tanh")(inputs)
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    signal = rng.normal(size=(40, 2)).cumsum(axis=0).astype("float32")
+    given = {"noise_levels": (0.1, 0.2), "repetitions": (2, 4), "verbose": 0}
+    for name, x in {"one.png": signal, "batch.png": signal[None]}.items():
+        rows = ke.sweep(model, x, 1, seed=0, to_file=tmp_path / name, **given)
+        assert rows[1][1].maps.shape == (1, 40, 2, 1)
+    one, batch = (Image.open(tmp_path / name) for name in ("one.png", "batch.png"))
+    np.testing.assert_array_equal(one, batch)

@@ -41,7 +41,8 @@ def sweep(
 
     Args:
         model: Keras model, as in ``ke.smoothgrad``.
-        image: Image (H, W, C), preprocessed for the model; or a batch of one.
+        image: Image (H, W, C) or signal (T, C), preprocessed for the model; or a batch
+            of one.
         unit: The unit to explain; ``None`` for the one with the largest logit.
         noise_levels: Sigma as fractions of the image's maximum - minimum.
         repetitions: Increasing numbers of noisy copies.
@@ -61,7 +62,7 @@ def sweep(
     _check_increasing(repetitions)
     _check_without_effect(params)
     params.setdefault("estimator", "sampled")  # Other maps cannot be continued.
-    x, y = _batch_of_one(image), "predicted" if unit is None else [unit]
+    x, y = _batch_of_one(model, image), "predicted" if unit is None else [unit]
     rows = [
         _row(model, x, y, repetitions, noise_level=level, **params)
         for level in noise_levels
@@ -70,15 +71,20 @@ def sweep(
     levels = np.repeat(noise_levels, len(repetitions))
     titles = [_title(level, stats) for level, stats in zip(levels, panels, strict=True)]
     maps = np.concatenate([filters.normalize(_raw_map(stats)) for stats in panels])
-    visualize.visualize(maps, titles, cols=len(repetitions), to_file=to_file)
+    images, options = maps, dict[str, Any]()
+    if x.ndim == 3:  # The lines of a signal (T, C) carry the colours.
+        options = {"overlays": maps, "kind": "signal"}
+        images = np.repeat(x, len(maps), axis=0)
+    visualize.visualize(
+        images, titles, cols=len(repetitions), to_file=to_file, **options
+    )
     return SweepRows(rows)
 
 
-def _batch_of_one(image: Any) -> np.ndarray:
-    array = np.asarray(image)
-    if array.ndim > 3 and len(array) == 1:
-        array = array[0]
-    return array[None]
+def _batch_of_one(model: Model, image: Any) -> np.ndarray:
+    array, inputs = np.asarray(image), getattr(model, "inputs", None) or ()
+    rank = len(inputs[0].shape) if inputs else 4
+    return array if array.ndim == rank and len(array) == 1 else array[None]
 
 
 def _row(
