@@ -305,6 +305,31 @@ def test_what_is_no_picture_is_said(opened, address):
     opened.messages.clear()
 
 
+def test_what_is_no_picture_is_said_beside_one_that_is(opened, address):
+    """In either order, until another picture is chosen."""
+    page = opened(address)
+    finished(page, 64)
+    bad = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}
+    good = {"name": "grey.png", "mimeType": "image/png", "buffer": grey_png()}
+    for files in ([bad, good], [good, bad]):
+        count = page.locator("#album img").count()
+        page.set_input_files("#files", files)
+        page.wait_for_selector(
+            f"#album button:nth-child({count + 1})[aria-pressed=true]"
+        )
+        finished(page, 64)
+        page.wait_for_selector("#error:text('notes.txt is not an image')")
+    page.locator("#album button").first.click()
+    page.wait_for_selector("#error", state="hidden")
+    opened.messages.clear()
+
+
+def grey_png():
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 40), "grey").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def test_what_cannot_be_explained_is_said_and_leaves_no_map(page):
     page.select_option("#method", "attention_rollout")
     page.wait_for_selector("#error:not([hidden])")
@@ -354,13 +379,20 @@ def test_twenty_at_once_get_their_own_maps(opened, server, address):
 
 def test_a_page_connects_again_when_the_server_is_back(opened, server, address):
     page = opened(address)
+    file = {"name": "mine.png", "mimeType": "image/png", "buffer": grey_png()}
+    page.set_input_files("#files", file)
+    page.wait_for_selector("#album button[title='mine.png'][aria-pressed=true]")
     server["process"].send_signal(signal.SIGKILL)
     server["process"].communicate()
     page.wait_for_selector("#status.lost")
     assert "cannot be reached" in page.inner_text("#status")
+    page.set_input_files("#files", file | {"name": "other.png"})
+    page.wait_for_selector("#error:text('other.png did not reach the server')")
     server["process"], again = start(address.split(":")[2].split("/")[0])
     assert again == address
     page.wait_for_selector("#status:not(.lost)")
+    assert "without mine.png" in page.inner_text("#error")
+    assert page.locator("#album button[aria-pressed=true]").count() == 1
     page.locator("#noise_level").fill("0.3")
     finished(page, 64)
     opened.messages.clear()  # The browser notes each attempt in vain.
@@ -380,5 +412,7 @@ def test_everything_has_a_name_for_screen_readers(page):
         for found in page.get_by_role(role).all():
             snapshot = found.aria_snapshot()
             assert re.search(r'- \w+ "', snapshot), snapshot
+    slider = page.get_by_role("slider", name="Samples")
+    assert slider.get_attribute("aria-valuetext") == "64"
     name = page.get_by_role("img", name=re.compile("SmoothGrad map of 64 samples"))
     assert name.count() == 1

@@ -259,6 +259,15 @@ def test_wrong_messages_are_answered_and_the_page_goes_on(page, passes, entries)
     assert page.until("map")[-1]["done"]
 
 
+@pytest.mark.parametrize("number", ["NaN", "1e999", '"a"', "[1]", "null"])
+def test_what_is_no_number_of_a_request_is_not_sent_back(page, number):
+    ask = '{"kind": "explain", "panel": 0, "image": 0, "unit": 1, "repetitions": 8, '
+    page.socket.send_text(f'{ask}"request": {number}}}')
+    assert page.until("map")[-1]["request"] is None
+    page.ask(kind="explain", panel=0, request=3, image=0, unit=1, repetitions=8)
+    assert page.until("map")[-1]["request"] == 3
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", "1", '"a"', "[" * 9999, "x" * 70_000])
 def test_what_is_no_message_is_answered(page, text):
     page.socket.send_text(text)

@@ -121,7 +121,7 @@ class PageJobs:
     async def _stream(self, panel: int, message: Message, stop: Event) -> None:
         """Send each estimate of a map as soon as it is there."""
         request, found = await self._in_worker(self._begin, panel, message, stop)
-        await self._send(frame(found | {"request": message.get("request")}))
+        await self._send(frame(found | {"request": _number_of(message)}))
         is_met = False
         while not (is_met or stop.is_set()):
             estimate, content = await self._in_worker(self._step, request)
@@ -129,7 +129,7 @@ class PageJobs:
                 break
             self._shown[panel] = request, estimate
             is_met = content["done"]
-            ids = {"panel": panel, "request": message.get("request")}
+            ids = {"panel": panel, "request": _number_of(message)}
             await self._send(frame(content | ids, _float32(estimate, request)))
 
     async def _send_picture(self, key: int) -> None:
@@ -179,11 +179,17 @@ class PageJobs:
     async def _send_error(self, message: Message, error: Exception) -> None:
         text = " ".join(str(error).split())[:_LONGEST_ERROR] or type(error).__name__
         content = {"kind": "error", "text": text}
-        await self._send(frame(content | {"request": message.get("request")}))
+        await self._send(frame(content | {"request": _number_of(message)}))
 
     async def _in_worker(self, function: Callable[..., Any], *arguments: Any) -> Any:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, function, *arguments)
+
+
+def _number_of(message: Message) -> int | None:
+    """Return the number of a request; None for anything else, which cannot be sent."""
+    number = message.get("request")
+    return number if isinstance(number, int) else None
 
 
 def frame(content: Message, data: bytes = b"") -> bytes:

@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_explainable.explorer.estimates import Estimate
@@ -23,7 +24,9 @@ def lines(
         view: What is shown.
         repetitions: Number of repetitions so far.
     """
+    backend = f'os.environ["KERAS_BACKEND"] = "{keras.backend.backend()}"'
     head = (
+        f"import os\n\n{backend}  # Others round differently.\n\n"
         "import keras\nimport numpy as np\n\nimport keras_explainable as ke\n\n"
         f"model = {model}\n"
         'x = np.load("map.npz")["inputs"]  # As saved with the map.\n'

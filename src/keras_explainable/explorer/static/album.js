@@ -18,7 +18,10 @@ function thumbnail(page, key) {
   Object.assign(button, { type: "button", title: name });
   button.setAttribute("aria-pressed", key === page.image);
   button.append(Object.assign(new Image(), { alt: name }));
-  button.addEventListener("click", () => chooseImage(page, key));
+  button.addEventListener("click", () => {
+    page.showNote("");
+    chooseImage(page, key);
+  });
   page.seen.observe(button); // Of a thousand images, only those in sight are read.
   return button;
 }
@@ -55,15 +58,17 @@ export function forgetImage(page) {
 
 /** Add the pictures in files, and explain the last one. */
 export async function addFiles(page, files) {
+  const reasons = [];
+  page.showNote("");
   for (const file of files) {
     try {
       const { key, name } = await page.connection.upload(file);
       page.hello.images[key] = name;
       page.byId("album").append(thumbnail(page, key));
-      page.hideError();
       chooseImage(page, key);
     } catch (error) {
-      page.showError(error.message);
+      reasons.push(error.message);
+      page.showNote(reasons.join(" "));
     }
   }
 }

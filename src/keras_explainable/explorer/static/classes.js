@@ -29,7 +29,7 @@ export function searchClass(page) {
   if (!page.hello || !text.trim()) return;
   const unit = unitOf(page, text);
   if (unit === undefined) return page.showError(`No class is called “${text}”.`);
-  page.hideError();
+  page.showError("");
   chooseUnit(page, unit);
 }
 

@@ -34,7 +34,10 @@ export function writeControls(page) {
 export function enable(page) {
   const side = page.sides[page.active];
   const samples = side.method === "smoothgrad";
-  const tell = (name, text) => (page.byId(`${name}-text`).textContent = text);
+  const tell = (name, text) => {
+    page.byId(`${name}-text`).textContent = text;
+    page.byId(name).setAttribute("aria-valuetext", text); // Its own may be an exponent.
+  };
   page.byId("sampling").disabled = !samples;
   page.byId("statistic").disabled = side.estimator !== "sampled";
   page.byId("signed").disabled = !samples || side.statistic !== "mean";

@@ -13,6 +13,8 @@ export class Page {
     this.curves = new Map(); // Errors by setting: pairs of samples and error.
     this.questions = {}; // The last one on a point and on a box.
     this.asked = 0;
+    this.error = "";
+    this.note = "";
     this.waiting = new Set(); // Sides whose maps are asked for in the next frame.
   }
 
@@ -42,12 +44,21 @@ export class Page {
     return Boolean(shown?.done) && shown.request === this.sides[side].request;
   }
 
+  /** Show why there is no map, until there is one; none for "". */
   showError(text) {
-    this.byId("error").textContent = text;
-    this.byId("error").hidden = false;
+    this.error = text;
+    this.showTexts();
   }
 
-  hideError() {
-    this.byId("error").hidden = true;
+  /** Show what became of pictures, until another is chosen. */
+  showNote(text) {
+    this.note = text;
+    this.showTexts();
+  }
+
+  showTexts() {
+    const text = [this.note, this.error].filter(Boolean).join(" ");
+    this.byId("error").textContent = text;
+    this.byId("error").hidden = !text;
   }
 }

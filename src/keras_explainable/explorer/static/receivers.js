@@ -11,18 +11,23 @@ import { askAgain, askAll } from "./requests.js";
 export const receivers = {
   hello(page, message) {
     const first = page.hello === null;
+    const before = page.hello?.images[page.image];
     page.hello = message;
     begin(page, message);
     if (first) readControls(page);
     if (first) Object.assign(page.sides[1], page.sides[0]);
     enable(page);
-    if (page.image !== null && page.image < message.images.length) askAll(page);
+    const same = before !== undefined && message.images[page.image] === before;
+    if (before !== undefined && !same) {
+      page.showNote(`The server has started anew without ${before}, which can be added again.`);
+    }
+    if (same) askAll(page);
     else if (message.images.length) chooseImage(page, 0);
     else forgetImage(page);
   },
   image(page, message) {
     if (message.image !== page.image) return;
-    page.hideError();
+    page.showError("");
     page.facts = message;
     showClasses(page);
     if (message.request !== page.sides[message.panel].request) return;

@@ -34,7 +34,9 @@ export class ServerConnection extends Connection {
   /** Send a file, and return the number and the name of the image in it. */
   async upload(file) {
     const address = `images?name=${encodeURIComponent(file.name)}`;
-    const answer = await fetch(address, { method: "POST", body: file });
+    const answer = await fetch(address, { method: "POST", body: file }).catch(() => {
+      throw new Error(`${file.name} did not reach the server. Add it again once the server is back.`);
+    });
     const found = await answer.json();
     if (!answer.ok) throw new Error(found.error);
     return found;
