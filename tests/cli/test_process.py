@@ -73,7 +73,7 @@ def test_the_page_needs_no_other_file(demonstration):
     page = (demonstration[0] / "explanations" / "index.html").read_text("utf-8")
     assert page.count("url(data:image/") == 12 * 2  # Each image and each map once.
     assert "src=" not in page
-    assert "href" not in page
+    assert 'href="' not in page
 
 
 def test_help_and_usage_errors_import_no_framework(tmp_path):

@@ -1,5 +1,6 @@
 """The widget in a real JupyterLab and a real Notebook 7, with the bundled network."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from playwright.sync_api import TimeoutError as TimedOut
 from support.browsers import launched, needs_browser, new_page
 
 pytestmark = needs_browser
@@ -77,12 +79,12 @@ def page(served):
     messages, hosts, contexts = [], set(), []
     with launched() as browser:
         page = new_page(browser, contexts, messages, viewport=SIZE)
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(90_000)
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
         address, ready = served
         page.goto(address)
         page.wait_for_selector(ready)
-        run_cell(page, 0)
+        run_first_cell(page)
         yield page
     assert [text for text in messages if "explor" in text or "blob:" in text] == []
     assert {host.partition(":")[0] for host in hosts} - {""} == {"127.0.0.1"}
@@ -94,6 +96,16 @@ SIZE = {"width": 1300, "height": 1000}
 def run_cell(page, number):
     page.locator(".jp-CodeCell .cm-content").nth(number).click()
     page.keyboard.press("Control+Enter")
+
+
+def run_first_cell(page):
+    """Run it, again if the kernel was not ready yet."""
+    runs = "() => /[*\\d]/.test(document.querySelector('.jp-InputPrompt').textContent)"
+    for _ in range(10):
+        run_cell(page, 0)
+        with contextlib.suppress(TimedOut):
+            page.wait_for_function(runs, timeout=5_000)
+            return
 
 
 def finished(page, text):
