@@ -186,6 +186,13 @@ def test_classes_are_searched_by_name_number_and_score(page):
     page.keyboard.press("Enter")
     finished(page)
     assert page.input_value("#class") == "7: 7" != second
+    names = ["skunk, polecat", "tabby cat"]
+    code = """async names => {
+        const { unitOf } = await import(new URL("classes.js", location));
+        return ["cat", "CAT,", "pole", "1"].map(text =>
+            unitOf({ hello: { classes: names }, facts: null }, text));
+    }"""
+    assert page.evaluate(code, names) == [1, None, 0, 1]
     page.fill("#class", "no digit")
     page.keyboard.press("Tab")
     assert "No class is called" in page.inner_text("#error")
@@ -258,6 +265,21 @@ def test_two_settings_are_compared(page):
     assert page.input_value("#noise_level") == "0.15"
     page.keyboard.press("c")
     assert not page.locator("#map-1").is_visible()
+
+
+def test_what_one_of_two_settings_lacks(page):
+    page.keyboard.press("c")
+    page.select_option("#method", "attention_rollout")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.is_disabled("#npz")
+    page.keyboard.press("a")
+    assert page.is_enabled("#npz")
+    assert page.inner_text("#high")
+    page.keyboard.press("b")
+    assert page.is_disabled("#npz")
+    assert not page.inner_text("#high")
+    page.keyboard.press("c")
+    page.wait_for_selector("#error", state="hidden")
 
 
 def test_maps_are_saved(page, tmp_path):
@@ -336,7 +358,8 @@ def test_what_cannot_be_explained_is_said_and_leaves_no_map(page):
     assert "attention" in page.inner_text("#error")
     assert canvas_size(page) == 0
     assert page.inner_text("#progress") == "no map"
-    page.click("#png")  # There is nothing to save.
+    for name in ("png", "npz", "python"):  # There is nothing to save.
+        assert page.is_disabled(f"#{name}")
     page.select_option("#method", "gradcam")
     finished(page)
     assert page.locator("#error").is_hidden()
@@ -402,9 +425,15 @@ def test_a_page_connects_again_when_the_server_is_back(opened, server, address):
 def test_the_page_fits_the_window(opened, address, width):
     page = opened(address, viewport={"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    rename = "(button, name) => (button.textContent = name)"
+    for button in page.locator("#top button").all():
+        button.evaluate(
+            rename, "0.1 % American_Staffordshire_terrier, pit bull terrier"
+        )
     for control in page.locator("#controls :is(input, select):visible").all():
-        box = control.bounding_box()
-        assert box["x"] + box["width"] <= width
+        card = control.locator("xpath=ancestor::fieldset | ancestor::label").first
+        box, around = control.bounding_box(), card.bounding_box()
+        assert box["x"] + box["width"] <= around["x"] + around["width"] <= width
 
 
 def test_everything_has_a_name_for_screen_readers(page):

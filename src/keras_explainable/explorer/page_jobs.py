@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from threading import Event
@@ -19,6 +20,7 @@ from keras_explainable.explorer.settings import Request
 
 #: The most characters of an error that a page shows.
 _LONGEST_ERROR = 600
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")  # Of terminals, as Keras writes them.
 
 Message = Mapping[str, Any]
 SendFrame = Callable[[bytes], Awaitable[None]]
@@ -177,7 +179,8 @@ class PageJobs:
         await self._send(frame(content | ids))
 
     async def _send_error(self, message: Message, error: Exception) -> None:
-        text = " ".join(str(error).split())[:_LONGEST_ERROR] or type(error).__name__
+        plain = _COLORS.sub("", str(error))
+        text = " ".join(plain.split())[:_LONGEST_ERROR] or type(error).__name__
         content = {"kind": "error", "text": text}
         await self._send(frame(content | {"request": _number_of(message)}))
 

@@ -26,7 +26,7 @@ def lines(
     """
     backend = f'os.environ["KERAS_BACKEND"] = "{keras.backend.backend()}"'
     head = (
-        f"import os\n\n{backend}  # Others round differently.\n\n"
+        f"import os\n\n{backend}  # Others draw other noise.\n\n"
         "import keras\nimport numpy as np\n\nimport keras_explainable as ke\n\n"
         f"model = {model}\n"
         'x = np.load("map.npz")["inputs"]  # As saved with the map.\n'

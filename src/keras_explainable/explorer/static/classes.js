@@ -36,12 +36,16 @@ export function searchClass(page) {
 /** Whether a text is one of the list. */
 export const isListed = (page, text) => text === page.className(unitOf(page, text));
 
-/** Return the class of a text: its number, its name, or the likeliest name with the text. */
-function unitOf(page, text) {
+/** Return the class of a text: its number, its name, or or a name with it, best as a whole word. */
+export function unitOf(page, text) {
   const { classes } = page.hello;
   const number = Number.parseInt(text, 10);
   if (/^\d+(:|$)/.test(text) && number < classes.length) return number;
   const found = text.trim().toLowerCase();
-  const ranked = page.facts?.best ?? classes.keys();
-  return [...ranked].find((unit) => classes[unit].toLowerCase().includes(found));
+  const ranked = [...(page.facts?.best ?? classes.keys())];
+  const names = classes.map((name) => name.toLowerCase());
+  const words = (unit) => names[unit].split(/[^\p{L}\p{N}]+/u);
+  return ranked.find((unit) => names[unit] === found)
+    ?? ranked.find((unit) => words(unit).includes(found))
+    ?? ranked.find((unit) => names[unit].includes(found));
 }

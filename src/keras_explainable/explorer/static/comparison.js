@@ -14,6 +14,7 @@ export function compare(page) {
     ask(page, 1);
   } else {
     activate(page, 0);
+    page.showError("", 1);
     clearMap(page, 1);
     paint(page, 0);
   }
@@ -28,7 +29,8 @@ export function activate(page, side) {
   writeControls(page);
   page.curve.tolerance = page.sides[side].tolerance;
   page.curve.place();
-  paint(page, side);
+  if (page.shown[side]) paint(page, side);
+  else clearMap(page, side);
 }
 
 /** Put the boundary where its slider is. */

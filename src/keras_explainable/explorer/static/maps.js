@@ -17,9 +17,10 @@ export function paint(page, side) {
   draw(page.byId(`map-${side}`), shown.map, shown.shape, colors, limit, signed, opacity);
   stage.dataset.layers = layers;
   stage.style.aspectRatio = `${shown.shape[1]} / ${shown.shape[0]}`;
-  stage.setAttribute("aria-label", description(page, shown));
-  page.byId("npz").disabled = false;
   if (side !== page.active) return;
+  stage.setAttribute("aria-label", description(page, shown));
+  enableSaving(page, true);
+  page.byId("colors").disabled = signed; // Maps with signs have colours of their own.
   drawRamp(page.byId("ramp"), colors);
   page.byId("low").textContent = signed ? `−${digits(limit)}` : "0";
   page.byId("high").textContent = digits(limit);
@@ -29,8 +30,14 @@ export function paint(page, side) {
 export function clearMap(page, side) {
   page.shown[side] = null;
   page.byId(`map-${side}`).width = 0;
+  if (side !== page.active) return;
   page.byId("stage").setAttribute("aria-label", "No map yet");
-  page.byId("npz").disabled = true;
+  enableSaving(page, false);
+  for (const end of ["low", "high"]) page.byId(end).textContent = "";
+}
+
+function enableSaving(page, exists) {
+  for (const id of ["png", "npz", "python"]) page.byId(id).disabled = !exists;
 }
 
 /** Draw all maps again. */

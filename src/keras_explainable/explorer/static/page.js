@@ -13,7 +13,7 @@ export class Page {
     this.curves = new Map(); // Errors by setting: pairs of samples and error.
     this.questions = {}; // The last one on a point and on a box.
     this.asked = 0;
-    this.error = "";
+    this.errors = ["", ""]; // Why a side has no map.
     this.note = "";
     this.waiting = new Set(); // Sides whose maps are asked for in the next frame.
   }
@@ -44,9 +44,9 @@ export class Page {
     return Boolean(shown?.done) && shown.request === this.sides[side].request;
   }
 
-  /** Show why there is no map, until there is one; none for "". */
-  showError(text) {
-    this.error = text;
+  /** Show why a side has no map, until it has one; nothing for "". */
+  showError(text, side = this.active) {
+    this.errors[side] = text;
     this.showTexts();
   }
 
@@ -57,7 +57,8 @@ export class Page {
   }
 
   showTexts() {
-    const text = [this.note, this.error].filter(Boolean).join(" ");
+    const errors = this.compares ? this.errors : [this.errors[0]];
+    const text = [this.note, ...errors].filter(Boolean).join(" ");
     this.byId("error").textContent = text;
     this.byId("error").hidden = !text;
   }

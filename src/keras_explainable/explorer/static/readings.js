@@ -36,15 +36,18 @@ function progress(page, side) {
 
 export function showPoint(page, message) {
   const share = message.largest ? Math.abs(message.value / message.largest) : 0;
-  page.byId("point").textContent = `Column ${message.x}, row ${message.y}: ${measured(message.value, message.error)}. `
+  page.byId("point").textContent = `${sideName(page, message)}Column ${message.x}, row ${message.y}: ${measured(message.value, message.error)}. `
     + `${percent(share)} of the largest value, at or above ${percent(message.rank)} of the pixels.`;
   drawPatch(page, message);
 }
 
+/** Return which of two maps an answer is of. */
+const sideName = (page, { panel }) => (page.compares ? `${"AB"[panel]}: ` : "");
+
 export function showBox(page, message) {
   const error = message.error === null ? "" : ` ± ${percent(message.error)}`;
   page.byId("share").textContent = message.share === null ? "The map is zero everywhere."
-    : `${percent(message.share)}${error} of the map is inside, on ${percent(message.area)} of the image.`;
+    : `${sideName(page, message)}${percent(message.share)}${error} of the map is inside, on ${percent(message.area)} of the image.`;
 }
 
 /** Forget the answers, which are those of another image. */

@@ -27,7 +27,7 @@ export const receivers = {
   },
   image(page, message) {
     if (message.image !== page.image) return;
-    page.showError("");
+    page.showError("", message.panel);
     page.facts = message;
     showClasses(page);
     if (message.request !== page.sides[message.panel].request) return;
@@ -58,7 +58,7 @@ export const receivers = {
     const side = page.sides.findIndex(({ request }) => request && request === message.request);
     if (side >= 0) clearMap(page, side);
     showReadings(page);
-    page.showError(message.text);
+    page.showError(message.text, side < 0 ? page.active : side);
   },
 };
 
