@@ -9,6 +9,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from keras_explainable import utils
+from keras_explainable.plotting import picture_output
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,18 @@ def drawn(monkeypatch):
 
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", savefig)
     return figures
+
+
+@pytest.fixture
+def figure(drawn):
+    """A function that draws a picture and returns its figure."""
+
+    def visualized(*args, **kwargs):
+        utils.visualize(*args, to_buffer=io.BytesIO(), **kwargs)
+        drawn[-1].set_dpi(picture_output.DPI)  # As it was written.
+        return drawn[-1]
+
+    return visualized
 
 
 @pytest.fixture

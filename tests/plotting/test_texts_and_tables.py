@@ -9,25 +9,12 @@ import pytest
 
 import keras_explainable as ke
 from keras_explainable import utils
-from keras_explainable.plotting import picture_output
 
 VOCABULARY = ["", "[UNK]", "the", "film", "great"]
 TOKENS = np.array([[2, 3, 4, 0, 0], [0, 0, 4, 2, 3]])
 TOKEN_MAPS = np.array([[0, 0.5, 1, 9, 9], [9, 9, -1, 0, 0.5]])[..., None]
 ROWS = np.array([[0.5, -2, 30], [1, 2, 3]], "float32")
 ROW_MAPS = np.array([[1, -0.5, 0.2], [0, 1, -1]])[..., None]
-
-
-@pytest.fixture
-def figure(drawn):
-    """A function that draws a picture and returns its figure."""
-
-    def visualized(*args, **kwargs):
-        utils.visualize(*args, to_buffer=io.BytesIO(), **kwargs)
-        drawn[-1].set_dpi(picture_output.DPI)  # As it was written.
-        return drawn[-1]
-
-    return visualized
 
 
 def written(axes):

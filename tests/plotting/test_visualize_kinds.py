@@ -1,32 +1,18 @@
 """Signals, volumes, labels of rows and the note in ``ke.utils.visualize``."""
 
-import io
-
 import matplotlib
 import numpy as np
 import pytest
 from support.example_images import MAPS, PHOTOS, RNG
 
 from keras_explainable import utils
-from keras_explainable.plotting import clipping, colormaps, picture_output
+from keras_explainable.plotting import clipping, colormaps
 
 SIGNALS = RNG.normal(size=(2, 50, 3)).astype("float32")
 OF_SIGNALS = RNG.normal(size=(2, 50, 2)).astype("float32")
 VOLUMES = RNG.normal(size=(2, 9, 6, 5, 1))
 OF_VOLUMES = RNG.random((2, 9, 6, 5, 1))
 LARGE = RNG.random((40, 50)) ** 30
-
-
-@pytest.fixture
-def figure(drawn):
-    """A function that draws a picture and returns its figure."""
-
-    def visualized(*args, **kwargs):
-        utils.visualize(*args, to_buffer=io.BytesIO(), **kwargs)
-        drawn[-1].set_dpi(picture_output.DPI)  # As it was written.
-        return drawn[-1]
-
-    return visualized
 
 
 def test_signals_are_lines_coloured_by_their_maps(figure):
