@@ -34,9 +34,9 @@ def scores_of_positions(graph: Graph) -> set[int]:
     Args:
         graph: Graph without nested models.
     """
-    found = set[int]()
+    found, known = set[int](), dict[int, set[int]]()
     for end in _ends(graph):
-        found |= _scores(graph, end)
+        found |= _scores(graph, end, known)
     return found
 
 
@@ -52,8 +52,17 @@ def _ends(graph: Graph) -> Iterator[Any]:
                 yield end
 
 
-def _scores(graph: Graph, symbol: Any) -> set[int]:
-    """Return the ids of scores, from the linear layer on; none without one."""
+def _scores(graph: Graph, symbol: Any, known: dict[int, set[int]]) -> set[int]:
+    """Return the ids of scores, from the linear layer on; none without one.
+
+    Those of tensors that were met before are ``known``.
+    """
+    if id(symbol) not in known:
+        known[id(symbol)] = _scores_before(graph, symbol, known)
+    return known[id(symbol)]
+
+
+def _scores_before(graph: Graph, symbol: Any, known: dict[int, set[int]]) -> set[int]:
     step = graph.producer(symbol)
     if step is None or len(symbol.shape) < 3 or not _is_end(step):
         return set()
@@ -61,7 +70,7 @@ def _scores(graph: Graph, symbol: Any) -> set[int]:
         return {id(symbol)}
     if keras_name(step.operation) not in _PASSED:
         return set()
-    before = set[int]().union(*(_scores(graph, each) for each in step.reads))
+    before = set[int]().union(*(_scores(graph, each, known) for each in step.reads))
     return before and {id(symbol)} | before
 
 
