@@ -10,10 +10,10 @@ from keras_explainable.common.structures import flatten
 from keras_explainable.network.activations import activation_of
 from keras_explainable.network.graph import Graph, Step, ids
 from keras_explainable.network.layers_of_user import calls_user
-from keras_explainable.network.operation_kinds import keras_name
+from keras_explainable.network.operation_kinds import QUOTIENTS, keras_name
 from keras_explainable.network.operations_of_call import example_operations
 
-_DIVISIONS = {"Divide", "DivideNoNan", "TrueDivide"}
+_DIVISIONS = QUOTIENTS | {"DivideNoNan"}
 
 #: Steps that sum over an axis of what they multiply, and those that only multiply.
 _CONTRACTIONS = {"Dot", "Einsum", "Matmul", "Tensordot"}

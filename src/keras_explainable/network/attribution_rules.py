@@ -39,6 +39,7 @@ from keras_explainable.network.layers_of_user import (
 from keras_explainable.network.opened_attention import with_opened_attention
 from keras_explainable.network.operation_kinds import (
     LINEAR,
+    QUOTIENTS,
     is_relu,
     keras_name,
     relu_limit,
@@ -60,7 +61,6 @@ _PRODUCTS = {"Multiply", "Matmul", "Einsum", "Dot", "Tensordot", "Inner"}
 
 #: What divides by a value: normalizations that are made of operations.
 _INVERSE = {"Rsqrt", "Reciprocal"}
-_QUOTIENTS = {"Divide", "TrueDivide"}
 
 #: Activations whose derivatives are their slopes already, and those of several values.
 _LEFT = {"linear", "relu", "leakyrelu", "softmax", "logsoftmax", "sparsemax", "glu"}
@@ -162,7 +162,7 @@ def _rule(
         return _on_frames(step, rules)
     if fixed & ids(step.outputs) or kind in _INVERSE:
         return constant
-    if kind in _QUOTIENTS and ids(step.args[1]) & ids(reads):
+    if kind in QUOTIENTS and ids(step.args[1]) & ids(reads):
         return fixed_divisor
     if kind in _PRODUCTS:
         return partial(shared, len(reads)) if len(reads) > 1 else None

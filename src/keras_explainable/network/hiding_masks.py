@@ -82,13 +82,14 @@ class MaskFinder:
         written = [x for step in self.graph.steps for x in flatten(step.outputs)]
         masks = [x for x in flatten(self.graph.inputs) if not is_float(x)]
         masks += [x for x in written if x.dtype == "bool"]
+        read = [(mask, {*self.graph.inputs_of(mask)}) for mask in masks]
+        quiet = [(mask, sources) for mask, sources in read if not sources & {*noisy}]
         found = list[HidingMask]()
         for number in self.changing:
             shape = self._shape(number)
-            for mask in masks if len(shape) > 2 else ():
-                sources = {*self.graph.inputs_of(mask)}
+            for mask, sources in quiet if len(shape) > 2 else ():
                 shown = _shown_steps(mask.shape, shape)
-                if shown and sources and sources.isdisjoint({number, *noisy}):
+                if shown and sources and number not in sources:
                     ways = shown, partial(_reversed, shown)
                     found += [HidingMask(number, mask, way, False) for way in ways]
         return found

@@ -33,6 +33,9 @@ IDENTITIES = (
     layers.SpatialDropout3D,
 )
 
+#: Operations that divide their first argument by their second one.
+QUOTIENTS = {"Divide", "TrueDivide"}
+
 #: Operations and layers that only move values, leave some out, or repeat them.
 MOVES = {
     "ArraySplit", "BroadcastTo", "Concatenate", "Copy", "CropImages", "Cropping1D",

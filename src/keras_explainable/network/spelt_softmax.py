@@ -7,10 +7,8 @@ import numpy as np
 from keras import layers, ops
 
 from keras_explainable.network.graph import Graph, Step
-from keras_explainable.network.operation_kinds import keras_name
+from keras_explainable.network.operation_kinds import QUOTIENTS, keras_name
 from keras_explainable.types import Tensor
-
-_QUOTIENTS = {"Divide", "TrueDivide"}
 
 
 def with_softmax(graph: Graph) -> Graph:
@@ -25,7 +23,7 @@ def with_softmax(graph: Graph) -> Graph:
 
 
 def _as_softmax(graph: Graph, step: Step) -> Step:
-    if keras_name(step.operation) not in _QUOTIENTS or len(step.reads) != 2:
+    if keras_name(step.operation) not in QUOTIENTS or len(step.reads) != 2:
         return step
     exponential, total = step.reads
     exp, added = _producer(graph, exponential, "Exp"), _sum(graph, total)
