@@ -2,7 +2,7 @@
 
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -122,8 +122,25 @@ def fused(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(function, autograph=False, jit_compile=True)
 
 
-weighted_sums = shared.weighted_sums
-power_sums = partial(shared.power_sums, weighted_sums)
+def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that is one operation in a graph, however often it is called.
+
+    Recording the same few operations for each of a hundred layers takes seconds.
+    """
+    traced_for = shared.cache_per_shape(lambda: tf.function(function, autograph=False))
+    return lambda *tensors: traced_for(tensors)(*tensors)
+
+
+_weighted_sum = _traced_once(shared.weighted_sum)
+power_sums = _traced_once(partial(shared.power_sums, shared.weighted_sums))
+
+
+def weighted_sums(
+    function: Callable[..., Any], weights: Any, values: Sequence[Any]
+) -> list[Any]:
+    return [_weighted_sum(weights, x) for x in function(*values)]
+
+
 value_counts = partial(shared.value_counts, weighted_sums)
 
 

@@ -50,8 +50,10 @@ def embedded_model(
         embedded, look_up = ke.inspection.embedded_model(model)
         logits, maps = ke.methods.gradient.gradients(embedded, look_up(tokens))
     """
-    graph: Any = trace(model) if isinstance(model, keras.Model) else None
-    embeddings = [] if graph is None else _input_embeddings(inlined(graph))
+    graph: Any = trace(model) if _has_embeddings(model) else None
+    if graph is None:  # Tracing takes time.
+        return model, lambda inputs: inputs
+    embeddings = _input_embeddings(inlined(graph))
     own = [k for k, x in enumerate(embeddings) if x and not _is_embedding(x)]
     values = tuple(k for k in own if not (own_layers and only_chooses(model, k)))
     embedded = rewritten_model(model, _without_embeddings, values)
@@ -69,12 +71,17 @@ def embedded_model(
     return embedded, look_up
 
 
+def _has_embeddings(model: Model) -> bool:
+    embedding = keras.layers.Embedding
+    return isinstance(model, keras.Model) and has_layer(model, embedding)
+
+
 def check_real_inputs(model: Model) -> None:
     """Raise ValueError if all inputs of a model with an embedding are integers."""
     dtypes = [symbol.dtype for symbol in getattr(model, "inputs", None) or ()]
     integers = [dtype for dtype in dtypes if dtype in ("int32", "int64")]
     whole = bool(integers) and len(integers) == len(dtypes)
-    if whole and has_layer(model, keras.layers.Embedding):
+    if whole and _has_embeddings(model):
         raise ValueError(
             "`model` must have inputs of real numbers for this method; received "
             f"{integers[0]} for an Embedding. `ke.explain` explains the embedding "

@@ -216,9 +216,12 @@ def _with_offsets(
     values: dict[int, Tensor], offsets: Mapping[int, Tensor]
 ) -> dict[int, Tensor]:
     """Return values plus their offsets, where they have one; their masks are kept."""
-    plus = MaskPassing(lambda x, offset: x + keras.ops.cast(offset, x.dtype))
     moved = values.keys() & offsets.keys()
-    return values | {key: plus(values[key], offsets[key]) for key in moved}
+    return values | {key: _plus(values[key], offsets[key]) for key in moved}
+
+
+def _plus(x: Tensor, offset: Tensor) -> Tensor:
+    return MaskPassing(keras.ops.add)(x, keras.ops.cast(offset, x.dtype))
 
 
 class GraphModel(keras.Model):

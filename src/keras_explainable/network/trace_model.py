@@ -7,11 +7,12 @@ Tracing therefore clones the model with a recorder in the place of every layer.
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import keras
 
+from keras_explainable.execution.model_cache import ModelCache
 from keras_explainable.network.graph import (
     Graph,
     GraphModel,
@@ -19,6 +20,7 @@ from keras_explainable.network.graph import (
     by_symbol,
     symbol_like,
 )
+from keras_explainable.network.layers_of_model import model_state
 from keras_explainable.network.operation_kinds import computes_as
 from keras_explainable.types import Model
 
@@ -26,20 +28,27 @@ from keras_explainable.types import Model
 InnerGraph = Callable[[Step], Graph | None]
 
 
+_cache = ModelCache(capacity=1)
+
+
 def trace(model: Model) -> Graph | None:
     """Return the `Graph` of a Functional or Sequential model; None for any other.
 
     It is None, too, for a subclass that is called in another way, and if Keras cannot
-    tell the shapes within a Sequential model.
+    tell the shapes within a Sequential model. Each graph has symbols of its own, so
+    that several can be inlined side by side.
     """
-    if computes_as(model, keras.Sequential):
-        return _trace_sequential(model)
     if isinstance(model, GraphModel):
-        plain = type(model).run is GraphModel.run
-        return model.graph.with_new_symbols() if plain else None
-    if _is_functional(model):
-        return _trace_functional(model)
-    return None
+        graph = model.graph if type(model).run is GraphModel.run else None
+    elif computes_as(model, keras.Sequential):
+        graph = _trace_once(_trace_sequential, model)
+    else:
+        graph = _trace_once(_trace_functional, model) if _is_functional(model) else None
+    return None if graph is None else graph.with_new_symbols()
+
+
+def _trace_once(make: Callable[[Model], Graph | None], model: Model) -> Graph | None:
+    return _cache.get(model, None, partial(make, model), model_state(model))
 
 
 def _is_functional(model: Model) -> bool:
