@@ -122,15 +122,90 @@ def test_models_without_embeddings_are_returned_unchanged():
     assert look_up(inputs) is inputs
 
 
-@pytest.mark.parametrize("name", ["gradients", "smoothgrad", "rise"])
-def test_an_embedding_that_masks_zeros_has_no_derivatives(tokens, name):
+def attended(x):
+    return layers.GlobalAveragePooling1D()(layers.MultiHeadAttention(2, 4)(x, x))
+
+
+#: What reads the vectors of an embedding that masks zeros, and whether it hides them.
+READERS = {
+    "average": (layers.GlobalAveragePooling1D(), True),
+    "recurrent": (layers.Bidirectional(layers.GRU(3)), True),
+    "attention": (attended, True),
+    "flattened": (layers.Flatten(), False),
+}
+
+
+def model_of_padded(reader, mask_zero=True):
     inputs = keras.Input((LENGTH,), dtype="int32")
-    x = layers.LSTM(3)(layers.Embedding(WORDS, WIDTH, mask_zero=True)(inputs))
-    model = keras.Model(inputs, layers.Dense(4)(x))
-    with pytest.raises(ValueError, match=r"real numbers (for this|to add)"):
-        getattr(ke, name)(model, tokens, Y, verbose=0)
-    _, maps = ke.occlusion(model, tokens, Y, verbose=0)
-    assert maps.shape == (3, LENGTH, 1)
+    table = layers.Embedding(WORDS, WIDTH, mask_zero=mask_zero, name="table")
+    x = reader(layers.Dense(5, activation="tanh")(table(inputs)))
+    return keras.Model(inputs, layers.Dense(4)(x))
+
+
+def derivatives_by_the_table(model, tokens, units):
+    """Differences by the vectors of tokens, each of which occurs once in a row."""
+    table = model.get_layer("table")
+    kept, found = numpy(table.embeddings), np.zeros((*tokens.shape, WIDTH))
+    for token in range(WORDS):
+        for channel in range(WIDTH):
+            values = []
+            for change in (1e-2, -1e-2):
+                moved = kept.copy()
+                moved[token, channel] += change
+                table.embeddings.assign(moved)
+                values.append(numpy(model(tokens))[np.arange(len(units)), units])
+            slopes = (values[0] - values[1]) / 2e-2
+            found[..., channel] += (tokens == token) * slopes[:, None]
+    table.embeddings.assign(kept)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+@pytest.mark.parametrize("name", READERS)
+def test_derivatives_of_an_embedding_that_masks_zeros(name):
+    reader, hides = READERS[name]
+    model = model_of_padded(reader)
+    tokens = np.int32([[3, 1, 4, 5, 9, 2, 0], [2, 7, 1, 0, 0, 0, 0]])
+    logits, maps = ke.explain(SIGNED_GRADIENTS, model, tokens, [1, 2], verbose=0)
+    np.testing.assert_allclose(
+        logits[:, 0], numpy(model(tokens))[[0, 1], [1, 2]], rtol=1e-4, atol=1e-6
+    )
+    expected = derivatives_by_the_table(model, tokens, [1, 2])
+    seen = tokens > 0  # Token 0 occurs several times.
+    np.testing.assert_allclose(maps[seen][..., 0], expected[seen], atol=1e-3)
+    assert hides == (not maps[~seen].any())
+
+
+@pytest.mark.parametrize("name", ["smoothgrad", "integrated_gradients", "attnlrp"])
+def test_maps_of_padded_texts_are_those_of_shorter_ones(name):
+    """Hidden tokens get no noise, and no relevance."""
+    given = {"repetitions": 4, "noise": 0.01} if name == "smoothgrad" else {}
+    inputs = keras.Input((None,), dtype="int32")
+    x = layers.Embedding(WORDS, WIDTH, "normal", mask_zero=True)(inputs)
+    model = keras.Model(inputs, layers.Dense(4)(layers.LSTM(3)(x)))
+    tokens = np.int32([[3, 1, 4, 0, 0], [2, 7, 9, 0, 0]])
+    options = {"postprocessing": None, "verbose": 0, **given}
+    maps, short = (
+        getattr(ke, name)(model, x, [0, 1], **options).maps
+        for x in (tokens, tokens[:, :3])
+    )
+    np.testing.assert_allclose(maps[:, :3], short, rtol=0.05, atol=1e-3)
+    np.testing.assert_array_equal(maps[:, 3:], 0)
+
+
+def test_tokens_that_a_computed_mask_hides():
+    """An own mask hides them from one layer, and another one reads all."""
+    inputs = keras.Input((LENGTH,), dtype="int32")
+    x = layers.Embedding(WORDS, WIDTH, name="table")(inputs)
+    mask = ops.cast(ops.not_equal(inputs, 0), "float32")[..., None]
+    pooled = ops.sum(x * mask, axis=1) / ops.sum(mask, axis=1)
+    model = keras.Model(inputs, layers.Dense(4)(pooled))
+    tokens = np.int32([[3, 1, 4, 5, 9, 2, 0], [2, 7, 1, 0, 0, 0, 0]])
+    _, maps = ke.explain(SIGNED_GRADIENTS, model, tokens, [1, 2], verbose=0)
+    expected = derivatives_by_the_table(model, tokens, [1, 2])
+    np.testing.assert_allclose(
+        maps[..., 0], expected * (tokens > 0)[..., None], atol=1e-3
+    )
 
 
 class TokenAndPositionEmbedding(layers.Layer):

@@ -52,6 +52,17 @@ def in_windows_and_back(x):
     return layers.Reshape((-1, WIDTH))(y)
 
 
+def class_token_last(x):
+    """A function of the user's moves tokens."""
+
+    def moved(tokens):
+        return ops.concatenate([tokens[:, 1:], tokens[:, :1]], axis=1)
+
+    return layers.Lambda(moved, output_shape=(25, WIDTH))(
+        vit.embedded_by_convolution(x)
+    )
+
+
 EMBEDDINGS = {
     vit.embedded_by_convolution: (1, 0),
     vit.embedded_as_in_the_examples: (0, 0),
@@ -61,6 +72,7 @@ EMBEDDINGS = {
     after_pooling: (0, 0),
     in_windows_and_back: (0, 0),
     (lambda x: vit.Embedded()(x)): (1, 0),
+    class_token_last: (0, 1),
 }
 
 

@@ -438,3 +438,37 @@ def test_steps_of_a_model_without_names_get_noise_by_the_name_x(rng):
         ke.smoothgrad(model, x, [0, 1], **FEW)
     maps = ke.smoothgrad(model, x, [0, 1], noise={"x": 0.1}, **FEW)[1]
     assert maps.any()
+
+
+def any_value(x):
+    return ops.any(ops.not_equal(x, 0), axis=-1)
+
+
+class AnyValue(layers.Layer):
+    def call(self, x):
+        return any_value(x)
+
+
+def multiplied(h, mask):
+    weights = ops.cast(mask, "float32")[..., None]
+    return ops.sum(h * weights, axis=1) / ops.sum(weights, axis=1)
+
+
+def softly_chosen(h, mask):
+    scores = ops.where(mask[..., None], layers.Dense(1)(h), -1e9)
+    return ops.sum(h * ops.softmax(scores, axis=1), axis=1)
+
+
+@pytest.mark.parametrize("pool", [multiplied, softly_chosen])
+def test_masks_may_be_computed_in_layers_of_the_users(pool, rng):
+    """Padding is found by the comparison inside."""
+    x, found = padded(rng, 2), []
+    for mask in (any_value, AnyValue(), layers.Lambda(any_value)):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((6, 3))
+        h = layers.Dense(4, activation="tanh")(inputs)
+        model = keras.Model(inputs, layers.Dense(2)(pool(h, mask(inputs))))
+        found.append(ke.smoothgrad(model, x, [0, 1], **FEW).maps)
+    np.testing.assert_array_equal(found[0][:, 3:], 0)
+    for maps in found[1:]:
+        np.testing.assert_allclose(maps, found[0], rtol=1e-4, atol=1e-6)

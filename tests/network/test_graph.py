@@ -8,8 +8,10 @@ import pytest
 from keras import layers, ops
 from support.small_models import CHANNELS, SHAPE, UNITS, images, linear, network, numpy
 
+import keras_explainable as ke
 from keras_explainable.execution import compilation
 from keras_explainable.inspection import logits_model
+from keras_explainable.network import trace_model
 from keras_explainable.network.graph import (
     Graph,
     GraphModel,
@@ -290,3 +292,24 @@ def test_tasks_of_keras_hub_are_read_like_functional_models():
     assert trace(task(plain.inputs, plain.outputs)) is None
     call.__call__.__module__ = "keras_hub.src.utils.pipeline_model"
     assert trace(task(plain.inputs, plain.outputs)) is not None
+
+
+def test_a_model_is_traced_once(monkeypatch):
+    """Several rewritten forms are made of one graph, with symbols of their own."""
+    traced, run = [], trace_model._trace_functional
+
+    def counted(model):
+        traced.append(model)
+        return run(model)
+
+    monkeypatch.setattr(trace_model, "_trace_functional", counted)
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, "relu")])
+    model.add(layers.Dense(2, "softmax"))
+    for _ in range(2):
+        ke.gradients(model, np.ones((1, 4), "float32"), [0], verbose=0)
+    assert len(traced) == 1
+    first, second = trace_model.trace(model), trace_model.trace(model)
+    assert first.outputs is not second.outputs
+    model.layers[0].activation = keras.activations.tanh
+    ke.gradients(model, np.ones((1, 4), "float32"), [0], verbose=0)
+    assert len(traced) == 2

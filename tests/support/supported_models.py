@@ -31,10 +31,6 @@ REFUSED = {
     "detection": (ALL, "`y` be a function of its outputs"),
     "subclassed": (("gradcam", "full_gradients"), "Functional or Sequential"),
     "table": (("gradcam", "full_gradients"), "spatial"),
-    "masked_tokens": (
-        ("smoothgrad", "gradcam", "full_gradients", "rise"),
-        "real numbers|spatial",
-    ),
 }
 
 #: Kinds of models that all methods support with a function of the outputs for `y`.

@@ -5,7 +5,7 @@ Tokens are integers and have no derivatives, but their embedding vectors do.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -13,8 +13,15 @@ from keras import ops
 
 from keras_explainable import backend
 from keras_explainable.common.structures import Nested, flatten
+from keras_explainable.inspection.hidden_tokens import (
+    HiddenVectors,
+    finds_zeros,
+    steps_of_mask,
+    takes_carried_mask,
+    without_hidden,
+)
 from keras_explainable.inspection.logits import rewritten_model
-from keras_explainable.network.graph import Graph, Step, ids, symbol_like
+from keras_explainable.network.graph import Graph, Step, symbol_like
 from keras_explainable.network.ignored_fractions import example_shape
 from keras_explainable.network.input_kinds import only_chooses
 from keras_explainable.network.input_tensors import as_inputs
@@ -31,13 +38,14 @@ def embedded_model(
 
     Each input that only an ``Embedding`` layer reads, or a layer of the user's that
     has one inside, becomes an input of vectors (B, T, D): what the layer returns.
-    Other inputs stay as they are. ``ke.explain`` calls this function, so
+    Other inputs stay as they are. If the model compares the tokens with 0, as
+    ``mask_zero=True`` does, vectors of token 0 are zeros, which the new model hides.
+    ``ke.explain`` calls this function, so
     that derivatives, noise and integration paths are those of the vectors.
 
     Args:
         model: Keras model, which is only read. A model is returned as it is if it has
-            no such inputs, if its layers are not known, or if its embedding masks
-            zeros, because vectors carry no mask.
+            no such inputs, or if its layers are not known.
         own_layers: Whether layers of the user's count.
 
     Returns:
@@ -54,7 +62,7 @@ def embedded_model(
     if graph is None:  # Tracing takes time.
         return model, lambda inputs: inputs
     embeddings = _input_embeddings(inlined(graph))
-    own = [k for k, x in enumerate(embeddings) if x and not _is_embedding(x)]
+    own = [k for k, x in enumerate(embeddings) if x and not _is_embedding(x.layer)]
     values = tuple(k for k in own if not (own_layers and only_chooses(model, k)))
     embedded = rewritten_model(model, _without_embeddings, values)
     if embedded is model:
@@ -65,7 +73,7 @@ def embedded_model(
     def look_up(inputs: Nested) -> Nested:
         inputs = as_inputs(model, inputs)
         pairs = zip(embeddings, flatten(inputs), strict=True)
-        vectors = [x if layer is None else _look_up(layer, x) for layer, x in pairs]
+        vectors = [x if each is None else each.look_up(x) for each, x in pairs]
         return keras.tree.pack_sequence_as(inputs, vectors)
 
     return embedded, look_up
@@ -85,8 +93,7 @@ def check_real_inputs(model: Model) -> None:
         raise ValueError(
             "`model` must have inputs of real numbers for this method; received "
             f"{integers[0]} for an Embedding. `ke.explain` explains the embedding "
-            "vectors instead if a single layer reads all the tokens of an input and "
-            "does not mask zeros."
+            "vectors instead if a single layer reads all the tokens of an input."
         )
 
 
@@ -98,49 +105,96 @@ def _without_embeddings(graph: Graph, values: tuple[int, ...]) -> Graph:
         values: Positions of inputs that stay.
     """
     flat = inlined(graph)
-    new: dict[int, Any] = {}
     inputs, embeddings = flatten(flat.inputs), _input_embeddings(flat)
-    for k, (symbol, layer) in enumerate(zip(inputs, embeddings, strict=True)):
-        if layer is not None and k not in values:
-            vectors = _readers(flat, symbol)[0].outputs
-            new[id(symbol)] = symbol_like(vectors, symbol.name)
-    if not new:
-        return graph
-    # CAMs find the vectors by the name of the embedding, which may be called twice.
-    identities = {
-        id(layer): keras.layers.Identity(name=layer.name)
-        for layer in embeddings
-        if layer is not None
+    found = {
+        id(symbol): each
+        for k, (symbol, each) in enumerate(zip(inputs, embeddings, strict=True))
+        if each is not None and k not in values
     }
-    steps = [
-        replace(step, operation=identities[id(step.operation)])
-        if new.keys() & ids(step.reads)
-        else step
-        for step in flat.steps
-    ]
-    return flat.rewritten([step.reading(new) for step in steps], new)
+    if not found:
+        return graph
+    new = {
+        id(symbol): symbol_like(found[id(symbol)].vectors, symbol.name)
+        for symbol in inputs
+        if id(symbol) in found
+    }
+    # CAMs find the vectors by the name of the embedding, which may be called twice.
+    readers = {id(each.layer): each.reader() for each in found.values()}
+    steps = list[Step]()
+    for step in flat.steps:
+        tokens = next((id(x) for x in step.reads if id(x) in new), None)
+        if tokens is None:
+            steps.append(step)
+        elif finds_zeros(step):
+            steps += steps_of_mask(step, new[tokens])
+        else:
+            reader = readers[id(step.operation)]
+            steps.append(replace(step, operation=reader).reading(new))
+    return flat.rewritten(steps, new)
 
 
-def _input_embeddings(graph: Graph) -> list[keras.Layer | None]:
+class _Embedded(NamedTuple):
+    """The only layer that reads tokens.
+
+    Attributes:
+        layer: An embedding, or a layer of the user's with one inside.
+        vectors: Symbol of what it returns.
+        hides: Whether the model compares the tokens with 0, to hide them.
+    """
+
+    layer: keras.Layer
+    vectors: Any
+    hides: bool
+
+    @property
+    def masks(self) -> bool:
+        """Whether the vectors carry a mask of the tokens."""
+        return _is_embedding(self.layer) and bool(self.layer.mask_zero)
+
+    def reader(self) -> keras.Layer:
+        """Return the layer that reads vectors in place of tokens."""
+        if self.hides:
+            return HiddenVectors(self.layer)
+        return keras.layers.Identity(name=self.layer.name)
+
+    def look_up(self, tokens: Tensor) -> Tensor:
+        """Return the vectors of tokens; zeros for those that are hidden."""
+        vectors = _look_up(self.layer, tokens)
+        return without_hidden(vectors, tokens) if self.hides else vectors
+
+
+def _input_embeddings(graph: Graph) -> list[_Embedded | None]:
     """Return for each input the embedding that is its only reader, or None."""
-    return [_only_embedding(_readers(graph, each)) for each in flatten(graph.inputs)]
+    found = [_only_embedding(_readers(graph, each)) for each in flatten(graph.inputs)]
+    carried = any(map(takes_carried_mask, graph.steps))
+    return [x and x._replace(hides=x.hides or (carried and x.masks)) for x in found]
 
 
-def _only_embedding(readers: list[Step]) -> keras.Layer | None:
-    operations = {id(step.operation): step.operation for step in readers}
-    if len(operations) != 1 or not all(map(_gives_vectors, readers)):
+def _only_embedding(readers: list[Step]) -> _Embedded | None:
+    masks = [step for step in readers if finds_zeros(step)]
+    others = [step for step in readers if not finds_zeros(step)]
+    operations = {id(step.operation): step.operation for step in others}
+    if len(operations) != 1 or not all(map(_gives_vectors, others)):
         return None
     (layer,) = operations.values()
+    known = _is_embedding(layer) and not is_of_user(layer)
+    if not known and (masks or not _embeds_each_token(layer, others[0].reads[0])):
+        return None
+    return _Embedded(layer, others[0].outputs, bool(masks))
+
+
+def _embeds_each_token(layer: keras.Layer, symbol: Any) -> bool:
+    """Return whether a layer of the user's looks up vectors, and makes no mask."""
     inside = [layer, *(held_layers(layer) if is_of_user(layer) else ())]
     if not any(map(_is_embedding, inside)):
-        return None
-    tokens = np.zeros(example_shape(readers[0].reads[0]), "int32")
+        return False
+    tokens = np.zeros(example_shape(symbol), "int32")
     try:
         with backend.eagerly(), backend.state_kept():
             masks = any(_masks(each, tokens) for each in inside)
-            return None if masks or _mixes_tokens(layer, tokens) else layer
+            return not masks and not _mixes_tokens(layer, tokens)
     except Exception:  # A layer of the user's may raise anything.
-        return None
+        return False
 
 
 def _masks(layer: keras.Layer, tokens: np.ndarray) -> bool:
@@ -150,8 +204,6 @@ def _masks(layer: keras.Layer, tokens: np.ndarray) -> bool:
 
 def _mixes_tokens(layer: keras.Layer, tokens: np.ndarray) -> bool:
     """Return whether a vector depends on other tokens, as those of an encoder do."""
-    if _is_embedding(layer) and not is_of_user(layer):
-        return False
     middle = tokens.shape[1] // 2
     other = tokens.copy()
     other[:, middle] = 1

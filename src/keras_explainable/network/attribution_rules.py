@@ -30,6 +30,10 @@ from keras_explainable.network.fixed_factors import (
     shared,
     unchanged,
 )
+from keras_explainable.network.functions_of_one import (
+    JoinedSteps,
+    with_functions_of_one,
+)
 from keras_explainable.network.graph import Graph, Step, ids
 from keras_explainable.network.layers_of_user import (
     calls_function,
@@ -40,6 +44,7 @@ from keras_explainable.network.opened_attention import with_opened_attention
 from keras_explainable.network.operation_kinds import (
     LINEAR,
     QUOTIENTS,
+    is_inverse,
     is_relu,
     keras_name,
     relu_limit,
@@ -59,11 +64,11 @@ Rules = Literal["attnlrp", "libragrad"]
 #: Products of tensors.
 _PRODUCTS = {"Multiply", "Matmul", "Einsum", "Dot", "Tensordot", "Inner"}
 
-#: What divides by a value: normalizations that are made of operations.
-_INVERSE = {"Rsqrt", "Reciprocal"}
-
 #: Activations whose derivatives are their slopes already, and those of several values.
 _LEFT = {"linear", "relu", "leakyrelu", "softmax", "logsoftmax", "sparsemax", "glu"}
+
+#: Functions of single values whose derivatives are their slopes, too.
+_PIECEWISE_LINEAR = {"absolute", "leakyrelu", "prelu", "relu"}
 
 #: Names of elementwise functions, as layers, activations and operations.
 _ELEMENTWISE = {name.replace("_", "") for name in dir(keras.activations)} - _LEFT
@@ -90,8 +95,10 @@ def with_rules(graph: Graph, rules: Rules) -> Graph:
 
 
 def _with_rules(graph: Graph, rules: Rules) -> Graph:
-    opened = with_opened_attention(graph, every=True)
+    split = with_split_activations(graph, _ends_in_function_of_user, every=True)
+    opened = with_opened_attention(split, every=True)
     flat = with_split_activations(opened, _ends_in_elementwise, every=True)
+    flat = with_functions_of_one(flat, _is_function_of_one)
     found = attentions_of(flat) if rules == "libragrad" else []
     fixed, steps = ids([each.symbol for each in found]), list[Step]()
     reached, unknown = ids(flat.inputs), list[Step]()
@@ -160,16 +167,16 @@ def _rule(
     kind = keras_name(step.operation)
     if kind == "TimeDistributed":
         return _on_frames(step, rules)
-    if fixed & ids(step.outputs) or kind in _INVERSE:
+    if isinstance(step.implementation, JoinedSteps):
+        return _slope_of_one(step, rules)
+    if fixed & ids(step.outputs) or is_inverse(step):
         return constant
     if kind in QUOTIENTS and ids(step.args[1]) & ids(reads):
         return fixed_divisor
     if kind in _PRODUCTS:
         return partial(shared, len(reads)) if len(reads) > 1 else None
     if _is_elementwise(step.operation):
-        is_first = _is_first(step, reads)
-        wanted = is_first and (rules == "attnlrp" or _is_zero_at_zero(step))
-        return fixed_slope if wanted else None
+        return _slope_of_one(step, rules) if _is_first(step, reads) else None
     return fixed_scale(step.operation) or shared_scores(step.operation)
 
 
@@ -190,6 +197,11 @@ def _is_first(step: Step, reads: list[Any]) -> bool:
     return len(reads) == 1 and step.args[0] is reads[0]
 
 
+def _slope_of_one(step: Step, rules: Rules) -> Function | None:
+    """Return the function of a step that is a function of single values."""
+    return fixed_slope if rules == "attnlrp" or _is_zero_at_zero(step) else None
+
+
 def _is_zero_at_zero(step: Step) -> bool:
     """Return whether an elementwise function is 0 at 0: it adds no constant."""
     called, others = step.implementation or step.operation, step.args[1:]
@@ -204,14 +216,30 @@ def _ends_in_elementwise(operation: Any) -> bool:
     return is_linear and _name(activation_of(operation)) in _ELEMENTWISE
 
 
+def _ends_in_function_of_user(operation: Any) -> bool:
+    layer = operation_on_frames(operation)
+    own = is_of_user(layer) or calls_function(layer)
+    return not own and is_function_of_user(activation_of(layer))
+
+
+def _is_function_of_one(operation: Any) -> bool:
+    """Return whether it is a nonlinear function of single values of any kind."""
+    named = _function_name(operation) in _PIECEWISE_LINEAR
+    return named or is_relu(operation) or _is_elementwise(operation)
+
+
 def _is_elementwise(operation: Any) -> bool:
     """Return whether it is a nonlinear function of single values, but no ReLU."""
     operation = operation_on_frames(operation)
     if is_relu(operation):
         return relu_limit(operation) != math.inf
+    return _function_name(operation) in _ELEMENTWISE
+
+
+def _function_name(operation: Any) -> str:
     if isinstance(operation, layers.Activation):
-        return _name(operation.activation) in _ELEMENTWISE
-    return keras_name(operation).lower() in _ELEMENTWISE
+        return _name(operation.activation)
+    return keras_name(operation).lower()
 
 
 def _name(function: Any) -> str:

@@ -15,6 +15,7 @@ from keras_explainable import backend
 from keras_explainable.common.structures import flatten
 from keras_explainable.network.channel_axes import channel_axes
 from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.layers_of_user import calls_function
 from keras_explainable.network.operation_kinds import MOVES, computes_as, setting
 from keras_explainable.network.positions import Positions
 from keras_explainable.network.tried_positions import tried_positions
@@ -88,7 +89,8 @@ def _written(step: Step, found: Found) -> list[Positions | None]:
 
 
 def _is_of_keras(operation: Any) -> bool:
-    return type(operation).__module__.startswith("keras.")
+    known = type(operation).__module__.startswith("keras.")
+    return known and not calls_function(operation)
 
 
 def _joins_channels(step: Step, found: Found) -> bool:

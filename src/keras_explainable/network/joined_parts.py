@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import keras
 
 from keras_explainable.network.graph import Graph, Step
+from keras_explainable.network.lost_positions import is_spectrum
 from keras_explainable.network.operation_kinds import keras_name
 
 #: Operations of Keras that join tensors in place, also the layers of the same names.
@@ -35,7 +36,8 @@ class JoinedParts:
         """Return a step that reads only what its parts were made of, if it joins any.
 
         So is one that gives back axes which steps before it have split or merged. Other
-        steps, and parts that layers with weights have made, are returned as they are.
+        steps, and parts that layers with weights or spectra have made, are returned as
+        they are.
         Steps are to be given in order.
         """
         chains = {
@@ -49,10 +51,15 @@ class JoinedParts:
         if not (_joins(step) or self._gives_back(start, step)):
             return step
         steps = self.graph.between(start, step.outputs)
-        if any(getattr(each.operation, "weights", None) for each in steps):
+        if any(map(self._is_followed, steps)):
             return step
         parts = Graph((start,), steps, step.outputs)
         return Step(lambda x: parts.run((x,)), (start,), {}, step.outputs)
+
+    def _is_followed(self, step: Step) -> bool:
+        """Return whether a step has weights, or loses the positions."""
+        weights = getattr(step.operation, "weights", None)
+        return bool(weights) or is_spectrum(step, False, self.graph.steps)
 
     @staticmethod
     def _gives_back(start: keras.KerasTensor, step: Step) -> bool:

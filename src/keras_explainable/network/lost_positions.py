@@ -55,13 +55,13 @@ def is_spectrum(step: Step, has_channels: bool, steps: Iterable[Step]) -> bool:
 def moving_operations(step: Step) -> Graph | None:
     """Return the operations of a layer of the user's if some of them move positions.
 
-    They are warps and layers that reverse steps.
+    They are warps, spectra, and layers that reverse steps.
     """
     inner = example_operations(step) if calls_user(step.operation) else None
     if inner is None:
         return None
     moving = (
-        keras_name(each.operation) in _WARPS or reversed_axis(each.operation)
+        keras_name(each.operation) in _WARPS | _SPECTRA or reversed_axis(each.operation)
         for each in inner.steps
     )
     return inner if any(moving) else None

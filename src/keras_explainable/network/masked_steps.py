@@ -23,7 +23,7 @@ from keras_explainable.network.compared_values import (
     compared_values,
     unless_read,
 )
-from keras_explainable.network.graph import Graph
+from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.hiding_masks import (
     HidingMask,
     MaskFinder,
@@ -37,8 +37,11 @@ from keras_explainable.network.input_kinds import (
     only_chooses,
 )
 from keras_explainable.network.layers_of_model import has_layer, model_state
+from keras_explainable.network.layers_of_user import calls_user, uses_masks
+from keras_explainable.network.operations_of_call import graph_of_call
 from keras_explainable.network.quantity_columns import Columns
 from keras_explainable.network.time_distributed import flattened
+from keras_explainable.network.trace_model import graph_of, inlined
 from keras_explainable.types import Model, Tensor
 
 _cache = ModelCache(capacity=2)
@@ -230,8 +233,15 @@ def _hiding(model: Model, with_tokens: bool) -> _Hiding | None:
     find = MaskFinder(flat, [*numbers] if with_tokens else changing)
     found = [each for step in flat.steps for each in find.masks_of(step)]
     found += find.masks_of_others(changing)
-    compared = compared_values(flat, changing)
+    compared = compared_values(flattened(inlined(graph, _opened)), changing)
     if not (found or compared.comparisons):
         return None
     outputs = [each.tensor for each in found]
     return _Hiding(replace(flat, outputs=outputs).pruned(), tuple(found), compared)
+
+
+def _opened(step: Step) -> Graph | None:
+    """Return the graph of a nested model, or of a layer that calls the user's code."""
+    layer = step.operation
+    own = calls_user(layer) and step.is_plain() and not uses_masks(layer)
+    return graph_of_call(layer, step.args) if own else graph_of(step)

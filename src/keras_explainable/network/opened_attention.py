@@ -29,7 +29,11 @@ from keras_explainable.network.graph import (
     substituted,
     symbol_like,
 )
-from keras_explainable.network.layers_of_user import is_own_layer
+from keras_explainable.network.layers_of_user import (
+    calls_function,
+    is_own_layer,
+    uses_masks,
+)
 from keras_explainable.network.mask_passing import starts_mask
 from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.network.operations_of_call import (
@@ -106,13 +110,18 @@ def _inner_graph(step: Step, path: str, masked: bool, every: bool) -> Graph | No
         else:
             function = partial(attention_of_layer, operation, masked)
         inner = _traced(step, function)
-    elif is_own_layer(operation) and not masked:
+    elif not masked and (is_own_layer(operation) or _is_open_function(step, every)):
         inner = _of_own_layer(step, every)
     else:
         return None
     if inner is None:
         return None
     return _named_within(_opened(inner, f"{name}/", every), name)
+
+
+def _is_open_function(step: Step, every: bool) -> bool:
+    layer = step.operation
+    return every and calls_function(layer) and not uses_masks(layer)
 
 
 def _traced(step: Step, function: Callable[..., Any]) -> Graph | None:

@@ -36,6 +36,9 @@ IDENTITIES = (
 #: Operations that divide their first argument by their second one.
 QUOTIENTS = {"Divide", "TrueDivide"}
 
+#: What divides by a value: normalizations that are made of operations.
+_INVERSE = {"Rsqrt", "Reciprocal"}
+
 #: Operations and layers that only move values, leave some out, or repeat them.
 MOVES = {
     "ArraySplit", "BroadcastTo", "Concatenate", "Copy", "CropImages", "Cropping1D",
@@ -88,6 +91,24 @@ def runs_code_of_keras(operation: Any) -> bool:
     """Return whether what an operation does when it is called is Keras' own."""
     code = getattr(type(operation), "call", None)  # A plain function has none.
     return getattr(code, "__module__", "").startswith(_KNOWN)
+
+
+def is_inverse(step: Any) -> bool:
+    """Return whether a step divides a constant by what it reads, or by a power of it.
+
+    Args:
+        step: Step of a graph.
+    """
+    name, constants = keras_name(step.operation), step.args[-1:]
+    if name == "Power":
+        return all(isinstance(x, int | float) and x < 0 for x in constants)
+    return name in _INVERSE or (name in QUOTIENTS and _is_divisor_only(step))
+
+
+def _is_divisor_only(step: Any) -> bool:
+    dividend, divisor = ([*map(id, keras.tree.flatten(x))] for x in step.args)
+    reads = {*map(id, step.reads)}
+    return bool(reads.intersection(divisor)) and not reads.intersection(dividend)
 
 
 def is_relu(operation: Any) -> bool:

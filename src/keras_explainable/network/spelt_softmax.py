@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
+from keras_explainable.network.equal_steps import with_equal_steps_merged
 from keras_explainable.network.graph import Graph, Step
 from keras_explainable.network.operation_kinds import QUOTIENTS, keras_name
 from keras_explainable.types import Tensor
@@ -19,6 +20,7 @@ def with_softmax(graph: Graph) -> Graph:
     Args:
         graph: Graph without nested models.
     """
+    graph = with_equal_steps_merged(graph, ("Exp", "Max", "Subtract", "Sum"))
     return replace(graph, steps=tuple(_as_softmax(graph, x) for x in graph.steps))
 
 

@@ -377,12 +377,24 @@ def spectrum(x):
     return ops.expand_dims(real + imaginary, -1)
 
 
+class Spectrum(layers.Layer):
+    def call(self, x):
+        return spectrum(x)
+
+
+def stacked_spectrum(x):
+    return ops.stack(ops.fft2((x[..., 0], ops.zeros_like(x[..., 0]))), axis=-1)
+
+
 LOST = {
     "shifted": shifted,
     "warp": lambda x: Warp()(x),
     "function": layers.Lambda(shifted, output_shape=(8, 8, 3)),
     "sorted": lambda x: ops.sort(x, axis=1),
     "spectrum": spectrum,
+    "spectrum in a layer": lambda x: Spectrum()(x),
+    "spectrum in a function": layers.Lambda(spectrum, output_shape=(8, 8, 1)),
+    "stacked spectrum": stacked_spectrum,
 }
 
 
