@@ -37,7 +37,8 @@ class Explanation(tuple[*Elements]):
         units: The explained units, shape (N, K). None if a function or a target was
             explained, or units along other axes.
         labels: Names of the units, shape (N, K), set by ``with_labels``; None without.
-        method: Name of the method.
+        method: Name of the method; for ``ke.smoothgrad``, with the estimator that was
+            used, such as ``"smoothgrad (hybrid)"``.
         preprocessing: Name of the function that the method applies to the inputs; None
             if there is none.
         model: Hash of the model's weights, equal for equal weights. Computing it takes
