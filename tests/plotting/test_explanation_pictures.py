@@ -132,6 +132,15 @@ def test_maps_of_a_channels_first_model(drawn, tmp_path):
     np.testing.assert_array_equal(drawn[0]["images"][0], expected)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0, 1.2), (-1, 1), (0, 16), (0, 300)])
+def test_images_in_any_range_are_scaled_alike(low, high, drawn):
+    found = explained(4, 4, 3)
+    unit = np.linspace(0, 1, 96).reshape(2, 4, 4, 3)
+    found.plot(images=low + (high - low) * unit, to_buffer=io.BytesIO())
+    expected = colormaps.dim(np.rint(unit[1] * 255).astype("uint8"))
+    np.testing.assert_allclose(drawn[0]["images"][-1], expected, atol=1)
+
+
 def test_options_of_the_caller_go_first(drawn):
     found = explained(4, 4, 1)
     found.plot(to_buffer=io.BytesIO(), kind="image", cols=1, percentile=90)

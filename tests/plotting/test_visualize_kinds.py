@@ -43,8 +43,8 @@ def test_signals_are_recognized(figure):
     assert not figure(PHOTOS[0], overlays=MAPS[0]).axes[0].lines
 
 
-def test_values_of_no_image_point_to_signals():
-    with pytest.raises(ValueError, match=r'in 0..1 or 0..255; .*kind="signal"'):
+def test_shapes_of_no_image_point_to_signals():
+    with pytest.raises(ValueError, match=r'shape \(9, 6, 5\)\. .*kind="signal"'):
         utils.visualize([VOLUMES[0, ..., 0]], overlays=[VOLUMES[0, ..., 0]])
 
 

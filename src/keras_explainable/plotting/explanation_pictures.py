@@ -23,6 +23,7 @@ from keras_explainable.engine.explanation.inputs import (
     sample_word,
 )
 from keras_explainable.plotting import colormaps, picture_output
+from keras_explainable.plotting.image_range import range_of
 from keras_explainable.plotting.kind_panels import is_words_of_each
 from keras_explainable.plotting.visualize import visualize
 
@@ -92,7 +93,8 @@ def _draw(drawn: _Drawn, options: dict[str, Any]) -> Any:
         titles = {"titles": drawn.titles, "cols": columns}
     images = drawn.images
     if kind == "image":
-        images = [colormaps.dim(each) for each in images]
+        alike = range_of(images)  # So that they can be compared.
+        images = [colormaps.dim(alike.to_bytes(each)) for each in images]
         titles["overlay_alpha"] = colormaps.ALPHA_ABOVE_DIMMED
     settings: dict[str, Any] = {
         "overlays": drawn.maps,
@@ -204,14 +206,11 @@ def _at(values: Any, place: Sequence[int]) -> Any:
 
 
 def _drawable(image: Any, rank: int) -> NDArray[Any]:
-    """Return an input with its channels last, as few and in a range as of pictures."""
+    """Return an input with its channels last, as few as those of pictures."""
     array = colormaps.to_numpy(image)
     if rank == 1:
         return array
     if array.ndim == rank + 1 and array.shape[-1] not in (1, 3, 4):
         first = array.shape[0] in (1, 3, 4)
         array = np.moveaxis(array, 0, -1) if first else array.mean(-1, keepdims=True)
-    low, high = np.nanmin(array), np.nanmax(array)
-    if low < 0 or high > 255:
-        array = (array - low) / (high - low)
     return array
