@@ -131,6 +131,14 @@ def test_plot_draws_every_kind_of_input(shape, kind, drawn, tmp_path):
     assert (drawn[0]["kind"], len(drawn[0]["images"])) == (kind, count)
 
 
+def test_maps_of_the_channels_of_signals_are_lines(drawn):
+    logits, maps = np.zeros((2, 1)), np.random.default_rng(0).random((2, 20, 3, 1))
+    found = ke.Explanation((logits, maps), Facts("gradients"))
+    found.plot(images=maps[..., 0], to_buffer=io.BytesIO())
+    assert drawn[0]["kind"] == "signal"
+    assert [map_.shape for map_ in drawn[0]["overlays"]] == [(20, 3, 1)] * 2
+
+
 def test_plot_takes_other_images_and_options(drawn, tmp_path):
     found = explained(4, 4, 3)
     photos = np.zeros((2, 16, 16, 3), "uint8")

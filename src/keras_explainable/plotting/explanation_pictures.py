@@ -110,6 +110,8 @@ def _panels(drawn: _Drawn, kind: str, options: dict[str, Any]) -> dict[str, Any]
         panels = _dimmed_below_maps(drawn.images, maps)
         if chosen.units > 1 and not any(options.get(name) for name in _GRID):
             return panels | _rows_of_units(drawn)
+    if kind == "signal" and maps[0].ndim == 2:
+        panels["overlays"] = [map_[..., None] for map_ in maps]
     columns = _COLUMNS.get(kind, 1)
     if kind == "table" and chosen.units > 1:
         columns = chosen.units
@@ -139,6 +141,8 @@ def _rows_of_units(drawn: _Drawn) -> dict[str, Any]:
 def _kind(drawn: _Drawn, words: Any) -> str:
     """Return what the drawn inputs are: numbers (T,) are words, features or signals."""
     image, map_ = drawn.images[0], drawn.maps[0]
+    if _has_maps_of_channels(image, map_):
+        return "signal"
     if map_.ndim > 1 or image.ndim > 1:
         return _KINDS[map_.ndim]
     whole = image.dtype.kind in "iu" or (
@@ -148,6 +152,13 @@ def _kind(drawn: _Drawn, words: Any) -> str:
         return "text"
     is_row = len(image) == len(map_) and len(image) <= _MOST_FEATURES
     return "table" if is_row else "signal"
+
+
+def _has_maps_of_channels(image: NDArray[Any], map_: NDArray[Any]) -> bool:
+    """Return whether a map (T, C) has a line for each channel of a long signal."""
+    return (
+        image.ndim == 2 and image.shape == map_.shape and len(image) >= 2 * len(map_.T)
+    )
 
 
 def _words_of(drawn: _Drawn, words: Any) -> Any:

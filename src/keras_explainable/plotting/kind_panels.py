@@ -177,11 +177,11 @@ def _filled(words: Sequence[str] | None, count: int, kind: str) -> list[str] | N
 def _maps_above(arrays: list[NDArray[Any]], overlays: Any, kind: str) -> list[Any]:
     if overlays is None:
         return [None] * len(arrays)
-    ranks = _BATCH_RANKS[kind]
+    ranks: tuple[int, ...] = _BATCH_RANKS[kind]
     if RANKS[kind][1] <= 2:
         # The map (T, K) of a single signal has the rank of a batch.
         one = len(arrays) == 1 and len(overlays) != 1
-        ranks = (3,) if one else (2, 3)
+        ranks = () if one else (2, 3, 4)
     return list(_as_list(overlays, ranks))
 
 

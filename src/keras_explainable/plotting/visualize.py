@@ -64,15 +64,15 @@ def visualize(
     picture says so if it makes a visible difference.
 
     With ``kind="signal"``, which is detected where shapes and values leave no doubt,
-    inputs (T,) or (T, C) are lines, coloured by the map (T,) or
-    (T, K) in ``overlays``; several channels are drawn above each other, each in its own
-    range. With ``kind="volume"``, inputs (D, H, W) or (D, H, W, C) and their maps
-    (D, H, W, K) are shown as slices along the first axis. With ``kind="table"``, the
-    map (F,) or (F, K) of an input (F,) is drawn as bars, red if they are positive and
-    blue if they are negative, beside the features and their values. With
-    ``kind="text"``, numbers of words (T,) are written as ``words``, on backgrounds that
-    are coloured by the map (T,) or (T, K). Padding at the ends is not: empty words of
-    a vocabulary, or zeros without one.
+    inputs (T,) or (T, C) are lines, coloured by the map (T,) or (T, K) in ``overlays``;
+    several channels are drawn above each other, each in its own range. They share their
+    map, or have their own, (T, C, K). With ``kind="volume"``, inputs (D, H, W) or
+    (D, H, W, C) and their maps (D, H, W, K) are shown as slices along the first axis.
+    With ``kind="table"``, the map (F,) or (F, K) of an input (F,) is drawn as bars, red
+    if they are positive and blue if they are negative, beside the features and their
+    values. With ``kind="text"``, numbers of words (T,) are written as ``words``, on
+    backgrounds that are coloured by the map (T,) or (T, K). Padding at the ends is not:
+    empty words of a vocabulary, or zeros without one.
 
     Args:
         images: Images and maps, as NumPy arrays, tensors or PIL images: a list of
@@ -83,7 +83,8 @@ def visualize(
             image (K times), or ``None``. An array with an overlay is always an image.
         overlay_alpha: The opacity of the overlay where it is largest, 0..1; signals
             have none.
-        rows: Number of rows; by default, as many as needed.
+        rows: Number of rows; by default, one for each of ``row_labels`` if the panels
+            fill them, or as many as needed.
         cols: Number of columns; by default, equal numbers of images and maps, as in
             ``[*images, *maps]``, are aligned below each other.
         figsize: Width and height of the picture in inches.
@@ -143,7 +144,8 @@ def visualize(
         kind_panels.tick_room(inputs),
         kind_panels.widest(inputs),
     )
-    note = "\n".join(filter(None, [note, _note(panels, percentile)]))
+    own = dict.fromkeys(panel.note for panel in panels)
+    note = "\n".join(filter(None, [note, *own, _note(panels, percentile)]))
     picture = arrange(panels, titles, row_labels, note, arrangement)
     return _output(picture, to_file, to_buffer)
 
