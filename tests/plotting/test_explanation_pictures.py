@@ -137,6 +137,7 @@ def test_maps_of_the_channels_of_signals_are_lines(drawn):
     found.plot(images=maps[..., 0], to_buffer=io.BytesIO())
     assert drawn[0]["kind"] == "signal"
     assert [map_.shape for map_ in drawn[0]["overlays"]] == [(20, 3, 1)] * 2
+    assert drawn[0]["titles"][0] == "sample 0: unit 0 (0)"
 
 
 def test_plot_takes_other_images_and_options(drawn, tmp_path):

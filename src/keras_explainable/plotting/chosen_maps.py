@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from keras_explainable.engine.explanation import table
 from keras_explainable.engine.explanation.facts import Facts
-from keras_explainable.engine.explanation.inputs import sample_word
 from keras_explainable.engine.explanation.table import Entry
 
 #: The most units of one image that are shown, beside each other.
@@ -23,13 +22,24 @@ class Chosen(NamedTuple):
         entries: The maps, sample by sample.
         units: Number of maps of each sample.
         of_units: Number of units of each sample that were explained.
-        note: What the picture says below it: how many are shown, if these are not all.
+        of_maps: Number of maps that there are.
     """
 
     entries: list[Entry]
     units: int
     of_units: int
-    note: str
+    of_maps: int
+
+    @property
+    def note(self) -> str:
+        """What the picture says below it: how many are shown, if these are not all."""
+        shown, word = len(self.entries), self.entries[0].word
+        if shown == self.of_maps:
+            return ""
+        what = word if self.of_units == 1 else "map"
+        which = f": the {self.units} of each {word} with the largest logits"
+        some = self.units < self.of_units
+        return f"{shown} of {self.of_maps} {what}s" + which * some
 
     @property
     def titles(self) -> list[str]:
@@ -48,6 +58,11 @@ class Chosen(NamedTuple):
             titles.append(entry.unit_title)
         return titles
 
+    def of_samples(self) -> "Chosen":
+        """Return the same of what is not called an image."""
+        entries = [entry._replace(word="sample") for entry in self.entries]
+        return self._replace(entries=entries)
+
 
 def choose(results: tuple[Any, ...], facts: Facts, most: int) -> Chosen:
     """Return the maps of the first samples, at most ``most``.
@@ -58,9 +73,7 @@ def choose(results: tuple[Any, ...], facts: Facts, most: int) -> Chosen:
     units = _units_of_each(logits, most)
     places = [*islice(_places(logits, units), most // units * units)]
     entries = [table.entry(results, facts, place) for place in places]
-    word = sample_word(results, facts.several_inputs)
-    note = _note(logits, len(places), units, word)
-    return Chosen(entries, units, logits.shape[-1], note)
+    return Chosen(entries, units, logits.shape[-1], logits.size)
 
 
 def _units_of_each(logits: NDArray[Any], most: int) -> int:
@@ -75,11 +88,3 @@ def _places(logits: NDArray[Any], units: int) -> Iterator[tuple[int, ...]]:
             order = np.argsort(-logits[sample], kind="stable")[:units]
         for unit in order:
             yield (*sample, int(unit))
-
-
-def _note(logits: NDArray[Any], shown: int, units: int, word: str) -> str:
-    if shown == logits.size:
-        return ""
-    what = word if logits.shape[-1] == 1 else "map"
-    which = f": the {units} of each {word} with the largest logits"
-    return f"{shown} of {logits.size} {what}s" + which * (units < logits.shape[-1])

@@ -203,11 +203,14 @@ def _drawn(
     rank = map_rank(maps, results[0].ndim - 1)
     chosen = choose(results, facts, most)
     places = [each.place for each in chosen.entries]
-    return _Drawn(
+    drawn = _Drawn(
         chosen,
         [_drawable(_at(own, place[:-1]), rank) for place in places],
         [_at(maps, place[:-1])[..., place[-1]] for place in places],
     )
+    if _has_maps_of_channels(drawn.images[0], drawn.maps[0]):
+        return drawn._replace(chosen=chosen.of_samples())
+    return drawn
 
 
 def _chosen_input(results: tuple[Any, ...], facts: Facts, name: InputName) -> InputName:
