@@ -65,8 +65,10 @@ def test_floats_are_read_as_0_to_1_or_0_to_255(dtype, top):
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "uint16"])
 def test_integers_are_read_as_0_to_255(dtype):
-    image = np.array([[0, 1], [1, 0]], dtype)
+    image = np.array([[0, 2], [2, 0]], dtype)
     np.testing.assert_array_equal(colormaps.to_rgb(image)[..., 0], image)
+    binary = colormaps.to_rgb(image // 2)[..., 0]
+    np.testing.assert_array_equal(binary, image // 2 * 255)
 
 
 def test_booleans_are_black_and_white():

@@ -60,7 +60,7 @@ class Scale(NamedTuple):
 def to_rgb(image: Any) -> Pixels:
     """Return an image as 8-bit RGB, (H, W, 3).
 
-    Integers are in the range 0..255. Floats are in the range 0..1 or 0..255, or are
+    Integers above 1 are in the range 0..255. Floats are in 0..1 or in 0..255, or are
     scaled to it, as ``image_range`` says. Transparent pixels become white.
 
     Args:

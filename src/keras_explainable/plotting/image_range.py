@@ -46,10 +46,10 @@ def range_of(images: Iterable[NDArray[Any]]) -> ValueRange:
     high = max(float(x.max()) for x in values)
     if low < -_OVERSHOOT * max(high, 1):
         return ValueRange(low, high)
-    if any(x.dtype.kind in "iu" for x in others) and fits(low, high, 255):
-        return ValueRange(0.0, 255.0)
     if fits(low, high, 1):
         return ValueRange(0.0, 1.0)
+    if any(x.dtype.kind in "iu" for x in others) and fits(low, high, 255):
+        return ValueRange(0.0, 255.0)
     are_bytes = high >= _LEAST_MAXIMUM_OF_BYTES and fits(low, high, 255)
     return ValueRange(0.0, 255.0 if are_bytes else high)
 
@@ -69,6 +69,7 @@ def as_rgb(images: NDArray[Any]) -> NDArray[np.uint8]:
 
     These show the mean over the channels.
     """
+    own = range_of([images]) if images.dtype != np.uint8 else ValueRange(0.0, 255.0)
     if images.shape[-1] != 3:
         images = images.mean(axis=-1, keepdims=True, dtype="float32")
-    return np.broadcast_to(as_pictures(images), (*images.shape[:3], 3))
+    return np.broadcast_to(own.to_bytes(images), (*images.shape[:3], 3))
