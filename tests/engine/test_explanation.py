@@ -246,3 +246,22 @@ def test_a_package_that_is_missing_is_named(small, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(ImportError, match=rf"needs {module}.*\[results\]"):
             call()
+
+
+def test_results_of_shortcuts_that_sample_have_their_own_names():
+    """Otherwise a saved result could not be told from that of ``smooth(gradients)``."""
+    model, x = network(), np.random.default_rng(0).random((1, 12, 12, 3), "float32")
+
+    def name_of(shortcut, **params):
+        return shortcut(model, x, [0], repetitions=4, verbose=0, **params).method
+
+    for estimator in ("sampled", "slopes", "hybrid"):
+        found = name_of(ke.smoothgrad, estimator=estimator)
+        assert found == f"smoothgrad ({estimator})"
+    assert name_of(ke.smoothgrad_squared) == "smoothgrad_squared"
+    assert name_of(ke.vargrad) == "vargrad"
+    assert name_of(ke.smoothgrad, statistic="variance") == "vargrad"
+    automatic = ke.smoothgrad(
+        model, x, [0], repetitions=4, verbose=0, return_stats=True
+    )
+    assert automatic.method == f"smoothgrad ({automatic.stats.estimator})"

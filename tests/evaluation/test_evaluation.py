@@ -321,6 +321,28 @@ def test_the_best_is_chosen_among_images_that_all_methods_have():
     assert "*" not in str(apart).split("\n", 1)[1].split("higher")[0]
 
 
+def test_all_methods_with_equal_scores_are_best():
+    """As for a model of constant outputs, whose scores differ by rounding alone."""
+    scores = np.full((3, 8), 0.33427003) + 1e-8 * np.arange(8)
+    scores[1] += 1e-9
+    scores[2] += 0.1
+    equal = ke.Evaluation(
+        scores[:, None, None],
+        np.arange(8),
+        tuple("abc"),
+        ("down",),
+        (),
+        (False,),
+        (),
+        {},
+    )
+    first, second, other = str(equal).splitlines()[2:5]
+    assert first.split() == ["a", "0.334", "±", "0.000", "*"]
+    assert second.split() == ["b", "0.334", "±", "0.000", "*"]
+    assert "*" not in other
+    assert equal.best("down") == "a"
+
+
 def test_draws_that_all_images_share_are_no_errors_of_images():
     """The weights of mprt, for example, are those of a seed."""
     shifts = np.random.default_rng(0).normal(size=(1, 1, 30, 1))

@@ -65,8 +65,10 @@ def test_floats_are_read_as_0_to_1_or_0_to_255(dtype, top):
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "uint16"])
 def test_integers_are_read_as_0_to_255(dtype):
-    image = np.array([[0, 1], [1, 0]], dtype)
+    image = np.array([[0, 2], [2, 0]], dtype)
     np.testing.assert_array_equal(colormaps.to_rgb(image)[..., 0], image)
+    binary = colormaps.to_rgb(image // 2)[..., 0]
+    np.testing.assert_array_equal(binary, image // 2 * 255)
 
 
 def test_booleans_are_black_and_white():
@@ -110,12 +112,21 @@ def test_shapes_other_than_images_are_refused(shape):
         colormaps.to_rgb(np.zeros(shape, "uint8"))
 
 
-@pytest.mark.parametrize("values", [[-1.0, 1.0], [0.0, 300.0], [0.0, np.nan]])
-def test_values_outside_both_ranges_are_refused(values):
-    with pytest.raises(
-        ValueError, match=r"must have values in 0\.\.1 or 0\.\.255; rec"
-    ):
-        colormaps.to_rgb(np.array([values]))
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([-1.0, 0.0, 1.0], [0, 128, 255]),
+        ([0.0, 0.6, 1.2], [0, 128, 255]),
+        ([0.0, 8.0, 16.0], [0, 128, 255]),
+        ([0.0, 150.0, 300.0], [0, 128, 255]),
+        ([0.0, 51.0, 102.0], [0, 51, 102]),
+        ([0.0, np.nan, 1.0], [0, 128, 255]),
+        ([np.nan, np.nan, np.nan], [128, 128, 128]),
+    ],
+)
+def test_values_outside_both_ranges_are_scaled(values, expected):
+    """They would be black otherwise."""
+    assert colormaps.to_rgb(np.array([values]))[0, :, 0].tolist() == expected
 
 
 @pytest.mark.parametrize("image", [np.array([["a"]]), np.ones((2, 2), "complex64")])

@@ -51,21 +51,52 @@ def test_a_notebook_shows_each_map_over_its_image(drawn):
     assert "4 maps of gradients" in html
     assert "dog &amp; co" in html
     (call,) = drawn
-    places = [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert call["titles"] == [
-        f"image {n}: {LABELS[k]} {found.logits[n, k]:.3g}" for n, k in places
-    ]
-    for (n, k), image, map_ in zip(
-        places, call["images"], call["overlays"], strict=True
-    ):
+    images, maps, titles = call["images"], call["overlays"], call["titles"]
+    assert call["cols"] == 3
+    for n in range(2):  # A row for each image, which comes first.
+        assert titles[3 * n] == f"image {n}"
+        assert maps[3 * n] is None
+        np.testing.assert_array_equal(images[3 * n], colormaps.to_rgb(found.images[n]))
+    for n, k in np.ndindex(2, 2):
+        place = 3 * n + 1 + k
+        image, map_ = images[place], maps[place]
+        assert titles[place] == f"{LABELS[k]} ({found.logits[n, k]:.3g})"
         np.testing.assert_array_equal(image, colormaps.dim(found.images[n]))
         np.testing.assert_array_equal(map_, found.maps[n, ..., k])
 
 
 def test_a_notebook_shows_at_most_twelve(drawn):
     html = explained(4, 4, 3, count=9)._repr_html_()
-    assert "18 maps of gradients, of which the first 12 are shown" in html
-    assert len(drawn[0]["images"]) == 12
+    assert "18 maps of gradients, of which 12 are shown" in html
+    assert len(drawn[0]["images"]) == 18
+
+
+def test_of_many_units_those_with_the_largest_logits_are_shown(drawn):
+    logits = np.array([[4, 1, 7, 2, 3, 6, 0], [1, 2, 3, 4, 5, 6, 7], [0] * 7])
+    maps = np.random.default_rng(0).random((3, 4, 4, 7))
+    found = ke.Explanation((logits, maps), Facts("gradients"))
+    found.plot(images=np.zeros((3, 4, 4, 1), "uint8"), to_buffer=io.BytesIO())
+    (call,) = drawn
+    row = ["unit 2 (7)", "unit 5 (6)", "unit 0 (4)", "unit 4 (3)", "unit 3 (2)"]
+    assert call["titles"][:6] == ["image 0 (5 of 7 units)", *row]
+    assert (call["cols"], len(call["images"])) == (6, 12)
+    np.testing.assert_array_equal(call["overlays"][2], maps[0, ..., 5])
+    assert call["note"] == (
+        "10 of 21 maps: the 5 of each image with the largest logits"
+    )
+
+
+def test_one_map_of_each_image_is_drawn_in_four_columns(drawn):
+    found = explained(4, 4, 3, count=6)
+    one = type(found)((found.logits[:, :1], found.maps[..., :1]), found._facts)
+    one.plot(to_buffer=io.BytesIO())
+    assert (drawn[0]["cols"], len(drawn[0]["images"])) == (4, 6)
+    assert drawn[0]["titles"][0].startswith("image 0: cat (")
+
+
+def test_units_of_tables_are_in_columns(drawn):
+    explained(9, count=3).plot(to_buffer=io.BytesIO())
+    assert (drawn[0]["cols"], len(drawn[0]["images"])) == (2, 6)
 
 
 def test_a_notebook_shows_a_table_without_images_or_matplotlib(monkeypatch, tmp_path):
@@ -95,7 +126,18 @@ def test_plot_draws_every_kind_of_input(shape, kind, drawn, tmp_path):
     explained(*shape, low=-2).plot(tmp_path / "maps.png", most=3)
     with Image.open(tmp_path / "maps.png") as picture:
         assert picture.width > 100
-    assert (drawn[0]["kind"], len(drawn[0]["images"])) == (kind, 3)
+    # Whole rows of the two units of a sample, after the image itself.
+    count = 3 if kind == "image" else 2
+    assert (drawn[0]["kind"], len(drawn[0]["images"])) == (kind, count)
+
+
+def test_maps_of_the_channels_of_signals_are_lines(drawn):
+    logits, maps = np.zeros((2, 1)), np.random.default_rng(0).random((2, 20, 3, 1))
+    found = ke.Explanation((logits, maps), Facts("gradients"))
+    found.plot(images=maps[..., 0], to_buffer=io.BytesIO())
+    assert drawn[0]["kind"] == "signal"
+    assert [map_.shape for map_ in drawn[0]["overlays"]] == [(20, 3, 1)] * 2
+    assert drawn[0]["titles"][0] == "sample 0: unit 0 (0)"
 
 
 def test_plot_takes_other_images_and_options(drawn, tmp_path):
@@ -115,7 +157,7 @@ def test_plot_draws_one_of_several_inputs(drawn, tmp_path):
     x = {name: np.ones((1, *shape), "float32") for name, shape in shapes.items()}
     found = ke.gradients(keras.Model(inputs, units), x, verbose=0)
     found.plot(tmp_path / "maps.png", input_name="right")
-    assert drawn[0]["overlays"][0].shape == (5, 5)
+    assert drawn[0]["overlays"][1].shape == (5, 5)
     with pytest.raises(ValueError, match=r"`input_name` must be one of \['age'"):
         found.plot(input_name="middle")
 
@@ -129,7 +171,16 @@ def test_maps_of_a_channels_first_model(drawn, tmp_path):
     found = ke.gradients(model, x, verbose=0)
     found.plot(tmp_path / "maps.png")
     expected = colormaps.dim(np.moveaxis(x[0], 0, -1))
-    np.testing.assert_array_equal(drawn[0]["images"][0], expected)
+    np.testing.assert_array_equal(drawn[0]["images"][1], expected)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1.2), (-1, 1), (0, 16), (0, 300)])
+def test_images_in_any_range_are_scaled_alike(low, high, drawn):
+    found = explained(4, 4, 3)
+    unit = np.linspace(0, 1, 96).reshape(2, 4, 4, 3)
+    found.plot(images=low + (high - low) * unit, to_buffer=io.BytesIO())
+    expected = colormaps.dim(np.rint(unit[1] * 255).astype("uint8"))
+    np.testing.assert_allclose(drawn[0]["images"][-1], expected, atol=1)
 
 
 def test_options_of_the_caller_go_first(drawn):
@@ -147,7 +198,7 @@ def test_a_picture_says_how_many_of_all_there_are(drawn):
     one = type(found)((found.logits[:, :1], found.maps[..., :1]), found._facts)
     one.plot(to_buffer=io.BytesIO(), most=2)
     notes = [call["note"] for call in drawn]
-    assert notes == ["5 of 6 maps", "", "2 of 3 images"]
+    assert notes == ["4 of 6 maps", "", "2 of 3 images"]
 
 
 def test_only_images_are_called_images(drawn):
@@ -192,6 +243,8 @@ def test_data_sets_need_images():
     of_data = type(found)(tuple(found), Facts(method="gradients"))
     with pytest.raises(ValueError, match="`images` must be given"):
         of_data.plot()
+    with pytest.raises(ValueError, match=r"explained images in their order.*generator"):
+        of_data.plot(images=(x for x in np.zeros((2, 4, 4, 3))))
 
 
 @pytest.mark.parametrize("first", ["image", "table"])

@@ -29,6 +29,22 @@ def test_signals_are_lines_coloured_by_their_maps(figure):
     np.testing.assert_allclose(middles, shown.axes[2].lines[0].get_xydata(), atol=1e-5)
 
 
+def test_channels_have_their_own_colours_or_share_them(figure):
+    of_channels = RNG.random((2, 50, 3, 2)) * [[1], [0], [0.1]]
+    shown = figure(SIGNALS, overlays=of_channels, kind="signal")
+    assert len(shown.axes) == 4
+    strong, zero, weak = shown.axes[1].collections
+    widths = [np.max(each.get_linewidths()) for each in (strong, zero, weak)]
+    assert widths[0] > widths[2] > widths[1]
+    assert not zero.get_colors()[:, 3].any()
+    assert not shown.texts
+    (note,) = figure(SIGNALS, overlays=OF_SIGNALS, kind="signal").texts
+    assert note.get_text().startswith("All channels of a signal are coloured by")
+    assert not figure(SIGNALS[:1, :, 0], overlays=OF_SIGNALS[:1], kind="signal").texts
+    with pytest.raises(ValueError, match="a map for each of 3 channels; received"):
+        figure(SIGNALS, overlays=of_channels[:, :, :2], kind="signal")
+
+
 def test_signals_are_recognized(figure):
     one = OF_SIGNALS[..., :1]
     lists, single = ([*SIGNALS], [*one]), (SIGNALS[0], one[0])
@@ -43,8 +59,8 @@ def test_signals_are_recognized(figure):
     assert not figure(PHOTOS[0], overlays=MAPS[0]).axes[0].lines
 
 
-def test_values_of_no_image_point_to_signals():
-    with pytest.raises(ValueError, match=r'in 0..1 or 0..255; .*kind="signal"'):
+def test_shapes_of_no_image_point_to_signals():
+    with pytest.raises(ValueError, match=r'shape \(9, 6, 5\)\. .*kind="signal"'):
         utils.visualize([VOLUMES[0, ..., 0]], overlays=[VOLUMES[0, ..., 0]])
 
 
@@ -109,6 +125,17 @@ def test_maps_are_clipped_as_in_the_report_and_the_picture_says_so(panels, drawn
     assert drawn[-1].texts == []
 
 
+def test_labels_set_the_number_of_rows_that_they_fill(figure):
+    panels = [*PHOTOS, *PHOTOS[:2], *[*MAPS, *MAPS[:2]] * 3]
+    shown = figure(panels, row_labels=["image", "a", "b", "c"])
+    tops = {round(axes.get_position().y1, 3) for axes in shown.axes}
+    assert (len(shown.axes), len(tops), len(shown.texts)) == (24, 4, 4)
+    with pytest.raises(ValueError, match="rows, 2, which `cols` sets; received 5"):
+        utils.visualize(panels, row_labels=[*"abcde"], cols=12)
+    with pytest.raises(ValueError, match="which `cols` sets; received 5"):
+        utils.visualize(panels, row_labels=[*"abcde"])
+
+
 def test_rows_have_labels_beside_them(figure):
     labels = ["images", "maps with a long name that is broken into lines"]
     shown = figure([*PHOTOS, *MAPS], row_labels=labels, cols=4)
@@ -134,7 +161,7 @@ def test_nothing_overlaps_or_is_cut_off(figure, figsize):
     ("params", "message"),
     [
         ({"kind": "video"}, "`kind` must be one of"),
-        ({"row_labels": ["a"]}, "`row_labels` must be as many as the rows, 2; rec"),
+        ({"row_labels": ["a"]}, "`row_labels` must be as many as the rows, 2, wh"),
         ({"percentile": 0}, "`percentile` must be above 0"),
         ({"slices": 0, "kind": "volume"}, "`slices` must be at least 1"),
     ],

@@ -107,6 +107,72 @@ def test_the_maps_parameter_overrides_the_values(panels):
     assert len(panels([normalized], maps=False)) == 1
 
 
+def test_the_maps_parameter_may_be_given_for_each_element(panels):
+    grey = photo_like(12, 10, 1)
+    images = maps = np.stack([grey] * 2)
+    shown = panels([images, maps], maps=[False, True])
+    for picture in shown[:2]:
+        np.testing.assert_array_equal(picture, colormaps.to_rgb(grey))
+    for picture in shown[2:]:
+        np.testing.assert_array_equal(picture, colorize(grey))
+    assert len(panels([images], maps=[False])) == 2
+    with pytest.raises(ValueError, match="each of 2 elements of `images`; received 1"):
+        panels([images, maps], maps=[False])
+
+
+@pytest.mark.parametrize(
+    "scaled",
+    [
+        lambda x: x,
+        lambda x: x / 255 * 1.02,
+        lambda x: x / 255 * 3,
+        lambda x: x / 127.5 - 1,
+        lambda x: (x / 255 - 0.45) / 0.22,
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_8_bit_images_are_recognized_in_any_range(panels, scaled, channels):
+    image = RNG.integers(0, 40, (40, 40, channels)) * 6
+    values = scaled(image.astype("float32")).astype("float32")
+    (alone,) = panels([values])
+    np.testing.assert_array_equal(alone, colormaps.to_rgb(values))
+    assert (alone.max(), np.ptp(alone)) > (200, 200)
+    blank = np.zeros((40, 40))
+    (over,) = panels([values], overlays=[blank])
+    np.testing.assert_array_equal(over, alone)
+
+
+def test_digits_of_few_pixels_and_levels_are_images(panels):
+    """As those of scikit-learn: 8 x 8 pixels, of 0 to 16."""
+    digits = np.clip(RNG.integers(-16, 17, (20, 8, 8, 1)), 0, 16)
+    for values in (digits / 16, digits * 1.0):
+        for shown in panels(values):
+            assert (shown[..., 0] == shown[..., 2]).all()
+
+
+@pytest.mark.parametrize("scale", [1.02, 255])
+def test_resized_photos_are_images(panels, scale):
+    (shown,) = panels([(photo_like(12, 10, 3) * scale).astype("float32")])
+    assert shown.mean() > 100
+
+
+@pytest.mark.parametrize(
+    "map_",
+    [
+        np.zeros((8, 8)),
+        np.eye(8),
+        np.linspace(0, 1, 64).reshape(8, 8),
+        RNG.integers(0, 9, (8, 8)),
+        RNG.random((40, 40)).astype("float16"),
+        np.kron(RNG.random((4, 4)), np.ones((4, 4))),
+    ],
+    ids=["zero", "binary", "ramp", "labels", "half", "patches"],
+)
+def test_maps_of_few_levels_are_maps(panels, map_):
+    (shown,) = panels([map_])
+    np.testing.assert_array_equal(shown, colorize(map_))
+
+
 def test_single_images_and_maps(panels):
     assert len(panels(PHOTOS[0])) == 1
     assert len(panels(PHOTOS[0, ..., 0])) == 1

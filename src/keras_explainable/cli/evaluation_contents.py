@@ -96,14 +96,18 @@ def _findings(
     evaluation: ke.Evaluation, metric: str, found: Sequence[Difference]
 ) -> list[str]:
     """Return sentences on the best method, and on methods and controls."""
-    best = evaluation.best(metric)
-    if best is None:
+    column = evaluation.metrics.index(metric)
+    equal = score_table.equally_best(evaluation, column)
+    if not equal:
         return ["There is no best method, as no image has the scores of all methods."]
     if all(each.low != each.low for each in found):
-        return [f"Best: {best}. Differences are not tested on so few images."]
+        names = ", ".join(equal)
+        return [f"Best: {names}. Differences are not tested on so few images."]
+    best = equal[0]
     pairs = [each for each in found if each.low == each.low and not each.told_apart]
     same = [_other(each, best) for each in pairs if best in (each.method, each.other)]
-    sentences = [f"Best: {best}."]
+    same = [name for name in same if name not in equal]
+    sentences = [f"Best: {', '.join(equal)}."]
     if same:
         sentences.append(f"Cannot be told apart from it: {', '.join(same)}.")
     sentences += [

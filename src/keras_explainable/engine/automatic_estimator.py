@@ -1,6 +1,7 @@
 """SmoothGrad by the estimator that is expected to be more accurate in the same time."""
 
 import inspect
+from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, Literal
 
@@ -37,6 +38,23 @@ def automatic_method(sampling: dict[str, Any], of_samples: dict[str, Any]) -> Me
         return (hybrid if exposed else sampled)(model, *args, **params)
 
     return method
+
+
+def title(name: str, estimator: EstimatorChoice | None) -> Callable[[Model], str]:
+    """Return a function from the model that runs to a name with the estimator.
+
+    Args:
+        name: Name of the method.
+        estimator: The estimator; None if there is only one.
+    """
+
+    def of(model: Model) -> str:
+        exposed = linearized_network.is_exposed(model)
+        chosen = "hybrid" if exposed else "sampled"
+        known = chosen if estimator == "auto" else estimator
+        return f"{name} ({known})" if known else name
+
+    return of
 
 
 def given_for_samples(of_samples: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from keras_explainable.engine.explanation.facts import Facts, LazyFingerprint
 from keras_explainable.engine.prepared_network import PreparedNetwork
 from keras_explainable.engine.results import Result
 from keras_explainable.execution.compilation import display_name
-from keras_explainable.execution.model_preparation import preprocessing_of
+from keras_explainable.execution.model_preparation import preprocessing_of, title_of
 from keras_explainable.inspection.axes import Plan
 from keras_explainable.inspection.exposed_layers import inputs_of_exposed
 from keras_explainable.network.model_inputs import (
@@ -73,7 +73,7 @@ class ExplanationRecord:
             stats = [map_structure(told, each) for each in stats]
         preprocess = preprocessing_of(self.method)
         known = Facts(
-            method=display_name(self.method),
+            method=title_of(self.method, network.model) or display_name(self.method),
             preprocessing=preprocess and display_name(preprocess),
             units=self._all_units(logits, plan),
             images=self._images(network, maps, bool(layers)),

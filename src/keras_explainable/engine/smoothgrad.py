@@ -12,12 +12,14 @@ from keras_explainable.engine.automatic_estimator import (
     EstimatorChoice,
     automatic_method,
     given_for_samples,
+    title,
 )
 from keras_explainable.engine.explain import explain
 from keras_explainable.engine.explanation.explanation import AnyExplanation
 from keras_explainable.engine.postprocessing import Postprocessing, postprocess
 from keras_explainable.engine.signatures import joined_signature, options_of_explain
 from keras_explainable.execution.method_checks import check_parameters, shortcut
+from keras_explainable.execution.model_preparation import titled
 from keras_explainable.inspection.axes import axis_parameters
 from keras_explainable.methods import gradient, meta
 from keras_explainable.methods.gradient.input_gradients import (
@@ -93,6 +95,7 @@ def smoothgrad(  # noqa: D417
     else:
         _check_estimated(of_samples)
         method = partial(gradient.smooth_gradients, estimator=estimator, **sampling)
+    method = titled(method, _title(statistic, estimator))
     return explain(method, model, x, y, *args, **params)
 
 
@@ -141,6 +144,14 @@ def _signature() -> inspect.Signature:
 def _without_statistic(signature: inspect.Signature) -> inspect.Signature:
     every = signature.parameters.values()
     return signature.replace(parameters=[x for x in every if x.name != "statistic"])
+
+
+def _title(statistic: Statistic, estimator: EstimatorChoice) -> Callable[[Model], str]:
+    """Return the title of the maps, with the estimator where there are several."""
+    names = {"square": "smoothgrad_squared", "variance": "vargrad"}
+    if statistic in names:
+        return title(names[statistic], None)
+    return title("smoothgrad", estimator)
 
 
 def _amounts(noise: Amount | None, level: Amount) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from keras_explainable.evaluation import (
     score_table,
 )
 from keras_explainable.evaluation.image_statistics import (
+    best_rows,
     error_of_draws,
     error_of_mean,
     mean_of_finite,
@@ -155,19 +156,12 @@ class Evaluation:
         """Return the method with the best mean; None if that cannot be told.
 
         Methods are compared on the images for which all of them have a score, but for
-        methods that have none at all.
+        methods that have none at all. Of equally good ones, it is the first.
         """
         checks.one_of("metric", metric, self.metrics)
         column = self.metrics.index(metric)
-        scores = self.scores[:, column]
-        finite = np.isfinite(scores)
-        scored = finite.any(axis=1)
-        common = finite[scored].all(axis=0)
-        if not common.any() or not scored.any():
-            return None
-        sign = 1 if self.higher_is_better[column] else -1
-        means = sign * scores[scored][:, common].mean(axis=1)
-        return self.methods[int(np.flatnonzero(scored)[means.argmax()])]
+        rows = best_rows(self.scores[:, column], self.higher_is_better[column])
+        return self.methods[rows[0]] if rows else None
 
     def __str__(self) -> str:
         return score_table.text(self)

@@ -6,6 +6,26 @@ import numpy as np
 
 from keras_explainable.metrics.map_arrays import Floats
 
+#: Relative differences of scores that are due to rounding, in float32.
+ROUNDING = 1e-6
+
+
+def best_rows(scores: Floats, higher_is_better: bool) -> list[int]:
+    """Return the rows of scores (M, N) with the best mean, several if they are equal.
+
+    Rows are compared on the images for which all of them have a score, but for rows
+    that have none at all; there is no best row if there is no such image.
+    """
+    finite = np.isfinite(scores)
+    scored = finite.any(axis=1)
+    common = finite[scored].all(axis=0)
+    if not common.any() or not scored.any():
+        return []
+    means = scores[scored][:, common].mean(axis=1)
+    best = means.max() if higher_is_better else means.min()
+    equal = np.isclose(means, best, rtol=ROUNDING, atol=0)
+    return [int(row) for row in np.flatnonzero(scored)[equal]]
+
 
 def mean_of_finite(values: Any, axis: int = -1) -> Floats:
     """Return the mean of finite values along an axis; NaN if there are none."""

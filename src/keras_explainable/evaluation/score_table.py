@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_explainable.common import table_format
+from keras_explainable.evaluation.image_statistics import ROUNDING, best_rows
 from keras_explainable.evaluation.paired_differences import fewest_images
 
 if TYPE_CHECKING:
@@ -129,19 +130,28 @@ def cells(evaluation: "Evaluation", column: int) -> list[str]:
 
 
 def _digits(mean: Any, error: Any) -> int:
-    """Return decimals that show two digits of the median error, or three of a mean."""
-    known = error[np.isfinite(error) & (error > 0)]
+    """Return decimals that show two digits of the median error, or three of a mean.
+
+    Errors that are due to rounding do not count.
+    """
+    known = error[np.isfinite(error) & (error > ROUNDING * abs(mean))]
     size = np.median(known) if known.size else np.nanmax([*abs(mean), 0]) / 10
     return int(np.clip(1 - np.floor(np.log10(size)), 0, 8)) if size > 0 else 2
 
 
 def _marks(evaluation: "Evaluation", column: int) -> list[str]:
     """Return the mark of each method: best, the same as the best, or none."""
-    metric = evaluation.metrics[column]
-    best = evaluation.best(metric)
+    metric, best = evaluation.metrics[column], equally_best(evaluation, column)
     marks = []
     for name in evaluation.methods:
-        found = evaluation.difference(name, best, metric) if best else None
+        found = evaluation.difference(name, best[0], metric) if best else None
         same = found and np.isfinite(found.low) and not found.told_apart
-        marks.append(BEST if name == best else SAME if same else " ")
+        marks.append(BEST if name in best else SAME if same else " ")
     return marks
+
+
+def equally_best(evaluation: "Evaluation", column: int) -> list[str]:
+    """Return the methods with the best mean of a metric, several if it is equal."""
+    higher = evaluation.higher_is_better[column]
+    rows = best_rows(evaluation.scores[:, column], higher)
+    return [evaluation.methods[row] for row in rows]

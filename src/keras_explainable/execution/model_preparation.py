@@ -55,6 +55,18 @@ def shows_layers(method: Method | None) -> bool | None:
     return getattr(inner, "shows_layers", False if ours else None)
 
 
+def titled(method: Method, title: Callable[[Model], str]) -> Method:
+    """Return a method whose results show a title, a function of the prepared model."""
+    method.title = title  # type: ignore[attr-defined]
+    return method
+
+
+def title_of(method: Method, model: Model) -> str | None:
+    """Return the title of the results of a method that ran ``model``, if it has one."""
+    title = getattr(method, "title", None)
+    return None if title is None else str(title(model))
+
+
 def takes_tokens(method: Method) -> Method:
     """Mark a method that neither draws noise for its inputs nor differentiates by them.
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.common.optional_packages import require
+from keras_explainable.plotting import image_range
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -23,10 +24,6 @@ DIVERGING = "coolwarm"
 
 #: Colour of NaN and infinity, in neither colour map.
 MISSING = (128, 128, 128)
-
-#: Fraction of the range by which values may exceed it, for smooth resizing overshoots;
-#: they are clipped.
-_OVERSHOOT = 0.05
 
 #: Opacity of a map where it is largest, above an image that is dimmed.
 ALPHA_ABOVE_DIMMED = 0.95
@@ -63,8 +60,8 @@ class Scale(NamedTuple):
 def to_rgb(image: Any) -> Pixels:
     """Return an image as 8-bit RGB, (H, W, 3).
 
-    Integers are in the range 0..255. Floats are in the range 0..1, or 0..255 if any
-    value is above 1.05. Transparent pixels become white.
+    Integers above 1 are in the range 0..255. Floats are in 0..1 or in 0..255, or are
+    scaled to it, as ``image_range`` says. Transparent pixels become white.
 
     Args:
         image: A PIL image, or an array of any real dtype: grey (H, W) or (H, W, 1),
@@ -74,15 +71,17 @@ def to_rgb(image: Any) -> Pixels:
         uint8 (H, W, 3), a copy.
 
     Raises:
-        ValueError: If the shape is none of these or values are outside both ranges.
+        ValueError: If the shape is none of these.
     """
-    pixels = _to_uint8(to_numpy(image))
+    array = to_numpy(image)
+    pixels = image_range.range_of([array]).to_bytes(array)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[-1] not in (1, 3, 4) or not pixels.size:
         raise ValueError(
             "`image` must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
-            f"received shape {np.shape(image)}."
+            f"received shape {np.shape(image)}. "
+            '`visualize` draws signals with kind="signal", tables with kind="table".'
         )
     if pixels.shape[-1] == 4:
         return _blend(255, pixels[..., :3], pixels[..., 3:] / 255)
@@ -195,28 +194,6 @@ def to_numpy(x: Any) -> NDArray[Any]:
             f"images and maps must be real numbers; received {array.dtype}."
         )
     return array
-
-
-def in_range(values: Floats, top: float) -> bool:
-    """Return whether values are in 0..top, but for what a resizing overshoots."""
-    low, high = float(values.min()), float(values.max())
-    return low >= -_OVERSHOOT * max(high, 1) and high <= (1 + _OVERSHOOT) * top
-
-
-def _to_uint8(image: NDArray[Any]) -> Pixels:
-    """Return values of 0..255 or 0..1 as uint8."""
-    if image.dtype == np.uint8 or not image.size:
-        return image.astype("uint8")
-    values = image.astype("float32")
-    integer = image.dtype.kind in "iu"
-    top = 255.0 if integer or values.max() > 1 + _OVERSHOOT else 1.0
-    if not in_range(values, top):
-        raise ValueError(
-            "`image` must have values in 0..1 or 0..255; "
-            f"received {values.min():g}..{values.max():g}. "
-            '`visualize` draws signals with kind="signal", tables with kind="table".'
-        )
-    return np.rint(np.clip(values / top, 0, 1) * 255).astype("uint8")
 
 
 def _blend(background: Any, foreground: Pixels, opacity: Any) -> Pixels:

@@ -5,7 +5,6 @@ import io
 from collections.abc import Sequence
 from functools import reduce
 from html import escape
-from itertools import islice
 from operator import getitem
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.common import checks
+from keras_explainable.engine.data_iterators import is_stream
 from keras_explainable.engine.explanation import table
 from keras_explainable.engine.explanation.facts import Facts
 from keras_explainable.engine.explanation.inputs import (
@@ -20,9 +20,10 @@ from keras_explainable.engine.explanation.inputs import (
     by_input,
     images_of,
     map_rank,
-    sample_word,
 )
 from keras_explainable.plotting import colormaps, picture_output
+from keras_explainable.plotting.chosen_maps import Chosen, choose
+from keras_explainable.plotting.image_range import range_of
 from keras_explainable.plotting.kind_panels import is_words_of_each
 from keras_explainable.plotting.visualize import visualize
 
@@ -36,6 +37,10 @@ POINTS = 60
 _MOST_FEATURES = 64
 
 _COLUMNS = {"image": 4, "table": 4}
+
+#: Options that arrange maps in another grid than a row for each image.
+_GRID = ("rows", "cols", "titles")
+
 _KINDS: dict[int, Literal["image", "signal", "volume"]]
 _KINDS = {1: "signal", 2: "image", 3: "volume"}
 
@@ -43,9 +48,7 @@ _KINDS = {1: "signal", 2: "image", 3: "volume"}
 class _Drawn(NamedTuple):
     """Inputs (..., C) and the map of each, without an axis of units."""
 
-    samples: list[int]
-    titles: list[str]
-    note: str
+    chosen: Chosen
     images: list[NDArray[Any]]
     maps: list[NDArray[Any]]
 
@@ -71,9 +74,9 @@ def html(results: tuple[Any, ...], facts: Facts) -> str | None:
         picture = _draw(drawn, {"to_buffer": buffer})
     except (ImportError, ValueError):  # There is a table, which shows anything.
         return None
-    caption = table.caption(results[0], facts, THUMBNAILS)
+    caption = table.caption(results[0], facts, len(drawn.maps), "")
     data = base64.b64encode(buffer.getvalue()).decode()
-    titles = "; ".join(drawn.titles)
+    titles = "; ".join(drawn.chosen.titles)
     width = round(picture.width * POINTS / picture_output.DPI)
     return (
         f'<figure><img alt="{escape(titles)}" width="{width}" style="max-width: 100%" '
@@ -86,29 +89,60 @@ def _draw(drawn: _Drawn, options: dict[str, Any]) -> Any:
     """Draw a picture, and return it as ``visualize`` does."""
     words = options.get("words")
     kind = options.get("kind") or _kind(drawn, words)
-    titles: dict[str, Any] = {"row_labels": drawn.titles}
-    if kind != "volume":  # Whose slices are in columns.
-        columns = min(_COLUMNS.get(kind, 1), len(drawn.maps))
-        titles = {"titles": drawn.titles, "cols": columns}
-    images = drawn.images
-    if kind == "image":
-        images = [colormaps.dim(each) for each in images]
-        titles["overlay_alpha"] = colormaps.ALPHA_ABOVE_DIMMED
     settings: dict[str, Any] = {
-        "overlays": drawn.maps,
         "title_fontsize": 8,
-        "note": drawn.note,
-        **titles,
+        "note": drawn.chosen.note,
+        **_panels(drawn, kind, options),
         **options,
         "kind": kind,
         "words": _words_of(drawn, words),
     }
-    return visualize(images, **settings)
+    return visualize(settings.pop("images"), **settings)
+
+
+def _panels(drawn: _Drawn, kind: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return inputs, their maps, titles and columns, as ``visualize`` takes them."""
+    maps, chosen = drawn.maps, drawn.chosen
+    panels = {"images": drawn.images, "overlays": maps}
+    if kind == "volume":  # Whose slices are in columns.
+        return panels | {"row_labels": chosen.titles}
+    if kind == "image":
+        panels = _dimmed_below_maps(drawn.images, maps)
+        if chosen.units > 1 and not any(options.get(name) for name in _GRID):
+            return panels | _rows_of_units(drawn)
+    if kind == "signal" and maps[0].ndim == 2:
+        panels["overlays"] = [map_[..., None] for map_ in maps]
+    columns = _COLUMNS.get(kind, 1)
+    if kind == "table" and chosen.units > 1:
+        columns = chosen.units
+    return panels | {"titles": chosen.titles, "cols": min(columns, len(maps))}
+
+
+def _dimmed_below_maps(images: list[Any], maps: list[Any]) -> dict[str, Any]:
+    alike = range_of(images)  # So that they can be compared.
+    dimmed = [colormaps.dim(alike.to_bytes(each)) for each in images]
+    opacity = colormaps.ALPHA_ABOVE_DIMMED
+    return {"images": dimmed, "overlays": maps, "overlay_alpha": opacity}
+
+
+def _rows_of_units(drawn: _Drawn) -> dict[str, Any]:
+    """Return a row for each image: the image itself, then a map for each unit."""
+    alike, units = range_of(drawn.images), drawn.chosen.units
+    below = _dimmed_below_maps(drawn.images, drawn.maps)["images"]
+    images, maps = list[Any](), list[Any]()
+    for start in range(0, len(below), units):
+        own = slice(start, start + units)
+        images += [alike.to_bytes(drawn.images[start]), *below[own]]
+        maps += [None, *drawn.maps[own]]
+    titles = drawn.chosen.titles_beside_samples
+    return {"images": images, "overlays": maps, "titles": titles, "cols": units + 1}
 
 
 def _kind(drawn: _Drawn, words: Any) -> str:
     """Return what the drawn inputs are: numbers (T,) are words, features or signals."""
     image, map_ = drawn.images[0], drawn.maps[0]
+    if _has_maps_of_channels(image, map_):
+        return "signal"
     if map_.ndim > 1 or image.ndim > 1:
         return _KINDS[map_.ndim]
     whole = image.dtype.kind in "iu" or (
@@ -120,16 +154,24 @@ def _kind(drawn: _Drawn, words: Any) -> str:
     return "table" if is_row else "signal"
 
 
+def _has_maps_of_channels(image: NDArray[Any], map_: NDArray[Any]) -> bool:
+    """Return whether a map (T, C) has a line for each channel of a long signal."""
+    return (
+        image.ndim == 2 and image.shape == map_.shape and len(image) >= 2 * len(map_.T)
+    )
+
+
 def _words_of(drawn: _Drawn, words: Any) -> Any:
     """Return the words of each drawn text, or a vocabulary."""
     if not is_words_of_each(words):
         return words
-    if max(drawn.samples) >= len(words):
+    samples = [entry.place[0] for entry in drawn.chosen.entries]
+    if max(samples) >= len(words):
         raise ValueError(
             "`words` must have a list for each sample, or be a vocabulary; received "
             f"{len(words)} lists."
         )
-    return [words[sample] for sample in drawn.samples]
+    return [words[sample] for sample in samples]
 
 
 def _drawn(
@@ -146,6 +188,12 @@ def _drawn(
     """
     name = _chosen_input(results, facts, input_name)
     maps = by_input(results[1], facts.several_inputs)[name]
+    if is_stream(images):
+        raise ValueError(
+            "`images` must be an array or a list of the explained images in their "
+            "order, such as np.concatenate([x for x, y in dataset]); received "
+            f"{type(images).__name__}."
+        )
     own = images_of(facts.images, name) if images is None else images
     if own is None:
         raise ValueError(
@@ -153,23 +201,16 @@ def _drawn(
             "loaded; received None."
         )
     rank = map_rank(maps, results[0].ndim - 1)
-    entries = [*islice(table.entries(results, facts), most)]
-    places = [each.place for each in entries]
-    return _Drawn(
-        [place[0] for place in places],
-        [each.title for each in entries],
-        _note(results, facts, most),
+    chosen = choose(results, facts, most)
+    places = [each.place for each in chosen.entries]
+    drawn = _Drawn(
+        chosen,
         [_drawable(_at(own, place[:-1]), rank) for place in places],
         [_at(maps, place[:-1])[..., place[-1]] for place in places],
     )
-
-
-def _note(results: tuple[Any, ...], facts: Facts, most: int) -> str:
-    """Return how many maps are drawn, if these are not all."""
-    logits = results[0]
-    word = sample_word(results, facts.several_inputs)
-    what = word if logits.shape[-1] == 1 else "map"
-    return f"{most} of {logits.size} {what}s" if logits.size > most else ""
+    if _has_maps_of_channels(drawn.images[0], drawn.maps[0]):
+        return drawn._replace(chosen=chosen.of_samples())
+    return drawn
 
 
 def _chosen_input(results: tuple[Any, ...], facts: Facts, name: InputName) -> InputName:
@@ -204,14 +245,11 @@ def _at(values: Any, place: Sequence[int]) -> Any:
 
 
 def _drawable(image: Any, rank: int) -> NDArray[Any]:
-    """Return an input with its channels last, as few and in a range as of pictures."""
+    """Return an input with its channels last, as few as those of pictures."""
     array = colormaps.to_numpy(image)
     if rank == 1:
         return array
     if array.ndim == rank + 1 and array.shape[-1] not in (1, 3, 4):
         first = array.shape[0] in (1, 3, 4)
         array = np.moveaxis(array, 0, -1) if first else array.mean(-1, keepdims=True)
-    low, high = np.nanmin(array), np.nanmax(array)
-    if low < 0 or high > 255:
-        array = (array - low) / (high - low)
     return array

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from keras_explainable.plotting import clipping, colormaps, panels
 from keras_explainable.plotting.panels import Panel, Style
+from keras_explainable.plotting.recognized_images import is_image
 
 
 def panels_of(array: NDArray[Any], map_: Any, style: Style) -> list[Panel]:
@@ -18,15 +19,6 @@ def panels_of(array: NDArray[Any], map_: Any, style: Style) -> list[Panel]:
     if is_image(array, style.maps):
         return [panels.of_pixels(colormaps.to_rgb(array), panels.IMAGE)]
     return [_map(unit, style) for unit in _units(array)]
-
-
-def is_image(array: NDArray[Any], maps: bool | None) -> bool:
-    """Return whether an array is an image, by the rule of ``visualize``."""
-    if array.dtype == np.uint8:
-        return True
-    if array.ndim != 3 or array.shape[-1] != 3:
-        return False
-    return _looks_like_an_image(array.astype("float32")) if maps is None else not maps
 
 
 def _map(unit: NDArray[Any], style: Style) -> Panel:
@@ -47,15 +39,3 @@ def _overlay(image: NDArray[Any], unit: NDArray[Any], style: Style) -> Panel:
 
 def _units(maps: NDArray[Any]) -> Iterable[NDArray[Any]]:
     return np.moveaxis(maps, -1, 0) if maps.ndim == 3 else [maps]
-
-
-def _looks_like_an_image(values: NDArray[np.float32]) -> bool:
-    low, high = values.min((0, 1)), values.max((0, 1))
-    if not (low.min() >= 0 and high.max() <= 255):
-        return False
-    steps = values * 255 if high.max() <= 1 else values
-    # A tolerance of a tenth of a step allows for half precision.
-    if (np.abs(steps - np.rint(steps)) < 0.1).all():
-        return True
-    normalized = (low == 0).all() and np.isin(high, (0, 1)).all()
-    return bool(high.max() <= 1 and values.mean() >= 0.1 and not normalized)

@@ -4,7 +4,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from keras_explainable.plotting import colormaps
+from keras_explainable.plotting import colormaps, image_range
+from keras_explainable.plotting.recognized_images import is_image
 
 #: An array (T, C) that is so many times as long as it is wide, and so narrow, is rather
 #: a signal than a map (H, W).
@@ -52,5 +53,6 @@ def _shapes(arrays: Any) -> list[tuple[int, ...]]:
 def _may_be_image(array: NDArray[Any]) -> bool:
     if array.shape[-1] not in (1, 3, 4) or not array.size:
         return not array.size
-    values = array.astype("float32")
-    return any(colormaps.in_range(values, top) for top in (1.0, 255.0))
+    low, high = float(array.min()), float(array.max())
+    fits = any(image_range.fits(low, high, top) for top in (1, 255))
+    return fits or is_image(array, None)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.plotting import (
@@ -50,34 +51,46 @@ class Inputs(NamedTuple):
         arrays: Single inputs.
         maps: A map for each, or None.
         words: The words of each text, the names of each table's features, or None.
+        are_maps: Whether each is a map; None where its values tell.
     """
 
     kind: str
     arrays: list[NDArray[Any]]
     maps: list[Any]
     words: list[Any]
+    are_maps: list[bool | None]
 
 
-def inputs_of(images: Any, overlays: Any, words: Any, kind: str) -> Inputs:
+def inputs_of(
+    images: Any, overlays: Any, words: Any, kind: str, are_maps: Any
+) -> Inputs:
     """Return what ``visualize`` was given; parameters are its.
 
     Raises:
         ValueError: If there is nothing, or a shape or number is wrong.
     """
-    arrays = _arrays(images, kind)
+    parts = _parts(images, kind)
+    arrays = [array for part in parts for array in part]
     maps = _maps_above(arrays, overlays, kind)
     if len(maps) != len(arrays):
         raise ValueError(
             f"`overlays` must be as many as `images`, {len(arrays)}; "
             f"received {len(maps)}."
         )
-    return Inputs(kind, arrays, maps, _words(words, arrays, kind))
+    words = _words(words, arrays, kind)
+    return Inputs(kind, arrays, maps, words, _flags(are_maps, parts))
 
 
 def panels_of(inputs: Inputs, style: Style) -> list[Panel]:
     """Return the panels of all inputs."""
-    each = zip(inputs.arrays, inputs.maps, inputs.words, strict=True)
-    return [panel for one in each for panel in _panels_of(*one, inputs.kind, style)]
+    each = zip(inputs.arrays, inputs.maps, inputs.words, inputs.are_maps, strict=True)
+    return [
+        panel
+        for array, map_, words, is_map in each
+        for panel in _panels_of(
+            array, map_, words, inputs.kind, style._replace(maps=is_map)
+        )
+    ]
 
 
 def tick_room(inputs: Inputs) -> tuple[float, float]:
@@ -164,25 +177,38 @@ def _filled(words: Sequence[str] | None, count: int, kind: str) -> list[str] | N
 def _maps_above(arrays: list[NDArray[Any]], overlays: Any, kind: str) -> list[Any]:
     if overlays is None:
         return [None] * len(arrays)
-    ranks = _BATCH_RANKS[kind]
+    ranks: tuple[int, ...] = _BATCH_RANKS[kind]
     if RANKS[kind][1] <= 2:
         # The map (T, K) of a single signal has the rank of a batch.
         one = len(arrays) == 1 and len(overlays) != 1
-        ranks = (3,) if one else (2, 3)
+        ranks = () if one else (2, 3, 4)
     return list(_as_list(overlays, ranks))
 
 
-def _arrays(images: Any, kind: str) -> list[NDArray[Any]]:
-    """Return single inputs and maps; batches, alone or in a list, are split."""
+def _flags(are_maps: Any, parts: list[Sequence[Any]]) -> list[bool | None]:
+    """Return whether each single input is a map, as was given for all or for parts."""
+    alone = are_maps is None or isinstance(are_maps, bool | np.bool_)
+    given = [are_maps] * len(parts) if alone else [*are_maps]
+    if len(given) != len(parts):
+        raise ValueError(
+            f"`maps` must be one value, or one for each of {len(parts)} elements of "
+            f"`images`; received {len(given)}."
+        )
+    pairs = zip(given, parts, strict=True)
+    return [None if flag is None else bool(flag) for flag, part in pairs for _ in part]
+
+
+def _parts(images: Any, kind: str) -> list[Sequence[NDArray[Any]]]:
+    """Return the single inputs and maps in each element, which may be a batch."""
     low, high = RANKS[kind]
-    found: list[NDArray[Any]] = []
+    found: list[Sequence[NDArray[Any]]] = []
     for item in _as_list(images, _BATCH_RANKS[kind]):
         array = colormaps.to_numpy(item)
         if not low <= array.ndim <= high + 1 or not array.size:
             raise ValueError(
                 f"`images` must be {_SHAPES[kind]}; received shape {array.shape}."
             )
-        found.extend(array if array.ndim > high else [array])
+        found.append([*array] if array.ndim > high else [array])
     if not found:
         raise ValueError("`images` must hold at least one image or map; received none.")
     return found

@@ -37,7 +37,7 @@ def overlay(
 
     Args:
         image: A PIL image, or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of
-            values in 0..1 or 0..255.
+            values in 0..1 or 0..255, or in another range, which is scaled to it.
         map_: A map (h, w) or (h, w, 1), of any size.
         size: "original" for the size of the image, or (height, width), to which the
             image is resized.

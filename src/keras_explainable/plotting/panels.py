@@ -22,12 +22,14 @@ class Panel(NamedTuple):
         aspect: Height as a multiple of the width.
         draw: Function that draws it into Matplotlib axes.
         clipped: Whether its colours leave out the highest values of the map.
+        note: What the picture says of it below all panels.
     """
 
     kind: str
     aspect: float
     draw: Callable[[Any], None]
     clipped: bool = False
+    note: str = ""
 
 
 class Style(NamedTuple):

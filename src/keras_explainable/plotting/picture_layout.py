@@ -80,7 +80,8 @@ def arrange(
         ValueError: If the grid is too small, or the number of titles or labels wrong.
     """
     kinds = "".join(panel.kind for panel in panels)
-    rows, cols = panel_grid.grid_shape(kinds, given.rows, given.cols)
+    asked = _rows_with_labels(given, row_labels, len(panels))
+    rows, cols = panel_grid.grid_shape(kinds, asked, given.cols)
     labels = _labels(row_labels, rows)
     left = panel_grid.label_width(labels, given.fontsize)
     width = panel_grid.panel_width(
@@ -105,6 +106,15 @@ def arrange(
     return Picture(panels, names, labels, note, layout, cols, given.fontsize)
 
 
+def _rows_with_labels(
+    given: Arrangement, row_labels: Sequence[str] | None, count: int
+) -> int | None:
+    """Return a row for each label if the panels fill them, and no grid is given."""
+    if given.rows or given.cols or not row_labels or isinstance(row_labels, str):
+        return given.rows
+    return None if count % len(row_labels) else len(row_labels)
+
+
 def _names(titles: Any, count: int, cols: int) -> list[str]:
     if titles is None:
         return [""] * count
@@ -124,6 +134,7 @@ def _labels(row_labels: Sequence[str] | None, rows: int) -> list[str]:
     labels = [panel_grid.wrap_label(str(label)) for label in given]
     if len(labels) != rows:
         raise ValueError(
-            f"`row_labels` must be as many as the rows, {rows}; received {len(labels)}."
+            f"`row_labels` must be as many as the rows, {rows}, which `cols` sets; "
+            f"received {len(labels)}."
         )
     return labels

@@ -21,6 +21,9 @@ TICKS = (0.3, 0.2)
 #: Largest width of a panel in inches.
 WIDEST = 5.0
 
+#: What a picture says below signals whose channels have the same colours.
+_SHARED = "All channels of a signal are coloured by the same map."
+
 _GREY = "0.55"
 _THIN, _WIDE = 1.0, 3.0  # Points: lines where the map is zero and where it is largest.
 
@@ -28,13 +31,19 @@ _THIN, _WIDE = 1.0, 3.0  # Points: lines where the map is zero and where it is l
 def panels_of(array: NDArray[Any], map_: Any, style: Style) -> list[Panel]:
     """Return a panel of a signal (T,) or (T, C), or one for each unit of its map.
 
-    Several channels are drawn above each other, each scaled to its own range.
+    Several channels are drawn above each other, each scaled to its own range. They
+    share a map (T,) or (T, K), or have their own, (T, C, K).
     """
     signal = _lanes(array.astype("float32").reshape(len(array), -1))
     if map_ is None:
         return [_panel(signal, None, None)]
     maps = colormaps.to_numpy(map_).astype("float32")
-    units = maps.reshape(len(maps), -1).T
+    if maps.ndim == 3 and maps.shape[1] != signal.shape[1]:
+        raise ValueError(
+            "`overlays` must be (T,), (T, K), or (T, C, K) with a map for each of "
+            f"{signal.shape[1]} channels; received shape {maps.shape}."
+        )
+    units = np.moveaxis(np.atleast_2d(maps.T).T, -1, 0)
     return [_panel(signal, resized(unit, len(signal)), style) for unit in units]
 
 
@@ -49,7 +58,7 @@ def _lanes(signal: Floats) -> Floats:
 
 
 def resized(unit: Floats, steps: int) -> Floats:
-    """Return a map (T,) of another number of steps."""
+    """Return a map (T,) or (T, C) of another number of steps."""
     return (
         unit if len(unit) == steps else interpolation_weights(steps, len(unit)) @ unit
     )
@@ -63,9 +72,12 @@ def _panel(signal: Floats, map_: Floats | None, style: Style | None) -> Panel:
     scale = colormaps.Scale.of(clipped)
     # Zero is the light grey in the middle of the colour map, on white paper.
     symmetric = scale if style.overlay_cmap else scale._replace(signed=True)
-    colors = colormaps.colorize(clipped[None], style.overlay_cmap, symmetric)[0]
-    draw = partial(_draw, signal, colors, np.abs(scale.unit(clipped)))
-    return Panel(panels.MAP, aspect, draw, clipping.is_clipped(map_, style.percentile))
+    lanes = np.broadcast_to(clipped.reshape(len(clipped), -1), signal.shape).T
+    colors = colormaps.colorize(lanes, style.overlay_cmap, symmetric)
+    draw = partial(_draw, signal, colors, np.abs(scale.unit(lanes)))
+    hidden = clipping.is_clipped(map_, style.percentile)
+    shared = map_.ndim == 1 and signal.shape[1] > 1
+    return Panel(panels.MAP, aspect, draw, hidden, _SHARED if shared else "")
 
 
 def _draw(
@@ -73,16 +85,18 @@ def _draw(
 ) -> None:
     axes.plot(signal, color=_GREY, linewidth=0.8)
     if colors is not None and strength is not None:
-        widths = _THIN + (_WIDE - _THIN) * strength
-        # As overlays, transparent where the map is zero.
-        opacity = np.minimum(2 * strength, 1)
-        rgba = np.concatenate([colors / 255, opacity[:, None]], axis=1)
-        for channel in signal.T:
-            lines = require("matplotlib.collections").LineCollection(
-                _steps(channel), colors=rgba, linewidths=widths, zorder=2
-            )
-            axes.add_collection(lines)
+        for lane in zip(signal.T, colors, strength, strict=True):
+            axes.add_collection(_colored_line(*lane))
     _draw_axes(axes, signal.shape[1] == 1)
+
+
+def _colored_line(channel: Floats, colors: Pixels, strength: Floats) -> Any:
+    widths = _THIN + (_WIDE - _THIN) * strength
+    # As overlays, transparent where the map is zero.
+    opacity = np.minimum(2 * strength, 1)
+    rgba = np.concatenate([colors / 255, opacity[:, None]], axis=1)
+    lines = require("matplotlib.collections").LineCollection
+    return lines(_steps(channel), colors=rgba, linewidths=widths, zorder=2)
 
 
 def _steps(channel: Floats) -> Floats:

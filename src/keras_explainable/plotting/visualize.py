@@ -32,7 +32,7 @@ def visualize(
     subplots_hs: float = 0.0,
     *,
     kind: Literal["image", "signal", "volume", "table", "text"] | None = None,
-    maps: bool | None = None,
+    maps: bool | Sequence[bool] | None = None,
     row_labels: Sequence[str] | None = None,
     percentile: float = clipping.PERCENTILE,
     slices: int = 5,
@@ -48,27 +48,31 @@ def visualize(
     (its figures, settings and backend) stays as it was.
 
     PIL images and uint8 arrays are images. All other arrays are maps, and (H, W, K) has
-    one panel for each of its K units. The exception is an array of floats (H, W, 3),
-    which is an RGB image if its values look like one: multiples of 1/255, or integers
-    up to 255, as in 8-bit images; or else values in 0..1, unless they are dark (below
-    0.1 on average) like raw gradients, or each channel reaches exactly 0 and 1 like
-    normalised maps. To rule out a wrong guess, set ``maps=True`` and pass images as
-    uint8, or pass one unit after another: ``[*images, *maps[..., 0], *maps[..., 1]]``.
+    one panel for each of its K units, unless the values leave no doubt. Floats (H, W),
+    (H, W, 1) and (H, W, 3) are grey and RGB images if they have at most 256 equally
+    spaced levels, as 8-bit images have however they were scaled. Values (H, W, 3) in
+    0..1 or 0..255 are an image, too, unless they are dark (a mean below a tenth) like
+    raw gradients, or each channel reaches exactly 0 and 1 like normalised maps. Others,
+    such as resized grey images, are images if ``maps`` says so:
+    ``visualize([x, maps], maps=[False, True])``.
+
+    Images are drawn in the range 0..1 or 0..255. Those in other ranges, such as -1..1
+    or 0..1.5, are drawn from their least value to their largest.
 
     The colours of a map end at its 99th percentile, as in the report of the command,
     for a few pixels of a gradient map are far larger than the others. A line below the
     picture says so if it makes a visible difference.
 
     With ``kind="signal"``, which is detected where shapes and values leave no doubt,
-    inputs (T,) or (T, C) are lines, coloured by the map (T,) or
-    (T, K) in ``overlays``; several channels are drawn above each other, each in its own
-    range. With ``kind="volume"``, inputs (D, H, W) or (D, H, W, C) and their maps
-    (D, H, W, K) are shown as slices along the first axis. With ``kind="table"``, the
-    map (F,) or (F, K) of an input (F,) is drawn as bars, red if they are positive and
-    blue if they are negative, beside the features and their values. With
-    ``kind="text"``, numbers of words (T,) are written as ``words``, on backgrounds that
-    are coloured by the map (T,) or (T, K). Padding at the ends is not: empty words of
-    a vocabulary, or zeros without one.
+    inputs (T,) or (T, C) are lines, coloured by the map (T,) or (T, K) in ``overlays``;
+    several channels are drawn above each other, each in its own range. They share their
+    map, or have their own, (T, C, K). With ``kind="volume"``, inputs (D, H, W) or
+    (D, H, W, C) and their maps (D, H, W, K) are shown as slices along the first axis.
+    With ``kind="table"``, the map (F,) or (F, K) of an input (F,) is drawn as bars, red
+    if they are positive and blue if they are negative, beside the features and their
+    values. With ``kind="text"``, numbers of words (T,) are written as ``words``, on
+    backgrounds that are coloured by the map (T,) or (T, K). Padding at the ends is not:
+    empty words of a vocabulary, or zeros without one.
 
     Args:
         images: Images and maps, as NumPy arrays, tensors or PIL images: a list of
@@ -79,7 +83,8 @@ def visualize(
             image (K times), or ``None``. An array with an overlay is always an image.
         overlay_alpha: The opacity of the overlay where it is largest, 0..1; signals
             have none.
-        rows: Number of rows; by default, as many as needed.
+        rows: Number of rows; by default, one for each of ``row_labels`` if the panels
+            fill them, or as many as needed.
         cols: Number of columns; by default, equal numbers of images and maps, as in
             ``[*images, *maps]``, are aligned below each other.
         figsize: Width and height of the picture in inches.
@@ -97,8 +102,10 @@ def visualize(
         kind: What the inputs are: "image", "signal", "volume", "table" or "text". The
             default is "image", or "signal" if shapes and values show that they are no
             images.
-        maps: Whether floats (H, W, 3) are maps (True) or RGB images (False),
-            regardless of their values. False also draws float volumes in grey.
+        maps: Whether arrays other than uint8 are maps (True) or images (False),
+            regardless of their values; one value for all, or one for each element of
+            the list ``images``, which may be a batch. Arrays of other than 1, 3 or 4
+            channels are maps. False also draws float volumes in grey.
         row_labels: A label for each row, on its left.
         percentile: Percentile of each map's magnitude at which its colours end, 0..100;
             100 is the largest magnitude.
@@ -121,8 +128,8 @@ def visualize(
     require("matplotlib")
     known_kind = _checked_kind(kind, images, overlays)
     _check(percentile, slices, subplots_ws, subplots_hs)
-    style = Style(overlay_alpha, cmap, overlay_cmap, maps, percentile, slices)
-    inputs = kind_panels.inputs_of(images, overlays, words, known_kind)
+    style = Style(overlay_alpha, cmap, overlay_cmap, None, percentile, slices)
+    inputs = kind_panels.inputs_of(images, overlays, words, known_kind, maps)
     panels = kind_panels.panels_of(inputs, style)
     if known_kind == "volume":
         cols, titles = kind_panels.columns_of_slices(
@@ -137,7 +144,8 @@ def visualize(
         kind_panels.tick_room(inputs),
         kind_panels.widest(inputs),
     )
-    note = "\n".join(filter(None, [note, _note(panels, percentile)]))
+    own = dict.fromkeys(panel.note for panel in panels)
+    note = "\n".join(filter(None, [note, *own, _note(panels, percentile)]))
     picture = arrange(panels, titles, row_labels, note, arrangement)
     return _output(picture, to_file, to_buffer)
 

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_explainable.plotting import clipping, colormaps, image_panels, panels
+from keras_explainable.plotting import clipping, colormaps, panels
 from keras_explainable.plotting.colormaps import Floats, Pixels, Scale
 from keras_explainable.plotting.panels import Panel, Style
+from keras_explainable.plotting.recognized_images import is_image
 
 
 def panels_of(array: NDArray[Any], map_: Any, style: Style, slices: int) -> list[Panel]:
@@ -21,8 +22,7 @@ def panels_of(array: NDArray[Any], map_: Any, style: Style, slices: int) -> list
         maps = colormaps.to_numpy(map_)
         maps = maps[..., None] if maps.ndim == 3 else maps
         return _overlays(_grey_or_rgb(volume)[shown], maps, shown, len(volume), style)
-    is_image = style.maps is False or image_panels.is_image(volume[0], style.maps)
-    if is_image:
+    if style.maps is False or is_image(volume[0], style.maps):
         pictures = _grey_or_rgb(volume)[shown]
         return [panels.of_pixels(each, panels.IMAGE) for each in pictures]
     return [panel for unit in _units(volume) for panel in _maps(unit, shown, style)]

@@ -37,7 +37,8 @@ class Explanation(tuple[*Elements]):
         units: The explained units, shape (N, K). None if a function or a target was
             explained, or units along other axes.
         labels: Names of the units, shape (N, K), set by ``with_labels``; None without.
-        method: Name of the method.
+        method: Name of the method; for ``ke.smoothgrad``, with the estimator that was
+            used, such as ``"smoothgrad (hybrid)"``.
         preprocessing: Name of the function that the method applies to the inputs; None
             if there is none.
         model: Hash of the model's weights, equal for equal weights. Computing it takes
@@ -151,14 +152,18 @@ class Explanation(tuple[*Elements]):
             to_file: Path of a picture to write, as in ``ke.utils.visualize``; None to
                 show it.
             images: Images to draw in place of those explained, such as the ones before
-                preprocessing. They are needed for a data set, and after ``load``.
+                preprocessing, as an array or a list. They are needed for a data set,
+                and after ``load``.
             input_name: For a model with several inputs, name or position of the one to
                 draw; the first that has maps with axes by default.
             most: The most maps that are drawn, from the first image on. A line below
                 the picture says so if there are more. To draw others, pass them to
-                ``ke.utils.visualize(images[40:52], overlays=maps[40:52])``.
+                ``ke.utils.visualize(images[40:52], overlays=maps[40:52])``. Of more
+                than five units of an image, those with the largest logits are drawn.
             **options: Other parameters of ``ke.utils.visualize``, which go before
-                those that are chosen here, such as ``kind``.
+                those that are chosen here, such as ``kind``. Several units of images
+                have a row for each image, unless ``rows``, ``cols`` or ``titles``
+                are given, which arrange the maps alone.
 
         Raises:
             ValueError: If there are no images, or maps are not drawable.

@@ -37,18 +37,27 @@ class Entry(NamedTuple):
     @property
     def title(self) -> str:
         """What a picture of the map says above it."""
+        return f"{self.word} {self.image}: {self.unit_title}"
+
+    @property
+    def unit_title(self) -> str:
+        """What it says of the unit, where the image is beside."""
         name = f"unit {self.unit}" if self.label is None else self.label
-        return f"{self.word} {self.image}: {name} {self.logit:.3g}"
+        return f"{name} ({self.logit:.3g})"
 
 
 def entries(results: tuple[Any, ...], facts: Facts) -> Iterator[Entry]:
     """Yield an entry for each map, image by image."""
-    logits = results[0]
+    for place in np.ndindex(*results[0].shape):
+        yield entry(results, facts, place)
+
+
+def entry(results: tuple[Any, ...], facts: Facts, place: tuple[int, ...]) -> Entry:
+    """Return the entry of the map at a place."""
+    unit = place[-1] if facts.units is None else int(facts.units[place])
+    label = None if facts.labels is None else str(facts.labels[place])
     word = sample_word(results, facts.several_inputs)
-    for place in np.ndindex(*logits.shape):
-        unit = place[-1] if facts.units is None else int(facts.units[place])
-        label = None if facts.labels is None else str(facts.labels[place])
-        yield Entry(place, unit, label, float(logits[place]), word)
+    return Entry(place, unit, label, float(results[0][place]), word)
 
 
 def text(results: tuple[Any, ...], facts: Facts) -> str:
@@ -62,12 +71,22 @@ def html(results: tuple[Any, ...], facts: Facts) -> str:
 
 
 def caption(
-    logits: NDArray[Any], facts: Facts, most: int = table_format.MAX_ROWS
+    logits: NDArray[Any],
+    facts: Facts,
+    shown: int = table_format.MAX_ROWS,
+    first: str = "the first ",
 ) -> str:
-    """Return a line that says what there is, of which ``most`` maps are shown."""
+    """Return a line that says what there is, and how many maps are shown.
+
+    Args:
+        logits: The logits of all maps.
+        facts: What is known of the maps.
+        shown: Number of maps that are shown.
+        first: A word on which ones these are, or nothing.
+    """
     count = logits.size
-    shown = f", of which the first {most} are shown" if count > most else ""
-    return f"{count} {'map' if count == 1 else 'maps'} of {facts.method}{shown}"
+    some = f", of which {first}{shown} are shown" if count > shown else ""
+    return f"{count} {'map' if count == 1 else 'maps'} of {facts.method}{some}"
 
 
 def _columns(results: tuple[Any, ...], facts: Facts) -> dict[str, list[Any]]:
