@@ -88,6 +88,40 @@ def test_labels(small):
             found.with_labels(wrong)
 
 
+class Subclassed(keras.Model):
+    """A model whose number of units is known once it has run."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = layers.Dense(1)
+
+    def call(self, x):
+        return self.layer(keras.ops.sum(x, axis=(1, 2)))
+
+
+@pytest.mark.parametrize("is_subclass", [False, True])
+def test_the_only_unit_has_the_name_of_label_1(is_subclass):
+    last = layers.Dense(1, activation="sigmoid")
+    binary = keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), last])
+    model, x = Subclassed() if is_subclass else binary, np.ones((2, 4, 4, 3))
+    for y in (None, "predicted"):
+        found = explained(model, x, y)
+        for given in (["even", "odd"], {0: "even", 1: "odd"}, ["odd"], {0: "odd"}):
+            assert found.with_labels(given).labels.tolist() == [["odd"]] * 2
+        for wrong in ("ab", [], ["a", "b", "c"], {1: "odd"}):
+            with pytest.raises(ValueError, match="The only unit speaks for label 1"):
+                found.with_labels(wrong)
+
+
+def test_the_only_unit_is_known_after_load(tmp_path, small):
+    of_two = explained(small, images(1), [[0]]).with_labels(["even", "odd"])
+    assert of_two.labels.tolist() == [["even"]]  # Of a model with other units.
+    found = explained(Subclassed(), np.ones((1, 4, 4, 3)))
+    found.save(tmp_path / "found.npz")
+    for same in (pickle.loads(pickle.dumps(found)), found.load(tmp_path / "found.npz")):
+        assert same.with_labels(["even", "odd"]).labels.tolist() == [["odd"]]
+
+
 def test_the_table_has_a_line_for_each_map(small):
     found = explained(small, images(2), [[2, 0], [4, 2]]).with_labels(NAMES)
     caption, *rows = repr(found).splitlines()

@@ -80,6 +80,7 @@ class ExplanationRecord:
             model=model,
             several_inputs=self.several_inputs,
             input_names=self._listed_names(network, maps),
+            unit_count=self._unit_count(network, logits),
         )
         return Explanation((logits, maps, *stats), known)
 
@@ -92,6 +93,13 @@ class ExplanationRecord:
         units = np.concatenate(self._units)
         units = plan.unfolded(units) if plan.lead else units
         return units if units.shape == logits.shape else None  # Of a user's method.
+
+    def _unit_count(self, network: PreparedNetwork, logits: Any) -> int | None:
+        """Return the number of units of the model; None if it is unknown."""
+        if not self.has_units:
+            return None
+        known = network.unit_count
+        return logits.shape[-1] if known is None and not self._units else known
 
     def _listed_names(self, network: PreparedNetwork, maps: Any) -> tuple[str, ...]:
         """Return the names of the inputs whose maps are a list."""

@@ -124,8 +124,9 @@ class Explanation(tuple[*Elements]):
 
         Args:
             names: A list of the names of all units of the model, in their order, or a
-                dictionary by unit. For a function or target, names of the values that
-                it returns.
+                dictionary by unit. The only unit of a binary classifier speaks for
+                label 1: of the names of labels 0 and 1, it has the second. For a
+                function or target, names of the values that it returns.
 
         Raises:
             ValueError: If a unit that was explained has no name.
