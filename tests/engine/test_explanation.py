@@ -173,6 +173,28 @@ def several_inputs():
     return keras.Model({"left": first, "right": second}, layers.Dense(3)(joined))
 
 
+def test_maps_are_by_name_where_inputs_are(tmp_path):
+    """Also of a model that takes a list."""
+    by_name, rng = several_inputs(), np.random.default_rng(0)
+    model = keras.Model(by_name.inputs, by_name.outputs[0])
+    x = {"left": images(4), "right": rng.normal(size=(4, 7)).astype("float32")}
+    listed = explained(model, [*x.values()])
+    method = smooth(gradients, repetitions=2)
+    found = ke.explain(method, model, x, verbose=0, return_stats=True)
+    batches = ({k: v[at : at + 2] for k, v in x.items()} for at in (0, 2))
+    of_data = explained(model, batches)
+    assert isinstance(listed.maps, list)
+    assert [*found.maps] == [*found.stats] == [*found.images] == [*x]
+    for each in (explained(model, x), of_data):
+        for maps, name in zip(listed.maps, x, strict=True):
+            np.testing.assert_allclose(each.maps[name], maps, rtol=1e-5)
+    found.save(tmp_path / "found.npz")
+    loaded = ke.Explanation.load(tmp_path / "found.npz")
+    assert [*loaded.maps] == [*loaded.stats] == [*x]
+    loaded.plot(tmp_path / "left.png", images=x)
+    assert (tmp_path / "left.png").stat().st_size
+
+
 def of_any_size():
     inputs = keras.Input((None, None, 3))
     pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs))

@@ -230,7 +230,7 @@ def explain(
         target.warn_of_unused_rows(len(result[0]))
     zero_maps.warn()
     nonfinite.warn()
-    return record.explanation(result, plan, shown, network)
+    return record.explanation(result, plan, shown, network, source.by_name)
 
 
 def _shown_note(method: Method, shown: list[str]) -> str:

@@ -78,8 +78,7 @@ class PreparedNetwork:
         self.target_model = _explained_model(
             base, target, logits is not False, derivatives
         )
-        outputs = getattr(self.target_model, "outputs", None)
-        self.unit_count: int | None = outputs[0].shape[-1] if outputs else None
+        self.unit_count = output_units.count_units(self.target_model)
         has_end = target is None and logits is not False
         self.are_logits = has_end and logits_model(base) is not base
         self.top = top_count(y)

@@ -146,7 +146,9 @@ def _drawn(
     """
     name = _chosen_input(results, facts, input_name)
     maps = by_input(results[1], facts.several_inputs)[name]
-    own = images_of(facts.images, name) if images is None else images
+    own = facts.images if images is None else images
+    if images is None or isinstance(images, dict):
+        own = images_of(own, name)
     if own is None:
         raise ValueError(
             "`images` must be given for an explanation of a data set, or one that was "

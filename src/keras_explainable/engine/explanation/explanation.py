@@ -152,7 +152,8 @@ class Explanation(tuple[*Elements]):
             to_file: Path of a picture to write, as in ``ke.utils.visualize``; None to
                 show it.
             images: Images to draw in place of those explained, such as the ones before
-                preprocessing. They are needed for a data set, and after ``load``.
+                preprocessing. They are needed for a data set, and after ``load``. For a
+                model with several inputs, those of the one to draw, or all by name.
             input_name: For a model with several inputs, name or position of the one to
                 draw; the first that has maps with axes by default.
             most: The most maps that are drawn, from the first image on. A line below
