@@ -306,3 +306,17 @@ def test_labels_of_several_outputs_choose_no_unit(model, labels):
 def test_errors_of_tracers_are_those_of_the_function(model, read):
     with pytest.raises(ValueError, match="Error in the function given for `y`"):
         ke.gradients(model, X, read, verbose=0)
+
+
+NAMED = {
+    "gradcam": r"Pass `ke\.methods\.cams\.gradcam`, or call `ke\.gradcam\(model, x",
+    "tta": r"Pass `ke\.methods\.meta\.tta\(\.\.\.\)`\.",
+    "smoothgrad": r"Call `ke\.smoothgrad\(model, x, y\)`",
+    "plot": "The command and `ke.evaluate` take names",
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_text_is_answered_with_the_function_of_that_name(model, name):
+    with pytest.raises(TypeError, match=NAMED[name]):
+        explain(name, model)
