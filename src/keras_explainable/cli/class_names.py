@@ -36,7 +36,7 @@ def of_units(names: tuple[str, ...], units: int) -> tuple[str, ...]:
     Raises:
         ValueError: If there are more or fewer names.
     """
-    found = tuple(names_of_units(names, units))
+    found = tuple(map(str, names_of_units(names, units)))
     if len(found) != units:
         raise ValueError(
             f"--class-names must have a name for each of the model's {units} "

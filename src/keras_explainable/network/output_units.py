@@ -77,9 +77,10 @@ def _no_integers(values: Any) -> str:
         return _OF_REGIONS
     if len(values.shape) == 2:
         return f" {_ARGMAX}"
-    numbers = None if backend.is_symbolic(values) else ops.convert_to_numpy(values)
-    whole = numbers is not None and numbers.dtype.kind == "f"
-    whole = whole and np.array_equal(numbers, np.rint(numbers))
+    if backend.is_symbolic(values) or "float" not in dtype_name(values):
+        return ""
+    numbers = ops.convert_to_numpy(values)
+    whole = np.array_equal(numbers, np.rint(numbers))
     return " Pass units as `numpy.asarray(y, int)`." if whole else ""
 
 
