@@ -203,3 +203,43 @@ def test_the_mean_of_many_channels_is_shown():
 def test_wrong_arguments_are_refused_at_once(params, message):
     with pytest.raises(ValueError, match=message):
         ke.callbacks.Explain(**{"x": FEW, **params})
+
+
+def shown_units(tmp_path, model, y, class_names):
+    watched = ke.callbacks.Explain(
+        FEW, y, "gradients", folder=tmp_path, class_names=class_names, tensorboard=False
+    )
+    fit(model, watched, epochs=1)
+    return summary(tmp_path)["epochs"][-1]["maps"]["gradients"]["units"]
+
+
+def test_units_have_the_names_of_classes(model, tmp_path):
+    digits = [f"digit {number}" for number in range(10)]
+    named = [[f"digit {unit}"] for unit in UNITS]
+    assert shown_units(tmp_path, model, UNITS, digits) == named
+    assert f"digit {UNITS[0]}" in (tmp_path / "index.html").read_text("utf-8")
+
+
+def test_units_without_a_name_have_their_number(model, tmp_path):
+    first = int(UNITS[0])
+    expected = ["first" if unit == first else f"unit {unit}" for unit in UNITS]
+    found = shown_units(tmp_path, model, UNITS, {first: "first"})
+    assert found == [[each] for each in expected]
+
+
+def test_values_of_a_function_are_no_classes(model, tmp_path):
+    of_function = shown_units(tmp_path, model, lambda y: y[:, 3], ["zero", "one"])
+    assert of_function == [["value 0"]] * 3
+
+
+def test_the_only_unit_has_the_name_of_label_1(tmp_path):
+    last = layers.Dense(1, activation="sigmoid")
+    binary = keras.Sequential([keras.Input(FEW.shape[1:]), layers.Flatten(), last])
+    binary.compile("sgd", "mse")
+    found = shown_units(tmp_path, binary, "predicted", ["even", "odd"])
+    assert found == [["odd"]] * 3
+
+
+def test_class_names_are_no_text():
+    with pytest.raises(ValueError, match="`class_names` must be a list of names"):
+        ke.callbacks.Explain(FEW, class_names="abc")

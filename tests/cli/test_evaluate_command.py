@@ -221,3 +221,14 @@ def test_the_manifest_has_no_nan(evaluate, picture, here):
     text = (here / "out" / "manifest.json").read_text("utf-8")
     scores = json.loads(text, parse_constant=pytest.fail)["images"][0]["scores"]
     assert scores["brightness"]["sparseness"] is None
+
+
+def test_the_target_is_a_name_of_class_names(evaluate, pictures, manifest, here):
+    (here / "names.txt").write_text("cat\ndog\nape\nbee", encoding="utf-8")
+    names = ("--class-names", "names.txt")
+    code, _, err = evaluate(*pictures[:1], *names, "--target", "ape")
+    assert code == 0, err
+    assert manifest()["images"][0]["explained"] == [2]
+    code, _, err = evaluate(*pictures[:1], *names, "--target", "bear")
+    assert code == 2
+    assert "received bear. The model has 4 classes ['cat', 'dog', 'ape', 'bee']" in err

@@ -93,7 +93,7 @@ def two_outputs():
         (lambda: classifier((3, 8, 8)), "1 or 3 channels last"),
         (
             lambda: keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 1)]),
-            r"one score per class .*\(None, 8, 8, 2\)",
+            r"one score per class .*\(None, 8, 8, 2\).*`ke\.targets\.region` expl",
         ),
     ],
 )

@@ -69,6 +69,13 @@ def test_there_is_a_name_for_each_class(explain, picture, here):
     assert "for each of the model's 4 classes; received 2." in err
 
 
+def test_the_only_unit_has_the_name_of_label_1():
+    of_units = class_names.of_units
+    assert of_units(("even", "odd"), 1) == of_units(("odd",), 1) == ("odd",)
+    with pytest.raises(ValueError, match=r"3\. The only unit speaks for label 1"):
+        of_units(("a", "b", "c"), 1)
+
+
 @pytest.mark.parametrize("text", ["[1]", "3", '{"1": "a"}', "[[]]", "{", "[" * 9999])
 def test_files_of_another_form_are_refused(tmp_path, text):
     path = tmp_path / "names.json"

@@ -123,8 +123,13 @@ def test_the_target_may_be_the_name_of_a_class():
     classes = ("apple", "bird", "top hat", "crane", "crane")
     for index, name in enumerate(classes[:3]):
         assert Settings(target=name).for_classes(classes).target == str(index)
-    with pytest.raises(ValueError, match="or its name; received Brid; did you mean bi"):
+    listed = r"has 5 classes \['apple', 'bird', .*\]"
+    with pytest.raises(
+        ValueError, match=f"name; received Brid. The model {listed}; did you mean bird"
+    ):
         Settings(target="Brid").for_classes(classes)
+    with pytest.raises(ValueError, match=rf"received zebra\. The model {listed}\.$"):
+        Settings(target="zebra").for_classes(classes)
     with pytest.raises(ValueError, match=r"crane is the name of 3, 4\."):
         Settings(target="crane").for_classes(classes)
 

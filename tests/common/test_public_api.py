@@ -242,3 +242,20 @@ def test_no_drawing_or_command_line_package_is_imported():
 def test_private_keras_is_imported_nowhere():
     for path in SOURCES.rglob("*.py"):
         assert "keras.src" not in path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("gradcam", "cams.gradcam"),
+        ("grad_cam", "cams.gradcam"),
+        ("smoothgrad", "gradient.smooth_gradients"),
+        ("tta", "meta.tta(...)"),
+    ],
+)
+def test_a_method_is_found_in_its_family(name, path):
+    with pytest.raises(AttributeError) as caught:
+        getattr(ke.methods, name)
+    assert str(caught.value).endswith(f"'{name}'; did you mean `ke.methods.{path}`?")
+    with pytest.raises(AttributeError, match=r"'anything_else'$"):
+        ke.methods.anything_else  # noqa: B018

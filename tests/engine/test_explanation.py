@@ -88,6 +88,40 @@ def test_labels(small):
             found.with_labels(wrong)
 
 
+class Subclassed(keras.Model):
+    """A model whose number of units is known once it has run."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = layers.Dense(1)
+
+    def call(self, x):
+        return self.layer(keras.ops.sum(x, axis=(1, 2)))
+
+
+@pytest.mark.parametrize("is_subclass", [False, True])
+def test_the_only_unit_has_the_name_of_label_1(is_subclass):
+    last = layers.Dense(1, activation="sigmoid")
+    binary = keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), last])
+    model, x = Subclassed() if is_subclass else binary, np.ones((2, 4, 4, 3))
+    for y in (None, "predicted"):
+        found = explained(model, x, y)
+        for given in (["even", "odd"], {0: "even", 1: "odd"}, ["odd"], {0: "odd"}):
+            assert found.with_labels(given).labels.tolist() == [["odd"]] * 2
+        for wrong in ("ab", [], ["a", "b", "c"], {1: "odd"}):
+            with pytest.raises(ValueError, match="The only unit speaks for label 1"):
+                found.with_labels(wrong)
+
+
+def test_the_only_unit_is_known_after_load(tmp_path, small):
+    of_two = explained(small, images(1), [[0]]).with_labels(["even", "odd"])
+    assert of_two.labels.tolist() == [["even"]]  # Of a model with other units.
+    found = explained(Subclassed(), np.ones((1, 4, 4, 3)))
+    found.save(tmp_path / "found.npz")
+    for same in (pickle.loads(pickle.dumps(found)), found.load(tmp_path / "found.npz")):
+        assert same.with_labels(["even", "odd"]).labels.tolist() == [["odd"]]
+
+
 def test_the_table_has_a_line_for_each_map(small):
     found = explained(small, images(2), [[2, 0], [4, 2]]).with_labels(NAMES)
     caption, *rows = repr(found).splitlines()
@@ -137,6 +171,28 @@ def several_inputs():
     first, second = keras.Input((4, 4, 3), name="left"), keras.Input((7,), name="right")
     joined = layers.Concatenate()([layers.Flatten()(first), second])
     return keras.Model({"left": first, "right": second}, layers.Dense(3)(joined))
+
+
+def test_maps_are_by_name_where_inputs_are(tmp_path):
+    """Also of a model that takes a list."""
+    by_name, rng = several_inputs(), np.random.default_rng(0)
+    model = keras.Model(by_name.inputs, by_name.outputs[0])
+    x = {"left": images(4), "right": rng.normal(size=(4, 7)).astype("float32")}
+    listed = explained(model, [*x.values()])
+    method = smooth(gradients, repetitions=2)
+    found = ke.explain(method, model, x, verbose=0, return_stats=True)
+    batches = ({k: v[at : at + 2] for k, v in x.items()} for at in (0, 2))
+    of_data = explained(model, batches)
+    assert isinstance(listed.maps, list)
+    assert [*found.maps] == [*found.stats] == [*found.images] == [*x]
+    for each in (explained(model, x), of_data):
+        for maps, name in zip(listed.maps, x, strict=True):
+            np.testing.assert_allclose(each.maps[name], maps, rtol=1e-5)
+    found.save(tmp_path / "found.npz")
+    loaded = ke.Explanation.load(tmp_path / "found.npz")
+    assert [*loaded.maps] == [*loaded.stats] == [*x]
+    loaded.plot(tmp_path / "left.png", images=x)
+    assert (tmp_path / "left.png").stat().st_size
 
 
 def of_any_size():

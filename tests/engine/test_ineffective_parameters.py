@@ -20,6 +20,16 @@ def model():
     return linear()
 
 
+def test_batches_are_not_points_on_a_path(model):
+    with pytest.warns(UserWarning, match="number of points on the path is `n_steps`"):
+        found = ke.integrated_gradients(model, X, Y, steps=1, batch_size=1, verbose=0)
+    assert len(found.maps) == 1
+    # Warnings are errors here.
+    ke.integrated_gradients(model, X, Y, steps=1, n_steps=5, verbose=0)
+    ke.integrated_gradients(model, iter([X, X]), steps=1, verbose=0)
+    ke.gradients(model, X, Y, steps=1, verbose=0)
+
+
 SMOOTHING = [ke.smoothgrad, ke.smoothgrad_squared, ke.vargrad]
 SMOOTHING += [smooth_gradients, lambda *_, **params: smooth(gradients, **params)]
 

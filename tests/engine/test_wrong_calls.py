@@ -1,6 +1,7 @@
 """A wrong call is refused before anything runs, with what to write instead."""
 
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -106,7 +107,7 @@ def test_the_order_of_the_arguments(model):
         TypeError, match="`method` must be a method, given before the m"
     ):
         ke.explain(model, X)
-    for wrong, kind in ((X, "ndarray"), ("model.keras", "str"), (None, "NoneType")):
+    for wrong, kind in ((X, "ndarray"), (None, "NoneType")):
         with pytest.raises(TypeError, match=f"`model` must be .* received {kind}"):
             ke.gradients(wrong, model)
 
@@ -306,3 +307,66 @@ def test_labels_of_several_outputs_choose_no_unit(model, labels):
 def test_errors_of_tracers_are_those_of_the_function(model, read):
     with pytest.raises(ValueError, match="Error in the function given for `y`"):
         ke.gradients(model, X, read, verbose=0)
+
+
+NAMED = {
+    "gradcam": r"Pass `ke\.methods\.cams\.gradcam`, or call `ke\.gradcam\(model, x",
+    "tta": r"Pass `ke\.methods\.meta\.tta\(\.\.\.\)`\.",
+    "smoothgrad": r"Call `ke\.smoothgrad\(model, x, y\)`",
+    "plot": "The command and `ke.evaluate` take names",
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_text_is_answered_with_the_function_of_that_name(model, name):
+    with pytest.raises(TypeError, match=NAMED[name]):
+        explain(name, model)
+
+
+def segmentation():
+    return keras.Sequential([keras.Input((6, 6, 3)), layers.Conv2D(2, 1)])
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "hint"),
+    [
+        ([0.0, 1.0], TypeError, r"float64\. Pass units as `numpy\.asarray\(y, int\)`"),
+        ([0.5, 1.0], TypeError, "float64.$"),
+        ([True, False], TypeError, "bool.$"),
+        (np.ones((2, 6, 6), bool), TypeError, r"bool\. `y=ke\.targets\.region\(masks"),
+        (np.ones((2, 6, 6), int), ValueError, r"`y=ke\.targets\.region\(masks"),
+    ],
+)
+def test_what_is_no_unit(model, y, error, hint):
+    with pytest.raises(error, match=hint):
+        ke.gradients(model, X, y, verbose=0)
+    if np.ndim(y) > 1:
+        with pytest.raises(error, match=hint):
+            ke.gradients(segmentation(), np.ones((2, 6, 6, 3)), y, verbose=0)
+
+
+def test_the_path_of_a_model_is_no_model():
+    for path in ("net.keras", Path("net.keras")):
+        with pytest.raises(
+            TypeError, match=r"'net.keras'\. .*keras.models.load_model\("
+        ):
+            ke.gradients(path, X)
+
+
+def test_paths_are_no_images(model):
+    for paths in (["photos/a.JPG"], [Path("a.png"), Path("b.png")]):
+        with pytest.raises(TypeError, match=r"folder of them by `keras\.utils\.image_"):
+            ke.gradients(model, paths)
+
+
+def test_channels_in_another_place():
+    wide, high = layers.Flatten(), layers.Flatten()
+    last = keras.Sequential([keras.Input((4, 5, 3)), wide, layers.Dense(2)])
+    first = keras.Sequential([keras.Input((3, 4, 5)), high, layers.Dense(2)])
+    x = np.ones((2, 4, 5, 3), "float32")
+    with pytest.raises(ValueError, match=r"`numpy\.moveaxis\(x, 1, -1\)`"):
+        ke.gradients(last, np.moveaxis(x, -1, 1))
+    with pytest.raises(ValueError, match=r"`numpy\.moveaxis\(x, -1, 1\)`"):
+        ke.gradients(first, x)
+    with pytest.raises(ValueError, match=r"received \(2, 3, 5, 4\)\.$"):
+        ke.gradients(last, np.ones((2, 3, 5, 4), "float32"))

@@ -15,7 +15,7 @@ from PIL import Image
 from support.explorer_frames import decoded
 
 import keras_explainable as ke
-from keras_explainable.explorer import kernel_pages
+from keras_explainable.explorer import explore, kernel_pages
 from keras_explainable.plotting.image_range import as_rgb
 
 ROOT = Path(__file__).parents[2]
@@ -192,6 +192,13 @@ def test_a_single_image_and_some_names_are_enough(network, images):
     assert widget._pages._images.model.classes == ("0", "dog", "2", "3")
     assert len(widget._pages._images.names) == 1
     widget.close()
+
+
+def test_the_only_unit_has_the_name_of_label_1():
+    assert explore._names(["even", "odd"], 1) == explore._names(["odd"], 1) == ("odd",)
+    assert explore._names({0: "even", 1: "odd"}, 1) == ("odd",)
+    with pytest.raises(ValueError, match="speaks for label 1"):
+        explore._names(["a", "b", "c"], 1)
 
 
 def test_without_the_extra_one_sentence_names_it(network, images, monkeypatch):

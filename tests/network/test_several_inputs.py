@@ -74,11 +74,14 @@ def flat(explanation):
 
 
 def test_maps_have_the_structure_of_the_inputs(model, x):
-    logits, maps = ke.smoothgrad(model, x, repetitions=2, verbose=0)
-    assert logits.shape == (3, UNITS)
-    assert type(maps) is type(model.input)
-    assert by_name(maps)["image"].shape == (3, 8, 10, UNITS)
-    assert by_name(maps)["a_row"].shape == (3, 5, UNITS)
+    """They are returned as inputs are passed: by name, or in a list."""
+    of_list = not isinstance(model.input, dict)
+    for given in [x, [*x.values()]][: 1 + of_list]:
+        logits, maps = ke.smoothgrad(model, given, repetitions=2, verbose=0)
+        assert logits.shape == (3, UNITS)
+        assert type(maps) is type(given)
+        assert by_name(maps)["image"].shape == (3, 8, 10, UNITS)
+        assert by_name(maps)["a_row"].shape == (3, 5, UNITS)
 
 
 def test_inputs_by_name_and_in_order_are_equal(model, x):
@@ -89,8 +92,9 @@ def test_inputs_by_name_and_in_order_are_equal(model, x):
             ke.gradients(model, [x[name] for name in order], Y, verbose=0)
         return
     in_order = ke.gradients(model, [x[name] for name in order], Y, verbose=0)
-    for one, other in zip(*map(flat, (by_names, in_order)), strict=True):
-        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(by_names.logits, in_order.logits)
+    for name, maps in zip(order, in_order.maps, strict=True):
+        np.testing.assert_array_equal(by_names.maps[name], maps)
 
 
 def test_the_only_input_may_be_in_a_list_as_for_predict(rng):

@@ -60,6 +60,24 @@ def test_noise_that_is_much_too_small():
         ke.smoothgrad(linear(), images(4), [0] * 4, noise=1e-4, **OPTIONS)
 
 
+def test_noise_that_is_much_too_large():
+    x = images(4)
+    x /= np.ptp(x)
+    with pytest.warns(
+        UserWarning, match="noise hides the input: sigma is 15, .* times"
+    ):
+        ke.smoothgrad(linear(), x, [0] * 4, noise=15, **OPTIONS)
+
+
+def test_noise_that_is_too_large_for_some_images_may_be_meant():
+    """They have little contrast."""
+    x = images(4)
+    x[:2] /= 1000
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        ke.smoothgrad(linear(), x, [0] * 4, noise=0.5, **OPTIONS)
+
+
 def test_inputs_of_a_subclassed_model_are_named():
     class Sums(keras.Model):
         def call(self, inputs):

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image
 
 from keras_explainable.callbacks.image_events import ImageEvents, is_installed
 from keras_explainable.common import checks
+from keras_explainable.common.unit_names import Names
 from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.engine.explanation.explanation import AnyExplanation
 from keras_explainable.evaluation.named_methods import Method, named_methods
@@ -54,6 +56,9 @@ class Explain(keras.callbacks.Callback):
             epoch, so that only the model changes.
         tensorboard: Whether events are written for TensorBoard; by default, if it is
             installed.
+        class_names: Names of units for the report: a list of all in their order, or a
+            dictionary by unit; others have their numbers. The only unit of a binary
+            classifier has the second of two names.
         **params: Further parameters of ``ke.explain`` and of the methods.
 
     Raises:
@@ -77,9 +82,11 @@ class Explain(keras.callbacks.Callback):
         images: Any = None,
         seed: int = 0,
         tensorboard: bool | None = None,
+        class_names: Names | None = None,
         **params: Any,
     ):
         super().__init__()
+        self.class_names = _by_unit(class_names)
         checks.integer("every", every, 1)
         checks.integer("seed", seed, 0)
         self.seed = seed
@@ -125,7 +132,7 @@ class Explain(keras.callbacks.Callback):
                 self.model, self.x, self.y, self.seed, **self.given
             )
             self._write_picture(method, np.asarray(explained[1]), epochs)
-            found[method.name] = _epoch_maps(explained)
+            found[method.name] = _epoch_maps(explained, self.class_names)
         self._opened().add(epochs, _numbers(logs), found)
 
     def _opened(self) -> TrainingReport:
@@ -174,14 +181,33 @@ def _numbers(logs: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def _epoch_maps(explained: AnyExplanation) -> EpochMaps:
+def _epoch_maps(explained: AnyExplanation, names: dict[int, str]) -> EpochMaps:
     """Return what the report needs of an explanation."""
     scores, maps = np.asarray(explained[0]), np.asarray(explained[1])
+    return EpochMaps(maps, scores, _unit_names(explained, names))
+
+
+def _unit_names(explained: AnyExplanation, names: dict[int, str]) -> list[list[str]]:
+    """Return the names of units; those without one are numbers, not an error.
+
+    A model that is trained may predict any unit, and training must go on.
+    """
     if explained.units is None:  # A function for `y`, whose values have no units.
-        units = [[f"value {unit}" for unit in range(scores.shape[1])]] * len(scores)
-    else:
-        units = [[f"unit {unit}" for unit in each] for each in explained.units]
-    return EpochMaps(maps, scores, units)
+        values = range(explained.logits.shape[1])
+        return [[f"value {value}" for value in values]] * len(explained.logits)
+    numbers = {int(unit): f"unit {unit}" for unit in explained.units.flat}
+    labels = explained.with_labels(numbers | names).labels
+    return [] if labels is None else labels.tolist()
+
+
+def _by_unit(names: Names | None) -> dict[int, str]:
+    """Return the names by unit; none if they are not given."""
+    if isinstance(names, str):
+        raise ValueError(
+            "`class_names` must be a list of names or a dictionary by unit; received "
+            f"the text {names!r:.60}."
+        )
+    return dict(names if isinstance(names, Mapping) else enumerate(names or ()))
 
 
 def _pictures(images: NDArray[Any]) -> list[NDArray[np.uint8]]:

@@ -155,10 +155,10 @@ def explain(
     gradient_attention_rollout, transformer_attribution, occlusion and rise.
     Several methods, separated by commas, are shown side by side.
 
-    [bold]Estimators[/] of smoothgrad are sampled, the mean over the noisy copies,
-    and hybrid and slopes, which are as accurate with far fewer copies on most
-    large networks. hybrid estimates its error; slopes does not. auto is hybrid if
-    all layers of the network are known, and sampled otherwise.
+    [bold]Estimators[/] of smoothgrad are sampled, the mean over the noisy copies;
+    hybrid, as accurate with far fewer copies on most large networks; and slopes,
+    the fastest, whose error is unknown and includes a bias that more copies do
+    not reduce. auto is hybrid if all layers are known, and sampled otherwise.
 
     [bold]Examples[/]
 
@@ -239,6 +239,7 @@ def evaluate(
     batch_size: options.BatchSize = 32,
     preprocess: options.Preprocess = None,
     layer: options.Layer = None,
+    class_names: options.ClassNames = None,
     resize: options.Resize = "crop",
     out: options.Out = pathlib.Path("evaluation"),
     resume: options.Resume = False,
@@ -288,10 +289,10 @@ def evaluate(
         )
         settings = EvaluationSettings(of_maps, metric, controls, seeds, seed)
         installation.check()
-        from keras_explainable.cli import evaluation_run
+        from keras_explainable.cli import evaluation_run as run
 
         given = (paths or [], model, preprocess, settings, out, resume, masks)
-        report = evaluation_run.evaluate(evaluation_run.prepare(*given), started)
+        report = run.evaluate(run.prepare(*given, class_names), started)
     console.print_scores(report)
     raise typer.Exit(report.exit_code)
 

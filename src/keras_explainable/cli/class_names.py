@@ -4,6 +4,8 @@ import json
 import pathlib
 from typing import Any
 
+from keras_explainable.common.unit_names import hint_of_units, names_of_units
+
 
 def read(path: pathlib.Path) -> tuple[str, ...]:
     """Return the names in a file, in the order of the model's units.
@@ -28,13 +30,19 @@ def read(path: pathlib.Path) -> tuple[str, ...]:
     return names
 
 
-def check_count(names: tuple[str, ...], classes: int) -> None:
-    """Raise ValueError unless there is a name for each class."""
-    if len(names) != classes:
+def of_units(names: tuple[str, ...], units: int) -> tuple[str, ...]:
+    """Return a name for each unit.
+
+    Raises:
+        ValueError: If there are more or fewer names.
+    """
+    found = tuple(map(str, names_of_units(names, units)))
+    if len(found) != units:
         raise ValueError(
-            f"--class-names must have a name for each of the model's {classes} "
-            f"classes; received {len(names)}."
+            f"--class-names must have a name for each of the model's {units} "
+            f"classes; received {len(names)}.{hint_of_units(units)}"
         )
+    return found
 
 
 def _lines(text: str) -> tuple[str, ...]:

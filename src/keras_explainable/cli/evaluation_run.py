@@ -47,8 +47,9 @@ def prepare(
     out: pathlib.Path,
     resume: bool,
     masks: pathlib.Path | None,
+    names: pathlib.Path | None = None,
 ) -> EvaluationJob:
-    """Return a job, as ``prepare`` does; ``masks`` is the folder of masks.
+    """Return a job, as ``run.prepare`` does; ``masks`` is the folder of masks.
 
     Raises:
         ValueError: As ``prepare`` does, or if masks are missing or have no effect.
@@ -59,7 +60,7 @@ def prepare(
     run.check_input(paths, model, preprocess)
     files = read_images.find(paths, skip=out)
     found = read_masks.find(files, paths, masks) if masks else None
-    job = run.prepare(paths, model, preprocess, settings.maps, out, resume)
+    job = run.prepare(paths, model, preprocess, settings.maps, out, resume, names)
     sources = run.sources_of(files, settings.maps.resize, found)
     if not settings.need_masks:
         sources = [each._replace(read_mask=None) for each in sources]

@@ -21,9 +21,9 @@ def explore(
 ) -> None:
     r"""Explore maps on a page: move the noise, and watch the map sharpen.
 
-    The page is served to this machine alone, under an address with a secret token. It
-    shows the map of an image as it is computed, with its error. Pictures can be
-    dropped onto it. Ctrl-C ends it.
+    The page is served to this machine alone, under an address with a secret
+    token. It shows the map of an image as it is computed, with its error.
+    Pictures can be dropped onto it. Ctrl-C ends it.
 
     Images, models, --preprocess, --class-names and --resize are those of
     [bold]keras-explainable explain[/]. Any model may be explored without images.

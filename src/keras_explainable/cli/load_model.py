@@ -292,7 +292,9 @@ def _check_model(name: str, model: Any) -> int:
 def _check_outputs(name: str, model: Any) -> None:
     shapes = [tuple(tensor.shape) for tensor in model.outputs]
     if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][-1] is None:
+        of_images = len(shapes[0]) > 2
+        hint = " In Python, `ke.targets.region` explains segmentations." * of_images
         raise ValueError(
             f"{name} must output one score per class (N, classes); "
-            f"received outputs of shape {shapes}."
+            f"received outputs of shape {shapes}.{hint}"
         )

@@ -203,7 +203,8 @@ def _checked_images(path: Path, skip: Path | None) -> list[Path]:
 def _image_files(path: Path, skip: Path | None) -> list[Path]:
     if not path.is_dir():
         if not path.is_file():  # Reading a pipe or a device might never end.
-            raise ValueError(f"{path} does not exist or is no file or folder.")
+            fault = "is no file or folder" if path.exists() else "does not exist"
+            raise ValueError(f"{path} {fault}.")
         return [path]
     found = sorted(x for x in _walk(path) if not (skip and _is_inside(x, skip)))
     if not found:

@@ -166,7 +166,7 @@ def loaded(
         network = load(model, preprocess)
     if classes is None:
         return network
-    class_names.check_count(classes, len(network.classes))
+    classes = class_names.of_units(classes, len(network.classes))
     return dataclasses.replace(network, classes=classes, named=True)
 
 

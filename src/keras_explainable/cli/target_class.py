@@ -19,8 +19,7 @@ def index_of(name: str, classes: Sequence[str]) -> int:
             f"--target must be an index for a name of several classes; {name} is the "
             f"name of {', '.join(map(str, found))}."
         )
-    hint = near_names.question(name, classes) or "."
     raise ValueError(
         "--target must be top1, top3, the index of a class or its name; received "
-        f"{name}{hint}"
+        f"{name}. The model has {near_names.listing('classes', name, classes)}"
     )

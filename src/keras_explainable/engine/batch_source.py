@@ -57,6 +57,7 @@ class BatchSource:
         steps: Number of elements of the data; None if it is not known.
         images: Number of images; None if it is not known.
         of_one_size: Whether the images are, as far as is known before they are read.
+        by_name: Whether inputs are given in a dictionary, as far as they were read.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class BatchSource:
         self.batch_size = 1 if one_by_one else batch_size
         self.ids = None if ids is None else np.asarray(ids)
         self.images: int | None = None
-        self.of_one_size = True
+        self.of_one_size, self.by_name = True, isinstance(x, dict)
         check_dense("x", x)
         if data_iterators.is_stream(x):
             _refuse_targets(y)
@@ -160,6 +161,7 @@ class BatchSource:
 
     def _checked(self, x: Any, y: Any) -> tuple[Nested, Tensor | None]:
         _refuse_several_labels(y)
+        self.by_name = self.by_name or isinstance(x, dict)
         numpy = for_each_input(self.model, lambda _, part: as_numpy(part), x)
         inputs = as_inputs(self.model, numpy)
         return inputs, self._units(y, row_count(inputs))[1]

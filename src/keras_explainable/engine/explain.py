@@ -8,7 +8,7 @@ from keras_explainable.engine.batch_source import Batch, BatchSource
 from keras_explainable.engine.explanation.explanation import AnyExplanation
 from keras_explainable.engine.explanation_record import ExplanationRecord
 from keras_explainable.engine.hidden_parts import HiddenParts
-from keras_explainable.engine.ignored_parameters import warn_of_ignored
+from keras_explainable.engine.ignored_parameters import check_steps, warn_of_ignored
 from keras_explainable.engine.map_memory import MapMemory
 from keras_explainable.engine.model_checks import check_model
 from keras_explainable.engine.nonfinite_maps import NonFiniteMaps
@@ -152,7 +152,8 @@ def explain(
     if logits is not None:
         checks.boolean("logits", logits)
     _check_method(method, method_params)
-    _check_options(method, batch_size, steps, precision, **switches)
+    _check_options(method, batch_size, precision, **switches)
+    check_steps(steps, method, x, method_params)
     checks.one_of("derivatives", derivatives, DERIVATIVES)
     check_model(model)
     target = as_target(y, logits)
@@ -230,7 +231,7 @@ def explain(
         target.warn_of_unused_rows(len(result[0]))
     zero_maps.warn()
     nonfinite.warn()
-    return record.explanation(result, plan, shown, network)
+    return record.explanation(result, plan, shown, network, source.by_name)
 
 
 def _shown_note(method: Method, shown: list[str]) -> str:
@@ -263,14 +264,12 @@ def _check_method(method: Method, params: dict[str, Any]) -> None:
 
 
 def _check_options(
-    method: Method, batch_size: Any, steps: Any, precision: str, **switches: bool
+    method: Method, batch_size: Any, precision: str, **switches: bool
 ) -> None:
     for name, value in switches.items():
         checks.boolean(name, value)
     if batch_size is not None:
         checks.integer("batch_size", batch_size, 1)
-    if steps is not None:
-        checks.integer("steps", steps, 1)
     if not switches["lower"] and precision != "float32":
         raise ValueError(
             "`lower` must be True if `precision` is not 'float32'; received "

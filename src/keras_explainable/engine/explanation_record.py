@@ -50,7 +50,12 @@ class ExplanationRecord:
             self._units.append(indices.reshape(batch.used, -1))
 
     def explanation(
-        self, result: Result, plan: Plan, layers: list[str], network: PreparedNetwork
+        self,
+        result: Result,
+        plan: Plan,
+        layers: list[str],
+        network: PreparedNetwork,
+        by_name: bool,
     ) -> AnyExplanation:
         """Return the explanation; its stats know the model, and the layers it shows.
 
@@ -59,8 +64,9 @@ class ExplanationRecord:
             plan: How inputs and units were arranged.
             layers: Names of the layers that are shown.
             network: The network that ran.
+            by_name: Whether inputs were given by name, as maps are then returned.
         """
-        logits, maps, *stats = result
+        logits, maps, *stats = self._named(result, network) if by_name else result
         model = LazyFingerprint.of(self.model)
         if stats:
             facts: dict[str, Any] = {"model": model.value}
@@ -80,8 +86,17 @@ class ExplanationRecord:
             model=model,
             several_inputs=self.several_inputs,
             input_names=self._listed_names(network, maps),
+            unit_count=self._unit_count(network, logits),
         )
         return Explanation((logits, maps, *stats), known)
+
+    def _named(self, result: Result, network: PreparedNetwork) -> Result:
+        """Return the result with maps by name, also of a model that takes a list."""
+        logits, *parts = result
+        names = self._listed_names(network, result[1])
+        return logits, *(
+            dict(zip(names, x, strict=True)) if names else x for x in parts
+        )
 
     def _all_units(self, logits: Any, plan: Plan) -> NDArray[Any] | None:
         """Return the units (N, K); None if they are no numbers on the last axis."""
@@ -92,6 +107,13 @@ class ExplanationRecord:
         units = np.concatenate(self._units)
         units = plan.unfolded(units) if plan.lead else units
         return units if units.shape == logits.shape else None  # Of a user's method.
+
+    def _unit_count(self, network: PreparedNetwork, logits: Any) -> int | None:
+        """Return the number of units of the model; None if it is unknown."""
+        if not self.has_units:
+            return None
+        known = network.unit_count
+        return logits.shape[-1] if known is None and not self._units else known
 
     def _listed_names(self, network: PreparedNetwork, maps: Any) -> tuple[str, ...]:
         """Return the names of the inputs whose maps are a list."""

@@ -1,5 +1,7 @@
 """Refuse models that cannot be explained."""
 
+from pathlib import PurePath
+
 import keras
 
 from keras_explainable.inspection.find_layers import GLOBAL_POOLING
@@ -14,6 +16,11 @@ def check_model(model: Model) -> None:
         raise TypeError(
             f"`model` must be a model; received the class {model.__name__}, of which "
             f"`{model.__name__}(...)` makes one."
+        )
+    if isinstance(model, str | PurePath):
+        raise TypeError(
+            f"`model` must be a Keras model; received the text {str(model)!r:.60}. A "
+            "model in a file is loaded by `keras.models.load_model(path)`."
         )
     if not callable(model):
         raise TypeError(

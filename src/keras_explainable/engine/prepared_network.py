@@ -54,6 +54,7 @@ class PreparedNetwork:
         required_rows: Number of rows that the model needs; None for any number.
         target: What to explain if it is a function.
         top: Number of largest units to explain; 0 if ``y`` says which.
+        unit_count: Number of units; None as long as it is unknown.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class PreparedNetwork:
         self.target_model = _explained_model(
             base, target, logits is not False, derivatives
         )
+        self.unit_count = output_units.count_units(self.target_model)
         has_end = target is None and logits is not False
         self.are_logits = has_end and logits_model(base) is not base
         self.top = top_count(y)
@@ -133,7 +135,7 @@ class PreparedNetwork:
         if self.top:
             seen = self._seen(inputs)
             outputs = output_units.forward(self._verified, seen, rows)
-            indices = top_units(outputs, self.top)
+            indices, self.unit_count = top_units(outputs, self.top), outputs.shape[-1]
         return self._verified, batch._replace(inputs=inputs, indices=indices)
 
     def _seen(self, inputs: Nested) -> Nested:

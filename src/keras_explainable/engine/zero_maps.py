@@ -6,6 +6,7 @@ from keras import ops
 from keras_explainable.common.structures import Nested, flatten, is_float, take_rows
 from keras_explainable.common.warnings import warn
 from keras_explainable.engine.batch_source import Batch
+from keras_explainable.inspection.unread_tokens import unread_reason
 from keras_explainable.inspection.vanishing_gradients import UNKNOWN, vanishing_reason
 from keras_explainable.network.input_kinds import choosing_inputs
 from keras_explainable.types import Model, Tensor
@@ -90,6 +91,7 @@ def _visible(quantities: bool, raw: Tensor) -> str | None:
 
 def _reason(model: Model, inputs: Nested, unit: int, number: int) -> str:
     try:
-        return vanishing_reason(model, inputs, unit, number) or NOTHING_LEFT
+        vanishing = vanishing_reason(model, inputs, unit, number)
+        return vanishing or unread_reason(model, inputs, unit) or NOTHING_LEFT
     except Exception:  # The maps must not be lost because no reason was found.
         return UNKNOWN

@@ -4,6 +4,7 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Collection, Sequence
+from importlib import import_module
 from inspect import Parameter
 from typing import Any, ParamSpec, TypeVar
 
@@ -13,6 +14,8 @@ from keras_explainable.common import checks
 from keras_explainable.execution.compilation import display_name
 from keras_explainable.execution.model_preparation import unwrapped
 from keras_explainable.types import Method
+
+_TAKE_NAMES = "The command and `ke.evaluate` take names."
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -30,7 +33,7 @@ def check_method(method: Any) -> None:
     if isinstance(method, str):
         raise TypeError(
             "`method` must be a function such as `ke.methods.gradient.gradients`; "
-            f"received the text {method!r}. The command and `ke.evaluate` take names."
+            f"received the text {method!r}. {_function_of(method)}"
         )
     checks.is_callable("method", method)
     name = display_name(method)
@@ -50,6 +53,16 @@ def check_method(method: Any) -> None:
             f"`method` must be a method; received {name!r}, which takes a method and "
             f"returns one: write `{name}(gradients)`."
         )
+
+
+def _function_of(name: str) -> str:
+    """Return which functions have a name, and where names are taken."""
+    package = import_module("keras_explainable")  # It lies above.
+    path = package.methods.path_of(name)
+    found = [f"Pass `{path}`"] if path else []
+    if is_shortcut(getattr(package, name, None)):
+        found.append(f"{'or call' if path else 'Call'} `ke.{name}(model, x, y)`")
+    return f"{', '.join(found)}." if found else _TAKE_NAMES
 
 
 def method_first(function: Callable[P, R]) -> Callable[P, R]:

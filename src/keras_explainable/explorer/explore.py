@@ -1,6 +1,6 @@
 """The explorer in a notebook."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -8,6 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_explainable.common.optional_packages import require
+from keras_explainable.common.unit_names import (
+    Names,
+    hint_of_units,
+    names_of_units,
+)
 from keras_explainable.engine.data_iterators import as_numpy
 from keras_explainable.explorer.explored_model import ExploredModel, Scores
 from keras_explainable.explorer.given_images import GivenImages
@@ -24,7 +29,7 @@ def explore(
     images: Any,
     y: Any = None,
     *,
-    class_names: Sequence[str] | Mapping[int, str] | None = None,
+    class_names: Names | None = None,
 ) -> Any:
     """Return a widget on which the map of an image sharpens while one looks.
 
@@ -40,7 +45,8 @@ def explore(
         y: Units to offer first, (B,) or (B, K); the first is explained at the
             beginning. None for the likeliest units.
         class_names: A list of the names of all units of the model, in their order, or a
-            dictionary by unit; None for their numbers.
+            dictionary by unit; None for their numbers. The only unit of a binary
+            classifier has the second of two names.
 
     Returns:
         A widget, which a notebook shows if it is the last line of a cell.
@@ -81,11 +87,12 @@ def _offered(y: Any, count: int, units: int) -> NDArray[np.int_]:
 
 
 def _names(given: Any, units: int) -> tuple[str, ...]:
+    given = None if given is None else names_of_units(given, units)
     if given is None or isinstance(given, Mapping):
         return tuple(str((given or {}).get(unit, unit)) for unit in range(units))
     if isinstance(given, str) or len(given) != units:
         raise ValueError(
             f"`class_names` must be a name for each of the model's {units} units, or a "
-            f"dictionary by unit; received {len(given)}."
+            f"dictionary by unit; received {len(given)}.{hint_of_units(units)}"
         )
     return tuple(map(str, given))

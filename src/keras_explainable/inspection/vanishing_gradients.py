@@ -35,7 +35,7 @@ def vanishing_reason(
     graph = model.graph if isinstance(model, GraphModel) else trace(model)
     if graph is None:
         return UNKNOWN
-    values, gradients = _values_and_gradients(graph, inputs, unit)
+    values, gradients = values_and_gradients(graph, inputs, unit)
     for step in reversed(graph.steps):
         written = [id(x) for x in flatten(step.outputs)]
         reads = [id(x) for x in step.reads if id(x) in gradients]
@@ -59,7 +59,7 @@ def nonfinite_reason(model: Model, inputs: Nested) -> str:
     graph = model.graph if isinstance(model, GraphModel) else trace(model)
     if graph is None:
         return "they arise in a model whose layers are not known"
-    values, gradients = _values_and_gradients(graph, inputs, None)
+    values, gradients = values_and_gradients(graph, inputs, None)
     for step in graph.steps:
         if not _finite(values, flatten(step.outputs)):
             return f"they arise in the outputs of {_named(step)}"
@@ -86,7 +86,7 @@ def _is_target(step: Step) -> bool:
     return isinstance(step.operation, TargetLayer)
 
 
-def _values_and_gradients(
+def values_and_gradients(
     graph: Graph, inputs: Nested, unit: int | None
 ) -> tuple[Any, Any]:
     """Return all values and the gradients of a unit by them, by the id of a symbol.

@@ -13,6 +13,12 @@ import numpy as np
 from keras import ops
 
 from keras_explainable import backend
+from keras_explainable.common.image_suffixes import SUFFIXES
+
+_OF_FILE = (
+    "An image is read by `keras.utils.img_to_array(keras.utils.load_img(path))`, and a "
+    "folder of them by `keras.utils.image_dataset_from_directory(path)`."
+)
 
 
 def check_dense(name: str, x: Any) -> None:
@@ -58,8 +64,7 @@ def as_array(name: str, x: Any) -> Any:
     check_dense(name, x)
     if name == "x" and isinstance(x, str | PurePath):
         raise TypeError(
-            f"`x` must be an array of real numbers; received {x!r:.60}. An image is "
-            "read by `keras.utils.img_to_array(keras.utils.load_img(path))`."
+            f"`x` must be an array of real numbers; received {x!r:.60}. {_OF_FILE}"
         )
     if x is None:
         raise TypeError(
@@ -80,30 +85,36 @@ def as_array(name: str, x: Any) -> Any:
     if dtype.startswith(("str", "bytes")) or _holds_text(x):
         raise TypeError(
             f"`{name}` must be an array of real numbers; received text. "
-            + _of_text(name)
+            + _of_text(name, x)
         )
     if not dtype.startswith(("float", "bfloat", "int", "uint", "bool")):
         raise TypeError(f"`{name}` must be an array of real numbers; received {dtype}.")
     return x
 
 
-def _of_text(name: str) -> str:
+def _of_text(name: str, text: Any) -> str:
     """Return what to pass in place of text."""
     if name == "y":
         return "For class names, pass their units, such as `names.index('cat')`."
     if name == "data":
         return "For labels, pass their numbers."
+    if isinstance(text, np.ndarray) and _is_image_file(text.flat[0]):
+        return _OF_FILE
     return (
         "Look it up first, and explain the model of what comes after: "
         "`keras.Model(lookup.output, model.output)`."
     )
 
 
+def _is_image_file(text: Any) -> bool:
+    return str(text).lower().endswith(SUFFIXES)
+
+
 def _holds_text(x: Any) -> bool:
-    """Return whether an array of objects begins with text."""
+    """Return whether an array of objects begins with text, or the path of a file."""
     if not isinstance(x, np.ndarray) or x.dtype != object or not x.size:
         return False
-    return isinstance(x.flat[0], str | bytes)
+    return isinstance(x.flat[0], str | bytes | PurePath)
 
 
 def _uncalled(x: Any) -> str:

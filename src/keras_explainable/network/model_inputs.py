@@ -170,7 +170,7 @@ def check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
     if expected is not None and not _fits(shape[1:], expected[1:]):
         raise ValueError(
             f"`x` must have shape {shape_text(expected)}, that of the model's input; "
-            f"received {shape_text(shape)}.{_missing_axis(shape, expected)}"
+            f"received {shape_text(shape)}.{_other_axes(shape, expected)}"
         )
     if expected is not None and len(expected) == 1:
         raise ValueError(
@@ -185,12 +185,16 @@ def check_shape(symbol: Any, shape: tuple[int | None, ...]) -> None:
         )
 
 
-def _missing_axis(shape: tuple[int | None, ...], expected: tuple[Any, ...]) -> str:
-    """Return how to add the axis that a shape lacks, if it lacks one."""
+def _other_axes(shape: tuple[int | None, ...], expected: tuple[Any, ...]) -> str:
+    """Return how to add or move an axis, if the shape fits then."""
     if _fits(shape, expected[1:]):
         return " Pass a single sample as `x[None]`."
     if len(shape) > 2 and _fits((*shape, 1), expected):
         return " Pass images without an axis of channels as `x[..., None]`."
+    if len(shape) > 2 and _fits((shape[0], *shape[2:], shape[1]), expected):
+        return " Pass images with the channels first as `numpy.moveaxis(x, 1, -1)`."
+    if len(shape) > 2 and _fits((shape[0], shape[-1], *shape[1:-1]), expected):
+        return " Pass images with the channels last as `numpy.moveaxis(x, -1, 1)`."
     return ""
 
 

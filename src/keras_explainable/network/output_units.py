@@ -34,6 +34,11 @@ _SEVERAL = (
 )
 
 
+_OF_REGIONS = (
+    " `y=ke.targets.region(masks, channel)` explains a region of a segmentation."
+)
+
+
 def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
     """Return ``indices`` as an integer tensor (B, K); None means every unit.
 
@@ -51,11 +56,12 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
     indices = as_array("y", indices)
     shape = tuple(indices.shape)
     if "int" not in dtype_name(indices):
-        hint = f" {_ARGMAX}" if len(shape) == 2 else ""
+        hint = _no_integers(indices)
         raise TypeError(f"`y` must be integers; received {dtype_name(indices)}.{hint}")
     if len(shape) not in (1, 2) or shape[0] != batch or 0 in shape:
         repeated = "" if batch == 1 else f" * {batch}"
         hint = "" if shape else f" Pass a single unit as `[y]{repeated}`."
+        hint = _OF_REGIONS if len(shape) > 2 else hint
         raise ValueError(
             f"`y` must have shape (B, K) or (B,) with B = {batch}, one row for "
             f"each input; received {shape_text(shape)}.{hint}"
@@ -63,6 +69,19 @@ def as_indices(indices: Any, batch: int, units: int | None) -> Tensor:
     _check_values(indices, units)
     tensor = ops.cast(ops.convert_to_tensor(indices), "int32")
     return ops.reshape(tensor, (batch, -1))
+
+
+def _no_integers(values: Any) -> str:
+    """Return what to pass in place of floats or booleans."""
+    if len(values.shape) > 2:
+        return _OF_REGIONS
+    if len(values.shape) == 2:
+        return f" {_ARGMAX}"
+    if backend.is_symbolic(values) or "float" not in dtype_name(values):
+        return ""
+    numbers = ops.convert_to_numpy(values)
+    whole = np.array_equal(numbers, np.rint(numbers))
+    return " Pass units as `numpy.asarray(y, int)`." if whole else ""
 
 
 def forward(

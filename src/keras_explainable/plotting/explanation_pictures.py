@@ -194,7 +194,9 @@ def _drawn(
             "order, such as np.concatenate([x for x, y in dataset]); received "
             f"{type(images).__name__}."
         )
-    own = images_of(facts.images, name) if images is None else images
+    own = facts.images if images is None else images
+    if images is None or isinstance(images, dict):
+        own = images_of(own, name)
     if own is None:
         raise ValueError(
             "`images` must be given for an explanation of a data set, or one that was "

@@ -1,4 +1,4 @@
-"""Warnings about noise that changes inputs hardly, or not at all."""
+"""Warnings about noise that hardly changes inputs, or hides them."""
 
 import numpy as np
 
@@ -12,11 +12,20 @@ from keras_explainable.sampling.noise import PADDING, Noise
 #: Below this fraction of an image's range, sigma is too small to smooth anything.
 NEGLIGIBLE_LEVEL = 0.002
 
+#: Above this multiple of the range, copies show nothing of the image. A lower bound
+#: would warn of single images of low contrast.
+EXCESSIVE_LEVEL = 2
+
+_UNITS = (
+    "`noise` is in units of the model's input; `noise_level=0.1` is 10 % of each "
+    "image's range."
+)
+
 
 def warn_of_noise(
     once: Once, noise: Noise, call: MethodCall, sigma: Nested, spans: Nested
 ) -> None:
-    """Warn, once of each kind, if the noise of a batch is too small to smooth.
+    """Warn, once of each kind, if the noise of a batch is too small or too large.
 
     Args:
         once: What was warned of before.
@@ -31,6 +40,7 @@ def warn_of_noise(
     for number, pair in enumerate(zip(flatten(sigma), flatten(spans), strict=True)):
         scale, ranges = pair[0][used], pair[1][used]
         once.warn("noise", negligible_noise_warning(scale, ranges))
+        once.warn("large noise", excessive_noise_warning(scale, ranges))
         if noise.by_range and noisy[number] and not scale.any(axis=1).all():
             name = names[number] if len(noisy) > 1 else "the input"
             once.warn(f"range {number}", _no_range_warning(name, ranges))
@@ -46,9 +56,20 @@ def negligible_noise_warning(sigma: np.ndarray, spans: np.ndarray) -> str | None
     return (
         f"The noise hardly changes the input: sigma is {sigma[worst]:.3g}, less "
         f"than {NEGLIGIBLE_LEVEL:.1%} of the range {spans[worst]:.3g} of the input's "
-        "values, so the map is nearly that of the wrapped method. "
-        "`noise` is in units of the model's input; `noise_level=0.1` is 10 % of "
-        "each image's range."
+        f"values, so the map is nearly that of the wrapped method. {_UNITS}"
+    )
+
+
+def excessive_noise_warning(sigma: np.ndarray, spans: np.ndarray) -> str | None:
+    """Return a warning if sigma is far above the range of all samples; else None."""
+    sigma, ranged = sigma.max(axis=1), spans > 0
+    if not (ranged.any() and (sigma > EXCESSIVE_LEVEL * spans)[ranged].all()):
+        return None
+    first = int(np.argmax(ranged))
+    return (
+        f"The noise hides the input: sigma is {sigma[first]:.3g}, "
+        f"{sigma[first] / spans[first]:.3g} times the range {spans[first]:.3g} of the "
+        f"input's values, so the noisy copies show hardly anything of it. {_UNITS}"
     )
 
 

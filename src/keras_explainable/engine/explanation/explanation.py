@@ -125,8 +125,9 @@ class Explanation(tuple[*Elements]):
 
         Args:
             names: A list of the names of all units of the model, in their order, or a
-                dictionary by unit. For a function or target, names of the values that
-                it returns.
+                dictionary by unit. The only unit of a binary classifier speaks for
+                label 1: of the names of labels 0 and 1, it has the second. For a
+                function or target, names of the values that it returns.
 
         Raises:
             ValueError: If a unit that was explained has no name.
@@ -153,7 +154,8 @@ class Explanation(tuple[*Elements]):
                 show it.
             images: Images to draw in place of those explained, such as the ones before
                 preprocessing, as an array or a list. They are needed for a data set,
-                and after ``load``.
+                and after ``load``. For a model with several inputs, those of the one to
+                draw, or all by name.
             input_name: For a model with several inputs, name or position of the one to
                 draw; the first that has maps with axes by default.
             most: The most maps that are drawn, from the first image on. A line below

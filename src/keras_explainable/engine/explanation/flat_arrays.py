@@ -27,6 +27,7 @@ def flatten(results: tuple[Any, ...], facts: Facts) -> tuple[str, dict[str, Any]
         "model": facts.model.value,
         "inputs": [*parts],
         "input_names": facts.input_names,
+        "unit_count": facts.unit_count,
         "maps": numbers,
     }
     if facts.units is not None:
@@ -56,6 +57,7 @@ def restored(text: str, arrays: Mapping[str, Any]) -> tuple[tuple[Any, ...], Fac
         model=LazyFingerprint(notes["model"]),
         several_inputs=inputs != [None],
         input_names=tuple(notes.get("input_names", ())),
+        unit_count=notes.get("unit_count"),
     )
     maps = [_maps(arrays, *each) for each in enumerate(notes["maps"])]
     results = [arrays["logits"], structured(dict(zip(inputs, maps, strict=True)))]
