@@ -160,6 +160,21 @@ def derivatives_by_the_table(model, tokens, units):
     return found
 
 
+def test_masks_that_a_nested_encoder_hands_on():
+    inputs = keras.Input((LENGTH,), dtype="int32")
+    x = layers.Embedding(WORDS, WIDTH, mask_zero=True, name="table")(inputs)
+    encoder = keras.Model(inputs, layers.Dense(5)(x))
+    tokens = np.int32([[3, 1, 4, 5, 9, 2, 0], [2, 7, 1, 0, 0, 0, 0]])
+    inputs = keras.Input((LENGTH,), dtype="int32")
+    pooled = layers.GlobalAveragePooling1D()(encoder(inputs))
+    model = keras.Model(inputs, layers.Dense(4)(pooled))
+    for explain in (ke.gradients, ke.occlusion):
+        logits, maps = explain(model, tokens, [1, 2], verbose=0)
+        expected = numpy(model(tokens))[[0, 1], [1, 2]]
+        np.testing.assert_allclose(logits[:, 0], expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(maps[tokens == 0], 0)
+
+
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 @pytest.mark.parametrize("name", READERS)
 def test_derivatives_of_an_embedding_that_masks_zeros(name):
@@ -191,6 +206,21 @@ def test_maps_of_padded_texts_are_those_of_shorter_ones(name):
     )
     np.testing.assert_allclose(maps[:, :3], short, rtol=0.05, atol=1e-3)
     np.testing.assert_array_equal(maps[:, 3:], 0)
+
+
+def test_vectors_of_zeros_are_hidden_for_token_0_alone():
+    """Tables of trained vectors have zeros for words that they do not know."""
+    model = model_of_padded(layers.GlobalAveragePooling1D())
+    table = model.get_layer("table")
+    values = numpy(table.embeddings).copy()
+    values[4] = 0
+    table.embeddings.assign(values)
+    tokens = np.int32([[3, 1, 4, 4, 9, 2, 0], [4, 4, 0, 0, 0, 0, 0]])
+    logits, maps = ke.explain(SIGNED_GRADIENTS, model, tokens, [1, 2], verbose=0)
+    np.testing.assert_allclose(
+        logits[:, 0], numpy(model(tokens))[[0, 1], [1, 2]], rtol=1e-4, atol=1e-6
+    )
+    assert (maps[..., 0].any(axis=-1) == (tokens > 0)).all()
 
 
 def test_tokens_that_a_computed_mask_hides():

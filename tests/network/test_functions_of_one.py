@@ -1,5 +1,7 @@
 """Functions of single values that are written out follow the rules of Keras' own."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from keras_explainable.network.trace_model import trace
 ROOT = 2**0.5
 LIBRAGRAD = meta.libragrad(gradient.input_x_gradient)
 PLAIN = {"verbose": 0, "postprocessing": None}
+EXPLAIN = [ke.attnlrp, partial(ke.explain, LIBRAGRAD)]
 
 
 def gelu(x):
@@ -42,6 +45,10 @@ def tanh_by_exponentials(x):
 WRITTEN = {
     "gelu": (gelu, exact_gelu),
     "gelu by tanh": (gelu_by_tanh, ops.gelu),
+    "sigmoid of silu": (
+        lambda x: ops.sigmoid(x / (1 + ops.exp(-x))),
+        lambda x: ops.sigmoid(ops.silu(x)),
+    ),
     "gelu in a layer": (Gelu(), exact_gelu),
     "gelu of an Activation": (layers.Activation(gelu), exact_gelu),
     "gelu in a Lambda": (layers.Lambda(gelu), exact_gelu),
@@ -53,7 +60,6 @@ WRITTEN = {
     "tanh": (tanh_by_exponentials, ops.tanh),
     "elu": (lambda x: ops.where(x > 0, x, ops.exp(x) - 1), ops.elu),
     "hard swish": (lambda x: x * ops.relu6(x + 3) / 6, ops.hard_swish),
-    "absolute": (lambda x: ops.sqrt(x * x), ops.abs),
     "square": (lambda x: x * x, ops.square),
 }
 
@@ -71,7 +77,7 @@ def network(function):
 def test_maps_are_those_of_the_function(name, rng):
     x = rng.normal(size=(2, 6, 4)).astype("float32")
     written, known = map(network, WRITTEN[name])
-    for explain in (ke.attnlrp, lambda *x, **o: ke.explain(LIBRAGRAD, *x, **o)):
+    for explain in EXPLAIN:
         found, expected = (explain(m, x, [1, 2], **PLAIN) for m in (written, known))
         np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-3, atol=1e-5)
@@ -100,6 +106,54 @@ def test_a_bias_before_the_function_takes_its_share(rng):
     relevance = ops.convert_to_numpy(exact_gelu(total))[0] * last[:, 0] * 2 * x / total
     maps = ke.attnlrp(model, values, [0], **PLAIN).maps
     np.testing.assert_allclose(maps.sum(), relevance.sum(), rtol=1e-4)
+
+
+def test_a_constant_between_two_functions_takes_its_share():
+    """In networks of ReLUs, the maps are the inputs times their gradients."""
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, ops.relu(ops.relu(inputs) - 1))
+    assert ke.attnlrp(model, np.float32([[3]]), [0], **PLAIN).maps.ravel() == 3
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        lambda x: ops.abs(x) > 0.5,
+        lambda x: ops.logical_and(x > 0, x < 1),
+        lambda x: ops.square(x) > 0.5,
+    ],
+)
+def test_comparisons_are_no_functions_of_one(mask, rng):
+    x = rng.normal(size=(1, 6, 4)).astype("float32")
+    inputs = keras.Input((6, 4))
+    h = layers.Dense(4, use_bias=False)(inputs)
+    shown = ops.where(mask(h), 2 * ops.roll(h, 1, axis=1), 0)
+    model = keras.Model(inputs, ops.sum(shown, axis=1))
+    for explain in EXPLAIN:
+        found = explain(model, x, [0], **PLAIN)
+        np.testing.assert_allclose(found.maps.sum(), found.logits.sum(), rtol=1e-4)
+
+
+def test_activations_with_weights_of_a_shape(rng):
+    x = rng.normal(size=(1, 6, 5, 4)).astype("float32")
+    start = keras.initializers.Constant(0.3)
+    prelu = layers.PReLU(start, shared_axes=[1, 2])
+    model = keras.Sequential([keras.Input((6, 5, 4)), prelu, layers.Activation("tanh")])
+    model.add(layers.GlobalAveragePooling2D())
+    found = ke.explain(LIBRAGRAD, model, x, [0], **PLAIN)
+    np.testing.assert_allclose(found.maps.sum(), found.logits.sum(), rtol=1e-4)
+
+
+def test_layers_within_a_function_keep_their_maps(rng):
+    """A gate that reads the same values as what it multiplies."""
+    inputs = keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="convolution")(inputs)
+    x = x * layers.Activation("sigmoid", name="gate")(x)
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    method = meta.libragrad(ke.methods.cams.hirescam)
+    images = rng.normal(size=(1, 6, 6, 3)).astype("float32")
+    for layer in ("gate", "convolution"):
+        assert ke.explain(method, model, images, [0], layer=layer, verbose=0).maps.any()
 
 
 #: Forms of z over the root of its mean square.

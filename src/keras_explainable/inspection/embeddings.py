@@ -146,10 +146,11 @@ class _Embedded(NamedTuple):
     vectors: Any
     hides: bool
 
-    @property
-    def masks(self) -> bool:
-        """Whether the vectors carry a mask of the tokens."""
-        return _is_embedding(self.layer) and bool(self.layer.mask_zero)
+    def with_carried_mask(self, graph: Graph) -> "_Embedded":
+        """Return the same that also hides tokens if layers find the vectors' mask."""
+        masks = _is_embedding(self.layer) and self.layer.mask_zero
+        hides = self.hides or (masks and takes_carried_mask(graph, self.vectors))
+        return self._replace(hides=bool(hides))
 
     def reader(self) -> keras.Layer:
         """Return the layer that reads vectors in place of tokens."""
@@ -165,9 +166,8 @@ class _Embedded(NamedTuple):
 
 def _input_embeddings(graph: Graph) -> list[_Embedded | None]:
     """Return for each input the embedding that is its only reader, or None."""
-    found = [_only_embedding(_readers(graph, each)) for each in flatten(graph.inputs)]
-    carried = any(map(takes_carried_mask, graph.steps))
-    return [x and x._replace(hides=x.hides or (carried and x.masks)) for x in found]
+    found = (_only_embedding(_readers(graph, each)) for each in flatten(graph.inputs))
+    return [each and each.with_carried_mask(graph) for each in found]
 
 
 def _only_embedding(readers: list[Step]) -> _Embedded | None:

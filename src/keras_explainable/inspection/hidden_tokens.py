@@ -6,10 +6,14 @@ import keras
 from keras import layers, ops
 
 from keras_explainable.execution.compilation import accepts_parameter
-from keras_explainable.network.graph import Step
+from keras_explainable.network.graph import Graph, Step, ids
+from keras_explainable.network.mask_passing import passes_mask
 from keras_explainable.network.operation_kinds import keras_name
 from keras_explainable.network.operations_of_call import graph_of_operations
 from keras_explainable.types import Tensor
+
+#: A number that half precision tells from 0, too.
+_ALMOST_ZERO = 1e-7
 
 
 def finds_zeros(step: Step) -> bool:
@@ -17,15 +21,27 @@ def finds_zeros(step: Step) -> bool:
     return keras_name(step.operation) == "NotEqual" and step.args[1:] == (0,)
 
 
-def takes_carried_mask(step: Step) -> bool:
-    """Return whether a layer finds the masks that tensors carry by itself.
+def takes_carried_mask(graph: Graph, vectors: keras.KerasTensor) -> bool:
+    """Return whether a layer finds a mask that tensors carry from vectors to it.
 
-    Other layers are given them as arguments.
+    Other layers are given masks as arguments.
     """
+    carrying = {id(vectors)}
+    for step in graph.steps:
+        if carrying & ids(step.reads):
+            if _looks_for_mask(step):
+                return True
+            carrying |= ids(step.outputs) if passes_mask(step) else set()
+    return False
+
+
+def _looks_for_mask(step: Step) -> bool:
+    """Return whether a layer takes a mask, and is given none."""
     layer = step.operation
-    return isinstance(layer, layers.Layer) and accepts_parameter(
-        layer.call, "query_mask"
-    )
+    if not isinstance(layer, layers.Layer) or step.kwargs.get("mask") is not None:
+        return False
+    takes = (accepts_parameter(layer.call, name) for name in ("mask", "query_mask"))
+    return any(takes)
 
 
 def steps_of_mask(step: Step, vectors: keras.KerasTensor) -> tuple[Step, ...]:
@@ -46,8 +62,13 @@ def steps_of_mask(step: Step, vectors: keras.KerasTensor) -> tuple[Step, ...]:
 
 
 def without_hidden(vectors: Tensor, tokens: Tensor) -> Tensor:
-    """Return vectors (B, T, D) of tokens (B, T), with zeros for those of token 0."""
-    return ops.where(ops.equal(tokens, 0)[..., None], 0, vectors)
+    """Return vectors (B, T, D) of tokens (B, T), with zeros for those of token 0.
+
+    Zeros of other tokens, as of words that are not in the table, become almost 0.
+    """
+    is_zero = ops.all(ops.equal(vectors, 0), axis=-1, keepdims=True)
+    shown = ops.where(is_zero, ops.cast(_ALMOST_ZERO, vectors.dtype), vectors)
+    return ops.where(ops.equal(tokens, 0)[..., None], 0, shown)
 
 
 class HiddenVectors(layers.Masking):

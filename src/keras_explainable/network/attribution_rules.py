@@ -206,7 +206,8 @@ def _is_zero_at_zero(step: Step) -> bool:
     """Return whether an elementwise function is 0 at 0: it adds no constant."""
     called, others = step.implementation or step.operation, step.args[1:]
     with backend.eagerly():
-        zeros = ops.zeros((1,) * len(step.reads[0].shape))
+        shape = [n or 1 for n in step.reads[0].shape]  # A PReLU takes no other one.
+        zeros = ops.zeros([1, *shape[1:]])
         return not np.any(ops.convert_to_numpy(called(zeros, *others, **step.kwargs)))
 
 

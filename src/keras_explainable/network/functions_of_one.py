@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keras_explainable.common.structures import is_float
 from keras_explainable.network.graph import Graph, Step, ids
 from keras_explainable.network.operation_kinds import (
     QUOTIENTS,
@@ -26,12 +27,18 @@ _CHOICES = {
     "LogicalNot", "LogicalOr", "Maximum", "Minimum", "NotEqual", "Where",
 }  # fmt: skip
 
+#: A tensor, and the steps of a function of it.
+_Found = tuple[Any, list[Step]]
+
 
 def with_functions_of_one(graph: Graph, is_nonlinear: Callable[[Any], bool]) -> Graph:
     """Return the graph in which a function of single values is one step.
 
+    That is a function in which a tensor is read several times and joined again, and one
+    of a logarithm or quotient of exponentials. A function of a function stays two.
+
     Args:
-        graph: Graph without nested models.
+        graph: Graph without nested models. Its outputs stay tensors of the graph.
         is_nonlinear: Whether an operation is a nonlinear function of single values.
     """
     find = _Finder(graph, is_nonlinear)
@@ -60,44 +67,52 @@ class _Finder:
             for number, step in enumerate(graph.steps)
             for symbol in keras.tree.flatten(step.outputs)
         }
-        self._steps = graph.steps
+        self._steps, self._outputs = graph.steps, ids(graph.outputs)
 
     def function_of_one(self, end: Step) -> Step | None:
         """Return the step of a function that ends in ``end``; None without one."""
-        if not self._joins(end) or self._is_affine(end):
+        if not self._joins(end) or self._is_affine(end) or not is_float(end.outputs):
             return None
-        found = self._largest(end)
+        several = len(ids(end.reads)) > 1
+        found = self._branches(end) if several else self._to_exponential(end)
         if found is None:
             return None
         root, steps = self._without_affine_start(*found)
-        if len(steps) < 2 or _is_scale(end, steps):
+        inner = {key for step in steps[:-1] for key in ids(step.outputs)}
+        if len(steps) < 2 or inner & self._outputs:
             return None
         joined = JoinedSteps(root, steps, end.outputs)
         return Step(end.operation, (root,), {}, end.outputs, joined)
 
-    def _largest(self, end: Step) -> tuple[Any, list[Step]] | None:
-        """Return the first tensor that alone determines ``end``, and the steps."""
+    def _branches(self, end: Step) -> _Found | None:
+        """Return the last tensor of which all that ``end`` reads is made."""
         steps, reads = [end], {id(x): x for x in end.reads}
-        found = None
-        while True:
-            if len(reads) == 1:
-                [root] = reads.values()
-                found = root, steps[::-1]
+        while len(reads) > 1:
             last = max(reads, key=lambda symbol: self._number.get(symbol, -1))
-            producer = self._producer(reads[last])
+            producer = self._producer(reads.pop(last))
             if producer is None or not self._joins(producer):
-                return found
-            del reads[last]
+                return None
             reads |= {id(x): x for x in producer.reads}
             steps.append(producer)
+        return *reads.values(), steps[::-1]
+
+    def _to_exponential(self, end: Step) -> _Found | None:
+        """Return the tensor of whose exponential a logarithm or quotient is made."""
+        if keras_name(end.operation) != "Log" and not is_inverse(end):
+            return None
+        steps, step = [end], self._producer(end.reads[0])
+        while step is not None and self._joins(step) and len(step.reads) == 1:
+            steps.append(step)
+            if keras_name(step.operation) == "Exp":
+                return step.reads[0], steps[::-1]
+            step = self._producer(step.reads[0]) if self._is_affine(step) else None
+        return None
 
     def _producer(self, symbol: Any) -> Step | None:
         number = self._number.get(id(symbol))
         return None if number is None else self._steps[number]
 
-    def _without_affine_start(
-        self, root: Any, steps: list[Step]
-    ) -> tuple[Any, list[Step]]:
+    def _without_affine_start(self, root: Any, steps: list[Step]) -> _Found:
         """A bias that is added before the function takes its share of relevance."""
         while True:
             readers = [step for step in steps if id(root) in ids(step.reads)]
@@ -122,11 +137,3 @@ class _Finder:
             return True
         divides = name in QUOTIENTS and bool(ids(step.args[1]) & ids(step.reads))
         return name in _AFFINE and len(step.reads) == 1 and not divides
-
-
-def _is_scale(end: Step, steps: Iterable[Step]) -> bool:
-    """Return whether a function only divides by a value, as normalizations do.
-
-    One over a sum of exponentials is a sigmoid.
-    """
-    return is_inverse(end) and "Exp" not in {keras_name(x.operation) for x in steps}
